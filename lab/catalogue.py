@@ -1,0 +1,46 @@
+"""The six techniques by name: the one list from which everything else in the lab is looked up.
+
+Adding a technique is one line here and one file of that name on each side: `lab/techniques/`,
+`lab/clients/` and `pages/static/techniques/`. Nothing else in the lab names the six.
+"""
+
+from importlib import import_module
+from types import ModuleType
+from typing import NamedTuple
+
+
+class Technique(NamedTuple):
+    """One way to push: its word everywhere, its titles, its verb towards the room, its colours, its sign."""
+
+    word: str
+    title: str
+    title_zh: str
+    verb: str
+    light: str
+    dark: str
+    sign: str
+
+
+TECHNIQUES = {
+    technique.word: technique
+    for technique in (
+        Technique("shortpoll", "short polling", "短轮询", "ask", "#B00020", "#FF7B8A", "A"),
+        Technique("longpoll", "long polling", "长轮询", "wait", "#B25E00", "#FFB454", "B"),
+        Technique("jsonp", "JSONP polling", "JSONP 轮询", "wait", "#6B4FBB", "#B9A5FF", "C"),
+        Technique("iframe", "forever iframe (Comet)", "永久 iframe", "stream", "#7A5C00", "#E3C44B", "D"),
+        Technique("sse", "server-sent events", "服务器推送事件", "stream", "#00695C", "#4FD8C4", "E"),
+        Technique("websocket", "WebSocket", "WebSocket", "stream", "#0B57D0", "#7FB2FF", "F"),
+    )
+}
+
+WORDS = tuple(TECHNIQUES)
+
+
+def server_side(word: str) -> ModuleType:
+    """The file that serves a technique: `lab/techniques/<word>.py`."""
+    return import_module(f"lab.techniques.{word}")
+
+
+def client_side(word: str) -> ModuleType:
+    """The file that listens by a technique: `lab/clients/<word>.py`."""
+    return import_module(f"lab.clients.{word}")

@@ -1,0 +1,138 @@
+"""What can go wrong, named once: every error keeps its evidence and knows nothing of HTTP.
+
+Only the outermost layer turns one into a status, a frame or an exit code.
+"""
+
+from typing import ClassVar, Literal
+
+Stored = Literal[False, "unknown"]
+
+
+class LabError(Exception):
+    """Something that the lab refuses or cannot do, in one sentence."""
+
+    code: ClassVar[str] = "lab_error"
+
+
+class BadInput(LabError):
+    """The request makes no sense, whoever sends it and whenever."""
+
+    code = "bad_input"
+
+
+class BadCursor(BadInput):
+    """A cursor that is neither `<epoch>-<n>` nor `latest`."""
+
+    code = "bad_cursor"
+
+    def __init__(self, text: str) -> None:
+        super().__init__("A cursor looks like 1700000000000-42, or is the word latest.")
+        self.text = text
+
+
+class BadJson(BadInput):
+    """A body that is not a JSON object in UTF-8."""
+
+    code = "bad_json"
+
+
+class BadCallback(BadInput):
+    """A JSONP callback that is not a plain JavaScript name."""
+
+    code = "bad_callback"
+
+
+class BadParameter(BadInput):
+    """A query parameter that cannot be read."""
+
+    code = "bad_parameter"
+
+
+class BadMessage(BadInput):
+    """A message with a field that is missing, of the wrong kind or empty."""
+
+    code = "bad_message"
+
+    def __init__(self, field: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.field = field
+
+
+class TooLong(BadMessage):
+    """A message with a field that is longer than its limit."""
+
+    code = "too_long"
+
+
+class NotJson(BadInput):
+    """A body whose Content-Type does not say JSON."""
+
+    code = "unsupported_media_type"
+
+
+class BodyTooLarge(BadInput):
+    """A request body above the limit."""
+
+    code = "body_too_large"
+
+
+class NotFound(LabError):
+    """A path that leads nowhere."""
+
+    code = "not_found"
+
+
+class MethodNotAllowed(LabError):
+    """A method that this path does not answer to."""
+
+    code = "method_not_allowed"
+
+
+class Forbidden(LabError):
+    """A request that this caller may not make."""
+
+    code = "forbidden"
+
+
+class UnknownHost(LabError):
+    """A Host that is none of the lab's own names."""
+
+    code = "unknown_host"
+
+
+class UpgradeRequired(BadInput):
+    """A plain request where a WebSocket handshake is wanted."""
+
+    code = "upgrade_required"
+
+
+class TooManySends(LabError):
+    """A client that sends faster than its limit."""
+
+    code = "rate_limited"
+
+
+class Overloaded(LabError):
+    """A connection above the limit."""
+
+    code = "too_many_connections"
+
+
+class HistoryUnavailable(LabError):
+    """The history cannot be reached; `stored` says what became of the message."""
+
+    code = "history_unavailable"
+
+    def __init__(self, stored: Stored) -> None:
+        super().__init__(
+            "The history cannot be reached, the message was not stored."
+            if stored is False
+            else "The history did not answer in time; repeat the same mid to find out."
+        )
+        self.stored: Stored = stored
+
+
+class CannotStart(LabError):
+    """The lab could not start: what is missing or in the way, and what to do."""
+
+    code = "cannot_start"

@@ -1,0 +1,166 @@
+"""The meters: what each technique cost, in each direction, counted and never estimated.
+
+The mechanisms report facts ("so many bytes passed", "this answer was empty"), the meters add them
+up, others print them. A meter does not know about HTTP, sockets or Redis.
+"""
+
+import time
+from array import array
+from collections.abc import Iterable
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+from lab.catalogue import WORDS
+
+KEPT_SAMPLES = 131_072
+"""Samples kept for the percentiles, 1 MiB each: more than any class measures, and bounded for ever."""
+
+COUNTERS = (
+    "requests",
+    "empty",
+    "connections",
+    "frames_in",
+    "frames_out",
+    "messages",
+    "bytes_in",
+    "bytes_out",
+    "head_bytes",
+    "framing_bytes",
+    "payload_bytes",
+)
+
+
+def percentile(ordered: "array[float]", share: float) -> float:
+    """The smallest sample that at least this share of all samples does not exceed (nearest rank)."""
+    return ordered[max(0, ceil(share * len(ordered)) - 1)]
+
+
+def summary(samples: Iterable[float]) -> dict[str, float | None]:
+    """Say in six figures how long things took: count, mean, p50, p95, p99 and max, in seconds.
+
+    The percentiles come from the samples themselves. Without a sample everything but the count is None.
+    """
+    ordered = array("d", sorted(samples))
+    if not ordered:
+        return {"count": 0, "mean": None, "p50": None, "p95": None, "p99": None, "max": None}
+    return {
+        "count": len(ordered),
+        "mean": sum(ordered) / len(ordered),
+        "p50": percentile(ordered, 0.50),
+        "p95": percentile(ordered, 0.95),
+        "p99": percentile(ordered, 0.99),
+        "max": ordered[-1],
+    }
+
+
+class Durations:
+    """Durations in seconds as they come in: all are counted, the newest are kept for the percentiles."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.total = 0.0
+        self.longest = 0.0
+        self._kept = array("d")
+
+    def add(self, seconds: float) -> None:
+        """Take one more sample; the oldest kept one makes room for it when there are too many."""
+        if self.count < KEPT_SAMPLES:
+            self._kept.append(seconds)
+        else:
+            self._kept[self.count % KEPT_SAMPLES] = seconds
+        self.count += 1
+        self.total += seconds
+        self.longest = max(self.longest, seconds)
+
+    def as_json(self) -> dict[str, float | None]:
+        """The six figures of `summary`; count, mean and max over all samples ever taken."""
+        figures = summary(self._kept)
+        if self.count:
+            figures |= {"count": self.count, "mean": self.total / self.count, "max": self.longest}
+        return figures
+
+
+@dataclass
+class Account:
+    """The bytes of one client, counted a second time for the page that wants to know what it costs."""
+
+    bytes_in: int = 0
+    bytes_out: int = 0
+
+
+class Meter:
+    """What one technique cost in one direction: requests, connections, frames, messages, bytes, delivery.
+
+    `head_bytes` are request lines, status lines and header blocks, `payload_bytes` the message objects
+    themselves, and framing is all the rest of the bytes that passed.
+    """
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.empty = 0
+        self.connections = 0
+        self.frames_in = 0
+        self.frames_out = 0
+        self.messages = 0
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.head_bytes = 0
+        self.payload_bytes = 0
+        self.saved_bytes = 0
+        """What compression took off the payload on its way; 0 unless asked for."""
+        self.delivery = Durations()
+
+    def reset(self) -> None:
+        """Count from nothing again."""
+        vars(self).update(vars(Meter()))
+
+    @property
+    def framing_bytes(self) -> int:
+        """All bytes that are neither head nor payload as it travelled."""
+        return self.bytes_in + self.bytes_out - self.head_bytes - self.payload_bytes + self.saved_bytes
+
+    def as_json(self) -> dict[str, Any]:
+        """The figures in the shape of the contract."""
+        return {name: getattr(self, name) for name in COUNTERS} | {"delivery_s": self.delivery.as_json()}
+
+
+class TechniqueMeters:
+    """The two meters of one technique, and how many receive requests are open at this moment."""
+
+    def __init__(self) -> None:
+        self.open = 0
+        self.receive = Meter()
+        self.send = Meter()
+
+    def as_json(self) -> dict[str, Any]:
+        """The figures in the shape of the contract."""
+        return {"open": self.open, "receive": self.receive.as_json(), "send": self.send.as_json()}
+
+
+class Meters:
+    """All meters of one lab: each technique's, `other` for the rest, `total` for the socket itself."""
+
+    def __init__(self) -> None:
+        self.since = time.time()
+        self.techniques = {word: TechniqueMeters() for word in WORDS}
+        self.other = Meter()
+        self.total = Meter()
+
+    def reset(self) -> None:
+        """Count from nothing again, but for the requests that are open."""
+        self.since = time.time()
+        for both in self.techniques.values():
+            both.receive.reset()
+            both.send.reset()
+        self.other.reset()
+        self.total.reset()
+
+    def as_json(self) -> dict[str, Any]:
+        """The figures in the shape of the contract; reading them changes nothing."""
+        return {
+            "since": self.since,
+            "techniques": {word: meters.as_json() for word, meters in self.techniques.items()},
+            "other": {"bytes_in": self.other.bytes_in, "bytes_out": self.other.bytes_out},
+            "total": {name: getattr(self.total, name) for name in ("bytes_in", "bytes_out", "connections")},
+        }
