@@ -1,0 +1,298 @@
+"""What all techniques share on the server, said once: whose bytes these are, what is refused, who is here.
+
+One mixin for Tornado's `RequestHandler` and `WebSocketHandler` alike. Errors of the lab become
+answers here and nowhere else.
+"""
+
+import asyncio
+from typing import Any, ClassVar, Protocol, cast
+from urllib.parse import urlsplit
+
+from tornado.concurrent import future_add_done_callback
+from tornado.iostream import StreamClosedError
+from tornado.web import HTTPError, RequestHandler
+
+from lab import errors
+from lab.meters import Account, Meter, TechniqueMeters
+from lab.room.messages import Batch, Cursor, Draft, compact
+from lab.room.room import Room
+from lab.techniques.lab import Lab
+from lab.techniques.refusals import error_json, parse_json, status_of
+
+LONGEST_NAME = 32
+"""Characters of a name that the guest list shows."""
+
+
+class MeteredStream(Protocol):
+    """The socket as a technique sees it: it counts by itself and only wants to know for whom."""
+
+    oversized: bool
+    """The body was longer than the limit, and was thrown away."""
+    account: Account | None
+    """Who wants to know what this very request costs; its bytes are counted there too."""
+    cut: bool
+    """The connection was over before it had taken everything that was written."""
+    unwelcome: bool
+    """The connection is one more than the lab takes."""
+
+    def claim(self, meter: Meter) -> None:
+        """What this request moves over the socket belongs to `meter`."""
+
+    def frame_in(self) -> int:
+        """The bytes read since this was last asked: those of the frame that has just arrived."""
+
+    def reassign(self, bytes_in: int, bytes_out: int, meter: Meter) -> None:
+        """So many bytes of this connection belong to another meter after all."""
+
+    def closed(self) -> bool:
+        """Whether the connection is over."""
+
+    def writing(self) -> bool:
+        """Whether the client has not yet taken everything."""
+
+    def write(self, data: bytes) -> "asyncio.Future[None]":
+        """Send, now as far as the socket takes it; the future is done when it has taken all."""
+
+    def send(self, data: bytes) -> bool:
+        """Send, now; whether the socket took it all. What it did not take follows when it can."""
+
+    def close(self) -> None:
+        """Drop the connection."""
+
+
+class Endpoint(RequestHandler):
+    """Everything in the lab that answers a request; a technique's is named by its `word`."""
+
+    word: ClassVar[str] = ""
+    content_type: ClassVar[str] = "application/json"
+    SUPPORTED_METHODS: tuple[str, ...] = ("GET",)
+
+    # Whose bytes, and who is here -------------------------------------------------------------
+
+    def initialize(self, lab: Lab) -> None:
+        """Say whose bytes these are, before anything can be refused."""
+        self.lab = lab
+        self.bytes = cast(MeteredStream, self.request.connection.stream)  # type: ignore[union-attr]
+        self.sending = self.is_send()
+        self.meters = lab.meters.techniques.get(self.word) or TechniqueMeters()
+        self.meter = self.meters.send if self.sending else self.meters.receive
+        if not self.word or self.request.method not in self.SUPPORTED_METHODS:
+            self.meter = lab.meters.other
+        self.meter.requests += 1
+        self.bytes.claim(self.meter)
+        self.held: asyncio.Future[Any] | None = None
+        self.shown = self.empty = False
+        self._here: str | None = None
+        self.client = ""
+
+    def is_send(self) -> bool:
+        """Whether this request sends; otherwise it receives."""
+        return self.request.method == "POST"
+
+    def prepare(self) -> None:
+        """Refuse what must not come in; put a receiver on the guest list."""
+        if self.bytes.closed():
+            raise StreamClosedError  # it has hung up already, and nobody else would notice
+        if not self.lab.answers_to(self.request.host_name):
+            raise errors.UnknownHost("This lab does not answer to that host name; see --allow-host.")
+        if self.bytes.unwelcome:
+            raise errors.Overloaded("The lab has as many connections as it takes; come back in a moment.")
+        if self.bytes.oversized:
+            raise errors.BodyTooLarge(f"The limit is {self.lab.settings.limit('body_bytes'):.0f} bytes.")
+        if self.word and not self.sending:
+            self._arrive()
+
+    def _arrive(self) -> None:
+        client, now = self.get_query_argument("client", "")[:64], self.now()
+        name = self.get_query_argument("username", "")[:LONGEST_NAME]
+        self._here = self.client = client
+        self.meters.open += 1
+        self.lab.tap.began(self, now)
+        if client:
+            self.lab.presence.enter(client, name, self.word, now)
+            self.bytes.account = self.lab.accounts.get((client, self.word))
+
+    def depart(self) -> None:
+        """This receiver is gone, or has its answer. Saying it twice is harmless."""
+        if self._here is not None:
+            now = self.now()
+            self.meters.open -= 1
+            self.lab.tap.ended(self, now)
+            if self._here:
+                self.lab.presence.leave(self._here, now)
+            self._here = None
+
+    @property
+    def listener(self) -> object:
+        """Whose request this is, as far as one can tell: the client's own id, its name, or its connection."""
+        return self._here or self.get_query_argument("username", "") or self.bytes
+
+    def on_finish(self) -> None:
+        """The answer is complete."""
+        self.depart()
+
+    def on_connection_close(self) -> None:
+        """The client hung up: the future that its request was held for is cancelled, and no waiter stays."""
+        self.depart()
+        if self.held is not None:
+            self.held.cancel()
+        super().on_connection_close()
+
+    # What the request says --------------------------------------------------------------------
+
+    @property
+    def room(self) -> Room:
+        """The one room."""
+        return self.lab.room
+
+    @property
+    def after(self) -> Cursor | None:
+        """The cursor that the reader holds; None for one who has just come. Raises `BadCursor`."""
+        text = self.get_query_argument("after", "")
+        if text == "latest":
+            return self.room.top
+        return Cursor.parse(text) if text else None
+
+    @property
+    def hold(self) -> float:
+        """Seconds that the reader is willing to wait, never above the server's own limit."""
+        text = self.get_query_argument("hold", "")
+        try:
+            seconds = float(text) if text else self.lab.settings.hold
+        except ValueError:
+            seconds = -1
+        if not seconds >= 0:
+            raise errors.BadParameter("hold is a number of seconds from 0 up.")
+        return min(seconds, self.lab.settings.hold)
+
+    # Answering --------------------------------------------------------------------------------
+
+    def set_default_headers(self) -> None:
+        """On every answer: nobody keeps it, nobody guesses its type, nobody learns the server's version."""
+        self.clear_header("Server")
+        self.set_header("Content-Type", self.content_type)
+        self.set_header("Cache-Control", "no-store, no-transform")
+        self.set_header("X-Content-Type-Options", "nosniff")
+
+    def compute_etag(self) -> str | None:
+        """No hash of every answer: where a tag is wanted, the cursor is one."""
+        return None
+
+    def answer(self, body: bytes, batch: Batch) -> None:
+        """Finish a poll, and count what it brought once the socket has taken it."""
+        timed = bool(self.get_query_argument("after", ""))
+        self.empty = not batch.events
+        self.meter.empty += self.empty
+        future_add_done_callback(self.finish(body or None), lambda _: self._taken(batch, timed))
+
+    def _taken(self, batch: Batch, timed: bool) -> None:
+        if not self.bytes.cut:
+            self.count(batch, timed)
+
+    def finish(self, chunk: Any = None) -> "asyncio.Future[None]":
+        """Complete the answer; hang up behind it when the lab is leaving, or was full already."""
+        last = self.lab.draining or self.bytes.unwelcome
+        if last:
+            self.set_header("Connection", "close")
+        done = super().finish(chunk)
+        if last:
+            future_add_done_callback(done, lambda _: self.bytes.close())
+        return done
+
+    def count(self, batch: Batch, timed: bool) -> float:
+        """Report a batch that the socket has taken; returns when.
+
+        Old messages are not `timed`, and neither is what a page in the background takes.
+        """
+        now = self.now()
+        self.meter.messages += len(batch.messages)
+        self.meter.payload_bytes += batch.payload_bytes
+        if timed and not self.lab.presence.hidden(self.client):
+            for event in batch.messages:
+                if event.taken:
+                    self.meter.delivery.add(now - event.taken)
+        if self.shown:
+            self.lab.tap.handed(self, batch, now, timed)
+        return now
+
+    @staticmethod
+    def now() -> float:
+        """Seconds on the event loop's monotonic clock."""
+        return asyncio.get_running_loop().time()
+
+    # Sending ----------------------------------------------------------------------------------
+
+    async def post(self) -> None:
+        """Send a message: JSON in, its id out. For the techniques that have no way of their own to send."""
+        media_type = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        if media_type != "application/json":
+            raise errors.NotJson("A message is sent as application/json.")
+        body = self.request.body
+        answer = await self.publish(parse_json(body), len(body))
+        self.set_status(200 if answer["duplicate"] else 201)
+        self.set_header("Content-Type", Endpoint.content_type)
+        self.finish(compact(answer))
+
+    async def publish(self, fields: object, payload_bytes: int) -> dict[str, Any]:
+        """Store what a client sends, and count it. Returns `{"id", "duplicate"}`."""
+        limit = self.lab.settings.limit
+        if not isinstance(fields, dict):
+            raise errors.BadJson("A message is a JSON object.")
+        draft = Draft.check(fields, limit("message_chars"), limit("username_chars"))
+        self.lab.send_rate.take(f"{self.request.remote_ip} {draft.username}", self.now())
+        cursor, duplicate = await self.room.publish(draft)
+        meter = self.meters.send
+        meter.messages += not duplicate
+        meter.payload_bytes += payload_bytes
+        return {"id": str(cursor), "duplicate": duplicate}
+
+    def require_handshake(self) -> None:
+        """For paths that speak WebSocket. Raises `UpgradeRequired` for a request that is no handshake."""
+        headers = self.request.headers
+        wanted = headers.get("Upgrade", "").lower() == "websocket" and headers.get("Sec-WebSocket-Key")
+        if not wanted or headers.get("Sec-WebSocket-Version") != "13":
+            raise errors.UpgradeRequired("This path speaks WebSocket, version 13, and wants its handshake.")
+
+    def check_origin(self, origin: str) -> bool:
+        """Asked for a WebSocket from a foreign page: only the lab's own may open one. Raises `Forbidden`."""
+        raise errors.Forbidden("This WebSocket is for the lab's own pages only.")
+
+    def refuse_foreign(self) -> None:
+        """A GET that changes something must come from the lab's own pages, or from no browser at all.
+
+        Raises `Forbidden`. A browser that says neither where it fetches for nor who refers is refused too.
+        """
+        site = self.request.headers.get("Sec-Fetch-Site")
+        referer = self.request.headers.get("Referer")
+        if site is not None:
+            own = site in ("same-origin", "none")
+        elif referer is not None:
+            own = urlsplit(referer).netloc == self.request.host
+        else:
+            own = not self.request.headers.get("User-Agent", "").startswith("Mozilla/")
+        if not own:
+            raise errors.Forbidden("Messages are sent from the lab's own pages only.")
+
+    # Errors -----------------------------------------------------------------------------------
+
+    def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
+        """Answer with what went wrong; the lab's own errors find their status here."""
+        error = kwargs.get("exc_info", (None, None))[1]
+        super().send_error(status_of(error) or status_code, **kwargs)
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """Every error has one shape, and a send says what became of the message."""
+        self.set_header("Content-Type", Endpoint.content_type)
+        if status_code == 405:
+            self.set_header("Allow", ", ".join(self.SUPPORTED_METHODS))
+        if status_code == 426:
+            self.set_header("Upgrade", "websocket")
+            self.set_header("Connection", "Upgrade")
+        if status_code in (429, 503):
+            self.set_header("Retry-After", "1")
+        self.finish(compact(error_json(kwargs.get("exc_info", (None, None))[1], status_code, self.sending)))
+
+    def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
+        """Keep what a client did wrong, or its leaving, out of the log."""
+        if not isinstance(value, (errors.LabError, HTTPError, StreamClosedError, asyncio.CancelledError)):
+            super().log_exception(typ, value, tb)

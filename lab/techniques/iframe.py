@@ -1,0 +1,59 @@
+"""The forever iframe, or Comet: a page in a hidden frame that never finishes loading.
+
+    client                       server
+      |── <iframe src=?after=7> ───>|
+      |<──── <!doctype html>… ──────|      the page begins, and never ends
+      :                             :   <- message 8 arrives
+      |<── <script>hear(8)</script> |      the browser runs each script as it comes
+      |<── <script>hear(9)</script> |
+
+Costs one request for ever, then a script element around each message. The browser's spinner never
+stops. No standard: it rests on browsers running scripts before the page is complete (RFC 6202 section 3).
+"""
+
+import secrets
+
+from lab.room.messages import Batch, Event
+from lab.techniques.endpoint import Endpoint
+from lab.techniques.streaming import stream
+
+PREAMBLE = b"<!doctype html><meta charset=utf-8><title>push</title>\n"
+HEARTBEAT = b"<!-- -->\n"
+NONCE_BYTES = 16
+"""A fresh number per page: only scripts that carry it may run, so no message can become one."""
+SCRIPT = b'<script nonce="' + b" " * len(secrets.token_urlsafe(NONCE_BYTES)) + b'">'
+"""How each element begins, with room for the nonce of the page that it is sent to."""
+ESCAPES = {"&": b"\\u0026", "<": b"\\u003c", ">": b"\\u003e", "\u2028": b"\\u2028", "\u2029": b"\\u2029"}
+"""What could end the script element or its line, written so that JSON and JavaScript both still read it."""
+
+
+def frame(batch: Batch) -> bytes:
+    """One script element per event, each calling the parent page's one fixed function."""
+    return b"".join(SCRIPT + b"parent.pushlab(" + _safe(event) + b")</script>\n" for event in batch.events)
+
+
+def _safe(event: Event) -> bytes:
+    json = event.json
+    for raw, escaped in ESCAPES.items():
+        json = json.replace(raw.encode(), escaped)
+    return json
+
+
+class Iframe(Endpoint):
+    """Stream: the events after my cursor, without end."""
+
+    word = "iframe"
+    content_type = "text/html; charset=utf-8"
+    SUPPORTED_METHODS = ("GET", "POST")
+
+    async def get(self) -> None:
+        """Begin the page at once, then go on for ever."""
+        nonce = secrets.token_urlsafe(NONCE_BYTES)
+        script = SCRIPT.replace(b" " * len(nonce), nonce.encode())
+        policy = f"default-src 'none'; script-src 'nonce-{nonce}'; frame-ancestors 'self'"
+        self.set_header("Content-Security-Policy", policy)
+        self.set_header("X-Accel-Buffering", "no")
+        await stream(self, frame, PREAMBLE, HEARTBEAT, seal=lambda page: page.replace(SCRIPT, script))
+
+
+ROUTES = [("/iframe", Iframe)]

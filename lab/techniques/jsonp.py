@@ -1,0 +1,93 @@
+"""JSONP polling: long polling by a `<script>` tag, because scripts may be fetched from any site.
+
+    client                       server
+      |── <script src=?after=7> ───>|
+      :                             :      held, as a long poll
+      :                             :   <- message 8 arrives
+      |<──── /**/f({message 8}) ────|      the browser runs it: f is the page's own function
+      |── <script src=?after=8> ───>|
+
+Costs what long polling costs, plus a script element per answer. It cannot POST: a message is sent in
+the query of another script. No standard; its guards are CVE-2014-4671 (the comment) and nosniff.
+"""
+
+import asyncio
+import re
+
+from lab.errors import BadCallback
+from lab.room.messages import Batch, compact
+from lab.techniques import polling
+from lab.techniques.endpoint import Endpoint
+
+CALLBACK = re.compile(r"[A-Za-z_$][\w$]{0,63}(\.[A-Za-z_$][\w$]{0,63}){0,3}", re.ASCII)
+LINE_SEPARATORS = {"\u2028".encode(): b"\\u2028", "\u2029".encode(): b"\\u2029"}
+"""JSON may hold them in a string, a script before ES2019 may not."""
+
+
+def frame(batch: Batch) -> bytes:
+    """The argument of the call; `call` puts the page's function around it."""
+    return script_safe(polling.frame(batch))
+
+
+def script_safe(json: bytes) -> bytes:
+    """The same JSON as a script may hold it."""
+    for raw, escaped in LINE_SEPARATORS.items():
+        json = json.replace(raw, escaped)
+    return json
+
+
+def call(callback: str, argument: bytes) -> bytes:
+    """A script that calls the page's function. The comment keeps it from being read as anything else."""
+    return b"/**/" + callback.encode() + b"(" + argument + b");"
+
+
+class Jsonp(Endpoint):
+    """Wait: the events after my cursor, or none when the future times out."""
+
+    word = "jsonp"
+    content_type = "application/javascript; charset=utf-8"
+
+    @property
+    def callback(self) -> str:
+        """The page's function. Raises `BadCallback` for anything but a plain JavaScript name."""
+        name = self.get_query_argument("callback", "")
+        if not CALLBACK.fullmatch(name):
+            raise BadCallback("callback is the name of a JavaScript function, such as lab.hear.")
+        return name
+
+    async def get(self) -> None:
+        """Answer at the first news, or empty when the time is up."""
+        callback = self.callback
+        self.held = self.room.wait(self.after)
+        try:
+            batch = await asyncio.wait_for(self.held, self.hold)
+        except TimeoutError:
+            batch = self.room.ask(self.after)
+        self.answer(call(callback, batch.framed(frame)), batch)
+
+
+class JsonpSend(Jsonp):
+    """Send a message in the query of a script, refused when another site's page does it."""
+
+    def is_send(self) -> bool:
+        """This one sends, although it is a GET."""
+        return True
+
+    async def get(self) -> None:
+        """Store the message and hand its id to the page's function."""
+        callback = self.callback
+        self.refuse_foreign()
+        fields = {name: self.text(name) for name in ("mid", "username", "body")}
+        pairs = (pair.partition("=") for pair in self.request.query.split("&"))
+        sent = sum(len(value) for name, _, value in pairs if name in fields)
+        answer = await self.publish(fields, sent)
+        self.meter.head_bytes -= sent  # the message travelled in the request line, as payload
+        self.finish(call(callback, compact(answer)))
+
+    def text(self, name: str) -> str:
+        """A value of the query as it was sent; Tornado would take control characters out of it."""
+        values = self.request.query_arguments.get(name, [b""])
+        return self.decode_argument(values[-1], name)
+
+
+ROUTES = [("/jsonp", Jsonp), ("/jsonp/send", JsonpSend)]

@@ -1,0 +1,62 @@
+"""What every handler of the lab works with, and the limit on how fast one client may send."""
+
+import math
+import socket
+from dataclasses import dataclass, field
+from typing import Any
+
+from tornado.netutil import is_valid_ip
+
+from lab.errors import TooManySends
+from lab.meters import Account, Meters
+from lab.room.presence import Presence
+from lab.room.room import Room
+from lab.settings import Settings
+from lab.techniques.tap import Tap
+
+BURST_S = 2.0
+"""Seconds of sends at the full rate that a client may save up."""
+
+
+class SendRate:
+    """A bucket of sends that fills by the limit's rate; each send takes one out."""
+
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
+        self._buckets: dict[str, tuple[float, float]] = {}
+
+    def take(self, client: str, now: float) -> None:
+        """Raises `TooManySends` when this client's bucket is empty."""
+        most = max(1.0, self.rate * BURST_S)
+        left, then = self._buckets.get(client, (most, now))
+        left = min(most, left + (now - then) * self.rate) if self.rate < math.inf else most
+        if left < 1:
+            raise TooManySends(f"More than {self.rate:g} messages per second; wait a moment.")
+        self._buckets[client] = (left - 1, now)
+        if len(self._buckets) > 10_000:  # whoever has been quiet has a full bucket: nothing to remember
+            self._buckets = {c: b for c, b in self._buckets.items() if now - b[1] < BURST_S}
+
+
+@dataclass
+class Lab:
+    """What every handler works with: the room, the meters, the guest list, the tap, the settings …"""
+
+    room: Room
+    settings: Settings
+    backend: str = ""
+    """Which Redis is in use, in words."""
+    meters: Meters = field(default_factory=Meters)
+    presence: Presence = field(default_factory=Presence)
+    accounts: dict[tuple[str, str], Account] = field(default_factory=dict)
+    """What receiving costs those who asked to know it, by client id and technique."""
+    tap: Tap = field(default_factory=Tap)
+    channels: dict[Any, Any] = field(default_factory=dict)
+    draining: bool = False
+
+    def __post_init__(self) -> None:
+        self.send_rate = SendRate(self.settings.limit("rate"))
+        self.names = {"localhost", socket.gethostname().lower(), *map(str.lower, self.settings.allow_hosts)}
+
+    def answers_to(self, host: str) -> bool:
+        """Whether the lab goes by this name: its own, or any address, which no foreign DNS can point here."""
+        return host.lower() in self.names or is_valid_ip(host.strip("[]"))

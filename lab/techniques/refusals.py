@@ -1,0 +1,60 @@
+"""Errors of the lab as answers: the one place where an error becomes a status and a JSON object."""
+
+import json
+from typing import Any
+
+from lab import errors
+
+STATUS: dict[type[errors.LabError], int] = {
+    errors.BadInput: 400,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.MethodNotAllowed: 405,
+    errors.BodyTooLarge: 413,
+    errors.NotJson: 415,
+    errors.UnknownHost: 421,
+    errors.BadMessage: 422,
+    errors.UpgradeRequired: 426,
+    errors.TooManySends: 429,
+    errors.Overloaded: 503,
+    errors.HistoryUnavailable: 503,
+}
+
+CODES = {400: "bad_request", 403: "forbidden", 404: "not_found", 405: "method_not_allowed", 500: "internal"}
+SENTENCES = {
+    400: "This request cannot be understood.",
+    403: "This request comes from another site.",
+    404: "There is nothing at this path.",
+    405: "This path does not answer to this method.",
+    500: "The lab made a mistake; it is in its log.",
+}
+"""For what Tornado refuses by itself."""
+
+
+def parse_json(data: str | bytes) -> object:
+    """Decode JSON in UTF-8. Raises `BadJson`, also for what Python alone would take: NaN, deep nesting."""
+    try:
+        return json.loads(data.decode() if isinstance(data, bytes) else data, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise errors.BadJson("This is not a JSON object in UTF-8.") from error
+
+
+def _no_constant(name: str) -> object:
+    raise ValueError(name)
+
+
+def status_of(error: BaseException | None) -> int | None:
+    """The HTTP status of an error of the lab; None for any other."""
+    return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), None)
+
+
+def error_json(error: BaseException | None, status: int, sending: bool) -> dict[str, Any]:
+    """The one shape of every error, for an answer and for a frame alike."""
+    if isinstance(error, errors.LabError):
+        code, message = error.code, str(error)
+    else:
+        code, message = CODES.get(status, "error"), SENTENCES.get(status, "This did not work.")
+    shape: dict[str, Any] = {"error": {"code": code, "message": message}}
+    if sending:
+        shape["stored"] = getattr(error, "stored", "unknown" if status == 500 else False)
+    return shape

@@ -1,0 +1,37 @@
+"""Short polling: the client asks again and again whether there is anything new.
+
+    client                       server
+      |── GET ?after=7 ────────────>|
+      |<──────────── nothing ───────|      nobody spoke meanwhile: an empty answer
+      :  (waits an interval)        :   <- message 8 arrives
+      |── GET ?after=7 ────────────>|
+      |<──────────── message 8 ─────|      half an interval late, on average
+
+Costs a whole request and answer per interval, whether there is news or not; holds nothing open.
+The standard is plain HTTP (RFC 9110); RFC 6202 section 1 calls it polling.
+"""
+
+from lab.room.messages import Batch
+from lab.techniques import polling
+from lab.techniques.endpoint import Endpoint
+
+frame = polling.frame
+
+
+class ShortPoll(Endpoint):
+    """Ask: the events after my cursor, now, perhaps none."""
+
+    word = "shortpoll"
+    SUPPORTED_METHODS = ("GET", "POST")
+
+    def get(self) -> None:
+        """Answer at once; 304 when the client says by `If-None-Match` that it knows all this."""
+        batch = self.room.ask(self.after)
+        self.set_header("ETag", f'"{batch.cursor}"')
+        if self.check_etag_header() and not self.lab.draining:  # a bye is no repetition
+            self.set_status(304)
+            return self.answer(b"", Batch((), batch.cursor))
+        self.answer(batch.framed(frame), batch)
+
+
+ROUTES = [("/shortpoll", ShortPoll)]

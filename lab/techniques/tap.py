@@ -1,0 +1,130 @@
+"""What one listener of each technique sees, moment by moment: the lanes of the compare page.
+
+The endpoints report facts ("a request began", "this was handed to it", "it ended"); the tap keeps those
+of one listener per technique, the newest few thousand, whether anybody looks or not. What all listeners
+together cost stands in the meters. A listener that is not in a lane costs one comparison per batch.
+"""
+
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Protocol
+
+from lab.catalogue import TECHNIQUES
+from lab.room.messages import Batch
+
+KEPT_FACTS = 4096
+"""More than ten seconds of six busy lanes."""
+NAMED = 20
+"""Messages that a mark names; of a longer batch the newest."""
+GRACE_S = {"ask": 5.0, "wait": 1.0, "stream": 0.0}
+"""How long a lane waits for the next request of whom it shows, by verb; then it goes to somebody else."""
+
+Fact = dict[str, Any]
+
+
+class Request(Protocol):
+    """An open receive request, as the tap sees it."""
+
+    shown: bool
+    """Whether it is the one in its technique's lane."""
+    empty: bool
+    """Whether its answer carried nothing."""
+
+    @property
+    def word(self) -> str:
+        """Its technique."""
+
+    @property
+    def listener(self) -> object:
+        """Whose request it is: the client's own id, its name, or its connection."""
+
+
+@dataclass
+class Lane:
+    """One technique's lane: whose it is, their open request, and everybody's, oldest first."""
+
+    grace: float
+    listener: object = None
+    request: Request | None = None
+    rival: object = None
+    """Who has asked since the lane's listener did."""
+    left: float = float("-inf")
+    open: dict[Request, float] = field(default_factory=dict)
+
+    def show(self, request: Request) -> None:
+        """Give the lane to a request."""
+        self.listener, self.request, self.rival = request.listener, request, None
+        request.shown = True
+
+    def free(self, now: float) -> bool:
+        """Whether the lane's listener has not come back in time."""
+        return self.request is None and now - self.left >= self.grace
+
+
+class Tap:
+    """Six lanes, and the newest facts about them; moments are milliseconds since the tap was made."""
+
+    def __init__(self) -> None:
+        self.zero = time.monotonic()  # the clock of asyncio's event loops
+        self.noted = 0
+        """How many facts there have ever been; a place in their sequence."""
+        self._facts: deque[Fact] = deque(maxlen=KEPT_FACTS)
+        self._lanes = {word: Lane(GRACE_S[technique.verb]) for word, technique in TECHNIQUES.items()}
+
+    # What the endpoints report ----------------------------------------------------------------
+
+    def began(self, request: Request, now: float) -> None:
+        """A receive request began, at `now` (seconds on the event loop's clock)."""
+        lane = self._lanes[request.word]
+        lane.open[request] = now
+        if lane.request is None:
+            if request.listener in (lane.listener, lane.rival) or lane.free(now):
+                lane.show(request)
+            lane.rival = lane.rival or request.listener
+
+    def handed(self, request: Request, batch: Batch, now: float, timed: bool) -> None:
+        """The socket of the lane's request has taken a batch, at `now`; the answer may be over already."""
+        fresh = [[str(e.cursor), self._ms(e.taken)] for e in batch.messages if timed and e.taken][-NAMED:]
+        if batch.events:
+            more = len(batch.messages) - len(fresh)
+            self._note({"lane": request.word, "at": self._ms(now), "messages": fresh, "more": more})
+
+    def ended(self, request: Request, now: float) -> None:
+        """A receive request ended."""
+        lane = self._lanes[request.word]
+        began = lane.open.pop(request, now)
+        if lane.request is request:
+            ends = {"from": self._ms(began), "to": self._ms(now), "empty": request.empty}
+            self._note({"lane": request.word} | ends)
+            lane.request, lane.left, lane.rival = None, now, None
+
+    def tend(self) -> None:
+        """Give lanes whose listener is gone to the oldest open request of somebody else."""
+        now = time.monotonic()
+        for lane in self._lanes.values():
+            if lane.open and lane.free(now):
+                lane.show(next(iter(lane.open)))
+
+    # What a page is told ----------------------------------------------------------------------
+
+    def since(self, place: int) -> list[Fact]:
+        """The kept facts behind a place in their sequence."""
+        return list(islice(self._facts, max(0, len(self._facts) - (self.noted - place)), None))
+
+    def open(self) -> dict[str, float]:
+        """The lanes in which a request is open at this moment, and when it began."""
+        shown = {word: (lane, lane.request) for word, lane in self._lanes.items()}
+        return {word: self._ms(lane.open[request]) for word, (lane, request) in shown.items() if request}
+
+    def now(self) -> float:
+        """This moment."""
+        return self._ms(time.monotonic())
+
+    def _note(self, fact: Fact) -> None:
+        self.noted += 1
+        self._facts.append(fact)
+
+    def _ms(self, moment: float) -> float:
+        return round((moment - self.zero) * 1000, 2)

@@ -1,0 +1,124 @@
+"""WebSocket: after one HTTP handshake, a connection on which both sides speak whenever they like.
+
+    client                       server
+      |── GET, Upgrade: websocket ─>|
+      |<──── 101 Switching ─────────|      from here on no more HTTP: frames
+      |<──── frame: message 8 ──────|      2 bytes of header, 4 from 126 bytes on
+      |── frame: send, masked ─────>|      6 bytes of header: a client must mask
+      |<──── frame: ack ────────────|
+
+Costs one handshake, then 2 to 14 bytes of framing per message. RFC 6455; compression is RFC 7692.
+"""
+
+from typing import Any
+
+from tornado.websocket import WebSocketHandler
+
+from lab.errors import BadJson, LabError
+from lab.room.messages import Batch, compact, mid_of
+from lab.techniques.endpoint import Endpoint
+from lab.techniques.frames import DEFLATED, deflate, text_frame
+from lab.techniques.refusals import error_json, parse_json
+from lab.techniques.streaming import Channel, Outlet
+
+HEARTBEAT = b"\x89\x00"
+"""An empty ping frame; the client's library answers with a pong."""
+TRY_AGAIN = 1012
+"""Close code "service restart": come back (IANA WebSocket close code registry)."""
+
+
+def frame(batch: Batch) -> bytes:
+    """One text frame per event."""
+    return b"".join(text_frame(event.json) for event in batch.events)
+
+
+def frame_deflated(batch: Batch) -> bytes:
+    """One compressed text frame per event, each with a fresh window, so that all listeners share it."""
+    return b"".join(text_frame(deflate(event.json), DEFLATED) for event in batch.events)
+
+
+class WebSocket(Endpoint, WebSocketHandler):
+    """Stream: the events after my cursor, without end; and sends on the same connection."""
+
+    word = "websocket"
+    outlet: Outlet | None = None
+
+    def is_send(self) -> bool:
+        """`receive=0` asks for a socket that only sends."""
+        return self.request.arguments.get("receive") == [b"0"]
+
+    async def get(self, *args: Any, **kwargs: Any) -> None:
+        """Shake hands."""
+        self.require_handshake()
+        offered = self.request.headers.get("Sec-WebSocket-Extensions", "")
+        self.deflated = self.lab.settings.compress and "permessage-deflate" in offered
+        self.start = self.after
+        await super().get(*args, **kwargs)
+
+    def get_compression_options(self) -> dict[str, Any] | None:
+        """Compression only when the lab was started with it."""
+        return {} if self.deflated else None
+
+    def open(self, *args: str, **kwargs: str) -> None:
+        """The handshake is done: from here on, frames."""
+        self.bytes.frame_in()
+        framing = frame_deflated if self.deflated else frame
+        self.outlet = Outlet(self, Channel.of(self.lab, framing, HEARTBEAT))
+        self.outlet.finished.add_done_callback(lambda _: self.close(TRY_AGAIN, "restart"))
+        if not self.sending:
+            self.outlet.begin(self.start)
+
+    async def on_message(self, message: str | bytes) -> None:
+        """A client's frame is a send; the answer is an ack, or an error that leaves the socket open."""
+        size = self.bytes.frame_in()
+        self.bytes.reassign(size, 0, self.meters.send)
+        self.meters.send.frames_in += 1
+        answer = await self.answer_to(message, size)
+        data = text_frame(compact(answer))
+        if self.outlet and self.outlet.send(data):  # else it is queued, and stays with the receiving side
+            self.meters.send.frames_out += 1
+            self.bytes.reassign(0, len(data), self.meters.send)
+
+    async def answer_to(self, message: str | bytes, size: int) -> dict[str, Any]:
+        """Store a send that came in `size` bytes, and say what became of it."""
+        fields: object = None
+        try:
+            if isinstance(message, bytes):
+                raise BadJson("A send is a text frame, not a binary one.")
+            fields, payload = parse_json(message), len(message.encode())
+            stored = await self.publish(fields, payload)
+        except LabError as error:
+            return {"type": "error", "mid": mid_of(fields)} | error_json(error, 400, sending=True)
+        if self.deflated:
+            self.meters.send.saved_bytes += payload + (6 if payload < 126 else 8) - size
+        return {"type": "ack", "mid": mid_of(fields)} | stored
+
+    def count(self, batch: Batch, timed: bool) -> float:
+        """Report a batch; when it is compressed, also what that saved."""
+        if self.deflated:
+            self.meter.saved_bytes += len(batch.framed(frame)) - len(batch.framed(frame_deflated))
+        return super().count(batch, timed)
+
+    def on_pong(self, data: bytes) -> None:
+        """The answer to a heartbeat."""
+        self.bytes.frame_in()
+        self.meter.frames_in += 1
+
+    def on_ping(self, data: bytes) -> None:
+        """A ping came in, and Tornado has sent its pong."""
+        self.on_pong(data)
+        self.meter.frames_out += 1
+
+    def on_finish(self) -> None:
+        """The handshake is complete: the visit has only begun, unless it was refused."""
+        if self.get_status() != 101:
+            super().on_finish()
+
+    def on_close(self) -> None:
+        """The client left, or was told to."""
+        if self.outlet:
+            self.outlet.close()
+        self.depart()
+
+
+ROUTES = [("/websocket", WebSocket)]
