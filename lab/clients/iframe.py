@@ -1,0 +1,48 @@
+"""The forever iframe, or Comet: a page in a hidden frame that never finishes loading.
+
+    client                       server
+      |── <iframe src=?after=7> ───>|
+      |<──── <!doctype html>… ──────|      the page begins, and never ends
+      :                             :   <- message 8 arrives
+      |<── <script>hear(8)</script> |      runs as soon as its end tag is in
+      |<── <script>hear(9)</script> |
+
+A browser does this with a hidden frame; here the script elements are taken apart as text.
+"""
+
+import json
+import re
+from typing import Any
+
+from lab.clients.link import Link, Unframed, accepted
+
+ELEMENT = re.compile(rb'<script nonce="[^"]*">parent\.pushlab\((.*?)\)</script>\n')
+FRAME = {
+    "Upgrade-Insecure-Requests": "1",
+    "Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/jxl,image/avif,image/webp,"
+    "image/apng,*/*;q=0.8,application/signed-exchange;v=b3;q=0.7",
+    "Sec-Fetch-Mode": "navigate",
+    "Sec-Fetch-Dest": "iframe",
+}
+"""What Chromium adds for a frame."""
+
+
+def unframe(data: bytes) -> Unframed:
+    """The script elements that are complete: one event each. What follows the last one is the rest."""
+    elements = list(ELEMENT.finditer(data))
+    rest = data[elements[-1].end() :] if elements else data
+    return Unframed([json.loads(element[1]) for element in elements], rest=rest)
+
+
+async def listen(link: Link) -> None:
+    """Load the page, and hear each script as it comes."""
+    async with link.request("GET", "/iframe" + link.query(), FRAME) as answer:
+        await accepted(answer)
+        rest = b""
+        async for chunk in answer.content.iter_any():
+            rest = link.heard(unframe(rest + chunk))
+
+
+async def send(link: Link, message: dict[str, str]) -> dict[str, Any]:
+    """Send a message; its id comes back."""
+    return await link.post("/iframe", message)

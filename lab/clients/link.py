@@ -1,0 +1,169 @@
+"""A client's link to the lab: its connection, its headers, and the place up to which it has heard.
+
+Knows nothing of the techniques; they use it to ask, and hand it what they hear.
+"""
+
+import asyncio
+import json
+import random
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import aiohttp
+from yarl import URL
+
+Event = dict[str, Any]
+
+SILENCE_S = 45.0
+"""Three heartbeats of the server: an open stream that is silent for longer is dead."""
+LONGEST_PAUSE_S = 30.0
+FIRST_PAUSE_S = 0.5
+AUTOMATIC = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
+
+BROWSER = {
+    "sec-ch-ua-platform": '"Linux"',
+    "User-Agent": "Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) "
+    "Chrome/156.0.0.0 Safari/537.36",
+    "sec-ch-ua": '"Not:A-Brand";v="8", "Chromium";v="156"',
+    "sec-ch-ua-mobile": "?0",
+    "Sec-Fetch-Site": "same-origin",
+    "Accept-Encoding": "gzip, deflate, br, zstd",
+    "Accept-Language": "en-US,en;q=0.9",
+}
+"""What Chromium 156 sent with every request to 127.0.0.1, read off its socket on 2026-11-20."""
+FETCH = {"Accept": "*/*", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
+"""What it added for `fetch()`."""
+JSON = {"Content-Type": "application/json"}
+NEEDED = JSON.keys()
+FRESH = {"Pragma": "no-cache", "Cache-Control": "no-cache"}
+"""What it added for requests that no cache may answer."""
+
+
+class Unframed(NamedTuple):
+    """What a piece of an answer holds: events in order, the cursor if it says one, and an unfinished rest."""
+
+    events: list[Event]
+    cursor: str | None = None
+    rest: bytes = b""
+
+
+class Refused(Exception):
+    """The lab said no; `status` and `code` say why."""
+
+    def __init__(self, status: int, code: str, message: str) -> None:
+        super().__init__(f"{status} {code}: {message}")
+        self.status = status
+        self.code = code
+
+
+class SentAway(Exception):
+    """The lab is leaving and has said when to come back."""
+
+
+@dataclass
+class Link:
+    """One client of the lab. Use it as `async with`; `hear` is called with the events as they come."""
+
+    url: str
+    hear: Callable[[list[Event]], None] = lambda events: None
+    after: str | None = None
+    interval: float = 1.0
+    """Seconds that a short poller waits after each answer."""
+    hold: float = 25.0
+    """Seconds that a long poller is willing to wait."""
+    browser: bool = True
+    """Send the headers that a browser would; without, as few as HTTP allows."""
+    keep_alive: bool = True
+    compress: bool = False
+    socket: "aiohttp.ClientWebSocketResponse | None" = None
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _retry_s: float | None = None
+
+    async def __aenter__(self) -> "Link":
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self.socket is not None:
+            await self.socket.close()
+        await self.session.close()
+
+    @cached_property
+    def session(self) -> aiohttp.ClientSession:
+        """This client's own connection."""
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, force_close=not self.keep_alive),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=SILENCE_S),
+            skip_auto_headers=AUTOMATIC,
+        )
+
+    def request(
+        self, method: str, path: str, headers: dict[str, str], **options: Any
+    ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        """Ask the lab, in a browser's or in the fewest words."""
+        sent = self.words(headers)
+        if not self.keep_alive:
+            sent["Connection"] = "close"
+        return self.session.request(method, URL(self.url + path, encoded=True), headers=sent, **options)
+
+    def words(self, headers: dict[str, str]) -> dict[str, str]:
+        """The headers of a request: the browser's and these, or only what the lab cannot do without."""
+        if not self.browser:
+            return {name: value for name, value in headers.items() if name in NEEDED}
+        return {"Connection": "keep-alive"} | BROWSER | headers | {"Referer": self.url + "/"}
+
+    def query(self, **parameters: object) -> str:
+        """A query with the place up to which this client has heard, and these parameters."""
+        given = parameters | ({"after": self.after} if self.after else {})
+        return "?" + "&".join(f"{name}={value}" for name, value in given.items()) if given else ""
+
+    def heard(self, news: Unframed) -> bytes:
+        """Remember the place, hand the events on, and return what is not finished. Raises `SentAway`."""
+        self.after = news.cursor or place_after(news.events, self.after)
+        if news.events:
+            self.hear(news.events)
+        for event in news.events:
+            if event["type"] == "bye":
+                self._retry_s = event["retry_ms"] / 1000
+                raise SentAway
+        return news.rest
+
+    async def post(self, path: str, message: dict[str, str]) -> dict[str, Any]:
+        """Send a message as JSON. Returns `{"id", "duplicate"}`; raises `Refused`."""
+        headers = FETCH | JSON | {"Origin": self.url}
+        async with self.request("POST", path, headers, data=compact(message)) as answer:
+            await accepted(answer)
+            stored: dict[str, Any] = await answer.json()
+            return stored
+
+    async def pause(self, failures: int) -> None:
+        """Wait before coming back: as long as the server asked, else at random, longer each time."""
+        longest = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**failures)
+        await asyncio.sleep(self._retry_s if self._retry_s is not None else random.uniform(0, longest))
+        self._retry_s = None
+
+
+async def accepted(answer: aiohttp.ClientResponse) -> aiohttp.ClientResponse:
+    """The same answer, if it is a yes. Raises `Refused`."""
+    if answer.status >= 400:
+        text = await answer.text()
+        try:
+            error = json.loads(text)["error"]
+        except (ValueError, KeyError, TypeError):
+            error = {"code": "error", "message": text[:200]}
+        raise Refused(answer.status, error["code"], error["message"])
+    return answer
+
+
+def compact(message: dict[str, str]) -> bytes:
+    """JSON as a browser's `JSON.stringify` writes it."""
+    return json.dumps(message, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def place_after(events: list[Event], place: str | None) -> str | None:
+    """The cursor of somebody who was at `place` and has heard these events."""
+    ids = [event["id"] for event in events if event["type"] in ("message", "reset")]
+    return ids[-1] if ids else place

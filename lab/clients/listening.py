@@ -1,0 +1,28 @@
+"""Staying with it: a listener that comes back by itself, at the place where it was."""
+
+import aiohttp
+
+from lab.catalogue import client_side
+from lab.clients.link import Link, Refused, SentAway
+
+TEMPORARY = (429, 502, 503, 504)
+"""Answers that mean "not now"."""
+
+
+async def keep_listening(word: str, link: Link) -> None:
+    """Listen by one technique for ever, whatever the network does.
+
+    Raises `Refused` when the lab says no for good.
+    """
+    failures = 0
+    while True:
+        place = link.after
+        try:
+            await client_side(word).listen(link)
+        except Refused as refused:
+            if refused.status not in TEMPORARY:
+                raise
+        except (SentAway, TimeoutError, aiohttp.ClientError, OSError):
+            pass  # it comes back below, as after an orderly end
+        failures = 0 if link.after != place else failures + 1
+        await link.pause(failures)

@@ -1,0 +1,61 @@
+"""WebSocket: after one HTTP handshake, a connection on which both sides speak whenever they like.
+
+    client                       server
+      |── GET, Upgrade: websocket ─>|
+      |<──── 101 Switching ─────────|      from here on no more HTTP: frames
+      |<──── frame: message 8 ──────|
+      |── frame: send, masked ─────>|      whenever it likes
+      |<──── frame: ack ────────────|      the answer carries the send's mid
+
+A browser does this with `WebSocket`; here aiohttp reads and masks the frames.
+"""
+
+import json
+from typing import Any
+
+import aiohttp
+
+from lab.clients.link import BROWSER, FRESH, Link, Refused, Unframed, compact
+
+OFFER = {"Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits"}
+"""A browser always offers compression; the lab takes it only when it was started with it."""
+HANDSHAKE = ("User-Agent", "Accept-Encoding", "Accept-Language")
+"""What else Chromium says of itself in a handshake: less than in any other request."""
+
+
+def unframe(data: str) -> Unframed:
+    """One text frame: one event."""
+    return Unframed([json.loads(data)])
+
+
+async def listen(link: Link) -> None:
+    """Shake hands, and hear each frame as it comes."""
+    socket = await connect(link, "/websocket" + link.query())
+    try:
+        async for frame in socket:
+            link.heard(unframe(frame.data))
+    finally:
+        await socket.close()
+
+
+async def send(link: Link, message: dict[str, str]) -> dict[str, Any]:
+    """Send a message on a socket for sending only; its id comes back in the ack."""
+    async with link.turn:
+        if link.socket is None or link.socket.closed:
+            link.socket = await connect(link, "/websocket?receive=0")
+        await link.socket.send_str(compact(message).decode())
+        answer: dict[str, Any] = await link.socket.receive_json()
+    if answer["type"] == "error":
+        raise Refused(0, answer["error"]["code"], answer["error"]["message"])
+    return {"id": answer["id"], "duplicate": answer["duplicate"]}
+
+
+async def connect(link: Link, path: str) -> aiohttp.ClientWebSocketResponse:
+    """Shake hands. Raises `Refused` when the lab does not."""
+    spoken = {name: BROWSER[name] for name in HANDSHAKE} | FRESH | {"Origin": link.url}
+    headers = spoken | ({} if link.compress else OFFER) if link.browser else {}
+    compress = 15 if link.compress else 0  # the window's bits, as aiohttp counts them
+    try:
+        return await link.session.ws_connect(link.url + path, headers=headers, compress=compress)
+    except aiohttp.WSServerHandshakeError as error:
+        raise Refused(error.status, "no_handshake", error.message) from error
