@@ -1,0 +1,50 @@
+"""A lab for a measured run: `python -m lab.server SETTINGS`. Its room leaves nothing behind.
+
+SETTINGS is a JSON object of `lab.settings.Settings` fields. Says in one line of JSON where it listens,
+or why it could not, and ends when its standard input does, so that it never outlives who started it.
+"""
+
+import asyncio
+import json
+import os
+import sys
+import threading
+from contextlib import suppress
+
+from lab.errors import CannotStart
+from lab.server.reports import versions
+from lab.server.serving import running, stop_on_signals
+from lab.settings import Settings
+
+
+def main() -> int:
+    """Serve until told to stop. Returns the exit code."""
+    settings = Settings(**json.loads(sys.argv[1]))
+    try:
+        asyncio.run(serve(settings))
+    except CannotStart as error:
+        print(json.dumps({"error": str(error)}), flush=True)
+        return 3
+    return 0
+
+
+async def serve(settings: Settings) -> None:
+    """Open the lab, say where, and wait for the end of standard input or a signal."""
+    stop = stop_on_signals()
+    loop = asyncio.get_running_loop()
+    # A thread, because a pipe cannot be awaited on every system.
+    threading.Thread(target=_read_to_end, args=(loop, stop), daemon=True).start()
+    async with running(settings, temporary=True) as lab:
+        print(json.dumps({"port": lab.port, "versions": versions(lab.lab)}), flush=True)
+        await stop.wait()
+
+
+def _read_to_end(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+    while os.read(0, 4096):
+        pass
+    with suppress(RuntimeError):  # the lab has ended before its input did
+        loop.call_soon_threadsafe(stop.set)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

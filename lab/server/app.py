@@ -1,0 +1,59 @@
+"""The application: every path of the lab and who answers it. Builds, and does not listen."""
+
+import logging
+from typing import Any
+
+import tornado.log
+from tornado.web import Application
+
+from lab.catalogue import WORDS, server_side
+from lab.server import compare, console, doors, export, join, live, pages, reports, source
+from lab.server.lesson import Lesson
+from lab.server.texts import PAGES
+
+
+def make_app(lesson: Lesson) -> Application:
+    """Put together everything that answers: the six techniques, the reports, and the pages."""
+    lab = lesson.lab
+    techniques = [route for word in WORDS for route in server_side(word).ROUTES]
+    own = [
+        ("/history", reports.HistoryReport),
+        ("/meters", reports.MetersReport),
+        ("/metrics", reports.Metrics),
+        ("/healthz", reports.Healthz),
+        ("/readyz", reports.Readyz),
+        ("/live", live.Live),
+        ("/", join.Join),
+        ("/room", pages.RoomPage),
+        ("/compare", compare.Compare),
+        (r"/technique/(\w+)", source.TechniquePage),
+        ("/teacher", console.Teacher),
+        ("/teacher/network", doors.LetPhonesJoin),
+        ("/teacher/crew", doors.CrewDoor),
+        ("/teacher/bet", doors.BetDoor),
+        ("/teacher/assign", doors.AssignDoor),
+        ("/teacher/reset", doors.ResetDoor),
+        (r"/teacher/meters\.json", export.AsJson),
+        (r"/teacher/meters\.csv", export.AsCsv),
+        ("/qr.svg", join.QrCode),
+        ("/palette.css", pages.Palette),
+    ]
+    compare.Lanes(lesson)
+    given: dict[str, Any] = {"lab": lab}
+    routes: list[Any] = [(path, handler, given) for path, handler in techniques + own]
+    routes.append((r"/static/(.*)", pages.Static, given | {"path": str(PAGES / "static")}))
+    return Application(
+        routes,
+        default_handler_class=pages.Nowhere,
+        default_handler_args=given,
+        cross_origin_protection=True,
+        websocket_max_message_size=int(min(lab.settings.limit("frame_bytes"), 2**31)),
+        log_function=log,
+        lesson=lesson,
+    )
+
+
+def log(handler: Any) -> None:
+    """One line per request, only when asked for: `-v` or `--logging debug`."""
+    if tornado.log.access_log.isEnabledFor(logging.DEBUG):  # nothing is put into words that nobody reads
+        tornado.log.access_log.debug("%d %s", handler.get_status(), handler._request_summary())

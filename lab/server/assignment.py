@@ -1,0 +1,22 @@
+"""Which technique a newcomer gets who did not choose one."""
+
+from itertools import count
+
+from lab.catalogue import WORDS
+
+CHOICE, ROTATION = "choice", "rotation"
+WAYS = (CHOICE, ROTATION, *WORDS)
+
+
+class Assignment:
+    """Free choice (the last technique until they choose), one after the other, or the same for all."""
+
+    def __init__(self) -> None:
+        self.way = ROTATION
+        self._arrivals = count()
+
+    def next(self) -> str:
+        """The technique of whoever comes now."""
+        if self.way == ROTATION:
+            return WORDS[next(self._arrivals) % len(WORDS)]
+        return WORDS[-1] if self.way == CHOICE else self.way

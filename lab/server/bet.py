@@ -1,0 +1,60 @@
+"""The bet: which technique needs the most bytes for each message? The class votes, then the truth grows."""
+
+from typing import Any
+
+from lab.catalogue import WORDS
+from lab.errors import BadParameter
+from lab.meters import Meters
+
+CLOSED, OPEN, COUNTING = "closed", "open", "counting"
+MOST_VOTERS = 1000
+
+
+class Bet:
+    """One bet at a time; one vote per page, which may be changed while the bet is open."""
+
+    def __init__(self, meters: Meters) -> None:
+        self.meters = meters
+        self.state = CLOSED
+        self._votes: dict[str, str] = {}
+        self._before: dict[str, tuple[int, int]] = {}
+
+    def do(self, action: str) -> None:
+        """`open` the voting, `count` the truth from now on, or `close` the bet. Raises `BadParameter`."""
+        if action == "open":
+            self.state, self._votes = OPEN, {}
+        elif action == "count" and self.state == OPEN:
+            self.state, self._before = COUNTING, {word: self._cost(word) for word in WORDS}
+        elif action == "close":
+            self.state = CLOSED
+        else:
+            raise BadParameter("A bet is opened, then counted, then closed.")
+
+    def vote(self, said: dict[str, Any]) -> None:
+        """`{"client","mode"}`: somebody's guess, while the bet is open."""
+        client, word = said.get("client"), said.get("mode")
+        known = client in self._votes or len(self._votes) < MOST_VOTERS
+        if self.state == OPEN and word in WORDS and isinstance(client, str) and known:
+            self._votes[client[:64]] = str(word)
+
+    def meters_reset(self) -> None:
+        """The meters began at nothing: so does the truth."""
+        self._before = dict.fromkeys(self._before, (0, 0))
+
+    def as_json(self) -> dict[str, Any]:
+        """What the pages show; how the votes fall only when nobody can follow the others any more."""
+        told: dict[str, Any] = {"state": self.state, "voters": len(self._votes)}
+        if self.state != COUNTING:
+            return told
+        votes = list(self._votes.values())
+        tally = {word: votes.count(word) for word in WORDS}
+        return told | {"votes": tally, "truth": {word: self._truth(word) for word in WORDS}}
+
+    def _truth(self, word: str) -> float | None:
+        """Bytes for each message delivered since the voting ended; None while there is none."""
+        (size, messages), (size_before, before) = self._cost(word), self._before[word]
+        return (size - size_before) / (messages - before) if messages > before else None
+
+    def _cost(self, word: str) -> tuple[int, int]:
+        meter = self.meters.techniques[word].receive
+        return meter.bytes_in + meter.bytes_out, meter.messages

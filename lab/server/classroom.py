@@ -1,0 +1,105 @@
+"""The open classroom: serve until told to stop, and say on the screen where the room is."""
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+import webbrowser
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import tornado
+
+from lab import __version__
+from lab.errors import CannotStart
+from lab.server.network import adapters
+from lab.server.serving import PortBusy, Running, running, stop_on_signals
+from lab.settings import Settings
+
+PORT = 8000
+MORE_PORTS = 10
+"""How many ports after the usual one are tried when it is busy and none was asked for."""
+EVERYWHERE = "0.0.0.0"
+LOOPBACK = "127.0.0.1"
+
+
+async def serve(options: argparse.Namespace, redis: str | None) -> int:
+    """Open the classroom and keep it open until Ctrl-C or SIGTERM. Returns the exit code."""
+    logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(message)s")
+    logging.getLogger("tornado").setLevel("DEBUG" if options.verbose else options.logging.upper())
+    stop = stop_on_signals()
+    async with on_a_port(options, redis) as lab:
+        print(welcome(lab, options), flush=True)
+        if wants_browser(options):
+            # A daemon of the browser may outlive this call; it must not keep the lab from closing.
+            asyncio.get_running_loop().run_in_executor(None, webbrowser.open, first_page(lab))
+        await stop.wait()
+        print("\n  The lab is closed. / 实验室已关闭。", flush=True)
+    return 0
+
+
+@asynccontextmanager
+async def on_a_port(options: argparse.Namespace, redis: str | None) -> AsyncIterator[Running]:
+    """The lab on the port that was asked for, or else on the first that is free.
+
+    Raises `CannotStart` when the port that was asked for is busy, with the command that would work.
+    """
+    wanted = options.port
+    for port in [PORT + more for more in range(MORE_PORTS + 1)] if wanted is None else [wanted]:
+        try:
+            async with running(settings_of(options, redis, port)) as lab:
+                yield lab
+                return
+        except PortBusy:
+            if wanted is not None:
+                raise
+            print(f"  Port {port} is in use by another program; trying {port + 1}.", flush=True)
+    raise CannotStart(f"The ports {PORT} to {PORT + MORE_PORTS} are all in use. Ask for another with --port.")
+
+
+def settings_of(options: argparse.Namespace, redis: str | None, port: int) -> Settings:
+    """The settings that the options mean."""
+    return Settings(
+        host=EVERYWHERE if options.lan else options.host or LOOPBACK,
+        port=port,
+        redis=redis,
+        hold=options.hold,
+        compress=options.compress,
+        allow_hosts=tuple(options.allow_host),
+        limits=dict(options.limit),
+    )
+
+
+def welcome(lab: Running, options: argparse.Namespace) -> str:
+    """What stands on the terminal: which lab this is, where to go, how to end it."""
+    network = [f"http://{each.address}:{lab.port}/" for each in adapters()] if options.lan else []
+    lines = [
+        f"  Push Lab {__version__} · Tornado {tornado.version} · Redis: {lab.lab.backend}",
+        "",
+        f"  Local    {local_url(lab.port)}",
+        f"  Teacher  {local_url(lab.port)}teacher?token={lab.key.token}",
+        f"  Network  {'  '.join(network) or 'off; the first page lets phones join / 在首页让手机加入'}",
+        "",
+        "  Ctrl-C to stop / 按 Ctrl-C 停止",
+    ]
+    return "\n".join(lines)
+
+
+def local_url(port: int) -> str:
+    """Where this machine finds the lab."""
+    return f"http://{LOOPBACK}:{port}/"
+
+
+def first_page(lab: Running) -> str:
+    """What the browser opens: the way in, with the teacher's cookie."""
+    return f"{local_url(lab.port)}teacher?to=/&token={lab.key.ticket()}"
+
+
+def wants_browser(options: argparse.Namespace) -> bool:
+    """Whether there is a person at a screen to open a browser for."""
+    if options.no_browser or "CI" in os.environ or "SSH_CONNECTION" in os.environ:
+        return False
+    return sys.platform in ("win32", "darwin") or bool(
+        os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    )

@@ -1,0 +1,74 @@
+"""The compare page, and what flows to it: the facts of the tap, in batches, to every page that asks.
+
+A page says `{"type":"lanes"}` on `/live` and is told `{"type":"lanes","now":…,"facts":[…],"open":{…}}`. A
+page that is slow is told less often, and never less. While no page asks, nothing happens here.
+"""
+
+import asyncio
+from typing import ClassVar
+
+from lab.room.messages import compact
+from lab.server.lesson import Lesson, Said, Watcher
+from lab.server.pages import Page
+from lab.techniques.tap import Tap
+
+BATCH_S = 0.12
+"""Seconds between two batches: eight pictures' worth, and few enough messages for many pages."""
+FIRST_FACTS = 1500
+"""As many of the past does a page learn that has just come: what it needs to draw the last seconds."""
+
+
+class Compare(Page):
+    """Six lanes on one time axis."""
+
+    said = ("compare.",)
+    keys: ClassVar[dict[str, str]] = {
+        "Space": "compare.key.pause",
+        "R": "compare.key.reset",
+        "S": "compare.key.slow",
+        "L": "compare.key.listen",
+        "1 – 6": "compare.key.lane",
+        "PgUp PgDn": "compare.key.next",
+    }
+
+    def get(self) -> None:
+        """The page; what it shows comes over `/live`."""
+        self.show("compare.html")
+
+
+class Lanes:
+    """The pages that draw lanes, and up to which fact each has been told."""
+
+    def __init__(self, lesson: Lesson) -> None:
+        self.tap: Tap = lesson.lab.tap
+        self.places: dict[Watcher, int] = {}
+        self._flow: asyncio.Task[None] | None = None
+        lesson.heard["lanes"] = self.watch
+        lesson.left.append(self.leave)
+
+    def watch(self, watcher: Watcher, said: Said) -> None:
+        """A page wants to draw lanes."""
+        self.places[watcher] = self.tap.noted - FIRST_FACTS
+        if self._flow is None:
+            self._flow = asyncio.create_task(self._tell())
+
+    def leave(self, watcher: Watcher) -> None:
+        """A page is gone."""
+        self.places.pop(watcher, None)
+
+    async def _tell(self) -> None:
+        while self.places:
+            self.tap.tend()
+            batches: dict[int, bytes] = {}  # pages at the same place are told the same
+            for watcher, place in list(self.places.items()):
+                if place not in batches:
+                    batches[place] = batch(self.tap, place)
+                if watcher.tell(batches[place]) and watcher in self.places:
+                    self.places[watcher] = self.tap.noted
+            await asyncio.sleep(BATCH_S)
+        self._flow = None
+
+
+def batch(tap: Tap, place: int) -> bytes:
+    """The facts behind a place, and what is open at this moment, as a page is told them."""
+    return compact({"type": "lanes", "now": tap.now(), "facts": tap.since(place), "open": tap.open()})

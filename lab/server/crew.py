@@ -1,0 +1,145 @@
+"""Simulated students: listeners in processes of their own, and somebody who speaks at a steady rate.
+
+The listeners are the fleet of the measured runs, started as any program would be (`python -m …`), because the
+serving wing knows nothing of the measuring one. They carry no client id, so they are never taken for people.
+"""
+
+import asyncio
+import os
+import random
+import string
+import sys
+import uuid
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from json import dumps, loads
+from typing import Any
+
+from lab.catalogue import WORDS
+from lab.errors import HistoryUnavailable
+from lab.room.messages import Draft
+from lab.server.texts import LANGUAGES, text
+from lab.server.wanted import number, some_of
+from lab.techniques.lab import Lab
+
+FLEET = "lab.experiment.fleet"
+SLOW_LINK = "lab.experiment.network"
+MOST_EACH, MOST_RATE, MOST_PAYLOAD, MOST_RTT_MS = 30, 20, 400, 2000
+"""So that a slip of the hand cannot bring the laptop to its knees: 180 students, 20 messages per second."""
+END_PATIENCE_S = 5.0
+DEVNULL = asyncio.subprocess.DEVNULL
+LETTERS = string.ascii_lowercase + " "
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the simulated students do; durations in seconds, the payload in characters."""
+
+    words: tuple[str, ...] = WORDS
+    each: int = 5
+    rate: float = 1.0
+    interval: float = 1.0
+    hold: float = 25.0
+    payload: int = 40
+    rtt_ms: float = 0
+    """The round trip of a slow link that is put between them and the lab, simulated too."""
+
+    @classmethod
+    def read(cls, wanted: dict[str, Any]) -> "Plan":
+        """The plan that a teacher asks for. Raises `BadParameter`."""
+        return cls(
+            words=some_of(wanted, "words", WORDS),
+            each=int(number(wanted, "each", cls.each, 1, MOST_EACH)),
+            rate=number(wanted, "rate", cls.rate, 0, MOST_RATE),
+            interval=number(wanted, "interval", cls.interval, 0.1, 60),
+            hold=number(wanted, "hold", cls.hold, 1, 60),
+            payload=int(number(wanted, "payload", cls.payload, 1, MOST_PAYLOAD)),
+            rtt_ms=number(wanted, "rtt_ms", cls.rtt_ms, 0, MOST_RTT_MS),
+        )
+
+
+class Crew:
+    """The simulated students of one lab."""
+
+    def __init__(self, lab: Lab, port: int) -> None:
+        self.lab = lab
+        self.name = " · ".join(text(language, "crew.name") for language in LANGUAGES)
+        everywhere = lab.settings.host in ("0.0.0.0", "localhost", "")
+        self.host, self.port = "127.0.0.1" if everywhere else lab.settings.host, port
+        self.plan = Plan()
+        self.ever = False
+        """Whether the meters hold anything simulated."""
+        self._fleets: dict[str, asyncio.subprocess.Process] = {}
+        self._links: list[asyncio.subprocess.Process] = []
+        self._speaking: asyncio.Task[None] | None = None
+
+    async def start(self, plan: Plan) -> None:
+        """Let them come; those of an earlier plan go first."""
+        await self.stop()
+        self.plan, self.ever = plan, True
+        url = await self._slow_link() if plan.rtt_ms else f"http://{self.host}:{self.port}"
+        for word in plan.words:
+            self._fleets[word] = await self._fleet(word, url)
+        if plan.rate:
+            self._speaking = asyncio.create_task(self._speak(plan))
+
+    async def stop(self) -> None:
+        """Send them home, and wait until they have gone."""
+        if self._speaking:
+            self._speaking.cancel()
+            self._speaking = None
+        processes = [*self._fleets.values(), *self._links]
+        self._fleets, self._links = {}, []
+        await asyncio.gather(*map(_end, processes))
+
+    async def _slow_link(self) -> str:
+        """Put a relay before the lab that makes every byte late; returns its address."""
+        plan = {"host": self.host, "port": self.port, "network": {"rtt_s": self.plan.rtt_ms / 1000}}
+        relay = await _module(SLOW_LINK, plan, stdout=asyncio.subprocess.PIPE)
+        self._links.append(relay)
+        assert relay.stdout is not None
+        said = loads(await relay.stdout.readline() or b"{}")
+        return f"http://127.0.0.1:{said.get('port', 0)}"
+
+    async def _fleet(self, word: str, url: str) -> asyncio.subprocess.Process:
+        link: dict[str, Any] = {"url": url, "after": str(self.lab.room.top)}
+        link |= {"interval": self.plan.interval, "hold": self.plan.hold}
+        return await _module(FLEET, {"word": word, "clients": self.plan.each, "link": link})
+
+    async def _speak(self, plan: Plan) -> None:
+        """Say something at random moments, so many times per second on average."""
+        while True:
+            await asyncio.sleep(random.expovariate(plan.rate))
+            body = "".join(random.choices(LETTERS, k=plan.payload)).strip() or "x"
+            with suppress(HistoryUnavailable):
+                await self.lab.room.publish(Draft(str(uuid.uuid4()), self.name, body))
+
+    def as_json(self) -> dict[str, Any]:
+        """What the pages show: the plan, how many are there, and what broke."""
+        alive = [word for word, fleet in self._fleets.items() if fleet.returncode is None]
+        gone = [word for word in self._fleets if word not in alive]
+        now = {"running": bool(self._fleets), "students": self.plan.each * len(alive), "failed": gone}
+        return {"ever": self.ever, "name": self.name} | now | asdict(self.plan)
+
+
+async def _module(name: str, plan: dict[str, Any], stdout: int = DEVNULL) -> asyncio.subprocess.Process:
+    """A module of the lab as a process, which ends when its input does, so that none outlives the lab."""
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", name, dumps(plan)),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=stdout,
+        stderr=DEVNULL,
+        start_new_session=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+    )
+
+
+async def _end(fleet: asyncio.subprocess.Process) -> None:
+    assert fleet.stdin is not None
+    fleet.stdin.close()
+    try:
+        await asyncio.wait_for(fleet.wait(), END_PATIENCE_S)
+    except TimeoutError:
+        with suppress(ProcessLookupError):
+            fleet.kill()
+        await fleet.wait()

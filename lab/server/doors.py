@@ -1,0 +1,113 @@
+"""The teacher's doors: what may be changed, by whom, and that it is asked for as it should be.
+
+Every door is a POST with a JSON object, from the lab's own pages with the teacher's cookie, or from a script
+with `Authorization: Bearer <the token of the link>`. Everyone else gets 403.
+"""
+
+from typing import Any
+
+from lab.errors import BadJson, Forbidden, NotJson
+from lab.room.messages import compact
+from lab.server.assignment import WAYS
+from lab.server.crew import Plan
+from lab.server.lesson import Lesson
+from lab.server.live import spread
+from lab.server.network import adapters
+from lab.server.teacher import COOKIE
+from lab.server.wanted import one_of
+from lab.techniques.endpoint import Endpoint
+from lab.techniques.refusals import parse_json
+
+BEARER = "Bearer "
+
+
+class ForTeacher(Endpoint):
+    """Something that is for the teacher only."""
+
+    def prepare(self) -> None:
+        """Let nobody else in. Raises `Forbidden`; `TooManySends` for who tries keys in a row."""
+        super().prepare()
+        key, given = self.lesson.key, self.request.headers.get("Authorization", "")
+        if key.fits(self.get_cookie(COOKIE, "")) or key.fits_script(given.removeprefix(BEARER)):
+            return
+        if given:
+            self.lab.send_rate.take(f"teacher {self.request.remote_ip}", self.now())
+        raise Forbidden("This is for the teacher only.")
+
+    @property
+    def lesson(self) -> Lesson:
+        """What the pages share."""
+        lesson: Lesson = self.settings["lesson"]
+        return lesson
+
+
+class Door(ForTeacher):
+    """Something that changes the lesson."""
+
+    SUPPORTED_METHODS = ("POST",)
+
+    async def post(self) -> None:
+        """Do it, and say how things stand now."""
+        if not self.request.headers.get("Content-Type", "").lower().startswith("application/json"):
+            raise NotJson("This is asked for as application/json.")
+        wanted = parse_json(self.request.body)
+        if not isinstance(wanted, dict):
+            raise BadJson("This is asked for by a JSON object.")
+        self.finish(compact(await self.do(wanted)))
+
+    async def do(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        """What this door is for."""
+        raise NotImplementedError
+
+
+class LetPhonesJoin(Door):
+    """Listen at an address of this machine's network too: `{"address"}`; without one, the likeliest."""
+
+    async def do(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        """Open, try it out, and say what there is to choose from."""
+        network = self.lesson.network
+        found = adapters()
+        network.open(str(wanted.get("address") or (found[0].address if found else "")))
+        await network.test()
+        return network.as_json() | {"adapters": [adapter._asdict() for adapter in found]}
+
+
+class CrewDoor(Door):
+    """Simulated students: `{"do": "start", …the plan…}` or `{"do": "stop"}`."""
+
+    async def do(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        """Let them come, or send them home."""
+        if one_of(wanted, "do", ("start", "stop")) == "start":
+            await self.lesson.crew.start(Plan.read(wanted))
+        else:
+            await self.lesson.crew.stop()
+        return self.lesson.crew.as_json()
+
+
+class BetDoor(Door):
+    """The bet: `{"do": "open"}`, then `{"do": "count"}`, then `{"do": "close"}`."""
+
+    async def do(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        """Take the bet one step on, and tell every page at once."""
+        self.lesson.settle()
+        self.lesson.bet.do(one_of(wanted, "do", ("open", "count", "close")))
+        spread(self.lesson)
+        return self.lesson.bet.as_json()
+
+
+class AssignDoor(Door):
+    """Which technique newcomers get: `{"to": "choice" | "rotation" | a word}`."""
+
+    async def do(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        """From now on this way."""
+        self.lesson.assignment.way = one_of(wanted, "to", WAYS)
+        return {"to": self.lesson.assignment.way}
+
+
+class ResetDoor(Door):
+    """Let the meters count from nothing again."""
+
+    async def do(self, wanted: dict[str, Any]) -> dict[str, Any]:
+        """Now."""
+        self.lesson.reset()
+        return {"since": self.lab.meters.since}

@@ -1,0 +1,75 @@
+"""The meters to take home: JSON for programs, CSV for spreadsheets; each says whether it holds simulation."""
+
+import csv
+import io
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from lab.meters import COUNTERS
+from lab.room.messages import compact
+from lab.server.doors import ForTeacher
+from lab.server.reports import versions
+
+TIMES = ("count", "mean", "p50", "p95", "p99", "max")
+COLUMNS = ("mode", "direction", "simulated", *COUNTERS, *(f"delivery_{name}_s" for name in TIMES))
+
+
+class Export(ForTeacher):
+    """The lesson so far, as a file."""
+
+    ending = ""
+
+    def get(self) -> None:
+        """Bring the meters up to date and hand them out."""
+        self.lesson.settle()
+        self.set_header("Content-Disposition", f'attachment; filename="pushlab-meters.{self.ending}"')
+        self.finish(self.contents())
+
+    def contents(self) -> bytes:
+        """What is in the file."""
+        raise NotImplementedError
+
+
+class AsJson(Export):
+    """Everything, with the conditions under which it was counted."""
+
+    ending = "json"
+
+    def contents(self) -> bytes:
+        """One object."""
+        crew = self.lesson.crew.as_json()
+        return compact(
+            {
+                "schema": "pushlab.lesson/1",
+                "lab": versions(self.lab),
+                "taken": time.time(),
+                "simulated": crew["ever"],
+                "crew": crew,
+                "strain": self.lesson.strain.as_json(),
+                "meters": self.lab.meters.as_json(),
+            }
+        )
+
+
+class AsCsv(Export):
+    """One line per technique and direction; what was not measured is an empty cell."""
+
+    ending = "csv"
+    content_type = "text/csv; charset=utf-8"
+
+    def contents(self) -> bytes:
+        """The table."""
+        sheet = io.StringIO()
+        table = csv.DictWriter(sheet, COLUMNS)
+        table.writeheader()
+        table.writerows(self._rows())
+        return sheet.getvalue().encode()
+
+    def _rows(self) -> Iterator[dict[str, Any]]:
+        simulated = int(self.lesson.crew.ever)
+        for word, both in self.lab.meters.as_json()["techniques"].items():
+            for direction in ("receive", "send"):
+                row = {"mode": word, "direction": direction, "simulated": simulated} | both[direction]
+                times = row.pop("delivery_s")
+                yield row | {f"delivery_{name}_s": times[name] for name in TIMES}

@@ -1,0 +1,86 @@
+"""One lesson: what the pages share beside the chat. Each part of the server adds its own news to it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from itertools import count
+from typing import Any, Protocol
+
+from lab.server.assignment import Assignment
+from lab.server.bet import Bet
+from lab.server.crew import Crew
+from lab.server.metering import MeteredServer
+from lab.server.network import Network
+from lab.server.strain import Strain
+from lab.server.teacher import TeacherKey
+from lab.techniques.lab import Lab
+
+Said = dict[str, Any]
+
+
+class Watcher(Protocol):
+    """A page on `/live`."""
+
+    is_teacher: bool
+    light: bool
+    """It wants to know who is here, and nothing that changes every second."""
+
+    def show(self, news: bytes) -> None:
+        """Send it the news, unless it has not yet taken what was sent before."""
+
+    def tell(self, message: bytes) -> bool:
+        """Send it something of its own; False when it has not yet taken what was sent before."""
+
+
+@dataclass
+class Lesson:
+    """The lab, its server, the teacher's key, and the pages that watch."""
+
+    lab: Lab
+    key: TeacherKey
+    watchers: set[Watcher] = field(default_factory=set)
+    news: dict[str, Callable[[], Any]] = field(default_factory=dict)
+    """What the news of each second tells beside meters and presence: a key, and what makes its value."""
+    lasting: dict[str, Callable[[], Any]] = field(default_factory=dict)
+    """The same for what changes seldom; light watchers hear it too, when it has changed."""
+    heard: dict[str, Callable[[Watcher, Said], None]] = field(default_factory=dict)
+    """What a page may say on `/live`: its `type`, and who listens."""
+    pulses: list[Callable[[], None]] = field(default_factory=list)
+    """What happens each second before the news goes out."""
+    left: list[Callable[[Watcher], None]] = field(default_factory=list)
+    """Who wants to know that a page is gone."""
+    company: dict[str, str] = field(default_factory=dict)
+    """Who was here when light watchers were last told: name by client id."""
+    arrivals: Iterator[int] = field(default_factory=lambda: count(1))
+    """Numbers for those who come without a name."""
+    server: MeteredServer = field(init=False)
+    network: Network = field(init=False)
+    bet: Bet = field(init=False)
+    crew: Crew = field(init=False)
+    strain: Strain = field(init=False)
+    assignment: Assignment = field(default_factory=Assignment)
+
+    def listens(self, server: MeteredServer, port: int) -> None:
+        """The lab is open at this port: bring the parts together."""
+        self.server = server
+        self.network = Network(server, self.lab.settings.host, port)
+        self.crew = Crew(self.lab, port)
+        self.strain = Strain()
+        self.bet = Bet(self.lab.meters)
+        self.heard["vote"] = lambda watcher, said: self.bet.vote(said)
+        self.lasting |= {"network": self.network.as_json, "bet": self.bet.as_json}
+        self.news |= {"crew": self.crew.as_json, "strain": self.strain.as_json}
+
+    async def close(self) -> None:
+        """The lab closes: send the simulated students home."""
+        self.strain.stop()
+        await self.crew.stop()
+
+    def reset(self) -> None:
+        """Let the meters count from nothing again; nothing in them is simulated then, unless it goes on."""
+        self.server.reset()
+        self.crew.ever = bool(self.crew.as_json()["running"])
+        self.bet.meters_reset()
+
+    def settle(self) -> None:
+        """Bring the meters up to this moment."""
+        self.server.settle()

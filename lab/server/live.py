@@ -1,0 +1,128 @@
+"""The WebSocket `/live`: everything that the pages show and that is not chat, once a second.
+
+`{"type":"news","meters":…,"presence":[…], …}`, where the parts of a lesson add their own keys. A page that
+asks for `/live?light=1` (a phone in the room) hears only what changes seldom, and only when it has changed.
+"""
+
+import asyncio
+import json
+from contextlib import suppress
+from typing import Any
+
+from tornado.iostream import StreamClosedError
+from tornado.websocket import WebSocketHandler
+
+from lab.errors import Forbidden
+from lab.room.messages import compact
+from lab.server.lesson import Lesson
+from lab.server.teacher import COOKIE
+from lab.techniques.endpoint import Endpoint
+from lab.techniques.frames import text_frame
+from lab.techniques.refusals import error_json
+
+WHERE_TO = "What changes the lesson is for the teacher only, and asked for by POST."
+
+
+class Live(Endpoint, WebSocketHandler):
+    """One page that watches."""
+
+    lesson: Lesson
+    is_teacher = False
+    light = False
+    _last = b""
+
+    async def get(self, *args: Any, **kwargs: Any) -> None:
+        """Shake hands."""
+        self.require_handshake()
+        self.lesson = self.settings["lesson"]
+        self.light = self.get_query_argument("light", "") == "1"
+        self.is_teacher = self.lesson.key.fits(self.get_cookie(COOKIE, ""))
+        await super().get(*args, **kwargs)
+
+    def open(self, *args: str, **kwargs: str) -> None:
+        """A page is watching."""
+        self.lesson.watchers.add(self)
+        self.show(light_news(self.lesson, [], []) if self.light else news(self.lesson))
+
+    def on_message(self, message: str | bytes) -> None:
+        """A page says something: hand it to whoever listens for its type."""
+        with suppress(ValueError, RecursionError, TypeError, KeyError):
+            said = json.loads(message)
+            listener = self.lesson.heard.get(str(said["type"]))
+            if listener is None:
+                self.tell(compact({"type": "error"} | error_json(Forbidden(WHERE_TO), 403, False)))
+            else:
+                listener(self, said)
+
+    def show(self, news: bytes) -> None:
+        """Send what is new, unless this page has not yet taken what was sent before."""
+        if not self.bytes.writing() and not (self.light and news == self._last):
+            self._last = news
+            self.tell(news)
+
+    def tell(self, message: bytes) -> bool:
+        """Send something that is for this page alone; False when it cannot take it now."""
+        if self.bytes.writing():
+            return False
+        with suppress(StreamClosedError):  # it has just gone, and `on_close` is on its way
+            self.bytes.write(text_frame(message))
+        return True
+
+    def on_close(self) -> None:
+        """The page is closed."""
+        self.lesson.watchers.discard(self)
+        for listener in self.lesson.left:
+            listener(self)
+
+
+def news(lesson: Lesson) -> bytes:
+    """Everything, as it is now."""
+    lesson.settle()
+    told = {"type": "news", "meters": lesson.lab.meters.as_json(), "presence": here(lesson)}
+    return compact(told | made(lesson.lasting) | made(lesson.news))
+
+
+def light_news(lesson: Lesson, came: list[Any], left: list[Any]) -> bytes:
+    """What changes seldom: how many are here, who came and who left, and what the parts of the lesson add."""
+    told = {"type": "news", "here": len(here(lesson)), "came": came, "left": left}
+    return compact(told | made(lesson.lasting))
+
+
+def here(lesson: Lesson) -> list[dict[str, Any]]:
+    """The guest list of this moment."""
+    return lesson.lab.presence.here(asyncio.get_running_loop().time())
+
+
+def made(parts: dict[str, Any]) -> dict[str, Any]:
+    """What the parts of the lesson have to tell."""
+    return {key: make() for key, make in parts.items()}
+
+
+def movements(lesson: Lesson) -> tuple[list[Any], list[Any]]:
+    """Who came and who left since this was last asked: `{"client","username"}` each."""
+    now = {guest["client"]: guest["username"] for guest in here(lesson)}
+    was, lesson.company = lesson.company, now
+    return only(now, was), only(was, now)
+
+
+def only(these: dict[str, str], others: dict[str, str]) -> list[dict[str, str]]:
+    """Those who are in the one list and not in the other."""
+    return [{"client": c, "username": name} for c, name in these.items() if c not in others]
+
+
+def spread(lesson: Lesson) -> None:
+    """Tell every page what is new."""
+    for pulse in lesson.pulses:
+        pulse()
+    came, left = movements(lesson)
+    for light in {watcher.light for watcher in lesson.watchers}:
+        told = light_news(lesson, came, left) if light else news(lesson)
+        for watcher in [watcher for watcher in lesson.watchers if watcher.light is light]:
+            watcher.show(told)
+
+
+def tell(lesson: Lesson, kind: str, **fields: Any) -> None:
+    """Tell every page something of its own type, at once."""
+    message = compact({"type": kind} | fields)
+    for watcher in list(lesson.watchers):
+        watcher.tell(message)

@@ -1,0 +1,300 @@
+"""Counting at the socket: every byte of every TCP stream, credited to the request that it served.
+
+A kept-alive connection carries many requests, perhaps of several techniques. So the stream counts,
+each request says whose it is (`claim`), and when the next one begins what passed in between is
+credited as a difference. What no request ever claims belongs to `other`.
+"""
+
+import socket
+from collections import Counter
+from collections.abc import Awaitable
+from typing import Any
+
+from tornado.httpserver import HTTPServer
+from tornado.httputil import (
+    HTTPConnection,
+    HTTPHeaders,
+    HTTPMessageDelegate,
+    RequestStartLine,
+    ResponseStartLine,
+)
+from tornado.iostream import IOStream
+
+from lab.meters import Account, Meter, Meters
+from lab.settings import Settings
+
+SEND_BUFFER_BYTES = 128 * 1024
+"""What the kernel may hold for a client that does not read; its own choice would be megabytes."""
+VANISHED_MS = 15_000
+"""Unacknowledged for so long, a client is gone, whatever the technique (Linux TCP_USER_TIMEOUT)."""
+HEADER_PATIENCE_S = 75.0
+BODY_PATIENCE_S = 10.0
+DRAIN_BYTES = 2**40
+"""A body that is too long is read and thrown away, so that its sender lives to read the answer."""
+CONTINUE = b"HTTP/1.1 100"
+END_OF_HEAD = b"\r\n\r\n"
+SPARE_DESCRIPTORS = 100
+"""For Redis, files and the listening sockets, so that a full house can still say that it is full."""
+
+
+class MeteredStream(IOStream):
+    """A TCP stream that knows how many bytes went through it and whose they were."""
+
+    def __init__(
+        self, connection: socket.socket, server: "MeteredServer", address: str, **kwargs: Any
+    ) -> None:
+        super().__init__(connection, **kwargs)
+        self.server = server
+        self.address = address
+        self.meters = server.meters
+        self.owner: Meter | None = None
+        self.account: Account | None = None
+        self.oversized = False
+        self.cut = False
+        self.unwelcome = server.full(address)
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self._credited_in = 0
+        self._credited_out = 0
+        self._head_in = 0
+        self._head_out = 0
+        self._head_from = 0
+        self._head_wanted = True
+        self._frame_mark = 0
+        self._served: set[Meter] = set()
+
+    # Counting ---------------------------------------------------------------------------------
+
+    def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
+        """Read, and count what came."""
+        count = super().read_from_fd(buf)
+        self.bytes_in += count or 0
+        self.meters.total.bytes_in += count or 0
+        return count
+
+    def write_to_fd(self, data: memoryview) -> int:
+        """Write, and count what the socket took."""
+        count = super().write_to_fd(data)
+        self.bytes_out += count
+        self.meters.total.bytes_out += count
+        return count
+
+    def write(self, data: bytes | memoryview) -> Any:
+        """Send; the first write of an answer begins with its head, which ends at the empty line."""
+        if self._head_wanted:
+            self._head_in += self._head_out_sent()  # of an interim answer, 100 Continue
+            self._head_from = self.bytes_out
+            self._head_out = bytes(data).index(END_OF_HEAD) + len(END_OF_HEAD)
+            self._head_wanted = bytes(data).startswith(CONTINUE)
+        return super().write(data)
+
+    def _head_out_sent(self) -> int:
+        """Of the answer's head, what the socket has taken so far."""
+        return min(max(self.bytes_out - self._head_from, 0), self._head_out)
+
+    def send(self, data: bytes) -> bool:
+        """Hand the socket the bytes themselves, without a queue in between; whether it took them all.
+
+        What it did not take is queued, and so is everything when something is queued already.
+        """
+        sent = 0
+        if not self.writing() and not self.closed():
+            try:
+                sent = self.socket.send(data)
+            except BlockingIOError:
+                pass
+            except OSError as error:
+                self.close(exc_info=error)
+            self.bytes_out += sent
+            self.meters.total.bytes_out += sent
+        if sent < len(data) and not self.closed():
+            super().write(memoryview(data)[sent:])
+        return sent == len(data)
+
+    def set_nodelay(self, value: bool) -> None:
+        """Nothing: no small packet ever waits for an acknowledgement here, so Tornado need not ask."""
+
+    @property
+    def parsed(self) -> int:
+        """Bytes that Tornado has taken from this stream; what is still unread belongs to a later request."""
+        return self.bytes_in - self._read_buffer_size
+
+    # Crediting --------------------------------------------------------------------------------
+
+    def begin(self) -> None:
+        """The connection is ready for a request: what passed until now belonged to the last one."""
+        self.settle(self.parsed, self.meters.other)
+        self.owner = self.account = None
+        self.oversized = False
+        self._head_wanted = True
+
+    def head_ends(self) -> None:
+        """The head of the request is in."""
+        self._head_in = self.parsed - self._credited_in
+
+    def claim(self, meter: Meter) -> None:
+        """This request is the meter's: all its bytes are, also those that have passed already."""
+        self.owner = meter
+        self._serves(meter)
+
+    def settle(self, parsed: int, nobody: Meter | None = None) -> None:
+        """Credit what has passed to the owner, else to `nobody`; bytes of neither wait for a claim."""
+        owner = self.owner or nobody
+        if owner is None:
+            return
+        read, written = parsed - self._credited_in, self.bytes_out - self._credited_out
+        owner.bytes_in += read
+        owner.bytes_out += written
+        if self.account:
+            self.account.bytes_in += read
+            self.account.bytes_out += written
+        sent = self._head_out_sent()
+        owner.head_bytes += self._head_in + sent
+        self._head_in, self._head_out, self._head_from = 0, self._head_out - sent, self._head_from + sent
+        self._credited_in, self._credited_out = parsed, self.bytes_out
+
+    def frame_in(self) -> int:
+        """The bytes parsed since this was last asked: those of the WebSocket frame that has just arrived."""
+        size = self.parsed - self._frame_mark
+        self._frame_mark = self.parsed
+        return size
+
+    def reassign(self, bytes_in: int, bytes_out: int, meter: Meter) -> None:
+        """So many bytes of this connection belong to another meter than its owner."""
+        assert self.owner is not None
+        self._serves(meter)
+        for account, sign in ((self.owner, -1), (meter, 1)):
+            account.bytes_in += sign * bytes_in
+            account.bytes_out += sign * bytes_out
+        if self.account:
+            self.account.bytes_in -= bytes_in
+            self.account.bytes_out -= bytes_out
+
+    def forget(self) -> None:
+        """The meters count from nothing again: so does this connection, but for what is not yet credited."""
+        self._served.clear()
+        if self.owner:
+            self._serves(self.owner)
+        self.meters.total.bytes_in += self.bytes_in - self._credited_in
+        self.meters.total.bytes_out += self.bytes_out - self._credited_out
+        self.meters.total.connections += 1
+
+    def _serves(self, meter: Meter) -> None:
+        if meter not in self._served:
+            self._served.add(meter)
+            meter.connections += 1
+
+    def close_fd(self) -> None:
+        """The connection is over: credit the rest."""
+        self.cut = self.writing()
+        super().close_fd()
+        self.settle(self.bytes_in, self.meters.other)
+        self.server.gone(self)
+
+
+class MeteredServer(HTTPServer):
+    """An HTTP server whose streams are metered and whose limits answer in the lab's own shape."""
+
+    def initialize(self, application: Any, settings: Settings, meters: Meters) -> None:  # type: ignore[override]
+        """Make a server that does not listen yet."""
+        super().initialize(
+            application,
+            idle_connection_timeout=HEADER_PATIENCE_S,
+            body_timeout=BODY_PATIENCE_S,
+            max_body_size=DRAIN_BYTES,
+            max_header_size=16 * 1024,
+        )
+        self.settings = settings
+        self.meters = meters
+        self.open: set[MeteredStream] = set()
+        self.most = min(settings.limit("connections"), descriptors() - SPARE_DESCRIPTORS)
+        self._from: Counter[str] = Counter()
+
+    def handle_stream(self, stream: IOStream, address: Any) -> None:
+        """A client has connected: meter its stream, bound what it may cost."""
+        connection = stream.socket
+        bound_the_cost(connection)
+        metered = MeteredStream(connection, self, address[0], max_buffer_size=self.max_buffer_size)
+        self.meters.total.connections += 1
+        self.open.add(metered)
+        self._from[metered.address] += 1
+        super().handle_stream(metered, address)
+
+    def full(self, address: str) -> bool:
+        """Whether one more connection, from this address, is one too many."""
+        return len(self.open) >= self.most or self._from[address] >= self.settings.limit("per_address")
+
+    def gone(self, stream: MeteredStream) -> None:
+        """A connection is over."""
+        self.open.discard(stream)
+        self._from[stream.address] -= 1
+        if not self._from[stream.address]:
+            del self._from[stream.address]
+
+    def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
+        """The connection is ready for a request, the first or the next."""
+        stream: MeteredStream = request_conn.stream  # type: ignore[attr-defined]
+        stream.begin()
+        return Arriving(super().start_request(server_conn, request_conn), stream, self.settings)
+
+    def settle(self) -> None:
+        """Bring the meters up to this moment."""
+        for stream in self.open:
+            stream.settle(stream.parsed)
+
+    def reset(self) -> None:
+        """Let the meters count from nothing again; what is credited later still adds up."""
+        self.settle()
+        self.meters.reset()
+        for stream in self.open:
+            stream.forget()
+
+
+class Arriving(HTTPMessageDelegate):
+    """A request on its way in: says where its head ends, and lets go of a body that is too long."""
+
+    def __init__(self, inner: HTTPMessageDelegate, stream: MeteredStream, settings: Settings) -> None:
+        self.inner = inner
+        self.stream = stream
+        self.room_left = settings.limit("body_bytes")
+
+    def headers_received(
+        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
+    ) -> Awaitable[None] | None:
+        """The head is in."""
+        self.stream.head_ends()
+        return self.inner.headers_received(start_line, headers)
+
+    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
+        """A piece of the body is in; what is above the limit is dropped, and the handler told."""
+        self.room_left -= len(chunk)
+        if self.room_left < 0:
+            self.stream.oversized = True
+            return None
+        return self.inner.data_received(chunk)
+
+    def finish(self) -> None:
+        """The request is complete."""
+        self.inner.finish()
+
+    def on_connection_close(self) -> None:
+        """The client left in the middle of its request."""
+        self.inner.on_connection_close()
+
+
+def bound_the_cost(connection: socket.socket) -> None:
+    """Keep a client that reads nothing, or is no longer there, from costing memory or a place."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, VANISHED_MS)
+
+
+def descriptors() -> float:
+    """How many files and sockets this process may have open."""
+    try:
+        import resource
+    except ImportError:  # Windows sets no such limit
+        return float("inf")
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return float("inf") if soft == resource.RLIM_INFINITY else soft

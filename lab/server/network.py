@@ -1,0 +1,138 @@
+"""Phones in the room: which addresses this machine has, and a listener on one of them while the lab runs."""
+
+import asyncio
+import io
+import socket
+import struct
+import sys
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+import segno
+from tornado.netutil import bind_sockets
+
+from lab.errors import BadParameter
+from lab.server.metering import MeteredServer
+
+BACKLOG = 4096
+"""Connections that may wait to be accepted: a whole class that comes back in the same second."""
+LOOPBACK = "127."
+EVERYWHERE = "0.0.0.0"
+VIRTUAL = ("docker", "br-", "veth", "virbr", "vmnet", "vbox", "tun", "tap", "utun", "wg", "zt", "tailscale")
+"""How the adapters are called that lead to no classroom: containers, virtual machines, tunnels."""
+SIOCGIFADDR = 0x8915
+"""Linux: ask for the address of an adapter."""
+QUIET_ZONE = 4
+TEST_PATIENCE_S = 3.0
+
+
+class Adapter(NamedTuple):
+    """One way out of this machine: what the system calls it, and its IPv4 address there."""
+
+    name: str
+    address: str
+
+
+class Network:
+    """Whether phones can reach the lab, by which address, and how many have."""
+
+    def __init__(self, server: MeteredServer, host: str, port: int) -> None:
+        self.server = server
+        self.port = port
+        self.bound = {host}
+        self.chosen: str | None = None
+        self.tested: bool | None = None
+        """Whether this machine reached itself at the chosen address; None when it has not tried."""
+        self._guests: set[str] = set()
+        if not host.startswith(LOOPBACK) and host != "localhost":
+            self.chosen = next(iter(self._addresses()), None) if host == EVERYWHERE else host
+
+    def open(self, address: str) -> None:
+        """Listen at one of this machine's addresses too, and show it. Raises `BadParameter`."""
+        if address not in self._addresses():
+            raise BadParameter("This machine has no adapter with that address.")
+        if not self.bound & {EVERYWHERE, address}:
+            try:
+                self.server.add_sockets(bind_sockets(self.port, address, backlog=BACKLOG))
+            except OSError as error:
+                raise BadParameter(f"Cannot listen at {address}:{self.port}: {error.strerror}.") from error
+            self.bound.add(address)
+        self.chosen, self.tested = address, None
+
+    async def test(self) -> None:
+        """Fetch our own address, as a phone would: when that works, what is in the way lies outside."""
+        self.tested = False
+        with suppress(OSError, TimeoutError):
+            opening = asyncio.open_connection(self.chosen, self.port)
+            _, writer = await asyncio.wait_for(opening, TEST_PATIENCE_S)
+            writer.close()
+            self.tested = True
+
+    def came(self, address: str) -> None:
+        """Somebody at this address opened a page; whoever is not this machine is counted."""
+        if not address.startswith(LOOPBACK) and address not in ("::1", *self._addresses()):
+            self._guests.add(address)
+
+    @property
+    def url(self) -> str | None:
+        """Where phones find the lab; None while they cannot."""
+        return self.chosen and f"http://{self.chosen}:{self.port}/"
+
+    def as_json(self) -> dict[str, Any]:
+        """What the pages show."""
+        return {"url": self.url, "address": self.chosen, "tested": self.tested, "phones": len(self._guests)}
+
+    @staticmethod
+    def _addresses() -> list[str]:
+        return [adapter.address for adapter in adapters()]
+
+
+def qr_code(url: str) -> bytes:
+    """A QR code as SVG: black on a white plate whatever the theme, with the margin that scanners need."""
+    picture = io.BytesIO()
+    segno.make(url, error="m", micro=False).save(
+        picture, kind="svg", border=QUIET_ZONE, dark="#000", light="#fff", omitsize=True, xmldecl=False
+    )
+    return picture.getvalue()
+
+
+def adapters() -> list[Adapter]:
+    """This machine's ways out, the one that most probably leads to the class first."""
+    outward = outward_address()
+    found = named_adapters() or [Adapter("", address) for address in own_addresses()]
+    found += [Adapter("", outward)] if outward and outward not in [a.address for a in found] else []
+    found = [adapter for adapter in found if not adapter.address.startswith(LOOPBACK)]
+    return sorted(found, key=lambda a: (a.name.startswith(VIRTUAL), a.address != outward, a.name))
+
+
+def outward_address() -> str | None:
+    """The address from which this machine would speak to the world outside."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):
+        probe.connect(("192.0.2.1", 9))  # a documentation address: nothing is sent, a route is chosen
+        return str(probe.getsockname()[0])
+    return None
+
+
+def own_addresses() -> list[str]:
+    """The addresses that this machine's own name leads to."""
+    with suppress(OSError):
+        found = socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET, socket.SOCK_STREAM)
+        return list(dict.fromkeys(str(info[4][0]) for info in found))
+    return []
+
+
+def named_adapters() -> list[Adapter]:
+    """Adapters with their names, where the system tells them (Linux); otherwise none."""
+    if sys.platform != "linux":
+        return []
+    return [Adapter(name, address) for _, name in socket.if_nameindex() if (address := address_of(name))]
+
+
+def address_of(name: str) -> str | None:
+    """The IPv4 address of an adapter on Linux; None for one without."""
+    import fcntl  # not on Windows
+
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking, suppress(OSError):
+        answer = fcntl.ioctl(asking, SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
+        return socket.inet_ntoa(answer[20:24])
+    return None

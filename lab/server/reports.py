@@ -1,0 +1,88 @@
+"""What programs ask the lab for: the kept messages, the meters in two formats, and whether it is well."""
+
+import os
+import platform
+import time
+
+import tornado
+
+from lab import __version__
+from lab.catalogue import WORDS, server_side
+from lab.room.messages import compact
+from lab.server.metrics import exposition
+from lab.techniques.endpoint import Endpoint
+from lab.techniques.lab import Lab
+
+READY_S = 3.0
+"""Seconds since Redis was last heard within which the lab counts as ready."""
+
+
+class HistoryReport(Endpoint):
+    """The kept messages."""
+
+    def get(self) -> None:
+        """Everything kept, as a poll without a cursor gets it."""
+        self.finish(server_side(WORDS[0]).frame(self.room.ask(None)))
+
+
+class MetersReport(Endpoint):
+    """The meters as JSON."""
+
+    def get(self) -> None:
+        """What everything cost, up to this moment."""
+        self.settings["lesson"].settle()
+        self.finish(compact(self.lab.meters.as_json()))
+
+
+class Metrics(Endpoint):
+    """The meters for Prometheus."""
+
+    content_type = "text/plain; version=0.0.4; charset=utf-8"
+
+    def get(self) -> None:
+        """The same figures, in the text format."""
+        self.settings["lesson"].settle()
+        self.finish(exposition(self.lab))
+
+
+class Healthz(Endpoint):
+    """Is the event loop alive? Whoever reads this answer knows."""
+
+    def get(self) -> None:
+        """What this process is, and what it has used."""
+        process = {"cpu_s": time.process_time(), "rss_bytes": resident_bytes()}
+        self.finish(compact({"ok": True, "versions": versions(self.lab), "process": process}))
+
+
+class Readyz(Endpoint):
+    """Can the lab do its work?"""
+
+    def get(self) -> None:
+        """200 when it can; 503 with the reasons when it cannot."""
+        reasons = []
+        if self.now() - self.room.heard > READY_S or not self.room.reachable:
+            reasons.append("history_unavailable")
+        if self.lab.draining:
+            reasons.append("draining")
+        self.set_status(503 if reasons else 200)
+        self.finish(compact({"ready": not reasons, "reasons": reasons}))
+
+
+def versions(lab: Lab) -> dict[str, str]:
+    """What this lab is made of."""
+    return {
+        "version": __version__,
+        "python": platform.python_version(),
+        "tornado": tornado.version,
+        "redis": lab.backend,
+        "platform": platform.platform(),
+    }
+
+
+def resident_bytes() -> int | None:
+    """The memory that this process has in use; None where the system does not say."""
+    try:
+        with open("/proc/self/statm") as statm:
+            return int(statm.read().split()[1]) * os.sysconf("SC_PAGESIZE")
+    except (OSError, ValueError, AttributeError):
+        return None

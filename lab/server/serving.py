@@ -1,0 +1,147 @@
+"""A lab that runs: opened in the right order, told to stop, and closed so that everyone hears of it."""
+
+import asyncio
+import errno
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+
+from tornado.netutil import bind_sockets
+
+from lab.errors import CannotStart
+from lab.room.history import History, Unreachable
+from lab.room.room import Room
+from lab.server.app import make_app
+from lab.server.guests import Guests
+from lab.server.lesson import Lesson
+from lab.server.live import spread
+from lab.server.metering import MeteredServer
+from lab.server.network import BACKLOG
+from lab.server.redis_process import find
+from lab.server.teacher import TeacherKey
+from lab.settings import Settings
+from lab.techniques.lab import Lab
+
+GOODBYE_S = 1.0
+RETRY_MS = (1000, 5000)
+"""Readers come back spread over these, so that a class does not fall on the next server all at once."""
+PULSE_S = 1.0
+
+
+@dataclass
+class Running:
+    """A lab that answers: where it listens, and its parts."""
+
+    lab: Lab
+    server: MeteredServer
+    key: TeacherKey
+    port: int
+    lesson: Lesson
+
+
+class PortBusy(CannotStart):
+    """Somebody else listens on this port."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(f"Port {port} is in use by another program. Try: run_lab.py --port {port + 1}")
+
+
+@asynccontextmanager
+async def running(settings: Settings, temporary: bool = False) -> AsyncIterator[Running]:
+    """Open a lab, and close it at the end of the block. A temporary one leaves nothing in Redis.
+
+    Raises `CannotStart` when the port is busy or the Redis that was asked for is not there.
+    """
+    backend = await find(settings.redis)
+    room = Room(History(backend.url, settings.room))
+    try:
+        lab = Lab(room, settings, backend.words)
+        running = await _open(lab, settings)
+        pulse = asyncio.create_task(_pulse(running))
+        try:
+            yield running
+        finally:
+            pulse.cancel()
+            await running.lesson.close()
+            await _say_goodbye(running)
+    finally:
+        with suppress(*Unreachable):
+            if temporary:
+                await room.history.forget()
+        await room.close()
+        backend.stop()
+
+
+async def _open(lab: Lab, settings: Settings) -> Running:
+    try:
+        await lab.room.open()
+    except Unreachable as error:
+        raise CannotStart(f"The history cannot be read: {error}") from error
+    key = TeacherKey()
+    lesson = Lesson(lab, key)
+    server = MeteredServer(make_app(lesson), settings, lab.meters)
+    sockets = bind(settings.host, settings.port)
+    server.add_sockets(sockets)
+    port = sockets[0].getsockname()[1]
+    lesson.listens(server, port)
+    Guests(lesson)
+    return Running(lab, server, key, port, lesson)
+
+
+def bind(host: str, port: int) -> list[socket.socket]:
+    """Sockets that will listen. Raises `PortBusy` or `CannotStart`."""
+    try:
+        return bind_sockets(port, host, backlog=BACKLOG)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise PortBusy(port) from error
+        raise CannotStart(f"Cannot listen on {host}:{port}: {error.strerror or error}.") from error
+
+
+async def _pulse(running: Running) -> None:
+    """Once a second: signs of life on silent streams, and news for the pages that watch."""
+    while True:
+        await asyncio.sleep(PULSE_S)
+        now = asyncio.get_running_loop().time()
+        for channel in running.lab.channels.values():
+            channel.beat(now, running.lab.settings.heartbeat)
+        spread(running.lesson)
+
+
+async def _say_goodbye(running: Running) -> None:
+    """Stop listening, tell everyone, give them a moment to take it, and close what is still open."""
+    running.lab.draining = True
+    running.server.stop()
+    running.lab.room.leaving = RETRY_MS
+    running.lab.room.say_goodbye(RETRY_MS)
+    with suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(_all_told(running), GOODBYE_S)
+    for connection in list(running.server.open):
+        connection.close()
+    await running.server.close_all_connections()
+
+
+async def _all_told(running: Running) -> None:
+    while busy(running):  # noqa: ASYNC110 - any of many parties may be the last one
+        await asyncio.sleep(0.01)
+
+
+def busy(running: Running) -> bool:
+    """Whether somebody still waits for an answer, or has not yet taken it."""
+    held = any(both.open for both in running.lab.meters.techniques.values())
+    return held or any(stream.writing() for stream in running.server.open)
+
+
+def stop_on_signals() -> asyncio.Event:
+    """An event that Ctrl-C and SIGTERM set."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if sys.platform == "win32":
+            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
+        else:
+            loop.add_signal_handler(number, stop.set)
+    return stop

@@ -1,0 +1,95 @@
+"""The page of one technique: what it is, what is claimed of it, and the code that is really running.
+
+The code is read from the files that this lab runs, and highlighted here; the page brings no highlighter.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import NamedTuple
+
+from markupsafe import Markup
+from pygments import highlight
+from pygments.formatters import HtmlFormatter
+from pygments.lexer import Lexer
+from pygments.lexers import JavascriptLexer, PythonLexer
+
+import lab
+from lab.catalogue import TECHNIQUES, server_side
+from lab.errors import NotFound
+from lab.server import texts
+from lab.server.pages import Page
+
+PACKAGE = Path(lab.__file__).parent
+PLAIN = re.compile(r'<span class="(?:n|nb|nn|nx|bp|p|w|o)">([^<]*)</span>')
+"""Tokens in the colour of the text: names, brackets, spaces. Their spans would be a third of a page."""
+LEXERS: dict[str, type[Lexer]] = {".py": PythonLexer, ".js": JavascriptLexer}
+
+
+class Source(NamedTuple):
+    """One of a technique's three files: its side, its path in the lab, its lines with their colours."""
+
+    side: str
+    path: str
+    lines: list[Markup]
+
+
+class Claim(NamedTuple):
+    """Something that is said for or against a technique, and the figure that shows it."""
+
+    kind: str
+    figure: str
+    words: str
+
+
+class TechniquePage(Page):
+    """One technique: idea, timeline, claims with their figures, code."""
+
+    def get(self, word: str) -> None:
+        """The page of a technique. Raises `NotFound` for an unknown one."""
+        if word not in TECHNIQUES:
+            raise NotFound(f"There is no technique {word}; there are {', '.join(TECHNIQUES)}.")
+        self.show(
+            "technique.html",
+            technique=TECHNIQUES[word],
+            idea=self.text(f"technique.{word}.idea"),
+            timeline=timeline(word),
+            claims=[*self.claims(word, "pro"), *self.claims(word, "con")],
+            sources=sources(word),
+        )
+
+    def claims(self, word: str, kind: str) -> Iterator[Claim]:
+        """What the catalogue says of it: `technique.<word>.<pro or con>.<figure>`; `design` has no figure."""
+        beginning = f"technique.{word}.{kind}."
+        for key in texts.catalogue(self.language):
+            if key.startswith(beginning):
+                yield Claim(kind, key.removeprefix(beginning), self.text(key))
+
+
+def timeline(word: str) -> str:
+    """The timeline that stands in the docstring of the technique's server file."""
+    paragraphs = (server_side(word).__doc__ or "").split("\n\n")
+    return next((paragraph for paragraph in paragraphs if paragraph.startswith("    ")), "")
+
+
+def sources(word: str) -> list[Source]:
+    """The technique's three files: on the server, in Python, in the browser."""
+    files = {
+        "server": PACKAGE / "techniques" / f"{word}.py",
+        "client": PACKAGE / "clients" / f"{word}.py",
+        "browser": texts.PAGES / "static" / "techniques" / f"{word}.js",
+    }
+    root = texts.PAGES.parent
+    return [
+        Source(side, path.relative_to(root).as_posix(), coloured(path, path.stat().st_mtime_ns))
+        for side, path in files.items()
+    ]
+
+
+@cache
+def coloured(path: Path, changed: int) -> list[Markup]:
+    """The lines of a file as HTML, each token in a span with a class; made anew when the file has changed."""
+    lexer = LEXERS[path.suffix]()
+    html = highlight(path.read_text(encoding="utf-8"), lexer, HtmlFormatter(nowrap=True))
+    return [Markup(line) for line in PLAIN.sub(r"\1", html).splitlines()]

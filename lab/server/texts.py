@@ -1,0 +1,58 @@
+"""What the pages say, in the reader's language: catalogues of sentences, and who gets which.
+
+A catalogue is made of every `pages/i18n/<language>.json` and `pages/i18n/<part>.<language>.json`: flat
+objects of key and text, where `{name}` is a place to be filled. The same keys in every language; a test
+sees to it.
+"""
+
+import json
+from functools import cache
+from pathlib import Path
+
+PAGES = Path(__file__).resolve().parent.parent.parent / "pages"
+ENGLISH, CHINESE = "en", "zh-CN"
+LANGUAGES = {ENGLISH: "English", CHINESE: "中文"}
+"""The languages there are, each by its own name."""
+COOKIE = "lang"
+
+
+@cache
+def catalogue(language: str) -> dict[str, str]:
+    """Every text in one language, by its key."""
+    texts: dict[str, str] = {}
+    for path in sorted((PAGES / "i18n").glob("*.json")):
+        if path.name == f"{language}.json" or path.name.endswith(f".{language}.json"):
+            texts |= json.loads(path.read_text(encoding="utf-8"))
+    return texts
+
+
+def text(language: str, key: str, **values: object) -> str:
+    """One text with its places filled. Raises `KeyError` for a key that no catalogue has."""
+    return catalogue(language)[key].format(**values)
+
+
+def chosen(asked: str, remembered: str, accepted: str) -> str:
+    """The reader's language: the one asked for in the URL, else the remembered one, else the browser's."""
+    return next((language for language in map(spoken, (asked, remembered)) if language), by_browser(accepted))
+
+
+def spoken(tag: str) -> str | None:
+    """The language that a tag means: any Chinese is ours, as `zh-Hans` or `zh-TW`; None for one we lack."""
+    primary = tag.strip().lower().partition("-")[0]
+    return {"en": ENGLISH, "zh": CHINESE}.get(primary)
+
+
+def by_browser(accepted: str) -> str:
+    """The first of our languages in an `Accept-Language` header (RFC 9110 section 12.5.4), else English."""
+    wishes = [wish.partition(";") for wish in accepted.split(",")]
+    ranked = sorted(wishes, key=lambda wish: -weight(wish[2]))
+    return next((language for tag, _, _ in ranked if (language := spoken(tag))), ENGLISH)
+
+
+def weight(parameters: str) -> float:
+    """What `q=` says; 1 when it says nothing, 0 when it cannot be read."""
+    _, given, value = parameters.partition("q=")
+    try:
+        return float(value) if given else 1.0
+    except ValueError:
+        return 0.0
