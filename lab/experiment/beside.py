@@ -1,0 +1,58 @@
+"""Prediction beside measurement, and the spread over rounds, as lines of a terminal."""
+
+from collections.abc import Callable, Sequence
+
+from rich.text import Text
+
+from lab.catalogue import TECHNIQUES
+from lab.experiment.rounds import Figure, Spread, by_mode, middle, spread
+from lab.experiment.runs import Run
+from lab.experiment.words import NOTHING, amount, count, off, seconds
+
+GROUPS = "".join(f"{name:^23}" for name in ("requests", "bytes, both ways", "mean latency"))
+HEAD = f"\n{'':10}{GROUPS.rstrip()}\n{'':10}" + 3 * f"{'theory':>8} measured {'off':>5}"
+FIGURES: tuple[tuple[str, Figure, Callable[[float | None], str]], ...] = (
+    ("requests", lambda run: run.receive["requests"], amount),
+    ("bytes", lambda run: run.wire_bytes, amount),
+    ("latency_mean_s", lambda run: run.latency_s["mean"], seconds),
+)
+
+
+def predictions(runs: Sequence[Run]) -> Text:
+    """What theory said and what came of it, technique by technique; medians over the rounds."""
+    lines = [Text(HEAD, style="bold")]
+    for mode, rounds in by_mode(runs).items():
+        cells = "".join(_pair(rounds, name, figure, word) for name, figure, word in FIGURES)
+        lines.append(Text(f" {mode:<9}{cells}", style=TECHNIQUES[mode].dark))
+    return Text("\n").join(lines)
+
+
+def foretold(name: str) -> Figure:
+    """One of the figures that were predicted."""
+    return lambda run: run.predicted[name]
+
+
+def _pair(rounds: Sequence[Run], name: str, figure: Figure, word: Callable[[float | None], str]) -> str:
+    predicted, measured = middle(rounds, foretold(name)), middle(rounds, figure)
+    return f" {word(predicted):>7} {word(measured):>8} {off(measured, predicted):>5}"
+
+
+def spreads(runs: Sequence[Run]) -> Text | None:
+    """How sure the medians are, when there was more than one round."""
+    if all(len(rounds) < 2 for rounds in by_mode(runs).values()):
+        return None
+    rounds = runs[0].conditions["rounds"]
+    lines = [Text(f"\nmedian over {rounds} rounds [95 % bootstrap interval over rounds]", style="bold")]
+    for mode, those in by_mode(runs).items():
+        latency = _spread(spread(those, lambda run: run.latency_s["p50"]), seconds)
+        moved = _spread(spread(those, lambda run: run.per_delivery(run.wire_bytes)), count)
+        lines.append(
+            Text(f" {mode:<9} p50 {latency:<27} bytes/delivery {moved}", style=TECHNIQUES[mode].dark)
+        )
+    return Text("\n").join(lines)
+
+
+def _spread(found: Spread | None, word: Callable[[float | None], str]) -> str:
+    if found is None:
+        return NOTHING
+    return f"{word(found.median)} [{word(found.low)}, {word(found.high)}]"

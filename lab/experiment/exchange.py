@@ -1,0 +1,124 @@
+"""One measured exchange: what a request, an answer and a message weigh, read off the meters of a lab.
+
+No table of sizes stands anywhere in the lab: a prediction in bytes begins with this measurement.
+"""
+
+import asyncio
+import secrets
+import uuid
+from contextlib import suppress
+from typing import Any, NamedTuple
+
+from lab.catalogue import TECHNIQUES
+from lab.clients.link import Event, Link
+from lab.clients.listening import keep_listening
+from lab.experiment.conditions import Conditions
+from lab.experiment.probe import Probe, less
+from lab.experiment.processes import RunFailed, own_lab
+from lab.experiment.publisher import say
+from lab.experiment.timetable import timetable
+
+LIFTED = {"rate": 0.0, "per_address": 0.0}
+"""Limits that protect a class and would falsify a measurement."""
+BEFOREHAND = 10
+"""Messages said before the exchange, so that cursors have two digits as in most runs."""
+QUIET = 3
+"""Empty answers that are weighed."""
+MESSAGES = 5
+HOLD_S = 0.1
+PATIENCE_S = 20.0
+
+
+class Exchange(NamedTuple):
+    """Bytes on the server's socket: of a request, of an answer without news, and what each message adds.
+
+    For a stream request and answer are those of its set-up.
+    """
+
+    request: float
+    answer: float
+    message: float
+
+
+WEIGHTLESS = Exchange(0.0, 0.0, 0.0)
+_known: dict[tuple[object, ...], Exchange] = {}
+
+
+async def exchange(mode: str, conditions: Conditions, settings: dict[str, Any] | None = None) -> Exchange:
+    """Weigh one exchange of a technique, in a small lab of its own; the same conditions are weighed once.
+
+    Takes half a second. `settings` are those of the small lab (which Redis). Raises `CannotStart`.
+    """
+    c = conditions
+    key = (mode, c.headers, c.keep_alive, c.compress, c.payload, f"{c.hold:g}")
+    if key not in _known:
+        own = {"room": f"run-{secrets.token_hex(6)}", "hold": HOLD_S, "compress": c.compress}
+        limits = LIFTED | (settings or {}).get("limits", {})
+        kept = {name: value for name, value in (settings or {}).items() if name == "redis"}
+        async with own_lab({"port": 0} | kept | own | {"limits": limits}) as (url, _):
+            _known[key] = await _weigh(mode, conditions, url)
+    return _known[key]
+
+
+def link_of(conditions: Conditions, url: str, cursor: str) -> dict[str, Any]:
+    """The fields of a listener's `Link` under these conditions."""
+    return {
+        "url": url,
+        "after": cursor,
+        "interval": conditions.interval,
+        "hold": conditions.hold,
+        "browser": conditions.headers == "browser",
+        "keep_alive": conditions.keep_alive,
+        "compress": conditions.compress,
+    }
+
+
+async def _weigh(mode: str, conditions: Conditions, url: str) -> Exchange:
+    said = [planned.body for planned in timetable(_chatty(conditions))]
+    heard: list[Event] = []
+    async with Probe(url) as probe, Link(**link_of(conditions, url, "latest")) as publisher:
+        for body in said[MESSAGES:]:
+            cursor = (await say(mode, publisher, body, str(uuid.uuid4())))["id"]
+        fields = link_of(conditions, url, cursor) | {"interval": 0.02, "hear": heard.extend}
+        async with Link(**fields) as link:
+            listening = asyncio.create_task(keep_listening(mode, link))
+            try:
+                return await asyncio.wait_for(_listen(mode, probe, publisher, said, heard), PATIENCE_S)
+            except TimeoutError as error:
+                raise RunFailed(f"One exchange by {mode} took more than {PATIENCE_S:g} s.") from error
+            finally:
+                listening.cancel()
+                with suppress(asyncio.CancelledError):
+                    await listening
+
+
+def _chatty(conditions: Conditions) -> Conditions:
+    return Conditions(rate=1, duration=MESSAGES + BEFOREHAND, payload=conditions.payload)
+
+
+async def _listen(mode: str, probe: Probe, publisher: Link, said: list[str], heard: list[Event]) -> Exchange:
+    """Let a listener hear silence, and then some messages one by one."""
+    quiet = await _silence(mode, probe)
+    for number, body in enumerate(said[:MESSAGES], 1):
+        await say(mode, publisher, body, str(uuid.uuid4()))
+        while len(heard) < number:  # noqa: ASYNC110 - it is heard by a callback that knows nothing of us
+            await asyncio.sleep(0.002)
+    whole = (await probe.look(mode))["receive"]
+    answer = quiet["bytes_out"] / (quiet["empty"] or 1)
+    news = less(whole, quiet)
+    if TECHNIQUES[mode].verb == "stream":
+        return Exchange(quiet["bytes_in"], answer, (news["bytes_in"] + news["bytes_out"]) / MESSAGES)
+    empty_again = (news["empty"] + MESSAGES) * answer
+    return Exchange(
+        whole["bytes_in"] / whole["requests"], answer, (news["bytes_out"] - empty_again) / MESSAGES
+    )
+
+
+async def _silence(mode: str, probe: Probe) -> dict[str, Any]:
+    """The meter after a few empty answers, or after the beginning of a stream."""
+    while True:
+        receive: dict[str, Any] = (await probe.look(mode))["receive"]
+        begun = receive["bytes_out"] if TECHNIQUES[mode].verb == "stream" else receive["empty"] >= QUIET
+        if begun:
+            return receive
+        await asyncio.sleep(0.01)

@@ -1,0 +1,95 @@
+"""The fleet: all listeners of a run, in a process of their own, so that they cost the server nothing.
+
+`python -m lab.experiment.fleet PLAN`, with a plan in JSON. Says in lines of JSON how many messages it
+has heard, and what it has used itself; told on standard input how many each listener should hear, it waits
+for them and says so, but goes on listening until the next line, so that nothing is counted of its leaving.
+Then it says what arrived when, and ends. It ends too when its standard input does.
+"""
+
+import asyncio
+import json
+import sys
+import time
+from typing import Any
+
+from lab.catalogue import TECHNIQUES
+from lab.clients.link import Event, Link
+from lab.clients.listening import keep_listening
+
+REPORT_S = 0.2
+
+
+class Ear:
+    """What one listener heard: the number in the history and the moment, for each message."""
+
+    def __init__(self) -> None:
+        self.arrivals: list[tuple[int, float]] = []
+        self.missed = 0
+
+    def hear(self, events: list[Event]) -> None:
+        """Take down what came, at the moment at which it came."""
+        now = time.monotonic()
+        for event in events:
+            if event["type"] == "message":
+                self.arrivals.append((int(event["id"].partition("-")[2]), now))
+            elif event["type"] == "gap":
+                self.missed += event["missed"]
+
+
+async def listen(plan: dict[str, Any]) -> None:
+    """Run the whole fleet until it is told to end."""
+    ears = [Ear() for _ in range(plan["clients"])]
+    tasks = [asyncio.create_task(one(plan, ear, number)) for number, ear in enumerate(ears)]
+    report = asyncio.create_task(progress(ears))
+    orders = await asyncio.to_thread(sys.stdin.readline)
+    if orders:
+        await hear_out(ears, tasks, **json.loads(orders))
+        say({"heard_out": True} | effort())
+        await asyncio.to_thread(sys.stdin.readline)
+    report.cancel()
+    failure = next((task.exception() for task in tasks if task.done() and not task.cancelled()), None)
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    say({"arrivals": [ear.arrivals for ear in ears], "failure": failure and str(failure)})
+
+
+async def one(plan: dict[str, Any], ear: Ear, number: int) -> None:
+    """One listener, which starts at its own share of the interval: pollers do not march in step."""
+    if TECHNIQUES[plan["word"]].verb == "ask":
+        await asyncio.sleep(plan["link"]["interval"] * number / plan["clients"])
+    async with Link(hear=ear.hear, **plan["link"]) as link:
+        await keep_listening(plan["word"], link)
+
+
+async def progress(ears: list[Ear]) -> None:
+    """Say now and then how many messages have been heard in all."""
+    while True:
+        await asyncio.sleep(REPORT_S)
+        say({"heard": sum(len(ear.arrivals) for ear in ears)} | effort())
+
+
+def effort() -> dict[str, float]:
+    """What this process has worked up to this moment, for whoever asks whether it kept up."""
+    return {"t_s": time.monotonic(), "cpu_s": time.process_time()}
+
+
+async def hear_out(
+    ears: list[Ear], tasks: list[asyncio.Task[None]], expected: int, patience_s: float
+) -> None:
+    """Wait until every listener has heard what there is to hear, or patience ends."""
+    until = time.monotonic() + patience_s
+    while time.monotonic() < until and any(len(ear.arrivals) + ear.missed < expected for ear in ears):
+        if all(task.done() for task in tasks):
+            return
+        await asyncio.sleep(0.02)
+
+
+def say(news: dict[str, Any]) -> None:
+    """One line of JSON for whoever started this process."""
+    sys.stdout.write(json.dumps(news) + "\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    asyncio.run(listen(json.loads(sys.argv[1])))

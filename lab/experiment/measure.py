@@ -1,0 +1,229 @@
+"""A measured run: a lab, a fleet of listeners, and a publisher that keeps a timetable.
+
+What is counted: each listener's first request, until the server has seen them all, and then everything
+from the timetable's zero until its time is over and all listeners have heard everything. Warm-up is what
+comes before, and the pause between the two: starting the processes, a first message that nobody hears,
+and `HEAD_START_S` to come to rest. Processor time is counted from the timetable's zero.
+"""
+
+import asyncio
+import secrets
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from lab.catalogue import WORDS
+from lab.clients.link import Link
+from lab.errors import BadParameter
+from lab.experiment.check import check
+from lab.experiment.conditions import Conditions
+from lab.experiment.exchange import LIFTED, exchange, link_of
+from lab.experiment.prediction import foretell
+from lab.experiment.probe import Probe, difference, less
+from lab.experiment.processes import Child, RunFailed, child, own_lab
+from lab.experiment.publisher import Progress, Sent, publish, say
+from lab.experiment.runs import Run
+from lab.experiment.strain import strain
+from lab.meters import summary
+
+READY_PATIENCE_S = 60.0
+HEAD_START_S = 0.2
+"""Between the last listener's connection and the timetable's zero."""
+SETTLE_S = 5.0
+"""How much longer than it should take the last message is waited for, before it counts as lost."""
+SAMPLE_S = 1.0
+
+
+@dataclass
+class Where:
+    """Which lab is measured: one of its own, made from these settings, or one that runs at a URL."""
+
+    url: str | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Looks:
+    """What the meters said: before anybody came, when all listened, at zero, and when all was heard."""
+
+    before: dict[str, Any] = field(default_factory=dict)
+    ready: dict[str, Any] = field(default_factory=dict)
+    zero: dict[str, Any] = field(default_factory=dict)
+    after: dict[str, Any] = field(default_factory=dict)
+
+    def counted(self, direction: str) -> dict[str, Any]:
+        """The meter of this run: from `before` to `after`, without the pause between `ready` and `zero`."""
+        pause = less(self.zero[direction], self.ready[direction])
+        return less(difference(self.after[direction], self.before[direction]), pause)
+
+    def until(self, now: dict[str, Any]) -> dict[str, Any]:
+        """What has been counted for receiving up to now."""
+        pause = less(self.zero["receive"], self.ready["receive"])
+        return less(difference(now["receive"], self.before["receive"]), pause)
+
+    @property
+    def cpu_s(self) -> float:
+        """Processor time of the server from the timetable's zero on."""
+        spent: float = self.after["cpu_s"] - self.zero["cpu_s"]
+        return spent
+
+
+async def measure(
+    mode: str, conditions: Conditions, where: Where, round_: int, stop: asyncio.Event, progress: Progress
+) -> Run:
+    """Measure one technique once. Setting `stop` ends the run early; it is then marked partial.
+
+    Raises `CannotStart` when there is no lab to measure, `RunFailed` when a process of the run breaks.
+    """
+    if mode not in WORDS:
+        raise BadParameter(f"The mode is one of {', '.join(WORDS)}, or all, not {mode}.")
+    progress(0.0, "predicting")
+    predicted = foretell(mode, conditions, await exchange(mode, conditions, where.settings)).as_json()
+    async with _lab(conditions, where) as (url, versions), _slowly(conditions, url) as slow_url:
+        progress(0.0, "connecting")
+        looks, sent, told, series, fleet = await _run(mode, conditions, url, slow_url, stop, progress)
+    if told["failure"] and not stop.is_set():
+        raise RunFailed(f"A listener gave up: {told['failure']}.")
+    latencies = sorted(_latencies(told["arrivals"], sent))
+    return Run(
+        mode=mode,
+        round=round_,
+        sent=len(sent.numbers),
+        **check(told["arrivals"], sent.numbers)._asdict(),
+        receive=looks.counted("receive"),
+        send=looks.counted("send"),
+        latency_s=summary(latencies),
+        server_cpu_s=looks.cpu_s,
+        server_rss_bytes=looks.after["rss_bytes"],
+        predicted=dict.fromkeys(predicted) if stop.is_set() else predicted,
+        series=series,
+        conditions=conditions.as_json(),
+        lab=versions,
+        partial=stop.is_set(),
+        fleet=fleet,
+        samples=latencies,
+    )
+
+
+async def _run(
+    mode: str, conditions: Conditions, url: str, slow_url: str, stop: asyncio.Event, progress: Progress
+) -> tuple[Looks, Sent, dict[str, Any], list[dict[str, Any]], dict[str, Any]]:
+    looks, efforts = Looks(), list[dict[str, float]]()
+    async with Probe(url) as probe, Link(**link_of(conditions, url, "latest")) as link:
+        cursor = (await say(mode, link, "warm-up", str(uuid.uuid4())))["id"]
+        looks.before = await probe.look(mode)
+        plan = {"word": mode, "clients": conditions.clients, "link": link_of(conditions, slow_url, cursor)}
+        async with child("lab.experiment.fleet", plan) as fleet:
+            await _listening(probe, mode, looks, conditions, stop)
+            heard = asyncio.create_task(_until(fleet, "heard_out", efforts))
+            sampling = asyncio.create_task(_sample(probe, mode, looks))
+            sent = await publish(mode, conditions, link, stop, progress)
+            fleet.tell({"expected": len(sent.numbers), "patience_s": _patience(conditions, stop)})
+            await heard
+            looks.after = await probe.look(mode)
+            fleet.tell({})
+            told, series = await _until(fleet, "arrivals"), await _stopped(sampling)
+            return looks, sent, told, series, strain(efforts, sent.late)
+
+
+# Before ---------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def _lab(conditions: Conditions, where: Where) -> AsyncIterator[tuple[str, dict[str, str]]]:
+    if where.url is None:
+        own = {
+            "room": f"run-{secrets.token_hex(6)}",
+            "hold": conditions.hold,
+            "compress": conditions.compress,
+        }
+        limits = LIFTED | where.settings.get("limits", {})
+        async with own_lab({"port": 0} | where.settings | own | {"limits": limits}) as lab:
+            yield lab
+    else:
+        async with Probe(where.url) as probe:
+            yield where.url, (await probe.get("/healthz"))["versions"]
+
+
+@asynccontextmanager
+async def _slowly(conditions: Conditions, url: str) -> AsyncIterator[str]:
+    """The way to the lab that the listeners take: a relay when the conditions ask for a slow link."""
+    network, to = conditions.network, urlsplit(url)
+    if not network.slow:
+        yield url
+        return
+    if to.scheme != "http":
+        raise BadParameter("The slow link relays plain http; measure an https lab without --rtt.")
+    plan = {"host": to.hostname, "port": to.port or 80, "network": network._asdict()}
+    async with child("lab.experiment.network", plan) as relay:
+        yield f"http://127.0.0.1:{(await relay.hear())['port']}"
+
+
+async def _listening(
+    probe: Probe, mode: str, looks: Looks, conditions: Conditions, stop: asyncio.Event
+) -> None:
+    """Wait until the server has seen a connection of every listener, and a moment longer."""
+    until = time.monotonic() + READY_PATIENCE_S + conditions.interval
+    looks.ready = looks.zero = await probe.look(mode)
+    while not stop.is_set() and less(looks.ready["receive"], looks.before["receive"])["connections"] < (
+        conditions.clients
+    ):
+        if time.monotonic() > until:
+            raise RunFailed(f"Not all {conditions.clients} listeners could connect; try fewer.")
+        await asyncio.sleep(0.05)
+        looks.ready = await probe.look(mode)
+    await asyncio.sleep(HEAD_START_S)
+    looks.zero = await probe.look(mode)
+
+
+# Meanwhile ------------------------------------------------------------------------------------
+
+
+async def _until(fleet: Child, word: str, efforts: list[dict[str, float]] | None = None) -> dict[str, Any]:
+    """Listen to the fleet until it says this; note what it has cost, from the timetable's zero on."""
+    zero = time.monotonic()
+    while True:
+        said = await fleet.hear()
+        if efforts is not None and said.get("t_s", 0.0) > zero:
+            efforts.append({"t_s": said["t_s"], "cpu_s": said["cpu_s"]})
+        if word in said:
+            return said
+
+
+async def _sample(probe: Probe, mode: str, looks: Looks) -> list[dict[str, Any]]:
+    """Look at the meters once a second, until cancelled."""
+    series: list[dict[str, Any]] = []
+    start = time.monotonic()
+    with suppress(asyncio.CancelledError):
+        while True:
+            receive = looks.until(await probe.look(mode))
+            point = {"t_s": round(time.monotonic() - start, 3), "delivered": receive["messages"]}
+            series.append(point | {name: receive[name] for name in ("requests", "bytes_in", "bytes_out")})
+            await asyncio.sleep(SAMPLE_S)
+    return series
+
+
+async def _stopped(sampling: "asyncio.Task[list[dict[str, Any]]]") -> list[dict[str, Any]]:
+    sampling.cancel()
+    return await sampling
+
+
+def _patience(conditions: Conditions, stop: asyncio.Event) -> float:
+    return 0.5 if stop.is_set() else SETTLE_S + conditions.interval + 3 * conditions.rtt
+
+
+# Afterwards -----------------------------------------------------------------------------------
+
+
+def _latencies(listeners: list[list[tuple[int, float]]], sent: Sent) -> list[float]:
+    """Seconds from the planned send to each arrival."""
+    return [
+        moment - sent.planned[sent.numbers[n]]
+        for arrivals in listeners
+        for n, moment in arrivals
+        if n in sent.numbers
+    ]

@@ -1,0 +1,273 @@
+"""A slow link without root, on any system: a relay that makes every byte late on its way to the lab and back.
+
+    listener ──> relay ── delay, jitter, bandwidth ──> lab        and the same on the way back
+
+Every connection has a line of its own, as every phone has: the bandwidth is each listener's, not the class's.
+A relay of bytes cannot do everything that a network does, and says so: it cannot lose or reorder segments
+(what a program sees of a loss is a stall, and here it is called a stall), it knows no slow start and no
+congestion, and it does not count TCP/IP headers against the bandwidth. The operating system answers the
+handshake of TCP at once; so the first bytes of a connection take the round trip longer that it would cost.
+
+`python -m lab.experiment.network PLAN` says in a line of JSON where it listens, takes orders in lines of
+JSON (`{"stall_s": 2}`, `{"cut": true}`), and ends when its standard input does.
+"""
+
+import asyncio
+import json
+import random
+import sys
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, NamedTuple, cast
+
+HELD_BYTES = 1024 * 1024
+"""What one line takes on before it reads no further; from there on TCP makes the sender wait."""
+TIMER_S = 0.0005
+"""epoll waits whole milliseconds, rounded up: half of one, on average, is taken off every appointment."""
+BACKLOG = 4096
+
+
+class Network(NamedTuple):
+    """A link: its round trip, how far each way may stray from half of it (s), bits per second (0: any)."""
+
+    rtt_s: float = 0.0
+    jitter_s: float = 0.0
+    bandwidth: float = 0.0
+
+    @property
+    def slow(self) -> bool:
+        """Whether there is anything to simulate."""
+        return any(self)
+
+
+PRESETS = {
+    "lan": Network(0.001, 0.0, 100e6),
+    "wifi": Network(0.005, 0.002, 30e6),
+    "4g": Network(0.050, 0.010, 20e6),
+    "3g": Network(0.200, 0.040, 1e6),
+}
+"""Round figures chosen for teaching, not measurements: measure your own network and say `--rtt`."""
+
+
+class Line:
+    """One direction of one connection: what goes in comes out later, whole and in order.
+
+    `out` is called with each piece at its time, and with None for the end. `first_s` is how much later
+    than usual the first piece is.
+    """
+
+    def __init__(self, network: Network, out: Callable[[bytes | None], None], first_s: float = 0.0) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._network = network
+        self._out = out
+        self._waiting: deque[tuple[float, bytes | None]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._sent_until = self._loop.time() + first_s
+        self._last_due = self._not_before = 0.0
+        self.blocked = False
+        self.held = 0
+        self.on_room: Callable[[], None] = lambda: None
+
+    def carry(self, data: bytes | None) -> None:
+        """Take a piece on. Pieces are transmitted one after the other, and then all travel at once."""
+        self._sent_until = max(self._sent_until, self._loop.time()) + self._transmission(data)
+        self._last_due = max(self._last_due, self._sent_until + self._delay())
+        self._waiting.append((self._last_due, data))
+        self.held += len(data or b"")
+        self._appoint()
+
+    def stall(self, seconds: float) -> None:
+        """Let nothing out for so long, as a lost segment does until it is repeated."""
+        self._not_before = self._loop.time() + seconds
+        self._appoint()
+
+    def block(self, blocked: bool) -> None:
+        """Wait while the receiver takes nothing; go on when it does."""
+        self.blocked = blocked
+        self._appoint()
+
+    @property
+    def full(self) -> bool:
+        """Whether as much is on its way as the line takes on."""
+        return self.held >= HELD_BYTES
+
+    def close(self) -> None:
+        """Forget what is on its way."""
+        self._waiting.clear()
+        self._appoint()
+
+    def _transmission(self, data: bytes | None) -> float:
+        return 8 * len(data or b"") / self._network.bandwidth if self._network.bandwidth else 0.0
+
+    def _delay(self) -> float:
+        jitter = self._network.jitter_s
+        return max(0.0, self._network.rtt_s / 2 + random.uniform(-jitter, jitter))
+
+    def _appoint(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._waiting and not self.blocked:
+            due = max(self._waiting[0][0], self._not_before)
+            self._timer = self._loop.call_at(due - TIMER_S, self._deliver)
+
+    def _deliver(self) -> None:
+        now = self._loop.time() + TIMER_S
+        while self._waiting and not self.blocked and max(self._waiting[0][0], self._not_before) <= now:
+            data = self._waiting.popleft()[1]
+            self.held -= len(data or b"")
+            self._out(data)
+        if not self.full:
+            self.on_room()
+        self._appoint()
+
+
+class End(asyncio.Protocol):
+    """One end of a relayed connection: puts what it reads on one line, writes what the other brings."""
+
+    def __init__(self, relay: "Relay") -> None:
+        self.relay = relay
+        self.transport: asyncio.Transport | None = None
+        self.gone = False
+        self.other: End
+        self.away: Line
+        """The line that carries off what this end reads."""
+        self.here: Line
+        """The line that brings what this end writes."""
+
+    def join(self, other: "End", first_s: float = 0.0) -> None:
+        """Lay the line from this end to the other."""
+        self.other = other
+        self.away = other.here = Line(self.relay.network, other.write, first_s)
+        self.away.on_room = self._read_on
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """This end is open."""
+        self.transport = cast(asyncio.Transport, transport)
+        self.relay.ends.add(self)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes came in: on their way with them, and no more than the line takes on."""
+        self.away.carry(data)
+        if self.away.full and self.transport:
+            self.transport.pause_reading()
+
+    def eof_received(self) -> bool:
+        """No more will come in; what is on its way still arrives, and then the news of the end."""
+        self.away.carry(None)
+        return True
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """This end is closed; the other learns of it when all that was said before has arrived."""
+        self.relay.ends.discard(self)
+        self.gone = True
+        self.here.close()
+        self.away.carry(None)
+
+    def pause_writing(self) -> None:
+        """The receiver does not keep up."""
+        self.here.block(True)
+
+    def resume_writing(self) -> None:
+        """It does again."""
+        self.here.block(False)
+
+    def write(self, data: bytes | None) -> None:
+        """Hand out what has arrived; None is the end."""
+        if self.transport is None or self.transport.is_closing():
+            return
+        if data is not None:
+            self.transport.write(data)
+        elif self.other.gone:
+            self.transport.close()
+        else:  # it only said that it has no more to say, and still listens
+            with suppress(OSError):  # it may have gone in this very moment
+                self.transport.write_eof()
+
+    def abort(self) -> None:
+        """Break off at once, as a pulled plug does."""
+        if self.transport is not None:
+            self.transport.abort()
+
+    def _read_on(self) -> None:
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.resume_reading()
+
+
+class Near(End):
+    """The end towards a listener. It opens the far one, towards the lab, as soon as it is open itself."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A listener has come: open the other end, and let the line wait for it."""
+        super().connection_made(transport)
+        far = End(self.relay)
+        self.join(far, first_s=self.relay.network.rtt_s)
+        far.join(self)
+        self.away.block(True)
+        self._opening = asyncio.ensure_future(self._open(far))
+
+    async def _open(self, far: End) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+            await loop.create_connection(lambda: far, self.relay.host, self.relay.port)
+        except OSError:
+            self.abort()
+        else:
+            self.away.block(False)
+
+
+class Relay:
+    """A slow link in front of one address: `async with Relay(host, port, network) as relay: relay.url`."""
+
+    def __init__(self, host: str, port: int, network: Network) -> None:
+        self.host, self.port, self.network = host, port, network
+        self.ends: set[End] = set()
+        self.listens_on = 0
+
+    async def __aenter__(self) -> "Relay":
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(lambda: Near(self), "127.0.0.1", 0, backlog=BACKLOG)
+        self.listens_on = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._server.close()
+        self.cut()
+        await asyncio.sleep(0)
+
+    @property
+    def url(self) -> str:
+        """Where the slow way begins."""
+        return f"http://127.0.0.1:{self.listens_on}"
+
+    def stall(self, seconds: float) -> None:
+        """Let nothing through for so long, on every connection and both ways."""
+        for end in self.ends:
+            end.away.stall(seconds)
+
+    def cut(self) -> None:
+        """Break off every connection, with what is on its way."""
+        for end in list(self.ends):
+            end.abort()
+
+
+async def relay(plan: dict[str, Any]) -> None:
+    """Run a relay until standard input ends, and obey the orders that come on it."""
+    async with Relay(plan["host"], plan["port"], Network(**plan["network"])) as running:
+        sys.stdout.write(json.dumps({"port": running.listens_on}) + "\n")
+        sys.stdout.flush()
+        while orders := await asyncio.to_thread(sys.stdin.readline):
+            obey(running, json.loads(orders))
+
+
+def obey(running: Relay, orders: dict[str, Any]) -> None:
+    """Stall or cut, as the orders say."""
+    if seconds := orders.get("stall_s"):
+        running.stall(seconds)
+    if orders.get("cut"):
+        running.cut()
+
+
+if __name__ == "__main__":
+    asyncio.run(relay(json.loads(sys.argv[1])))

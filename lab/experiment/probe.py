@@ -1,0 +1,51 @@
+"""Looking at a lab from outside, as any program may: its meters, its place, its process."""
+
+from typing import Any
+
+import aiohttp
+
+from lab.clients.link import Refused, accepted
+from lab.errors import CannotStart
+from lab.meters import COUNTERS
+
+
+class Probe:
+    """Looks at a lab from outside. Use it as `async with`."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    async def __aenter__(self) -> "Probe":
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._session.close()
+
+    async def get(self, path: str) -> dict[str, Any]:
+        """One answer of the lab. Raises `CannotStart` when nobody answers there."""
+        try:
+            async with self._session.get(self.url + path) as answer:
+                found: dict[str, Any] = await (await accepted(answer)).json()
+                return found
+        except (TimeoutError, aiohttp.ClientError, ValueError, Refused) as error:
+            raise CannotStart(f"No lab answers at {self.url} ({error}).") from error
+
+    async def look(self, mode: str) -> dict[str, Any]:
+        """This technique's meters, and what the process has used."""
+        process: dict[str, Any] = (await self.get("/healthz"))["process"]
+        meters: dict[str, Any] = (await self.get("/meters"))["techniques"][mode]
+        return process | meters
+
+
+def difference(after: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    """What a meter counted in between. Percentiles cannot be subtracted: None unless it began at nothing."""
+    timed, earlier = after["delivery_s"], before["delivery_s"]
+    if earlier["count"]:
+        timed = dict.fromkeys(timed) | {"count": timed["count"] - earlier["count"]}
+    return less(after, before) | {"delivery_s": timed}
+
+
+def less(meter: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+    """What a meter counted, without what another did; how long deliveries took is not subtracted."""
+    return meter | {name: meter[name] - other[name] for name in COUNTERS}

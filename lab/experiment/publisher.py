@@ -1,0 +1,71 @@
+"""The publisher: says every message at its appointed time, whatever became of the ones before."""
+
+import asyncio
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+
+from lab.catalogue import client_side
+from lab.clients.link import Link, Refused
+from lab.experiment.conditions import Conditions
+from lab.experiment.timetable import Planned, timetable
+
+Progress = Callable[[float, str], None]
+
+
+@dataclass
+class Sent:
+    """What the publisher did: which message stands where, and when it was planned."""
+
+    start: float = 0.0
+    numbers: dict[int, str] = field(default_factory=dict)
+    planned: dict[str, float] = field(default_factory=dict)
+    late: list[float] = field(default_factory=list)
+    """How much later than planned each message was begun, in seconds."""
+
+
+async def say(mode: str, link: Link, body: str, mid: str) -> dict[str, Any]:
+    """Send one message by a technique. Returns `{"id", "duplicate"}`; raises what the client does."""
+    message = {"mid": mid, "username": "publisher", "body": body}
+    stored: dict[str, Any] = await client_side(mode).send(link, message)
+    return stored
+
+
+async def publish(
+    mode: str, conditions: Conditions, link: Link, stop: asyncio.Event, progress: Progress
+) -> Sent:
+    """Keep the whole timetable, which begins now, and wait for its end. Setting `stop` ends it early."""
+    plan = timetable(conditions)
+    sent = Sent(start=time.monotonic())
+    sending: list[asyncio.Task[None]] = []
+    for number, planned in enumerate(plan, 1):
+        await _wait_until(sent.start + planned.at, stop)
+        if stop.is_set():
+            break
+        sending.append(asyncio.create_task(_send(mode, link, planned, sent)))
+        progress(planned.at / conditions.duration, f"{number} of {len(plan)} messages sent")
+    await _wait_until(sent.start + conditions.duration, stop)
+    await asyncio.gather(*sending)
+    progress(1.0, f"{len(sent.numbers)} messages sent")
+    return sent
+
+
+async def _wait_until(moment: float, stop: asyncio.Event) -> None:
+    with suppress(asyncio.TimeoutError):
+        await asyncio.wait_for(stop.wait(), max(0.0, moment - time.monotonic()))
+
+
+async def _send(mode: str, link: Link, planned: Planned, sent: Sent) -> None:
+    mid = str(uuid.uuid4())  # not from the seed: a second run must not look like a repetition of the first
+    sent.planned[mid] = sent.start + planned.at
+    sent.late.append(time.monotonic() - sent.planned[mid])
+    try:
+        answer = await say(mode, link, planned.body, mid)
+    except (TimeoutError, Refused, aiohttp.ClientError, OSError):
+        return  # not stored: the run says how many of the timetable are missing
+    sent.numbers[int(answer["id"].partition("-")[2])] = mid

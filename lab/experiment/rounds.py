@@ -1,0 +1,81 @@
+"""What several rounds say together: the median over the rounds, and how sure it is.
+
+The rounds are what was repeated; the samples inside one round share its luck (the same machine in the
+same minute) and are no repetition. So the interval is drawn over rounds, never over pooled samples.
+"""
+
+import random
+from collections.abc import Callable, Sequence
+from statistics import median
+from typing import NamedTuple
+
+from lab.experiment.runs import Run
+
+Figure = Callable[[Run], float | None]
+RESAMPLES = 2000
+SHARE = 0.95
+
+
+class Spread(NamedTuple):
+    """A median over rounds with its interval; low and high are None when there was only one round."""
+
+    median: float
+    low: float | None
+    high: float | None
+    rounds: int
+
+
+def by_mode(runs: Sequence[Run]) -> dict[str, list[Run]]:
+    """The runs of each technique, in the order in which they first came."""
+    modes: dict[str, list[Run]] = {}
+    for run in runs:
+        modes.setdefault(run.mode, []).append(run)
+    return modes
+
+
+def known(runs: Sequence[Run], figure: Figure) -> list[float] | None:
+    """A figure in each round; None when a round has not measured it."""
+    figures = [figure(run) for run in runs]
+    found = [value for value in figures if value is not None]
+    return found if found and len(found) == len(figures) else None
+
+
+def middle(runs: Sequence[Run], figure: Figure) -> float | None:
+    """The median over the rounds; None when a round has not measured it."""
+    figures = known(runs, figure)
+    return median(figures) if figures else None
+
+
+def spread(runs: Sequence[Run], figure: Figure) -> Spread | None:
+    """The median of a figure over the rounds of one technique, with a 95 % bootstrap interval.
+
+    None when a round has not measured it. The interval is that of the percentile bootstrap over
+    rounds; with few rounds it is narrow rather than wide, so take five or more before you trust it.
+    """
+    figures = known(runs, figure)
+    if figures is None:
+        return None
+    low, high = interval(figures) if len(figures) > 1 else (None, None)
+    return Spread(median(figures), low, high, len(figures))
+
+
+def compared(first: Sequence[Run], second: Sequence[Run], figure: Figure) -> Spread | None:
+    """By how much the second technique's figure is above the first's, round by round.
+
+    The rounds are interleaved and share their timetable, so those of the same number are compared.
+    When 0 lies between low and high, these rounds show no difference.
+    """
+    pairs = [(figure(one), figure(other)) for one, other in zip(first, second, strict=True)]
+    differences = [other - one for one, other in pairs if one is not None and other is not None]
+    if not differences or len(differences) < len(pairs):
+        return None
+    low, high = interval(differences) if len(differences) > 1 else (None, None)
+    return Spread(median(differences), low, high, len(differences))
+
+
+def interval(figures: Sequence[float], share: float = SHARE, seed: int = 1) -> tuple[float, float]:
+    """The bootstrap interval of a median: draw as many rounds again, with repetition, many times."""
+    draw = random.Random(seed)
+    medians = sorted(median(draw.choices(figures, k=len(figures))) for _ in range(RESAMPLES))
+    tail = round((1 - share) / 2 * RESAMPLES)
+    return medians[tail], medians[-1 - tail]

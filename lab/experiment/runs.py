@@ -1,0 +1,148 @@
+"""A run as a record: what was measured under which conditions, as JSON and as CSV."""
+
+import csv
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, TextIO
+
+from lab.errors import BadInput, BadParameter
+
+SCHEMA = "pushlab.run/1"
+MOST_SAMPLES = 200
+"""Latencies of one run that a record holds when asked to."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One technique, measured once. The shapes are those of the contract; None is "not measured"."""
+
+    mode: str
+    round: int
+    sent: int
+    expected: int
+    delivered: int
+    lost: int
+    duplicated: int
+    out_of_order: int
+    receive: dict[str, Any]
+    send: dict[str, Any]
+    latency_s: dict[str, Any]
+    server_cpu_s: float | None
+    server_rss_bytes: int | None
+    predicted: dict[str, Any]
+    series: list[dict[str, Any]]
+    conditions: dict[str, Any]
+    lab: dict[str, str]
+    partial: bool = False
+    """Stopped before its time."""
+    fleet: dict[str, Any] = field(default_factory=dict)
+    """What the measuring itself cost: `cpu_share` of a core, and `late_s` of the publisher."""
+    samples: list[float] = field(default_factory=list, compare=False, repr=False)
+    """Every latency in seconds, shortest first; a record holds them only when asked to."""
+
+    @property
+    def clean(self) -> bool:
+        """Nothing was lost, doubled or out of order."""
+        return not (self.lost or self.duplicated or self.out_of_order)
+
+    @property
+    def missing(self) -> int:
+        """Messages of the timetable that the lab did not take, in a run that was not stopped."""
+        planned = round(self.conditions["rate"] * self.conditions["duration_s"])
+        return 0 if self.partial else planned - self.sent
+
+    @property
+    def wire_bytes(self) -> int:
+        """All bytes that receiving cost at the server's socket, both ways."""
+        total: int = self.receive["bytes_in"] + self.receive["bytes_out"]
+        return total
+
+    @property
+    def overhead(self) -> float | None:
+        """Bytes on the wire for each byte of the messages themselves."""
+        return self.wire_bytes / self.receive["payload_bytes"] if self.receive["payload_bytes"] else None
+
+    def per_delivery(self, figure: float | None) -> float | None:
+        """A figure of this run divided by the messages that were delivered."""
+        return figure / self.delivered if self.delivered and figure is not None else None
+
+    def as_json(self, samples: bool = False) -> dict[str, Any]:
+        """What the contract puts into `runs`; conditions and lab stand beside them, once.
+
+        With `samples` also some latencies in seconds, evenly spaced among all that were measured.
+        """
+        values = asdict(self)
+        for name in ("conditions", "lab", "samples", *(() if self.partial else ("partial",))):
+            del values[name]
+        return values | ({"samples": thinned(self.samples)} if samples else {})
+
+
+def thinned(ordered: Sequence[float], most: int = MOST_SAMPLES) -> list[float]:
+    """At most so many of the samples, evenly spaced, the longest among them."""
+    step = max(1, -(-len(ordered) // most))
+    return [round(sample, 6) for sample in ordered[::-1][::step]][::-1]
+
+
+def document(runs: Sequence[Run], samples: bool = False) -> dict[str, Any]:
+    """Runs made under the same conditions as one JSON document.
+
+    Raises `BadParameter` for runs that were made under different ones.
+    """
+    first = runs[0]
+    if any(run.conditions != first.conditions for run in runs):
+        raise BadParameter("One file holds runs under the same conditions; save each set to its own.")
+    return {
+        "schema": SCHEMA,
+        "lab": first.lab,
+        "conditions": first.conditions,
+        "runs": [run.as_json(samples) for run in runs],
+    }
+
+
+def save(runs: Sequence[Run], path: str | Path, samples: bool = False) -> None:
+    """Write runs that were made under the same conditions to a file, as JSON.
+
+    With `samples` the file also holds latencies, so that their distribution can be drawn from it.
+    """
+    text = json.dumps(document(runs, samples), ensure_ascii=False, indent=1)
+    Path(path).write_text(text + "\n", encoding="utf-8")
+
+
+def load(path: str | Path) -> list[Run]:
+    """Read runs back. Raises `BadInput` when the file is no record of runs."""
+    try:
+        found = json.loads(Path(path).read_text(encoding="utf-8"))
+        if found["schema"] != SCHEMA:
+            raise BadInput(f"{path} says schema {found['schema']!r}; this lab reads {SCHEMA}.")
+        return [Run(**run, conditions=found["conditions"], lab=found["lab"]) for run in found["runs"]]
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadInput(f"{path} holds no runs of the lab ({error}).") from error
+
+
+def write_csv(runs: Iterable[Run], file: TextIO) -> None:
+    """One line per run, units in the column names; an empty cell is "not measured"."""
+    rows = [flat(run) for run in runs]
+    writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+
+
+def flat(run: Run) -> dict[str, Any]:
+    """A run in one level: `receive.bytes_in` becomes `receive_bytes_in`. The series is left out."""
+    values = run.as_json()
+    del values["series"]
+    row: dict[str, Any] = {}
+    for name, value in values.items():
+        row |= _flat(name, value)
+    return row | {f"condition_{name}": value for name, value in run.conditions.items()}
+
+
+def _flat(name: str, value: Any) -> dict[str, Any]:
+    if not isinstance(value, dict):
+        return {name: value}
+    row: dict[str, Any] = {}
+    for inner, deeper in value.items():
+        row |= _flat(f"{name}_{inner}", deeper)
+    return row

@@ -1,0 +1,154 @@
+"""Plain calls for notebooks and for the command line: measure one technique, or compare several."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import fields
+from typing import Any, Generic, TypeVar
+
+from lab.catalogue import WORDS
+from lab.errors import BadParameter
+from lab.experiment.conditions import Conditions
+from lab.experiment.exchange import exchange
+from lab.experiment.measure import Where
+from lab.experiment.measure import measure as measure_once
+from lab.experiment.prediction import Prediction, foretell
+from lab.experiment.publisher import Progress
+from lab.experiment.runs import Run
+from lab.notebooks import Bar
+
+T = TypeVar("T")
+
+
+def measure(mode: str, url: str | None = None, **conditions: Any) -> Run:
+    """Measure one technique once, with simulated clients, and return the run.
+
+    `conditions` are the fields of `Conditions`: clients, rate, duration (s), interval (s) … With `url`
+    a lab that is already running is measured. Works inside Jupyter's running loop too.
+
+    Raises `BadParameter` for conditions that make no sense, `CannotStart` when there is no lab to measure.
+    """
+    return compare([mode], url=url, **(conditions | {"rounds": 1}))[0]
+
+
+def compare(modes: Sequence[str] = WORDS, url: str | None = None, **conditions: Any) -> list[Run]:
+    """Measure several techniques under the same conditions, round by round, and return all runs.
+
+    In a notebook a bar shows how far it is. Raises as `measure` does.
+    """
+    wanted = [modes] if isinstance(modes, str) else list(modes)
+    bar = Bar()
+    try:
+        return run_rounds(wanted, known(conditions), Where(url), bar.moved, bar.show)
+    finally:
+        bar.clear()
+
+
+def known(conditions: dict[str, Any]) -> Conditions:
+    """These conditions. Raises `BadParameter` for one that is not there."""
+    names = [field.name for field in fields(Conditions)]
+    for name in conditions:
+        if name not in names:
+            raise BadParameter(f"There is no condition {name!r}; there are {', '.join(names)}.")
+    return Conditions(**conditions)
+
+
+def predict(mode: str, **conditions: Any) -> Prediction:
+    """Say before measuring what a run should show: requests, bytes, latency.
+
+    Closed forms (`lab.experiment.prediction`), with bytes from one exchange that is measured now, once
+    for each kind of exchange. `conditions` are the fields of `Conditions`.
+
+    Raises `BadParameter` for conditions that make no sense, `CannotStart` when no lab can be started.
+    """
+    wanted = known(conditions)
+    if mode not in WORDS:
+        raise BadParameter(f"The mode is one of {', '.join(WORDS)}, not {mode}.")
+    return foretell(mode, wanted, InThread(lambda stop: exchange(mode, wanted)).result())
+
+
+def run_rounds(
+    modes: Sequence[str],
+    conditions: Conditions,
+    where: Where,
+    progress: Progress = lambda share, text: None,
+    tick: Callable[[], None] = lambda: None,
+) -> list[Run]:
+    """Measure the techniques in turn, `rounds` times; each round begins with another one.
+
+    `progress` is told how far it is, in another thread; `tick` is called in this one while it waits.
+
+    Ctrl-C ends the run in progress early: it comes back marked partial, and nothing follows it.
+    """
+
+    async def rounds(stop: asyncio.Event) -> list[Run]:
+        runs: list[Run] = []
+        for number, mode in enumerate(order(modes, conditions.rounds)):
+            step = _within(progress, number, len(modes) * conditions.rounds, mode)
+            runs.append(await measure_once(mode, conditions, where, number // len(modes) + 1, stop, step))
+            if stop.is_set():
+                break
+        return runs
+
+    return InThread(rounds).result(tick)
+
+
+def order(modes: Sequence[str], rounds: int) -> list[str]:
+    """Who is measured when: each round starts one further on, so that none is always first."""
+    return [mode for start in range(rounds) for mode in rotated(modes, start % len(modes))]
+
+
+def rotated(modes: Sequence[str], start: int) -> list[str]:
+    """The same modes, beginning with another one."""
+    return [*modes[start:], *modes[:start]]
+
+
+def _within(progress: Progress, number: int, of: int, mode: str) -> Progress:
+    return lambda share, text: progress((number + share) / of, f"{mode}: {text}")
+
+
+class InThread(Generic[T]):
+    """A coroutine that runs to its end in a thread with a loop of its own.
+
+    It is given an event that Ctrl-C sets, so that it can stop in order; a second Ctrl-C cancels it.
+    """
+
+    def __init__(self, make: Callable[[asyncio.Event], Coroutine[Any, Any, T]]) -> None:
+        self._make = make
+        self._error: BaseException | None = None
+        self._started, self._ended = threading.Event(), threading.Event()
+        threading.Thread(target=self._run, daemon=True).start()
+        self._started.wait()
+
+    def result(self, tick: Callable[[], None] = lambda: None) -> T:
+        """Wait for the end, calling `tick` meanwhile. What the coroutine raised is raised here."""
+        while not self._ended.is_set():
+            try:
+                tick()
+                self._ended.wait(0.2)  # with a time, so that Ctrl-C gets through on every system
+            except KeyboardInterrupt:
+                self._loop.call_soon_threadsafe(self._interrupt)
+        if self._error is not None:
+            raise self._error
+        return self._value
+
+    def _interrupt(self) -> None:
+        if self._stop.is_set():
+            self._task.cancel()
+        self._stop.set()
+
+    def _run(self) -> None:
+        try:
+            self._value = asyncio.run(self._main())
+        except (asyncio.CancelledError, KeyboardInterrupt):
+            self._error = KeyboardInterrupt()
+        except BaseException as error:  # handed over to the thread that waits, whatever it is
+            self._error = error
+        finally:
+            self._ended.set()
+
+    async def _main(self) -> T:
+        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
+        self._task = asyncio.ensure_future(self._make(self._stop))
+        self._started.set()
+        return await self._task

@@ -1,0 +1,163 @@
+"""Runs as a person reads them in a terminal: the figures, the point at a glance, and where they come from."""
+
+from collections.abc import Callable, Sequence
+from textwrap import fill
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from lab.catalogue import TECHNIQUES
+from lab.experiment.beside import predictions, spreads
+from lab.experiment.rounds import by_mode, middle
+from lab.experiment.runs import Run
+from lab.experiment.strain import warnings
+from lab.experiment.words import bits, count, percent, seconds, times
+
+PARTS = ("head", "framing", "payload")
+SHADES = {"head": "░", "framing": "▒", "payload": "█"}
+ASCII_SHADES = {"head": ".", "framing": "+", "payload": "#"}
+BAR_COLUMNS = 52
+
+
+def show(runs: Sequence[Run], console: Console) -> None:
+    """Print the conditions, the comparison, the bars, and what the figures are."""
+    parts = [conditions(runs[0]), table(runs), bars(runs, console), predictions(runs), spreads(runs)]
+    for part in [*parts, footnotes(runs)]:
+        if part is not None:
+            console.print(part, highlight=False, soft_wrap=True)
+
+
+def conditions(run: Run) -> str:
+    """The conditions in one line."""
+    c = run.conditions
+    words = [
+        f"{c['clients']} clients",
+        f"{c['rate']:g} msg/s ({c['arrivals']})",
+        f"{c['duration_s']:g} s",
+        f"{c['payload']} characters",
+        f"{c['headers']} headers",
+        f"short polls every {c['interval_s']:g} s",
+        f"polls held {c['hold_s']:g} s",
+        link(c),
+        f"{c['rounds']} round{'s' * (c['rounds'] > 1)}",
+        f"seed {c['seed']}",
+    ]
+    extra = [*(() if c["keep_alive"] else ("no keep-alive",)), *(("compressed",) if c["compress"] else ())]
+    text = " · ".join(["One room", *words, *extra]).replace(" ", "\N{NO-BREAK SPACE}")
+    filled = fill(text.replace("\N{NO-BREAK SPACE}·\N{NO-BREAK SPACE}", " · "), 79, break_on_hyphens=False)
+    return filled.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def link(c: dict[str, Any]) -> str:
+    """The way between listeners and lab, in words."""
+    if not (c["rtt_s"] or c["bandwidth"]):
+        return "loopback"
+    jitter = f" ± {1000 * c['jitter_s']:g} ms a way" if c.get("jitter_s") else ""
+    width = f", {bits(c['bandwidth'])} each" if c["bandwidth"] else ""
+    return f"{1000 * c['rtt_s']:g} ms round trip added{jitter}{width}"
+
+
+def table(runs: Sequence[Run]) -> Text:
+    """One line per technique, 79 columns: requests, bytes per delivered message, latency, CPU."""
+    lines = [Text(GROUPS, style="bold"), Text(line([name for name, _ in COLUMNS]), style="bold")]
+    for mode, rounds in by_mode(runs).items():
+        lines.append(Text(line(row(mode, rounds)), style=colour(mode)))
+    return Text("\n").join(lines)
+
+
+COLUMNS = (
+    *(("technique", -9), ("requests", 8), ("empty", 5)),
+    *(("head", 5), ("frame", 5), ("payload", 7), ("over", 5)),
+    *(("p50", 6), ("p95", 6), ("max", 6), ("CPU", 6)),
+)
+"""Headings and widths; a negative width stands left."""
+GROUPS = f"\n{'':25}{'bytes per delivery':>19} {'head':>5} {'latency':>20} {'each':>6}"
+
+
+def line(cells: Sequence[str]) -> str:
+    """Cells in their columns."""
+    return " ".join(
+        f"{cell:<{-width}}" if width < 0 else f"{cell:>{width}}"
+        for cell, (_, width) in zip(cells, COLUMNS, strict=True)
+    )
+
+
+def row(mode: str, rounds: Sequence[Run]) -> list[str]:
+    """One technique's figures, as text: medians over its rounds."""
+    empty = middle(rounds, lambda run: run.receive["empty"] / (run.receive["requests"] or 1))
+    cells = [mode, count(middle(rounds, lambda run: run.receive["requests"])), percent(empty)]
+    cells += [count(middle(rounds, part(name))) for name in PARTS]
+    cells.append(times(middle(rounds, lambda run: run.overhead)))
+    cells += [seconds(middle(rounds, latency(name))) for name in ("p50", "p95", "max")]
+    cells.append(seconds(middle(rounds, lambda run: run.per_delivery(run.server_cpu_s))))
+    return cells
+
+
+def part(name: str) -> Callable[[Run], float | None]:
+    """A part of the bytes, per delivered message."""
+    return lambda run: run.per_delivery(run.receive[f"{name}_bytes"])
+
+
+def latency(name: str) -> Callable[[Run], float | None]:
+    """A percentile of the latency."""
+    return lambda run: run.latency_s[name]
+
+
+def bars(runs: Sequence[Run], console: Console) -> Text:
+    """Bytes per delivered message as bars of text, each split by what the bytes were."""
+    shades = SHADES if console.encoding.startswith("utf") else ASCII_SHADES
+    modes = by_mode(runs)
+    sizes = {mode: [middle(rounds, part(name)) or 0 for name in PARTS] for mode, rounds in modes.items()}
+    longest = max(sum(parts) for parts in sizes.values()) or 1
+    key = "  ".join(f"{shades[name]} {name}" for name in PARTS)
+    lines = [Text(f"\nbytes per delivered message   {key}", style="bold")]
+    for mode, parts in sizes.items():
+        drawn = "".join(
+            shades[name] * round(BAR_COLUMNS * size / longest)
+            for name, size in zip(PARTS, parts, strict=True)
+        )
+        lines.append(Text.assemble(f"{mode:<10}", (drawn, colour(mode)), f" {count(sum(parts))}"))
+    return Text("\n").join(lines)
+
+
+def colour(mode: str) -> str:
+    """The technique's colour that shows on dark and on light."""
+    return TECHNIQUES[mode].dark
+
+
+def footnotes(runs: Sequence[Run]) -> str:
+    """Where the figures come from, and whether they may be trusted."""
+    lab = runs[0].lab
+    lines = [
+        "",
+        "Measured: all bytes at the server's socket for receiving, both ways, the",
+        "first request included; over = all bytes / payload. Latency: planned send ->",
+        "arrival in the client, on one monotonic clock. CPU: the server process.",
+        "Predicted: closed forms, with bytes from one exchange measured beforehand.",
+        f"Push Lab {lab['version']} · Python {lab['python']} · Tornado {lab['tornado']}",
+        f"Redis: {lab['redis']}",
+    ]
+    return "\n".join(lines + verdicts(runs) + strained(runs))
+
+
+def strained(runs: Sequence[Run]) -> list[str]:
+    """Where this machine could not hold the conditions, so that nobody blames the lab for it."""
+    words = [(run, words) for run in runs for words in warnings(run.fleet)]
+    lines = [f"{run.mode}, round {run.round}: {words}." for run, words in words]
+    return ["", "This machine did not keep up, and its latencies are not the lab's:", *lines] if lines else []
+
+
+def verdicts(runs: Sequence[Run]) -> list[str]:
+    """What was lost, doubled or out of order, or that nothing was."""
+    wrong = [run for run in runs if not run.clean]
+    lines = [
+        f"{run.mode}, round {run.round}: {run.lost} lost, {run.duplicated} doubled, "
+        f"{run.out_of_order} out of order"
+        for run in wrong
+    ]
+    lines += [f"{run.mode}: {run.missing} messages were not stored" for run in runs if run.missing]
+    if any(run.partial for run in runs):
+        lines.append("PARTIAL: stopped before its time.")
+    total = sum(run.delivered for run in runs)
+    return lines or [f"Nothing lost, doubled or out of order in {total:,} deliveries."]
