@@ -1,0 +1,20 @@
+"""Figures of runs, for notebooks, print and projector. The only part of the lab that loads matplotlib.
+
+    lab.figures.overhead(runs)                       what one delivered message costs, and in what
+    lab.figures.requests(runs)                       who asks how often, and how often in vain
+    lab.figures.latency(runs)                        who hears it first: distributions
+    lab.figures.prediction(runs)                     measured points on predicted curves
+    lab.figures.scale(runs)                          cost against the number of listeners
+    lab.figures.ladder(runs)                         one message's way, technique by technique
+    lab.figures.comparison(runs)                     four of them on one sheet
+
+Each takes runs and `size="page"` or `"projector"`, and returns a matplotlib Figure.
+"""
+
+from lab.figures.bars import overhead
+from lab.figures.comparison import comparison
+from lab.figures.curves import prediction, scale
+from lab.figures.ladder import ladder
+from lab.figures.lines import latency, requests
+
+__all__ = ["comparison", "ladder", "latency", "overhead", "prediction", "requests", "scale"]

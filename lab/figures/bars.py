@@ -1,0 +1,82 @@
+"""Bars: what one delivered message costs, and which answers brought nothing."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from lab.experiment.rounds import by_mode, middle
+from lab.experiment.runs import Run
+from lab.experiment.tables import part
+from lab.experiment.words import count, percent, times
+from lab.figures import style
+
+BAR = 0.62
+
+
+def overhead(runs: Sequence[Run], size: str = "page") -> Figure:
+    """What one delivered message costs on the wire, split into head, framing and payload.
+
+    Bars are bytes per delivered message at the server's socket, medians over the rounds.
+    """
+    with style.sheet(size, height=0.14 + 0.085 * len(by_mode(runs))) as (figure, axes):
+        draw_overhead(axes, runs)
+    return figure
+
+
+def draw_overhead(axes: Axes, runs: Sequence[Run]) -> None:
+    """The same, into axes that are there."""
+    modes = by_mode(runs)
+    totals = [_stack(axes, at, mode, rounds) for at, (mode, rounds) in enumerate(modes.items())]
+    for at, (rounds, total) in enumerate(zip(modes.values(), totals, strict=True)):
+        text = f" {count(total)} B = {times(middle(rounds, lambda run: run.overhead))}"
+        axes.text(total, at, text, va="center", ha="left", fontweight="bold")
+    style.rows(axes, list(modes))
+    axes.set_xlim(0, 1.45 * max(totals))
+    axes.set_xlabel(style.label("bytes per delivered message (measured)", "每条送达消息的字节数（实测）"))
+    axes.grid(axis="x")
+    _key(axes)
+    style.titled(axes, "What one message costs", "一条消息的代价")
+
+
+def _stack(axes: Axes, at: int, mode: str, rounds: Sequence[Run]) -> float:
+    """One technique's bar; returns its length in bytes."""
+    left = 0.0
+    for name, (_, strength, hatch) in style.PARTS.items():
+        width = middle(rounds, part(name)) or 0.0
+        look: dict[str, Any] = {"color": style.tint(mode, strength), "hatch": hatch, "edgecolor": "white"}
+        axes.barh(at, width, BAR, left=left, linewidth=0, **look)
+        left += width
+    return left
+
+
+def _key(axes: Axes) -> None:
+    """Which strength of colour is which part."""
+    grey: dict[str, Any] = {"facecolor": style.GREY, "edgecolor": "white", "linewidth": 0}
+    patches = [
+        Patch(alpha=strength, hatch=hatch, label=style.both(name, chinese), **grey)
+        for name, (chinese, strength, hatch) in style.PARTS.items()
+    ]
+    axes.legend(handles=patches, loc="lower right", ncols=1)
+
+
+def draw_answers(axes: Axes, runs: Sequence[Run]) -> None:
+    """How many requests each technique made, those that brought nothing apart."""
+    modes = by_mode(runs)
+    totals = []
+    for at, (mode, rounds) in enumerate(modes.items()):
+        made = middle(rounds, lambda run: run.receive["requests"]) or 0.0
+        empty = middle(rounds, lambda run: run.receive["empty"]) or 0.0
+        axes.barh(at, made - empty, BAR, color=style.colour(mode))
+        hollow: dict[str, Any] = {"facecolor": "white", "edgecolor": style.colour(mode), "hatch": "////"}
+        axes.barh(at, empty, BAR, left=made - empty, **hollow)
+        text = f" {count(made)}" + (f", {percent(empty / made)} in vain" if empty else "")
+        axes.text(made, at, text, va="center", ha="left", fontweight="bold")
+        totals.append(made)
+    style.rows(axes, list(modes))
+    axes.set_xlim(0, 1.75 * max(totals))
+    axes.set_xlabel(style.label("requests; hatched: empty answers", "请求数；斜线：空答复"))
+    axes.grid(axis="x")
+    style.titled(axes, "Who asks how often", "谁问得最多")

@@ -1,0 +1,50 @@
+"""The comparison on one sheet: what `--plot` writes."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from lab.experiment.runs import Run
+from lab.figures import style
+from lab.figures.bars import draw_answers, draw_overhead
+from lab.figures.curves import FIGURES, KEYS, draw_prediction
+from lab.figures.lines import draw_latency
+
+PROJECTOR_DPI = 150
+SAME_EVERY_TIME: Any = {"svg.hashsalt": "push lab", "svg.fonttype": "path"}
+SILENT: Any = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+"""No date and no addresses inside a picture: the same runs make the same file."""
+
+
+def comparison(runs: Sequence[Run], size: str = "projector") -> Figure:
+    """Four views of the same runs: bytes, requests, latency, and theory beside measurement."""
+    with style.sheet(size, height=0.75, small=0.68, nrows=2, ncols=2) as (figure, axes):
+        draw_overhead(axes[0, 0], runs)
+        draw_answers(axes[0, 1], runs)
+        draw_latency(axes[1, 0], runs)
+        draw_prediction(axes[1, 1], runs, FIGURES[-1])
+        figure.suptitle(f"{caption(runs[0])} · {KEYS[False]}", color=style.GREY)
+    return figure
+
+
+def caption(run: Run) -> str:
+    """The conditions in a line."""
+    c = run.conditions
+    link = f"{1000 * c['rtt_s']:g} ms round trip" if c["rtt_s"] else "loopback"
+    return f"{c['clients']} listeners · {c['rate']:g} messages/s · {c['duration_s']:g} s · {link}"
+
+
+def plot(runs: Sequence[Run], path: str | Path) -> None:
+    """Write the comparison as PNG, SVG or PDF, by the file's ending."""
+    save(comparison(runs), path)
+
+
+def save(figure: Figure, target: Any, **options: Any) -> None:
+    """Write a figure so that the same runs make the same bytes."""
+    kind = options.get("format") or Path(target).suffix.lstrip(".").lower()
+    silent: Any = SILENT if kind == "svg" else {"CreationDate": None} if kind == "pdf" else {}
+    with rc_context(SAME_EVERY_TIME):
+        figure.savefig(target, dpi=PROJECTOR_DPI, metadata=silent, **options)

@@ -1,0 +1,89 @@
+"""Lines: requests over time, and how the latency is spread."""
+
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lab.experiment.rounds import by_mode
+from lab.experiment.runs import Run
+from lab.figures import style
+from lab.figures.bars import draw_answers
+
+SHARES = {"p50": 0.50, "p95": 0.95, "p99": 0.99, "max": 1.0}
+
+
+def requests(runs: Sequence[Run], size: str = "page") -> Figure:
+    """Requests per second over time (first round), beside all requests with the empty answers apart."""
+    with style.sheet(size, height=0.5, ncols=2) as (figure, (left, right)):
+        draw_over_time(left, runs)
+        draw_answers(right, runs)
+    return figure
+
+
+def draw_over_time(axes: Axes, runs: Sequence[Run]) -> None:
+    """Requests per second, second by second, of each technique's first round."""
+    for mode, rounds in by_mode(runs).items():
+        moments, rates = _rates(rounds[0])
+        look: dict[str, Any] = {
+            "color": style.colour(mode),
+            "linestyle": style.dashes(mode),
+            "marker": style.sign(mode),
+        }
+        axes.plot(moments, rates, label=mode, markevery=_apart(len(moments)), clip_on=False, **look)
+    axes.set_ylim(bottom=0)
+    axes.set_xlabel(style.label("seconds", "秒"))
+    axes.set_ylabel(style.label("requests per second", "每秒请求数"))
+    axes.grid(axis="y")
+    style.titled(axes, "Requests over time", "请求随时间")
+
+
+def _rates(run: Run) -> tuple[list[float], list[float]]:
+    """Between each two looks at the meters: the moment in the middle, and requests per second."""
+    steps = [(one, other) for one, other in pairwise(run.series) if other["t_s"] > one["t_s"]]
+    moments = [(one["t_s"] + other["t_s"]) / 2 for one, other in steps]
+    rates = [(other["requests"] - one["requests"]) / (other["t_s"] - one["t_s"]) for one, other in steps]
+    return moments, rates
+
+
+def _apart(points: int) -> int:
+    return max(1, points // 6)
+
+
+def latency(runs: Sequence[Run], size: str = "page") -> Figure:
+    """Who hears it first: the share of deliveries (0 to 1) that took at most so long, on a log axis.
+
+    One thin line per round. Runs that were saved without their samples show their percentiles as points.
+    """
+    with style.sheet(size, height=0.55) as (figure, axes):
+        draw_latency(axes, runs)
+    return figure
+
+
+def draw_latency(axes: Axes, runs: Sequence[Run]) -> None:
+    """The same, into axes that are there."""
+    for number, (mode, rounds) in enumerate(by_mode(runs).items()):
+        for run in rounds:
+            _distribution(axes, mode, run, label=mode if run is rounds[0] else None, number=number)
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.set_ylim(0, 1.02)
+    axes.set_xlabel(style.label("latency, ms: planned send → arrival (measured)", "时延（毫秒，实测）"))
+    axes.set_ylabel(style.label("share of deliveries", "送达比例"))
+    axes.grid()
+    axes.legend(loc="best")
+    style.titled(axes, "Who hears it first", "谁先听到")
+
+
+def _distribution(axes: Axes, mode: str, run: Run, label: str | None, number: int) -> None:
+    look: dict[str, Any] = {"color": style.colour(mode), "marker": style.sign(mode), "label": label}
+    if not run.samples:
+        times = [1000 * run.latency_s[name] for name in SHARES if run.latency_s[name] is not None]
+        axes.plot(times, list(SHARES.values())[: len(times)], linestyle="none", **look)
+        return
+    times = [1000 * sample for sample in run.samples]
+    shares = [(rank + 1) / len(times) for rank in range(len(times))]
+    every = (0.05 + 0.025 * number, 0.25)
+    axes.plot(times, shares, linestyle=style.dashes(mode), markevery=every, **look)

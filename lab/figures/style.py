@@ -1,0 +1,155 @@
+"""How all figures look: the techniques' colours and signs, two sizes, both languages. Nothing else does.
+
+Never colour alone: each technique also has its letter and its dash pattern, each part of the bytes its
+hatching, so that a grey print and a washed-out projector say the same.
+"""
+
+import io
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+from typing import Any, NamedTuple
+
+from matplotlib import font_manager, rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lab.catalogue import TECHNIQUES, WORDS
+from lab.errors import BadParameter
+
+INK, GREY, GRID = "#1b1f24", "#5b6470", "#d9dde2"
+DASHES: tuple[Any, ...] = ("solid", (0, (6, 2)), (0, (2, 1.5)), (0, (7, 2, 1.5, 2)), (0, (4, 1)), (0, (1, 1)))
+"""One pattern for each technique, in the catalogue's order, and again from the start if there are more."""
+PARTS = {"head": ("头部", 0.30, ""), "framing": ("封装", 0.62, "////"), "payload": ("消息", 1.0, "")}
+"""The parts of the bytes: name in Chinese, strength of the colour, hatching."""
+CHINESE = ("Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", "WenQuanYi Micro Hei", "Noto Sans CJK JP")
+PROBE = "询"
+
+
+class Size(NamedTuple):
+    """A sheet: its width in inches, and points for text and lines."""
+
+    width: float
+    text: float
+    line: float
+
+
+SIZES = {"page": Size(6.6, 9.0, 1.6), "projector": Size(12.8, 17.0, 3.2)}
+PANEL = 0.62
+"""Height of a single panel, as a share of the sheet's width."""
+
+
+class Sheet(Figure):
+    """A matplotlib Figure that a notebook shows by itself, without pyplot and its global state."""
+
+    def _repr_png_(self) -> bytes:
+        picture = io.BytesIO()
+        self.savefig(picture, format="png")
+        return picture.getvalue()
+
+
+@contextmanager
+def sheet(
+    size: str = "page", height: float = PANEL, small: float = 1.0, **grid: Any
+) -> Iterator[tuple[Sheet, Any]]:
+    """An empty sheet and its axes, as `Figure.subplots` gives them.
+
+    `height` is a share of the width; `small` makes text and lines smaller, for many panels on one sheet.
+    Raises `BadParameter` for a size that is not there.
+    """
+    if size not in SIZES:
+        raise BadParameter(f"A figure's size is {' or '.join(SIZES)}, not {size}.")
+    width, text, line = SIZES[size]
+    with rc_context(_settings(text * small, line * small)):
+        figure = Sheet(figsize=(width, width * height), dpi=100, layout="constrained")
+        yield figure, figure.subplots(**grid)
+
+
+def _settings(text: float, line: float) -> Any:
+    small = {name: 0.9 * text for name in ("xtick.labelsize", "ytick.labelsize", "legend.fontsize")}
+    colours = {name: INK for name in ("text.color", "axes.labelcolor", "axes.titlecolor")}
+    return (
+        small
+        | colours
+        | {
+            "font.family": ["DejaVu Sans", *((chinese_font(),) if chinese_font() else ())],
+            "font.size": text,
+            "axes.titlesize": 1.1 * text,
+            "axes.titleweight": "bold",
+            "axes.titlelocation": "left",
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.edgecolor": GREY,
+            "axes.axisbelow": True,
+            "grid.color": GRID,
+            "xtick.color": GREY,
+            "ytick.color": GREY,
+            "xtick.labelcolor": INK,
+            "ytick.labelcolor": INK,
+            "lines.linewidth": line,
+            "lines.markersize": 0.75 * text,
+            "hatch.linewidth": 0.35 * line,
+            "legend.frameon": False,
+        }
+    )
+
+
+@cache
+def chinese_font() -> str | None:
+    """The name of a font with Chinese in it, if this machine has one of the usual ones."""
+    names = {font.name for font in font_manager.fontManager.ttflist}
+    return next((name for name in CHINESE if name in names), None)
+
+
+def both(english: str, chinese: str) -> str:
+    """A label in both languages, or in English where there is no Chinese font."""
+    return f"{english}  {chinese}" if chinese_font() else english
+
+
+def label(english: str, chinese: str) -> str:
+    """The same for an axis, one language below the other."""
+    return f"{english}\n{chinese}" if chinese_font() else english
+
+
+def name(mode: str) -> str:
+    """A technique as the axes call it: its sign, its word, and its Chinese title."""
+    technique = TECHNIQUES[mode]
+    title = technique.title_zh if chinese_font() and technique.title_zh != technique.title else ""
+    return f"{technique.sign}  {mode}" + (f"\n{title}" if title else "")
+
+
+def colour(mode: str) -> str:
+    """The technique's colour on white."""
+    return TECHNIQUES[mode].light
+
+
+def sign(mode: str) -> str:
+    """The technique's letter as a marker."""
+    return f"${TECHNIQUES[mode].sign}$"
+
+
+def dashes(mode: str) -> Any:
+    """The technique's pattern of dashes."""
+    return DASHES[WORDS.index(mode) % len(DASHES)]
+
+
+def tint(mode: str, strength: float) -> tuple[float, float, float]:
+    """The technique's colour mixed with white: 1 is the colour, 0 is white."""
+    full = [int(colour(mode)[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (1 - strength * (1 - part) for part in full)
+    return red, green, blue
+
+
+def titled(axes: Axes, english: str, chinese: str) -> None:
+    """Give a panel its title, in both languages."""
+    axes.set_title(both(english, chinese) if chinese else english)
+
+
+def rows(axes: Axes, modes: Sequence[str]) -> None:
+    """Name the techniques down the left side, the first on top."""
+    axes.set_yticks(range(len(modes)), [name(mode) for mode in modes])
+    axes.set_ylim(len(modes) - 0.5, -0.5)
+    axes.tick_params(axis="y", length=0, pad=8)
+    axes.spines["left"].set_visible(False)
+    for text, mode in zip(axes.get_yticklabels(), modes, strict=True):
+        text.set_color(colour(mode))
