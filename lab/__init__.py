@@ -1,0 +1,36 @@
+"""Push Lab: one chat room, six ways to push, every byte counted.
+
+    import lab
+    lab.predict("longpoll", rate=4, rtt=0.1)
+    run = lab.measure("longpoll", clients=20, rate=1, duration=10)
+    runs = lab.compare(["shortpoll", "websocket"], rounds=3)
+    lab.save(runs, "runs.json")
+    lab.figures.overhead(runs)
+
+Importing this loads neither the server nor matplotlib; each name is loaded when it is first used.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+__version__ = "1.0.0"
+
+if TYPE_CHECKING:
+    from lab.experiment.runs import Run, load, save
+    from lab.experiment.session import compare, measure, predict
+
+__all__ = ["Run", "compare", "load", "measure", "predict", "save"]
+_HOME = {
+    **{"measure": "session", "compare": "session", "predict": "session"},
+    **{"Run": "runs", "load": "runs", "save": "runs"},
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name from where it lives."""
+    from importlib import import_module
+
+    if name == "figures":
+        return import_module("lab.figures")
+    if name not in _HOME:
+        raise AttributeError(f"module 'lab' has no attribute {name!r}")
+    return getattr(import_module(f"lab.experiment.{_HOME[name]}"), name)

@@ -1,0 +1,233 @@
+"""The command line: serve the classroom, or measure and print.
+
+Parses, hands over, and turns errors of the lab into sentences and exit codes.
+"""
+
+import argparse
+import asyncio
+import os
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import Any
+
+from lab import __version__
+from lab.catalogue import WORDS
+from lab.errors import CannotStart, LabError
+from lab.experiment.network import PRESETS, Network
+from lab.settings import LIMITS, parse_limit
+
+DONE, FAILED, USAGE, NO_START, STOPPED = 0, 1, 2, 3, 130
+UNITS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0}
+PREFIXES = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
+PLOTS = (".png", ".svg", ".pdf")
+EXAMPLES = """examples / 示例:
+  python run_lab.py                      open the classroom / 打开课堂
+  python run_lab.py --mode longpoll      measure one technique / 测量一种方式
+  python run_lab.py --mode all -c 50     compare all six / 比较六种方式
+  python run_lab.py --mode all --network 3g --report 3g.html
+  python run_lab.py --mode sse --json    the same as JSON / 输出 JSON
+"""
+
+
+def seconds(text: str) -> float:
+    """Read a duration such as 500ms, 10s or 2m; a plain number is seconds."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|)", text)
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r} is no duration; write 500ms, 10s or 2m")
+    return float(found[1]) * UNITS[found[2]]
+
+
+def bits(text: str) -> float:
+    """Read a bandwidth such as 1Mbit or 500kbit; a plain number is bits per second."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)([kmg]?)(?:bit(?:/s)?)?", text.lower())
+    if not found:
+        raise argparse.ArgumentTypeError(f"{text!r} is no bandwidth; write 500kbit, 1Mbit or 0 for no limit")
+    return float(found[1]) * PREFIXES[found[2]]
+
+
+def new_file(text: str) -> str:
+    """Take the name of a file that can be written, before a run has been made in vain."""
+    if not os.path.isdir(os.path.dirname(text) or ".") or os.path.isdir(text):
+        raise argparse.ArgumentTypeError(f"{text!r} cannot be written; name a file in a folder that exists")
+    return text
+
+
+def plot_file(text: str) -> str:
+    """Take the name of a file that matplotlib can draw into."""
+    if not text.lower().endswith(PLOTS):
+        raise argparse.ArgumentTypeError(f"{text!r} does not end in {', '.join(PLOTS)}")
+    return new_file(text)
+
+
+def port(text: str) -> int:
+    """Read a port number."""
+    if not text.isascii() or not text.isdigit() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port; write a number from 0 to 65535")
+    return int(text)
+
+
+def limit(text: str) -> tuple[str, float]:
+    """Read NAME=VALUE."""
+    try:
+        return parse_limit(text)
+    except LabError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Everything that the command line understands."""
+    parser = argparse.ArgumentParser(
+        prog="run_lab.py",
+        description="One chat room, six ways to push, every byte counted. / 同一个聊天室，六种推送方式",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"Push Lab {__version__}")
+    _serve_options(parser.add_argument_group("serve / 开课"))
+    _measure_options(parser.add_argument_group("measure / 测量"))
+    _network_options(parser.add_argument_group("simulate a network / 模拟网络"))
+    _output_options(parser.add_argument_group("output / 输出"))
+    return parser
+
+
+def _serve_options(group: Any) -> None:
+    group.add_argument("--host", help="address to listen on (127.0.0.1)")
+    group.add_argument("--port", type=port, help="port (8000, or the next free one)")
+    group.add_argument("--lan", action="store_true", help="let phones join / 让手机加入")
+    group.add_argument(
+        "--allow-host", action="append", default=[], metavar="NAME", help="answer to this host name too"
+    )
+    names = ", ".join(LIMITS)
+    group.add_argument(
+        "--limit", action="append", default=[], type=limit, metavar="NAME=VALUE", help=f"0 = none; {names}"
+    )
+    group.add_argument("--no-browser", action="store_true", help="do not open the browser / 不打开浏览器")
+    group.add_argument("--redis", metavar="URL|private", help="a Redis to use, or a private one")
+    group.add_argument(
+        "--logging", default="warning", choices=["debug", "info", "warning", "error"], help="(warning)"
+    )
+
+
+def _measure_options(group: Any) -> None:
+    group.add_argument("--mode", choices=[*WORDS, "all"], help="what to measure; without it the lab serves")
+    group.add_argument("-c", "--clients", type=int, default=20, help="simulated listeners (20)")
+    group.add_argument("-r", "--rate", type=float, default=1.0, help="messages per second in the room (1)")
+    group.add_argument("-d", "--duration", type=seconds, default=10.0, help="(10s)")
+    group.add_argument("--interval", type=seconds, default=1.0, help="between short polls (1s)")
+    group.add_argument("--hold", type=seconds, default=25.0, help="how long a poll is held (25s)")
+    group.add_argument("--arrivals", choices=["poisson", "periodic"], default="poisson", help="(poisson)")
+    group.add_argument("--payload", type=int, default=40, help="characters per message (40)")
+    group.add_argument("--headers", choices=["browser", "bare"], default="browser", help="(browser)")
+    group.add_argument("--no-keep-alive", action="store_true", help="a new connection for every request")
+    group.add_argument("--compress", action="store_true", help="WebSocket per-message deflate")
+    group.add_argument("--rounds", type=int, default=1, help="repeat, in rotated order (1)")
+    group.add_argument("--seed", type=int, default=1, help="of the timetable (1)")
+    group.add_argument("--url", help="measure a lab that is already running")
+
+
+def _network_options(group: Any) -> None:
+    group.add_argument("--network", choices=list(PRESETS), help="a link in one word")
+    group.add_argument("--rtt", type=seconds, help="round trip that the link adds (0ms) / 往返时延")
+    group.add_argument("--bandwidth", type=bits, help="of each listener, each way, as 1Mbit (0: no limit)")
+
+
+def _output_options(group: Any) -> None:
+    group.add_argument("--json", nargs="?", const="-", type=new_file, metavar="FILE", help="the runs as JSON")
+    group.add_argument("--csv", type=new_file, metavar="FILE", help="one line per run")
+    group.add_argument("--plot", type=plot_file, metavar="FILE", help="the comparison as PNG, SVG or PDF")
+    group.add_argument(
+        "--report", type=new_file, metavar="FILE", help="one HTML page with conditions, table and figures"
+    )
+    group.add_argument("--quiet", action="store_true", help="no progress, no table")
+    group.add_argument("-v", "--verbose", action="store_true", help="one log line per request")
+    group.add_argument("--no-color", action="store_true", help="plain text; NO_COLOR does the same")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the lab as the arguments say. Returns the exit code; never raises."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # a terminal that cannot print a character gets a "?" for it
+            stream.reconfigure(errors="replace")
+    options = make_parser().parse_args(argv)
+    try:
+        return _measure(options) if options.mode else _serve(options)
+    except CannotStart as error:
+        return _say(error, NO_START)
+    except LabError as error:
+        return _say(error, USAGE if error.code == "bad_parameter" else FAILED)
+    except BrokenPipeError:  # whoever read our output has read enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    except KeyboardInterrupt:
+        return STOPPED
+
+
+def _say(error: LabError, code: int) -> int:
+    print(f"run_lab.py: {error}", file=sys.stderr)
+    return code
+
+
+def _serve(options: argparse.Namespace) -> int:
+    from lab.server.classroom import serve  # the two wings are loaded only when they are needed
+
+    return asyncio.run(serve(options, redis_of(options)))
+
+
+def _measure(options: argparse.Namespace) -> int:
+    from lab.experiment.report import progress, report
+    from lab.experiment.session import run_rounds
+
+    modes = list(WORDS) if options.mode == "all" else [options.mode]
+    with progress(options) as moved:
+        runs = run_rounds(modes, conditions_of(options), where_of(options), moved)
+    report(runs, options)
+    _draw(runs, options)
+    if any(run.partial for run in runs):
+        return STOPPED
+    return DONE if all(run.clean and not run.missing for run in runs) else FAILED
+
+
+def _draw(runs: Any, options: argparse.Namespace) -> None:
+    if options.plot:
+        from lab.figures.comparison import plot  # matplotlib is loaded only when something is drawn
+
+        plot(runs, options.plot)
+    if options.report:
+        from lab.figures.page import write
+
+        write(runs, options.report)
+
+
+def conditions_of(options: argparse.Namespace) -> Any:
+    """The conditions of a run, from the options of the same names. Raises `BadParameter`."""
+    from lab.experiment.conditions import Conditions
+
+    link = network_of(options)
+    own: dict[str, Any] = {"rtt": link.rtt_s, "jitter": link.jitter_s, "bandwidth": link.bandwidth}
+    own["keep_alive"] = not options.no_keep_alive
+    names = [field.name for field in fields(Conditions) if field.name not in own]
+    return Conditions(**{name: getattr(options, name) for name in names}, **own)
+
+
+def network_of(options: argparse.Namespace) -> Network:
+    """The link that was asked for: a word, and what was said beside it instead of the word's figures."""
+    chosen = PRESETS.get(options.network, Network())
+    rtt = chosen.rtt_s if options.rtt is None else options.rtt
+    bandwidth = chosen.bandwidth if options.bandwidth is None else options.bandwidth
+    return Network(rtt, min(chosen.jitter_s, rtt / 2), bandwidth)
+
+
+def redis_of(options: argparse.Namespace) -> str | None:
+    """The Redis that was asked for, by option or by `REDIS_URL`."""
+    return options.redis or os.environ.get("REDIS_URL") or None
+
+
+def where_of(options: argparse.Namespace) -> Any:
+    """Which lab is measured: the one at `--url`, or one of its own."""
+    from lab.experiment.measure import Where
+
+    settings: dict[str, Any] = {"limits": dict(options.limit), "redis": redis_of(options)}
+    settings["port"] = options.port or 0
+    return Where(options.url and options.url.rstrip("/"), settings)
