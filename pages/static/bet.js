@@ -1,0 +1,58 @@
+/**
+ * The bet as everyone sees it: while it is open a button per technique for those who may vote, then the bars of
+ * the truth, which grow as the meters count.
+ */
+
+import { _, bytes, number } from "./i18n.js";
+
+/** Show bets in `section`; `vote(word)` is what a guess does, without it there are no buttons. */
+export function betPanel(section, vote = null) {
+  const state = section.querySelector("[role=status]");
+  const lines = new Map(Array.from(section.querySelectorAll("[data-bet]"), (line) => [line.dataset.bet, line]));
+  let mine = null;
+  let shown = null;
+
+  for (const [word, line] of lines) {
+    line.querySelector("button").addEventListener("click", () => {
+      mine = word;
+      vote(word);
+      for (const [other, { firstElementChild }] of lines) firstElementChild.ariaPressed = String(other === word);
+    });
+  }
+
+  function show(bet) {
+    section.hidden = bet.state === "closed";
+    section.dataset.state = bet.state;
+    if (bet.state === "open" && shown !== "open") mine = null;
+    shown = bet.state;
+    const asks = bet.state === "open" && Boolean(vote);
+    for (const [word, line] of lines) {
+      line.querySelector(".guess").hidden = !asks;
+      if (!mine) line.querySelector(".guess").ariaPressed = "false";
+      for (const part of line.querySelectorAll(".name, .votes, progress, .truth")) part.hidden = asks || !bet.truth;
+      if (bet.truth) showTruth(line, bet, word);
+    }
+    say(words(bet));
+  }
+
+  function showTruth(line, { truth, votes }, word) {
+    const most = Math.max(...Object.values(truth));
+    line.querySelector("progress").value = most ? truth[word] / most : 0;
+    line.querySelector(".truth").textContent = truth[word] === null ? _("lab.unmeasured") : bytes(truth[word]);
+    line.querySelector(".votes").textContent = _("bet.votes", { n: number(votes[word]) });
+  }
+
+  function words({ state: now, voters, truth }) {
+    if (now === "open") return _(mine ? "bet.thanks" : vote ? "bet.choose" : "bet.open", { n: number(voters) });
+    if (!truth || Object.values(truth).every((value) => value === null)) return _("bet.counting");
+    const [winner] = Object.entries(truth).sort(([, one], [, other]) => other - one)[0];
+    const verdict = !mine ? "bet.leads" : mine === winner ? "bet.right" : "bet.wrong";
+    return _(verdict, { title: _(`title.${winner}`), mine: _(`title.${mine}`) });
+  }
+
+  function say(text) {
+    if (state.textContent !== text) state.textContent = text;
+  }
+
+  return show;
+}

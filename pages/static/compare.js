@@ -1,0 +1,140 @@
+/**
+ * The compare page: hears on /live what the server saw, keeps it, and lets the views draw it.
+ */
+
+import { _, number } from "./i18n.js";
+import { Audience } from "./lanes/audience.js";
+import { BytesChart, DeliveryChart } from "./lanes/charts.js";
+import { Clock } from "./lanes/clock.js";
+import { figure } from "./lanes/figures.js";
+import { bindKeys, letGo } from "./lanes/keys.js";
+import { Voice, showNotes } from "./lanes/notes.js";
+import { Picture } from "./lanes/picture.js";
+import { bindSpeaker } from "./lanes/speaker.js";
+import { showFigures, showMessages, showSentence } from "./lanes/tables.js";
+import { Traffic } from "./lanes/traffic.js";
+import { on, say, watch } from "./live.js";
+import { post } from "./techniques/shared.js";
+
+const FRAME_MS = 33; // thirty pictures a second are smooth, and leave the processor to the lab
+const STILL_MS = 1000; // for those who asked their system for less motion
+const SAY = "/longpoll"; // any path that takes a message will do: what sending costs is counted apart
+
+const $ = (id) => document.getElementById(id);
+const rows = [...document.querySelectorAll("[data-lane]")];
+const words = rows.map((row) => row.dataset.lane);
+const signs = Object.fromEntries(rows.map((row) => [row.dataset.lane, row.querySelector(".sign").textContent]));
+const still = matchMedia("(prefers-reduced-motion: reduce)");
+
+const [traffic, clock, voice] = [new Traffic(), new Clock(), new Voice($("voice"))];
+const picture = new Picture($("canvas"), $("picture"));
+const charts = { bytes: new BytesChart($("chart-bytes"), signs), delivery: new DeliveryChart($("chart-delivery"), signs) };
+let techniques = null; // the meters of each, as last told
+let chosen = null; // the lane that stands out
+let drawn = -Infinity;
+
+// What the server tells -----------------------------------------------------------------------
+
+watch((news) => {
+  techniques = news.meters.techniques;
+  showNotes(news, { simulated: $("simulated"), strained: $("strained") });
+  showFigures(rows, techniques);
+  speak();
+  showMessages($("latencies"), traffic, words);
+  charts.bytes.add(each((meter) => figure("bytes", meter)));
+  charts.delivery.show(each((meter) => ({ p50: figure("p50", meter), p95: figure("p95", meter) })));
+  picture.measure(); // the figures may have moved the lanes
+});
+
+on("lanes", (batch) => {
+  clock.hear(batch.now, performance.now());
+  traffic.take(batch);
+  $("hint").hidden = !traffic.empty;
+});
+
+on("status", ({ state }) => {
+  $("status").dataset.status = state;
+  $("status").textContent = _(state === "waiting" ? "state.live" : `state.${state}`);
+});
+
+say({ type: "lanes" });
+
+function speak(atOnce) {
+  voice.say(showSentence($("words"), techniques, chosen), performance.now(), atOnce);
+}
+
+function each(make) {
+  return Object.fromEntries(words.map((word) => [word, make(techniques[word])]));
+}
+
+// Drawing -------------------------------------------------------------------------------------
+
+function draw(at) {
+  requestAnimationFrame(draw);
+  if (!clock.ready || at - drawn < FRAME_MS) return;
+  drawn = at;
+  const shown = still.matches ? at - (at % STILL_MS) : at;
+  picture.draw(traffic, clock.view(shown), chosen);
+  showMode(shown);
+}
+
+function showMode(at) {
+  const ago = (clock.known(at) - clock.moment(at)) / 1000;
+  const text = _(`compare.mode.${clock.mode}`, { n: number(ago, { minimumFractionDigits: 1 }) });
+  if ($("mode").textContent !== text) $("mode").textContent = text;
+  $("pause").setAttribute("aria-pressed", clock.mode === "paused");
+  $("slow").setAttribute("aria-pressed", clock.mode === "slow");
+}
+
+requestAnimationFrame(draw);
+
+// What the teacher wants ----------------------------------------------------------------------
+
+function choose(word) {
+  chosen = chosen === word ? null : word;
+  for (const row of rows) {
+    row.querySelector("button").setAttribute("aria-pressed", row.dataset.lane === chosen);
+    row.toggleAttribute("data-chosen", row.dataset.lane === chosen);
+  }
+  if (techniques) speak(true);
+}
+
+function step(by) {
+  const next = (words.indexOf(chosen) + by + words.length + (chosen ? 0 : by < 0)) % words.length;
+  choose(words[next]);
+}
+
+function reset() {
+  traffic.clear();
+  charts.bytes.clear();
+  clock.live();
+  if (chosen) choose(chosen);
+}
+
+const audience = new Audience({ words, onState: showAudience });
+
+function showAudience(state) {
+  $("listen").setAttribute("aria-pressed", state === "here" || state === "hidden");
+  $("notice").hidden = state !== "elsewhere";
+  $("notice").textContent = state === "elsewhere" ? _("compare.elsewhere") : "";
+}
+
+const pause = () => clock.togglePause(performance.now());
+const slow = () => clock.slow(performance.now());
+const listen = () => audience.toggle();
+for (const [id, action] of Object.entries({ pause, reset, slow, listen })) $(id).addEventListener("click", action);
+for (const row of rows) row.querySelector("button").addEventListener("click", () => choose(row.dataset.lane));
+
+const letters = { r: reset, s: slow, l: listen };
+words.forEach((word, i) => (letters[i + 1] = () => choose(word)));
+bindKeys({ letters, space: pause, next: () => step(1), previous: () => step(-1) });
+for (const button of document.querySelectorAll(".controls button, .lanes button")) {
+  button.addEventListener("click", letGo);
+}
+
+// A message for all ---------------------------------------------------------------------------
+
+bindSpeaker($("say"), (message) => post(SAY, message), (reason) => {
+  if (reason === null) showAudience(audience.state);
+  else Object.assign($("notice"), { hidden: false, textContent: _("compare.failed", { reason }) });
+});

@@ -1,0 +1,63 @@
+/**
+ * What every page has: the theme, the projector's view, the language switch, and help; their buttons and keys.
+ */
+
+const root = document.documentElement;
+const help = document.getElementById("help");
+
+function keep(store, key, value) {
+  try {
+    window[store].setItem(key, value);
+  } catch {
+    // a browser may forbid storage; then the choice lasts as long as the page
+  }
+}
+
+function otherTheme() {
+  root.dataset.theme = root.dataset.theme === "dark" ? "light" : "dark";
+  keep("localStorage", "pushlab-theme", root.dataset.theme);
+}
+
+function otherView() {
+  const view = root.dataset.view === "projector" ? "" : "projector";
+  if (view) root.dataset.view = view;
+  else delete root.dataset.view;
+  keep("sessionStorage", "pushlab-view", view);
+  const here = new URL(location);
+  if (view) here.searchParams.set("view", view);
+  else here.searchParams.delete("view");
+  history.replaceState(null, "", here);
+}
+
+function showHelp() {
+  if (help.open) help.close();
+  else help.showModal();
+}
+
+/** Whether somebody is writing, and a key is a letter. */
+export function writing(target) {
+  return Boolean(target.closest?.("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]"));
+}
+
+/** Do something at a key, unless somebody is writing or a modifier is held. */
+export function onKey(key, action) {
+  addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || writing(event.target)) return;
+    if (event.key.toLowerCase() !== key) return;
+    event.preventDefault();
+    action(event);
+  });
+}
+
+for (const [id, key, action] of [["theme", "t", otherTheme], ["view", "p", otherView], ["ask", "?", showHelp]]) {
+  document.getElementById(id).addEventListener("click", action);
+  onKey(key, action);
+}
+
+for (const link of document.querySelectorAll("[data-lang]")) {
+  link.addEventListener("click", () => {
+    const here = new URL(location); // which may have changed since the page came
+    here.searchParams.set("lang", link.dataset.lang);
+    link.href = here;
+  });
+}

@@ -1,0 +1,98 @@
+/**
+ * The way in: who is here, what each technique has cost in this room, and the door for phones.
+ */
+
+import { _, bytes, duration, number } from "./i18n.js";
+import { betPanel } from "./bet.js";
+import { on, watch } from "./live.js";
+
+const PATIENCE_MS = 30_000; // nobody came for so long: say what to check
+const [count, qr, address, scan, simulated] = ["count", "qr", "address", "scan", "simulated"].map((id) =>
+  document.getElementById(id),
+);
+const form = document.getElementById("open");
+const checks = document.getElementById("checks");
+
+// Who is here, and what it costs -------------------------------------------------------------
+
+/** What one delivered message cost so far, requests without news included; null before the first. */
+export function bytesPerMessage({ messages, bytes_in, bytes_out }) {
+  return messages ? (bytes_in + bytes_out) / messages : null;
+}
+
+function showCard(card, { receive }, here) {
+  say(card.querySelector("[data-figure=here]"), here, number);
+  say(card.querySelector("[data-figure=bytes]"), bytesPerMessage(receive), bytes);
+  say(card.querySelector("[data-figure=p50]"), receive.delivery_s.p50, duration);
+}
+
+function say(figure, value, format) {
+  figure.textContent = value === null ? _("lab.unmeasured") : format(value);
+  figure.classList.toggle("unmeasured", value === null);
+}
+
+// The door for phones ------------------------------------------------------------------------
+
+let shown = null;
+
+function showNetwork({ url, tested, phones }) {
+  if (url && url !== shown) openDoor(url);
+  if (!checks) return;
+  const arrived = phones ? _("join.phones", { n: number(phones) }) : _("join.phones_none");
+  document.getElementById("arrived").textContent = arrived;
+  const found = { true: "join.tested", false: "join.test_failed" }[tested] ?? "join.untested";
+  document.getElementById("tested").textContent = _(found, { url: url ?? "" });
+}
+
+function openDoor(url) {
+  shown = url;
+  address.textContent = url.replace("http://", "").replace(/\/$/, "");
+  qr.src = `/qr.svg?of=${encodeURIComponent(url)}`; // another address is another picture
+  qr.hidden = scan.hidden = false;
+  document.getElementById("closed")?.setAttribute("hidden", "");
+  if (form) afterOpening();
+}
+
+function afterOpening() {
+  form.hidden = !form.elements.address; // with one adapter there is nothing more to choose
+  form.querySelector("button").textContent = form.dataset.other;
+  document.getElementById("why").hidden = true;
+  checks.hidden = false;
+  setTimeout(() => (checks.open ||= /^0|^$/.test(String(newest.network.phones || ""))), PATIENCE_MS);
+}
+
+form?.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const headers = { "Content-Type": "application/json" };
+  const body = JSON.stringify({ address: form.elements.address?.value });
+  const refused = document.getElementById("refused");
+  try {
+    const answer = await fetch("/teacher/network", { method: "POST", headers, body });
+    const said = await answer.json();
+    refused.textContent = answer.ok ? "" : said.error.message;
+    if (answer.ok) showNetwork(said);
+  } catch {
+    refused.textContent = _("state.retrying");
+  }
+});
+
+// Together -----------------------------------------------------------------------------------
+
+const showBet = betPanel(document.getElementById("bet"));
+let newest = { network: {} };
+
+function show(news) {
+  newest = news;
+  count.textContent = number(news.presence.length);
+  for (const card of document.querySelectorAll("[data-card]")) {
+    const word = card.dataset.card;
+    const here = news.presence.filter(({ mode }) => mode === word).length;
+    showCard(card, news.meters.techniques[word], here);
+  }
+  simulated.hidden = !news.crew?.ever;
+  showNetwork(news.network);
+  showBet(news.bet);
+}
+
+watch(show);
+on("status", ({ state }) => (count.dataset.state = state));

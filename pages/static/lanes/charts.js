@@ -1,0 +1,108 @@
+/**
+ * Two small charts: bytes on the wire over time, and how long deliveries took. A view without network.
+ *
+ * Plain SVG. Colours come from the class of each technique, and its sign stands beside each line.
+ */
+
+import { bytes, duration } from "../i18n.js";
+
+const SVG = "http://www.w3.org/2000/svg";
+const MOST_POINTS = 240; // seconds; then the oldest go
+const SIDE = 7; // letters' heights to the right of the lines, for the sign and the amount
+const LEFT = 28; // px to the left of the bars, for the sign
+const [LEAST_S, MOST_S] = [1e-4, 30]; // of the axis of durations
+const NARROW_PX = 420; // every second power of ten is named then
+const TENS_S = [1e-3, 1e-2, 1e-1, 1, 10];
+
+function add(parent, tag, attributes, text) {
+  const made = document.createElementNS(SVG, tag);
+  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
+  if (text !== undefined) made.textContent = text;
+  parent.append(made);
+  return made;
+}
+
+function empty(svg) {
+  const { width, height } = svg.getBoundingClientRect();
+  svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
+  svg.replaceChildren();
+  const size = parseFloat(getComputedStyle(svg).fontSize);
+  return { width, height, size };
+}
+
+/** Lines that only rise: for each technique the bytes since the first point. */
+export class BytesChart {
+  constructor(svg, signs) {
+    Object.assign(this, { svg, signs, points: [] });
+  }
+
+  clear() {
+    this.points = [];
+  }
+
+  /** One point more: technique -> bytes so far, by the meters. */
+  add(amounts) {
+    const last = this.points.at(-1);
+    if (last && Object.keys(last).some((word) => amounts[word] < last[word])) this.clear(); // the meters were reset
+    this.points = [...this.points.slice(1 - MOST_POINTS), amounts];
+    this.draw();
+  }
+
+  draw() {
+    const { width, height, size } = empty(this.svg);
+    if (!this.points.length || !width) return;
+    const [first, last] = [this.points[0], this.points.at(-1)];
+    const risen = (word, point = last) => Math.max(0, point[word] - (first[word] ?? 0));
+    const words = Object.keys(this.signs).filter((word) => last[word] !== null);
+    words.sort((a, b) => risen(b) - risen(a));
+    const side = width - SIDE * size;
+    const [across, floor] = [side / Math.max(1, this.points.length - 1), height - 4];
+    const y = (amount) => floor - ((floor - size) * amount) / Math.max(1, risen(words[0]));
+    const labels = spread(words.map((word) => y(risen(word))), size, height);
+    add(this.svg, "line", { class: "rule", x1: 0, x2: side, y1: floor, y2: floor });
+    words.forEach((word, i) => {
+      const line = this.points.map((point, i) => `${i * across},${y(risen(word, point))}`);
+      const group = add(this.svg, "g", { class: word });
+      add(group, "polyline", { points: line.join(" ") });
+      add(group, "text", { x: side + 6, y: labels[i] }, `${this.signs[word]} ${bytes(risen(word))}`);
+    });
+  }
+}
+
+/** Places from the top down, moved so far apart that no label stands on another or outside. */
+function spread(places, size, height) {
+  const down = places.map((place) => place + size * 0.35);
+  for (let i = 1; i < down.length; i++) down[i] = Math.max(down[i], down[i - 1] + size);
+  let room = height - 1;
+  for (let i = down.length - 1; i >= 0; i--) room = (down[i] = Math.min(down[i], room)) - size;
+  return down;
+}
+
+/** A row per technique: a dot at the median, a bar up to the 95th percentile, on an axis of powers of ten. */
+export class DeliveryChart {
+  constructor(svg, signs) {
+    Object.assign(this, { svg, signs });
+  }
+
+  /** Show technique -> `{p50, p95}` in seconds; null where nothing was measured. */
+  show(figures) {
+    const { width, height, size } = empty(this.svg);
+    if (!width) return;
+    const [low, high] = [LEAST_S, MOST_S].map(Math.log10);
+    const x = (s) => LEFT + ((width - LEFT - SIDE * size) * (Math.log10(Math.max(s, LEAST_S)) - low)) / (high - low);
+    const step = (height - size * 1.2) / Object.keys(this.signs).length;
+    for (const ten of TENS_S.filter((_, i) => width > NARROW_PX || i % 2 === 0)) {
+      add(this.svg, "line", { class: "rule", x1: x(ten), x2: x(ten), y1: 0, y2: height - size * 1.2 });
+      add(this.svg, "text", { class: "tick", x: x(ten), y: height - 3 }, duration(ten));
+    }
+    Object.entries(this.signs).forEach(([word, sign], row) => {
+      const [middle, { p50, p95 }] = [step * (row + 0.5), figures[word]];
+      const group = add(this.svg, "g", { class: word });
+      add(group, "text", { x: 2, y: middle + size * 0.35 }, sign);
+      if (p50 === null) return;
+      add(group, "line", { class: "reach", x1: x(p50), x2: x(p95), y1: middle, y2: middle });
+      add(group, "circle", { cx: x(p50), cy: middle, r: Math.min(6, step * 0.4) });
+      add(group, "text", { x: x(p95) + 10, y: middle + size * 0.35 }, duration(p95));
+    });
+  }
+}

@@ -1,0 +1,73 @@
+/**
+ * Figures from the meters, and what they say in words. Null is "not measured", never 0.
+ *
+ * Knows neither network nor screen: given meters, answers with numbers or with the key of a text.
+ */
+
+/** A part of a whole, or a cost per piece; null when there is nothing to divide by. */
+function per(amount, whole) {
+  return whole ? amount / whole : null;
+}
+
+const bytes = ({ bytes_in, bytes_out }) => bytes_in + bytes_out;
+const measured = (meter, value) => (meter.requests ? value : null);
+
+/** Everything that the pages say about a technique, by name: given its meters `{open, receive, send}`. */
+export const FIGURES = {
+  open: ({ open, receive }) => measured(receive, open),
+  requests: ({ receive }) => measured(receive, receive.requests),
+  empty: ({ receive }) => measured(receive, receive.empty),
+  bytes: ({ receive }) => measured(receive, bytes(receive)),
+  useful: ({ receive }) => per(receive.payload_bytes, bytes(receive)),
+  p50: ({ receive }) => receive.delivery_s.p50,
+  p95: ({ receive }) => receive.delivery_s.p95,
+  max: ({ receive }) => receive.delivery_s.max,
+  empty_share: ({ receive }) => per(receive.empty, receive.requests),
+  head_share: ({ receive }) => per(receive.head_bytes, bytes(receive)),
+  requests_per_message: ({ receive }) => per(receive.requests, receive.messages),
+  bytes_per_message: ({ receive }) => per(bytes(receive), receive.messages),
+  framing_per_message: ({ receive }) => per(receive.framing_bytes, receive.messages),
+  send_bytes: ({ send }) => per(bytes(send), send.messages),
+};
+
+/** In which unit each is shown. */
+export const UNITS = {
+  bytes: "bytes",
+  useful: "share",
+  empty_share: "share",
+  head_share: "share",
+  p50: "duration",
+  p95: "duration",
+  max: "duration",
+  requests_per_message: "ratio",
+  bytes_per_message: "bytes",
+  framing_per_message: "bytes",
+  send_bytes: "bytes",
+};
+
+/** One figure of one technique; null when it was not measured. */
+export function figure(name, meters) {
+  return FIGURES[name](meters) ?? null;
+}
+
+/**
+ * What to say in one sentence: `{key, word, values}` of a text, or `{key}` alone while there is nothing to say.
+ * About the technique `chosen`, else about the one whose messages cost the most bytes.
+ */
+export function sentence(techniques, chosen) {
+  const word = chosen ?? dearest(techniques);
+  if (!word) return { key: "compare.words.nothing" };
+  const { receive } = techniques[word];
+  if (!receive.requests) return { key: "compare.words.unused", word };
+  const { requests, messages, empty } = receive;
+  const around = receive.head_bytes + receive.framing_bytes;
+  const kind = !messages ? "silent" : empty ? "empty" : "framed";
+  return { key: `compare.words.${kind}`, word, values: { requests, messages, empty, around } };
+}
+
+/** The technique that used the most bytes for each message; one without any message is the dearest. */
+function dearest(techniques) {
+  const used = Object.entries(techniques).filter(([, { receive }]) => receive.requests);
+  const cost = ({ receive }) => (receive.messages ? bytes(receive) / receive.messages : bytes(receive));
+  return used.sort(([, a], [, b]) => cost(b) - cost(a))[0]?.[0] ?? null;
+}

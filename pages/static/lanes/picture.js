@@ -1,0 +1,140 @@
+/**
+ * The picture of the six lanes: held requests as bars, what was handed out as marks, each message as one line.
+ *
+ * A view without network: draws traffic onto a canvas that lies over the table whose rows are the lanes.
+ */
+
+import { duration } from "../i18n.js";
+import { drawAxis } from "./axis.js";
+import { places } from "./places.js";
+import { latency } from "./traffic.js";
+
+const BAR = { ask: 0.6, wait: 0.36, stream: 0.12 }; // of the lane's height: a tick, a block, a line
+const HALF = 0.5;
+const THIN_PX = 2;
+const THICK_PX = 3;
+const LEAST_PX = 4; // even the shortest request is seen
+const LABEL_PX = 64; // shorter than this, a distance has no room for its length in words
+const FADED = 0.3;
+
+export class Picture {
+  constructor(canvas, box) {
+    this.canvas = canvas;
+    this.box = box;
+    this.pen = canvas.getContext("2d");
+    new ResizeObserver(() => this.measure()).observe(box);
+  }
+
+  /** Learn anew where the lanes stand and which colours they have. */
+  measure() {
+    const [origin, scale] = [this.box.getBoundingClientRect(), devicePixelRatio];
+    Object.assign(this.canvas, { width: origin.width * scale, height: origin.height * scale });
+    this.pen.setTransform(scale, 0, 0, scale, 0, 0);
+    Object.assign(this, places(this.box));
+    this.dot = Math.max(5, this.size * 0.45);
+  }
+
+  /** Draw a stretch of time; `chosen` is the lane that stands out. */
+  draw(traffic, view, chosen) {
+    if (!this.lanes) this.measure();
+    Object.assign(this, { view, traffic });
+    this.pen.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    this.pen.font = this.font;
+    const bars = traffic.held(view.from, view.moment);
+    const marks = traffic.handed(view.from, view.moment);
+    const messages = traffic.said(view.from, view.moment);
+    const [{ x, width }] = this.lanes;
+    drawAxis(this.pen, { ...this, x, width }, view);
+    for (const lane of this.lanes) {
+      this.within(lane, chosen, () => {
+        for (const bar of bars.filter((bar) => bar.lane === lane.word)) this.bar(lane, bar);
+      });
+    }
+    this.free = -Infinity; // from here on is room for the next message's number
+    for (const message of messages) this.message(message);
+    for (const lane of this.lanes) {
+      this.within(lane, chosen, () => {
+        for (const message of messages) this.way(lane, message);
+        for (const mark of marks.filter((mark) => mark.lane === lane.word)) this.mark(lane, mark);
+        const empty = bars.filter((bar) => bar.lane === lane.word && bar.empty && bar.to <= view.moment);
+        for (const bar of empty) this.dotAt(lane, bar.to, false);
+      });
+    }
+  }
+
+  within(lane, chosen, paint) {
+    this.pen.save();
+    this.pen.beginPath();
+    this.pen.rect(lane.x, lane.y, lane.width, lane.height);
+    this.pen.clip();
+    this.pen.globalAlpha = chosen && chosen !== lane.word ? FADED : 1;
+    paint();
+    this.pen.restore();
+  }
+
+  x(moment) {
+    const [{ x, width }, { from, to }] = [this.lanes[0], this.view];
+    return x + (width * (moment - from)) / (to - from);
+  }
+
+  bar({ y, height, verb, colour }, { from, to }) {
+    const [left, right] = [this.x(from), this.x(Math.min(to, this.view.moment))];
+    const [thick, middle, wide] = [height * BAR[verb], y + height * HALF, Math.max(right - left, LEAST_PX)];
+    Object.assign(this.pen, { fillStyle: colour, strokeStyle: colour, lineWidth: THIN_PX });
+    const place = [Math.min(left, right - wide * HALF), middle - thick * HALF, wide, thick];
+    this.pen.save();
+    this.pen.globalAlpha *= FADED;
+    this.pen.fillRect(...place);
+    this.pen.restore();
+    this.pen.strokeRect(...place);
+  }
+
+  /** One message: a line across all lanes, at the moment at which the room took it in. */
+  message({ id, said }) {
+    const [x, pen, { x: left, width }] = [this.x(said), this.pen, this.lanes[0]];
+    if (x < left || x > left + width) return;
+    pen.fillStyle = this.ink;
+    for (const lane of this.lanes) pen.fillRect(x - THIN_PX * HALF, lane.y, THIN_PX, lane.height);
+    const [words, { y, height }] = [`#${id.split("-")[1]}`, this.lanes.at(-1)];
+    const wide = pen.measureText(words).width;
+    if (x < this.free || x + wide > left + width) return;
+    this.free = x + wide + this.size;
+    this.write(words, x + 4, y + height - 3, "left");
+  }
+
+  /** Words with a rim of paper around them, so that nothing runs through them. */
+  write(words, x, y, textAlign) {
+    Object.assign(this.pen, { textAlign, textBaseline: "alphabetic", strokeStyle: this.paper, lineWidth: THICK_PX });
+    this.pen.strokeText(words, x, y);
+    this.pen.fillText(words, x, y);
+  }
+
+  /** The way of a message to a lane: its length is its latency, and it grows while the message is on its way. */
+  way({ word, y, height, colour }, message) {
+    const { moment } = this.view;
+    const arrived = message.at[word] <= moment ? message.at[word] : null;
+    if (arrived === null && !this.traffic.isPending(message, word, moment)) return;
+    const [from, to] = [this.x(message.said), this.x(arrived ?? moment)];
+    const [middle, pen] = [y + height * HALF, this.pen];
+    pen.fillStyle = colour;
+    pen.fillRect(from, middle - THICK_PX * HALF, to - from, THICK_PX);
+    if (arrived === null || to - from < LABEL_PX) return;
+    this.write(duration(latency(message, word) / 1000), (from + to) * HALF, y + this.size, "center");
+  }
+
+  mark(lane, { at, messages, more }) {
+    this.dotAt(lane, at, true);
+    if (messages.length || !more) return;
+    this.write(`+${more}`, this.x(at) + this.dot + 2, lane.y + this.size, "left"); // old ones, for a newcomer
+  }
+
+  dotAt({ y, height, colour }, moment, full) {
+    const [fill, edge] = full ? [colour, this.paper] : [this.paper, colour];
+    Object.assign(this.pen, { fillStyle: fill, strokeStyle: edge, lineWidth: full ? THIN_PX : THICK_PX });
+    this.pen.beginPath();
+    this.pen.arc(this.x(moment), y + height * HALF, this.dot, 0, 2 * Math.PI);
+    this.pen.fill();
+    this.pen.stroke();
+    this.pen.fillStyle = colour;
+  }
+}

@@ -1,0 +1,85 @@
+/**
+ * The figures beside the lanes, the sentence below them, and the newest messages with their latencies.
+ *
+ * A view without network: given meters and traffic, fills tables. Each figure stands twice, as people read it
+ * and, in the `value` of its <data>, exactly as it was measured.
+ */
+
+import { _, bytes, duration, number, share } from "../i18n.js";
+import { UNITS, figure, sentence } from "./figures.js";
+import { latency } from "./traffic.js";
+
+const NEWEST = 8;
+const UNIT = /^([\d.,\s]*\d|\D*)(.*)$/; // a number, or no number at all, and what follows it
+const WRITTEN = {
+  bytes,
+  duration,
+  share: (part) => share(part, 1),
+  ratio: (value) => number(value, { maximumFractionDigits: 2 }),
+};
+
+/** A figure as people read it. */
+export function inWords(name, value) {
+  return value === null ? "–" : (WRITTEN[UNITS[name]] ?? number)(value);
+}
+
+/** Write one figure into its <data>, the number large and its unit small. */
+export function write(place, name, value) {
+  const [, amount, unit] = inWords(name, value).match(UNIT);
+  const small = document.createElement("small");
+  small.textContent = unit;
+  place.replaceChildren(amount, ...(unit ? [small] : []));
+  if (value === null) place.removeAttribute("value");
+  else place.setAttribute("value", value);
+}
+
+/** Write everything that the meters say beside the lanes. */
+export function showFigures(rows, techniques) {
+  for (const row of rows) {
+    for (const place of row.querySelectorAll("[data-figure]")) {
+      const name = place.dataset.figure;
+      write(place, name, figure(name, techniques[row.dataset.lane]));
+    }
+  }
+}
+
+/** Write in one sentence what the numbers say, about the chosen technique or the dearest one. Returns it. */
+export function showSentence(place, techniques, chosen) {
+  const { key, word, values = {} } = sentence(techniques, chosen);
+  const { requests, messages, empty, around } = values;
+  const each = bytes(messages ? Math.round(around / messages) : null);
+  const said = { requests: counted("requests", requests), messages: counted("messages", messages) };
+  const words = capital(_(key, { title: _(`title.${word}`), ...said, empty: number(empty), each }));
+  place.className = `words ${word ?? ""}`;
+  if (place.textContent !== words) place.textContent = words;
+  return words;
+}
+
+/** An amount with its noun, as the language counts. */
+function counted(noun, amount) {
+  const form = new Intl.PluralRules(document.documentElement.lang).select(amount ?? 0);
+  return _(`compare.count.${noun}.${form}`, { n: number(amount) });
+}
+
+function capital(words) {
+  return words.charAt(0).toUpperCase() + words.slice(1);
+}
+
+/** The newest messages, and how long each took to each lane. */
+export function showMessages(body, traffic, words) {
+  const newest = [...traffic.messages.values()].slice(-NEWEST).reverse();
+  body.replaceChildren(...newest.map((message) => line(message, words)));
+}
+
+function line(message, words) {
+  const made = document.createElement("tr");
+  const head = document.createElement("th");
+  head.scope = "row";
+  head.textContent = `#${message.id.split("-")[1]}`;
+  made.append(head);
+  for (const word of words) {
+    const ms = latency(message, word);
+    made.insertCell().textContent = duration(ms === null ? null : ms / 1000);
+  }
+  return made;
+}

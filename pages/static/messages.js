@@ -1,0 +1,105 @@
+/**
+ * The list of messages: each once, in order, and a line where some are missing. Knows no network.
+ */
+
+import { _, duration, number } from "./i18n.js";
+
+const KEPT = 1000; // lines; the server keeps 100 messages, a page may look back further
+const NEAR_PX = 80; // whoever has scrolled up further than this is reading, and is left alone
+const NAMED = 3; // arrivals by name in one line; of more only the number is said
+const CLOCK = new Intl.DateTimeFormat(document.documentElement.lang, {
+  hour: "2-digit", minute: "2-digit", hourCycle: "h23",
+});
+
+/** Whether message `id` is behind the cursor: in one history the numbers only rise; another one is all news. */
+export function isNews(id, cursor) {
+  const [[epoch, n], [lastEpoch, last]] = [id, cursor ?? "0-0"].map((text) => text.split("-").map(Number));
+  return epoch !== lastEpoch || n > last;
+}
+
+/**
+ * Show events in `list`, an <ol> inside a box that scrolls. `delay(time)` says how long after its `time` a message
+ * is here, as `{seconds, bound}`, or null when that is not known. Returns `{show, company, cursor}`.
+ */
+export function messageList(list, delay = () => null) {
+  const box = list.parentElement;
+  let before = new Map(); // mid -> its line, from a history that is gone
+  let cursor = null;
+  let following = true;
+
+  function show(events) {
+    for (const event of events) shown[event.type]?.(event);
+    while (list.children.length > KEPT) list.firstElementChild.remove();
+  }
+
+  const shown = {
+    message({ id, mid, username, body, time }) {
+      if (!isNews(id, cursor)) return;
+      cursor = id;
+      before.get(mid)?.remove(); // it has moved into the new history
+      const line = element("li", "message", [
+        element("b", "name", username),
+        delivery(delay(time)),
+        element("time", "", CLOCK.format(time * 1000)),
+        element("span", "body", body),
+      ]);
+      Object.assign(line.dataset, { id, mid });
+      list.append(line);
+    },
+    gap({ missed }) {
+      notice(missed === 1 ? _("room.missed_one") : _("room.missed", { n: number(missed) }));
+    },
+    reset({ id }) {
+      cursor = id;
+      before = new Map(Array.from(list.querySelectorAll("[data-mid]"), (line) => [line.dataset.mid, line]));
+      notice(_("room.reset"));
+    },
+  };
+
+  function notice(text) {
+    list.append(element("li", "notice", text));
+  }
+
+  /** Say who came and who left; what follows at once goes into the same line. */
+  function company({ came, left }) {
+    if (!came.length && !left.length) return;
+    let line = list.lastElementChild;
+    if (!line?.matches(".company")) list.append((line = element("li", "company", "")));
+    line.came = [...(line.came ?? []), ...came];
+    line.left = [...(line.left ?? []), ...left];
+    const parts = [names("room.came", line.came), names("room.left", line.left)];
+    line.textContent = parts.filter(Boolean).join(" · ");
+  }
+
+  box.addEventListener("scroll", () => {
+    following = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_PX;
+  });
+  const follow = new ResizeObserver(() => following && box.scrollTo(0, box.scrollHeight));
+  follow.observe(list); // it grows by each message
+  follow.observe(box); // it shrinks when a phone shows its keyboard
+
+  return { show, company, cursor: () => cursor };
+}
+
+function names(key, people) {
+  if (!people.length) return "";
+  if (people.length > NAMED) return _(`${key}_many`, { n: number(people.length) });
+  return _(key, { names: people.join(_("room.and")) });
+}
+
+function delivery(known) {
+  if (!known) return element("span", "delivery", "");
+  const { seconds, bound } = known;
+  const within = seconds <= bound; // shorter than the clocks of two machines can be compared
+  const text = _(within ? "room.within" : "room.after", { n: duration(within ? bound : seconds) });
+  return Object.assign(element("span", "delivery", text), { title: _("room.bound", { n: duration(bound) }) });
+}
+
+/** An element with a class and with text or children; text is never read as HTML. */
+function element(tag, className, content) {
+  const made = document.createElement(tag);
+  made.className = className;
+  if (typeof content === "string") made.textContent = content;
+  else made.append(...content);
+  return made;
+}

@@ -1,0 +1,141 @@
+/**
+ * The room page: a list of messages, a box to write in, a switch between techniques, and what it all costs.
+ *
+ * Every message crosses the network through one connection, made by the technique in use; switching closes it and
+ * opens the next behind the last message shown, so nothing is lost and nothing doubled.
+ */
+
+import { betPanel } from "./bet.js";
+import { serverClock } from "./clock.js";
+import { rememberName, rememberedName, uuid4 } from "./guest.js";
+import { _, bytes, number, share } from "./i18n.js";
+import { say, watch } from "./live.js";
+import { messageList } from "./messages.js";
+import { sayingForm } from "./say.js";
+import { statusLine } from "./status.js";
+import { Tally } from "./tally.js";
+
+const SLEEP_MS = 60_000; // a phone that slept longer may hold a connection that died without a word
+
+const [form, nameBox, reason, status, title, here] = ["say", "name", "reason", "status", "title", "here"].map((id) =>
+  document.getElementById(id),
+);
+const tabs = [...document.querySelectorAll("[data-mode]")]; // one per technique, from the server
+const client = uuid4();
+const clock = serverClock();
+const tally = new Tally(client, showTally);
+const showStatus = statusLine(status);
+const messages = messageList(document.getElementById("messages"), delay);
+const opened = performance.now();
+const showBet = betPanel(document.getElementById("bet"), (word) => say({ type: "vote", client, mode: word }));
+
+// The connection -----------------------------------------------------------------------------
+
+let mode = document.querySelector("[data-mode][aria-current=true]").dataset.mode;
+let state = "connecting";
+let connection;
+
+async function use(word) {
+  mode = word;
+  const loading = import(`./techniques/${word}.js`).catch(() => null);
+  const [technique] = await Promise.all([loading, tally.begin(word, tab(word).dataset.verb)]);
+  if (mode !== word) return; // another click was quicker
+  if (!technique) return (reason.textContent = _("room.no_file", { file: word }));
+  connection?.close();
+  const [after, username] = [messages.cursor(), nameBox.value];
+  connection = technique.connect({ after, onEvents, onStatus, client, username });
+  showMode(word);
+}
+
+function onEvents(events) {
+  tally.hear(events);
+  messages.show(events);
+}
+
+function onStatus(word, ms) {
+  if (word === "waiting" && state !== "waiting") {
+    tally.opens();
+    sayHidden();
+  }
+  if (word === state && word === "waiting") return;
+  state = word;
+  showStatus(word, ms);
+}
+
+function tab(word) {
+  return tabs.find(({ dataset }) => dataset.mode === word);
+}
+
+function showMode(word) {
+  document.body.className = `room ${word}`;
+  for (const one of tabs) one.setAttribute("aria-current", one.dataset.mode === word);
+  title.textContent = tab(word).title;
+  const address = new URL(location);
+  address.searchParams.set("mode", word);
+  history.replaceState(null, "", address);
+}
+
+for (const one of tabs) {
+  one.addEventListener("click", (event) => {
+    event.preventDefault(); // it is a link, so that it also opens in a tab of its own
+    use(one.dataset.mode);
+  });
+}
+
+// In front and in the background -------------------------------------------------------------
+
+let hiddenSince = performance.now();
+
+function sayHidden() {
+  say({ type: "hidden", hidden: document.hidden });
+}
+
+document.addEventListener("visibilitychange", () => {
+  sayHidden();
+  if (document.hidden) hiddenSince = performance.now();
+  else if (performance.now() - hiddenSince > SLEEP_MS) use(mode);
+});
+
+// What it costs ------------------------------------------------------------------------------
+
+/** How long a message took from the server's acceptance to this list; null for old ones, and in the background. */
+function delay(time) {
+  const now = clock.now();
+  if (now === null || document.hidden || time * 1000 < now - (performance.now() - opened)) return null;
+  return { seconds: Math.max(0, now - time * 1000) / 1000, bound: clock.bound() / 1000 };
+}
+
+function showTally({ requests, empty, down, up, useful, total }) {
+  const shown = { requests: number(requests), empty: number(empty), down: bytes(down), up: bytes(up) };
+  Object.assign(shown, { useful: bytes(useful), share: share(useful, total) });
+  for (const [name, text] of Object.entries(shown)) {
+    document.querySelector(`[data-tally=${name}]`).textContent = text;
+  }
+}
+
+// Who is here --------------------------------------------------------------------------------
+
+const names = (guests) => guests.filter((guest) => guest.client !== client).map(({ username }) => username);
+
+watch((news) => {
+  here.textContent = _("room.here", { n: number(news.here) });
+  messages.company({ came: names(news.came), left: names(news.left) });
+  showBet(news.bet);
+}, { light: true });
+
+// The name, and the box ----------------------------------------------------------------------
+
+let name = rememberedName(nameBox.dataset.guest);
+nameBox.value = name;
+
+nameBox.addEventListener("change", () => {
+  nameBox.value = name = nameBox.value.trim() || name;
+  rememberName(name);
+  use(mode);
+});
+
+sayingForm(form, reason, () => nameBox.value, (message) => connection.send(message));
+
+// A frame or a script that the server holds would hold back the page's own end, so first things first.
+if (document.readyState === "complete") use(mode);
+else addEventListener("load", () => use(mode));

@@ -1,0 +1,38 @@
+/**
+ * The state of a connection in words: connecting, waiting, trying again in so many seconds, hidden.
+ */
+
+import { _, number } from "./i18n.js";
+
+const TICK_MS = 1000;
+
+/** Show states in `output`. Returns a function to be told `(state, ms)`: the pause, while it is trying again. */
+export function statusLine(output) {
+  let [state, until, ticking] = ["connecting", 0, null];
+
+  function tell(word, ms) {
+    state = word;
+    until = ms ? performance.now() + ms : 0;
+    clearInterval(ticking);
+    if (until) ticking = setInterval(say, TICK_MS);
+    say();
+  }
+
+  function say() {
+    const seen = document.hidden ? "hidden" : state;
+    const text = words(seen, Math.round((until - performance.now()) / 1000));
+    if (output.textContent === text && output.dataset.seen === seen) return;
+    output.ariaLive = output.dataset.seen === seen ? "off" : "polite"; // a countdown is not read out
+    output.dataset.status = seen === "live" ? "waiting" : seen;
+    output.dataset.seen = seen;
+    output.textContent = text;
+  }
+
+  document.addEventListener("visibilitychange", say);
+  return tell;
+}
+
+function words(state, seconds) {
+  if (state === "retrying" && seconds > 0) return _("state.retrying_in", { n: number(seconds) });
+  return _(`state.${state}`);
+}

@@ -1,0 +1,121 @@
+/**
+ * The teacher's console: the meters, who is here, how the laptop bears it, as /live tells them every second; and
+ * the doors, each a form that is sent as JSON.
+ */
+
+import { betPanel } from "./bet.js";
+import { _, duration, number, share } from "./i18n.js";
+import { on, watch } from "./live.js";
+import { statusLine } from "./status.js";
+
+const [count, guests, blank, next, lamp, verdict] = ["count", "guests", "guest", "next", "lamp", "verdict"].map((id) =>
+  document.getElementById(id),
+);
+const crewState = document.getElementById("crew-state");
+const showBet = betPanel(document.getElementById("bet"));
+const signs = new Map(Array.from(document.querySelectorAll("[data-meters]"), (row) => [
+  row.dataset.meters, row.querySelector(".sign").textContent,
+]));
+
+// The news -----------------------------------------------------------------------------------
+
+/** What a figure of the meters says: null is "not measured yet", never 0; durations (`_s`) are shown in ms. */
+export function inWords(path, meters) {
+  const value = path.split(".").reduce((part, key) => part?.[key], meters) ?? null;
+  if (value === null) return _("lab.unmeasured");
+  return path.includes("_s.") ? duration(value) : number(value);
+}
+
+function showMeters({ techniques }) {
+  for (const row of document.querySelectorAll("[data-meters]")) {
+    for (const cell of row.querySelectorAll("[data-figure]")) {
+      cell.textContent = inWords(cell.dataset.figure, techniques[row.dataset.meters]);
+    }
+  }
+}
+
+function showGuests(presence) {
+  count.textContent = number(presence.length);
+  guests.replaceChildren(...presence.map(guest));
+}
+
+function guest({ username, mode, hidden }) {
+  const line = blank.content.firstElementChild.cloneNode(true);
+  line.className = mode;
+  line.firstElementChild.textContent = signs.get(mode);
+  line.lastElementChild.textContent = hidden ? _("teacher.hidden", { name: username }) : username;
+  return line;
+}
+
+function showCrew({ running, students, rate, rtt_ms, failed }) {
+  const values = { n: number(students), rate: number(rate), rtt: number(rtt_ms) };
+  const text = _(!running ? "teacher.crew_none" : rtt_ms ? "teacher.crew_slow" : "teacher.crew_now", values);
+  crewState.textContent = failed.length ? _("teacher.crew_failed", { words: failed.join(", ") }) : text;
+  document.querySelector("#crew [value=stop]").disabled = !running;
+}
+
+function showStrain({ lag_s, cpu, machine, bottleneck }) {
+  const figures = { lag: duration(lag_s), cpu: share(cpu ?? 0, cpu === null ? 0 : 1), machine: share(machine ?? 0, machine === null ? 0 : 1) };
+  for (const [name, text] of Object.entries(figures)) {
+    document.querySelector(`[data-strain=${name}]`).textContent = text;
+  }
+  lamp.textContent = bottleneck ? "▲" : "●";
+  lamp.dataset.lamp = bottleneck ? "bad" : "good";
+  document.body.classList.toggle("strained", bottleneck);
+  const words = _(bottleneck ? "teacher.bottleneck" : "teacher.fine");
+  if (verdict.textContent !== words) verdict.textContent = words;
+}
+
+function showNext({ presence, crew, bet, network }) {
+  const step = bet.state === "open" ? "bet" : bet.state === "counting" ? "truth" : crew.running ? "run" : null;
+  const text = _(`teacher.next_${step ?? (presence.length ? "start" : network.url ? "wait" : "open")}`);
+  if (next.textContent !== text) next.textContent = text;
+}
+
+watch((news) => {
+  showMeters(news.meters);
+  showGuests(news.presence);
+  showCrew(news.crew);
+  showStrain(news.strain);
+  showBet(news.bet);
+  showNext(news);
+  for (const button of document.querySelectorAll("[data-door=bet] button")) {
+    button.disabled = !{ closed: ["open"], open: ["count", "close"], counting: ["close"] }[news.bet.state].includes(button.value);
+  }
+});
+
+const tell = statusLine(document.getElementById("status"));
+on("status", ({ state }) => tell(state === "waiting" ? "live" : state));
+
+// The doors ----------------------------------------------------------------------------------
+
+/** What a form asks for: numbers as numbers, the checked boxes of one name as a list, and the button's own word. */
+function asked(form, button) {
+  const wanted = button?.name ? { [button.name]: button.value } : {};
+  for (const field of form.elements) {
+    if (field.type === "number") wanted[field.name] = field.valueAsNumber;
+    if (field.tagName === "SELECT") wanted[field.name] = field.value;
+    if (field.type === "checkbox") (wanted[field.name] ??= []).push(...(field.checked ? [field.value] : []));
+  }
+  return wanted;
+}
+
+async function knock(form, button) {
+  const alert = form.querySelector("[role=alert]");
+  const body = JSON.stringify(asked(form, button));
+  try {
+    const headers = { "Content-Type": "application/json" };
+    const answer = await fetch(`/teacher/${form.dataset.door}`, { method: "POST", headers, body });
+    alert.textContent = answer.ok ? "" : (await answer.json()).error.message;
+  } catch {
+    alert.textContent = _("state.retrying");
+  }
+}
+
+for (const form of document.querySelectorAll("[data-door]")) {
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    knock(form, event.submitter);
+  });
+  form.querySelector("select")?.addEventListener("change", () => knock(form));
+}

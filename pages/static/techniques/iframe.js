@@ -1,0 +1,63 @@
+/**
+ * The forever iframe, or Comet: a page in a hidden frame that never ends; its scripts call this page.
+ *
+ * Rests on the browser running the scripts of a page before it is complete. Costs one connection that is always
+ * open, and a script element around each message. The server's half: lab/techniques/iframe.py.
+ */
+
+import { Line, address, post } from "./shared.js";
+
+const PATH = "/iframe";
+const LOOK_MS = 200; // between looks into the frame: no event says that it has begun, or was cut off
+const SILENCE_MS = 40_000; // the server gives a sign of life every 15 s; after two missed ones it was cut off
+
+/** What a script of the frame hands over: one event, already an object. */
+export function unframe(event) {
+  return { events: [event] };
+}
+
+/** Read the room from the cursor `after` on, until closed. */
+export function connect({ after, onEvents, onStatus, client, username }) {
+  const line = new Line({ after, onEvents, onStatus }, open);
+  let frame, newest, heard, looking;
+
+  function open() {
+    hangUp();
+    window.pushlab = (event) => line.hear(unframe(event));
+    frame = document.createElement("iframe");
+    frame.hidden = true;
+    frame.onload = end; // the page that never ends has ended, or could not be had
+    frame.src = address(PATH, { after: line.cursor, client, username });
+    document.body.append(frame);
+    [newest, heard, looking] = [null, Date.now(), setInterval(look, LOOK_MS)];
+  }
+
+  function look() {
+    const head = frame.contentDocument?.head;
+    if (!head?.lastChild || head.lastChild === newest) return Date.now() - heard > SILENCE_MS && end();
+    if (!newest) line.works();
+    [newest, heard] = [head.lastChild, Date.now()];
+    while (head.firstChild !== newest) head.firstChild.remove(); // or the page would grow for ever
+  }
+
+  function end() {
+    hangUp();
+    line.lost();
+  }
+
+  function hangUp() {
+    clearInterval(looking);
+    frame?.remove();
+  }
+
+  function send(message) {
+    return post(PATH, message);
+  }
+
+  function close() {
+    line.close();
+    hangUp();
+  }
+
+  return { send, close };
+}
