@@ -1,0 +1,142 @@
+"""Check everything Push Lab promises.
+
+    python3 -m tests                 ruff, its formatter, mypy, then every test
+    python3 -m tests -k longpoll     arguments go to pytest, and lint is left out
+
+The first run makes .venv and installs the packages there (inside another virtual environment: into that one).
+As root on Debian or Ubuntu it also gets the programs some tests want, through apt, and starts no service.
+A test whose program is missing is skipped, and the last lines say how to get it; with CI=true it fails.
+The exit code is 0 when everything passed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from tests import tools
+
+ROOT = Path(__file__).resolve().parent.parent
+VENV = ROOT / ".venv"
+VENV_PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+LINT = (("ruff", "check"), ("ruff", "format", "--check"), ("mypy",))
+SERVICE_POLICY = Path("/usr/sbin/policy-rc.d")  # Debian asks this file before it starts a service
+
+
+def main(arguments):
+    """Prepare, lint, test; return the exit code."""
+    if arguments[:1] in (["-h"], ["--help"]):
+        print(__doc__)
+        return 0
+    if sys.version_info < (3, 11):
+        return f"Push Lab needs Python 3.11 or newer; this is {sys.version.split()[0]}."
+    install_programs()
+    python = environment()
+    install_packages(python)
+    return check(python, arguments)
+
+
+def check(python, arguments):
+    """Run every check and name those that failed."""
+    failed = [] if arguments else [" ".join(tool) for tool in LINT if run(python, *tool)]
+    if run(python, "pytest", *arguments):
+        failed.append("pytest")
+    if failed:
+        say(f"failed: {', '.join(failed)}")
+    return 1 if failed else 0
+
+
+def say(line):
+    """Show progress at once, also when the output is a pipe."""
+    print(f"-- {line}", flush=True)
+
+
+def run(python, *tool):
+    """Run one tool of the environment and return its exit code."""
+    say(" ".join(tool))
+    with subprocess.Popen([python, "-m", *tool], cwd=ROOT) as process:
+        while True:
+            try:
+                return process.wait()
+            except KeyboardInterrupt:
+                continue  # the tool got the same Ctrl-C and is tidying up
+
+
+def environment():
+    """Return the Python to test with: the active environment's, else the one in .venv, made when absent."""
+    if sys.prefix != sys.base_prefix:
+        return sys.executable
+    if not VENV_PYTHON.exists():
+        say("making .venv")
+        quietly(sys.executable, "-m", "venv", "--clear", VENV)
+    return str(VENV_PYTHON)
+
+
+def install_packages(python):
+    """Install the lab and its test packages, unless that was done for this very pyproject.toml."""
+    stamp = Path(python).parent.parent / "pushlab-tests.stamp"
+    wanted = f"{ROOT} {hashlib.sha256((ROOT / 'pyproject.toml').read_bytes()).hexdigest()}"
+    if stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
+        return
+    say("installing the packages in pyproject.toml (once; about a minute)")
+    if subprocess.call([python, "-c", "import pip"], stderr=subprocess.DEVNULL):
+        quietly(python, "-m", "ensurepip")  # an environment made by uv comes without pip
+    quietly(python, "-m", "pip", "install", "-q", "-e", ".[test]")
+    stamp.write_text(wanted, encoding="utf-8")
+
+
+def quietly(*command):
+    """Run a command whose output matters only when it fails; then show it and stop."""
+    line = [str(word) for word in command]
+    done = subprocess.run(line, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
+    if done.returncode:
+        print(done.stdout.decode(errors="replace"))
+        sys.exit(f"failed: {' '.join(line)}")
+
+
+def install_programs():
+    """Install missing programs where we may: as root, with apt. A failure only means skipped tests."""
+    missing = [name for name in tools.TOOLS if tools.find(name) is None]
+    if not missing or not shutil.which("apt-get") or os.geteuid() != 0:
+        return
+    with contextlib.suppress(OSError, subprocess.TimeoutExpired), no_services():
+        apt("update")
+        for name in missing:  # one by one: a package unknown to this release must not stop the others
+            say(f"apt-get install {tools.TOOLS[name].apt}: {tools.TOOLS[name].why}")
+            apt("install", "-y", "--no-install-recommends", *tools.TOOLS[name].apt.split())
+
+
+def apt(*words):
+    """Run apt-get without questions, without long waits, and without minding how it ends."""
+    patience = ["-o", "DPkg::Lock::Timeout=60", "-o", "Acquire::http::Timeout=20", "-o", "Acquire::Retries=1"]
+    quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    line = ["apt-get", "-qq", *patience, *words]
+    done = subprocess.run(line, env=quiet, timeout=600, capture_output=True, check=False)
+    if done.returncode:
+        say(f"apt-get {words[0]} did not work: {done.stderr.decode(errors='replace').strip()}")
+
+
+@contextlib.contextmanager
+def no_services():
+    """Keep apt from starting what it installs: a test run must not leave a server behind."""
+    if SERVICE_POLICY.exists():
+        yield
+        return
+    try:
+        SERVICE_POLICY.write_text("#!/bin/sh\nexit 101\n", encoding="ascii")
+        SERVICE_POLICY.chmod(0o755)
+        yield
+    finally:
+        SERVICE_POLICY.unlink()
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,252 @@
+"""The groups of rows: which servers stand side by side, and what is asked of them."""
+
+import gc
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from statistics import median
+
+from tests.benchmarks.load import Crowd, head
+from tests.benchmarks.machine import BOTH, ROOT, Server, Stopwatch, resident
+from tests.benchmarks.table import Row, microseconds, milliseconds, ratio
+
+UNLIMITED = {"rate": 0, "per_address": 0, "connections": 0}
+SETTINGS = json.dumps({"port": 0, "redis": "private", "limits": UNLIMITED})
+MODULES = {"lab": ("lab.server", SETTINGS), "unmetered": ("tests.benchmarks.unmetered", SETTINGS)}
+LISTENERS = 500
+MESSAGES = 20
+"""In one round of one server; all servers have had theirs before the next round."""
+SIZES = (500, 1000, 2000, 4000)
+STREAMS = ("websocket", "sse", "iframe")
+
+
+class Cell:
+    """One server with its listeners."""
+
+    def __init__(self, stack, kind, word, listeners=LISTENERS):
+        self.name = f"{kind} {word}"
+        self.word = word
+        self.server = Server(*MODULES.get(kind, ("tests.benchmarks.baselines", kind)))
+        stack.callback(self.server.stop)
+        self.crowd = Crowd(word, self.server.greeting, listeners)
+        stack.callback(self.crowd.close)
+        if word != "shortpoll":
+            self.server.rest()
+
+    def cost(self, work, *arguments):
+        """Server seconds per delivery (or answer), and the share of a core that the load itself needed."""
+        with Stopwatch(self.server.pid) as watch:
+            done = work(*arguments)
+        return watch.server_s / done, watch.own_s / watch.wall_s
+
+    def fan_out(self):
+        """What one delivery costs when messages come one by one."""
+        return self.cost(self.crowd.one_by_one, MESSAGES)
+
+    def spread(self):
+        """The same with as many deliveries for every number of listeners."""
+        return self.cost(self.crowd.one_by_one, max(2, MESSAGES * LISTENERS // len(self.crowd.sockets) // 2))
+
+    def ask(self):
+        """What one short poll costs."""
+        return self.cost(self.crowd.answers, MESSAGES * LISTENERS // 4)
+
+
+def interleaved(cells, rounds, measure):
+    """Measure all in turn, round by round; a first round warms up. Returns costs and shares by name."""
+    costs = {cell.name: [] for cell in cells}
+    shares = {cell.name: [] for cell in cells}
+    for number in range(rounds + 1):
+        for cell in cells:
+            cost, share = measure(cell)
+            if number:
+                costs[cell.name].append(cost)
+                shares[cell.name].append(share)
+        gc.collect()
+    return costs, shares
+
+
+def busiest(shares):
+    """What share of its core the load needed, at the most, as a footnote."""
+    most = max(median(each) for each in shares.values())
+    return Row("the load's own share of its core, at the most", "", f"{most:.0%}", None, {"shares": shares})
+
+
+def fan_out(stack, rounds):
+    """Streams: processor time of the server per delivery."""
+    kinds = [("lab", word) for word in STREAMS] + [("tornado", word) for word in STREAMS]
+    kinds += [("websockets", "websocket"), ("aiohttp", "websocket"), ("epoll", "websocket")]
+    cells = [Cell(stack, kind, word) for kind, word in kinds]
+    costs, shares = interleaved(cells, rounds, Cell.fan_out)
+    rows = [Row(f"CPU per delivery, {n}", "", microseconds(c), None, {"s": c}) for n, c in costs.items()]
+    goals = [("lab websocket", "tornado websocket", 0.25), ("lab websocket", "websockets websocket", 0.95)]
+    goals += [(f"lab {word}", f"tornado {word}", 1 / 1.6) for word in ("sse", "iframe")]
+    goals += [(f"lab {word}", "lab websocket", 1.25) for word in ("sse", "iframe")]
+    return [*rows, *(at_most(costs, *goal) for goal in goals), busiest(shares)]
+
+
+def at_most(costs, one, other, most):
+    """One cost may be at most so many times the other."""
+    found = ratio(costs, one, other)
+    return Row(f"{one} / {other}", f"≤ {most:.3g}", f"{found:.2f}", found <= most, {"ratio": found})
+
+
+def metering(stack, rounds):
+    """What counting costs: the lab beside itself without it."""
+    cells = [Cell(stack, kind, word) for word in ("websocket", "longpoll") for kind in ("lab", "unmetered")]
+    costs, _ = interleaved(cells, 2 * rounds, Cell.fan_out)
+    rows = []
+    for word in ("websocket", "longpoll"):
+        found = ratio(costs, f"lab {word}", f"unmetered {word}") - 1
+        figures = {"share": found, "s": costs}
+        rows.append(Row(f"metering, {word}", "≤ 4 % of throughput", f"{found:+.1%}", found <= 0.04, figures))
+    return rows
+
+
+def polls(stack, rounds):
+    """Polls: answers per second of the server's core."""
+    rows = []
+    for word, measure, what in (
+        ("longpoll", Cell.fan_out, "wake-ups"),
+        ("shortpoll", Cell.ask, "answers"),
+    ):
+        cells = [Cell(stack, kind, word) for kind in ("lab", "tornado", "delegate")]
+        costs, shares = interleaved(cells, rounds, measure)
+        for name, each in costs.items():
+            rows.append(Row(f"{what} per second, {name}", "", f"{1 / median(each):,.0f}", None, {"s": each}))
+        found = ratio(costs, f"tornado {word}", f"lab {word}")
+        rows.append(Row(f"lab / tornado, {word}", "≥ 1.3", f"{found:.2f}", found >= 1.3, {"ratio": found}))
+        rows.append(busiest(shares))
+    return rows
+
+
+def p99(latencies):
+    """The 99th percentile; None when there are none."""
+    return latencies[int(0.99 * len(latencies))] if latencies else None
+
+
+def delivery(stack, rounds):
+    """How late the slowest hundredth hears, at 10 messages a second."""
+    rows, words = [], (*STREAMS, "longpoll")
+    cells = [Cell(stack, kind, word) for word in words for kind in ("lab", "tornado")]
+    found, _ = interleaved(cells, max(3, rounds // 2), lambda c: (p99(c.crowd.keep_time(10, 30)), 0))
+    for word in words:
+        lab, plain = found[f"lab {word}"], found[f"tornado {word}"]
+        most = 1 / 3 if word == "websocket" else 1.0
+        share = ratio(found, f"lab {word}", f"tornado {word}")
+        text = f"{milliseconds(median(lab))} / {milliseconds(median(plain))} = {share:.2f}"
+        what = f"p99 delivery, 10 messages/s × 500, lab / tornado, {word}"
+        rows.append(Row(what, f"≤ {most:.2f}", text, share <= most, {"lab_s": lab, "tornado_s": plain}))
+    return rows
+
+
+def many(stack, rounds):
+    """Thousands of listeners at one message a second."""
+    rows = []
+    for word, listeners, most in (
+        ("websocket", 5000, 0.1),
+        ("longpoll", 5000, 0.5),
+        ("websocket", 10_000, 0.2),
+    ):
+        cell, messages = Cell(stack, "lab", word, listeners), 10
+        gc.collect()
+        cell.crowd.one_by_one(2)
+        latencies = cell.crowd.keep_time(1, messages)
+        lost, late = messages * listeners - len(latencies), p99(latencies)
+        text = f"{lost} lost, p99 {milliseconds(late)}, p50 {milliseconds(median(latencies))}"
+        goal = f"nothing lost, p99 ≤ {1000 * most:.0f} ms"
+        figures = {"lost": lost, "p99_s": late}
+        rows.append(
+            Row(
+                f"{listeners:,} {word} listeners, 1 message/s", goal, text, not lost and late <= most, figures
+            )
+        )
+        cell.crowd.close()
+        cell.server.stop()
+    return rows
+
+
+def doubling(stack, rounds):
+    """Whether a delivery costs more when there are more listeners."""
+    rows = []
+    for word in (*STREAMS, "longpoll"):
+        cells = {size: Cell(stack, "lab", word, size) for size in SIZES}
+        for size, cell in cells.items():
+            cell.name = str(size)
+        costs, _ = interleaved(list(cells.values()), max(3, rounds // 2), Cell.spread)
+        growth = ratio(costs, "4000", "500") - 1
+        text = f"{growth:+.0%}: " + " · ".join(f"{1e6 * median(each):.1f}" for each in costs.values()) + " µs"
+        what = f"CPU per delivery, 500 → 1,000 → 2,000 → 4,000, {word}"
+        rows.append(Row(what, "grows ≤ 15 %", text, growth <= 0.15, {"growth": growth, "s": costs}))
+        for cell in cells.values():
+            cell.crowd.close()
+            cell.server.stop()
+    return rows
+
+
+def idle(stack, rounds):
+    """What a connection costs that only waits."""
+    rows = []
+    for word, most in (("websocket", 15), ("sse", 15), ("iframe", 15), ("longpoll", 13)):
+        cell, more = Cell(stack, "lab", word, 300), 2000
+        cell.crowd.one_by_one(3)
+        time.sleep(0.3)
+        before = resident(cell.server.pid)
+        cell.crowd.grow(more)
+        cell.server.rest()
+        found = (resident(cell.server.pid) - before) / more / 1024
+        what = f"memory per idle connection, {word}"
+        rows.append(Row(what, f"≤ {most} KiB", f"{found:.1f} KiB", found <= most, {"kib": found}))
+        cell.crowd.close()
+        cell.server.stop()
+    return rows
+
+
+def first_answer():
+    """Seconds from the command to the first answer."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    command = [sys.executable, "run_lab.py", "--no-browser", "--redis", "private", "--port", str(port)]
+    began = time.monotonic()
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, preexec_fn=everywhere)
+    try:
+        while True:
+            try:
+                with socket.create_connection(("127.0.0.1", port)) as connection:
+                    connection.sendall(f"GET / HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n\r\n".encode())
+                    head(connection)
+                    return time.monotonic() - began
+            except ConnectionRefusedError:
+                time.sleep(0.005)
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def everywhere():
+    """Run on all cores, as users do."""
+    os.sched_setaffinity(0, BOTH)
+
+
+def start(stack, rounds):
+    """The bare command, on a warm machine."""
+    first_answer()
+    found = sorted(first_answer() for _ in range(max(5, rounds)))
+    middle = median(found)
+    what = "`run_lab.py --no-browser` to the first answer"
+    return [Row(what, "≤ 1 s", f"{middle:.2f} s", middle <= 1, {"s": found})]
+
+
+GROUPS = {
+    "fan-out": fan_out,
+    "metering": metering,
+    "polls": polls,
+    "delivery": delivery,
+    "many": many,
+    "doubling": doubling,
+    "idle": idle,
+    "start": start,
+}

@@ -1,0 +1,214 @@
+"""The load: a crowd of listeners on raw sockets and one epoll, with little Python per delivery.
+
+Every message holds the mark once and nothing else does, so deliveries are counted by counting one byte,
+however the stream was cut into pieces.
+"""
+
+import errno
+import os
+import select
+import socket
+import time
+import uuid
+from array import array
+
+MARK = b"^"
+"""Not the tilde: it is the byte 126, with which the length of a WebSocket frame begins."""
+BODY = MARK.decode() + "x" * 39
+AT_ONCE = 200
+PER_ADDRESS = 5_000
+IP_BIND_ADDRESS_NO_PORT = 24
+"""Linux: choose the port when connecting, so that one may serve for several servers."""
+READ = 16_384
+HANDSHAKE = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+KEY = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+PATIENCE_S = 60.0
+STREAMS = ("websocket", "sse", "iframe")
+
+
+def request(word, port, query=""):
+    """The request of a listener, in few words."""
+    extra = HANDSHAKE + KEY if word == "websocket" else ""
+    return f"GET /{word}{query} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{extra}\r\n".encode()
+
+
+def connect(port, number=0):
+    """A connection from one of several loopback addresses, so that ports do not run out."""
+    connection = socket.socket()
+    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    connection.setsockopt(socket.IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1)
+    connection.bind((f"127.0.0.{2 + number // PER_ADDRESS}", 0))
+    connection.connect(("127.0.0.1", port))
+    return connection
+
+
+def head(connection):
+    """Read the head of an answer."""
+    data = b""
+    while b"\r\n\r\n" not in data:
+        piece = connection.recv(READ)
+        assert piece, f"hung up after {data!r}"
+        data += piece
+    assert data.startswith((b"HTTP/1.1 200", b"HTTP/1.1 101")), data
+    return data
+
+
+class Publisher:
+    """Says messages: to the lab over a WebSocket, as its clients do, to a baseline as a line of text."""
+
+    def __init__(self, greeting):
+        self.to_lab = "say" not in greeting
+        self.socket = connect(greeting["port"] if self.to_lab else greeting["say"])
+        if self.to_lab:
+            self.socket.sendall(request("websocket", greeting["port"], "?receive=0"))
+            head(self.socket)
+
+    def say(self):
+        """Send one message; the answer is left to whoever reads this socket."""
+        if not self.to_lab:
+            self.socket.sendall(BODY.encode() + b"\n")
+            return
+        data = f'{{"mid":"{uuid.uuid4()}","username":"publisher","body":"{BODY}"}}'.encode()
+        self.socket.sendall(b"\x81\xfe" + len(data).to_bytes(2, "big") + bytes(4) + data)
+
+
+class Crowd:
+    """Listeners of one technique at one server, and the publisher they listen to."""
+
+    def __init__(self, word, greeting, listeners):
+        self.word, self.port = word, greeting["port"]
+        self.heard = 0
+        self.arrivals = None
+        self.poll = select.epoll()
+        self.publisher = Publisher(greeting)
+        self.poll.register(self.publisher.socket.fileno(), select.EPOLLIN)
+        self.sockets = []
+        self.turn = self.read if word in STREAMS else self.read_and_ask
+        self.questions = {}
+        self.unfinished = {}
+        self.grow(listeners)
+
+    def grow(self, listeners):
+        """Let more listeners come, some at a time."""
+        for start in range(0, listeners, AT_ONCE):
+            some = [connect(self.port, len(self.sockets) + i) for i in range(min(AT_ONCE, listeners - start))]
+            for connection in some:
+                connection.sendall(request(self.word, self.port, "?after=latest"))
+            if self.word in STREAMS:
+                for connection in some:
+                    head(connection)
+            for connection in some:
+                self.poll.register(connection.fileno(), select.EPOLLIN)
+            self.sockets += some
+
+    @property
+    def to_lab(self):
+        """Whether the server is the lab."""
+        return self.publisher.to_lab
+
+    def read(self, timeout):
+        """Take what streams brought."""
+        for fd, _ in self.poll.poll(timeout, 1024):
+            data = os.read(fd, READ)
+            count = data.count(MARK)
+            self.heard += count
+            if self.arrivals is not None and count:
+                self.note(fd, count)
+            if not data:
+                raise ConnectionError(f"a listener by {self.word} was dropped")
+
+    def read_and_ask(self, timeout):
+        """Take what polls brought, and ask again at once. The same answer leads to the same question."""
+        for fd, _ in self.poll.poll(timeout, 1024):
+            data = os.read(fd, READ)
+            if self.unfinished:
+                data = self.unfinished.pop(fd, b"") + data
+            question = self.questions.get(data) or self.question(fd, data)
+            if question is None:
+                continue
+            os.write(fd, question)
+            count = data.count(MARK)
+            self.heard += count if self.word == "longpoll" else 1
+            if self.arrivals is not None and count:
+                self.note(fd, count)
+
+    def question(self, fd, data):
+        """What to ask after this answer; None when it is not complete, or is the publisher's."""
+        if fd == self.publisher.socket.fileno():
+            return None
+        if not data:
+            raise ConnectionError(f"a listener by {self.word} was dropped")
+        if not data.endswith(b'"}'):
+            self.unfinished[fd] = data
+            return None
+        assert data.startswith(b"HTTP/1.1 200"), data
+        cursor = data[data.rindex(b'"cursor":') :].split(b'"')[3].decode()
+        if len(self.questions) > 1000:
+            self.questions.clear()
+        self.questions[data] = request(self.word, self.port, f"?after={cursor}")
+        return self.questions[data]
+
+    def note(self, fd, count):
+        """Write down who heard how many when."""
+        fds, counts, moments = self.arrivals
+        fds.append(fd)
+        counts.append(count)
+        moments.append(time.monotonic())
+
+    def until(self, heard):
+        """Go on until so much has been heard in all."""
+        end = time.monotonic() + PATIENCE_S
+        while self.heard < heard:
+            self.turn(1)
+            if time.monotonic() > end:
+                raise TimeoutError(f"{self.word}: {self.heard} of {heard} after {PATIENCE_S:.0f} s")
+
+    def one_by_one(self, messages):
+        """Say messages, each when all have heard the one before; return the deliveries."""
+        before = self.heard
+        for _ in range(messages):
+            self.publisher.say()
+            self.until(self.heard + len(self.sockets) - (self.heard - before) % len(self.sockets))
+        return self.heard - before
+
+    def answers(self, wanted):
+        """Short polls without news, as fast as they are answered."""
+        before = self.heard
+        self.until(before + wanted)
+        return self.heard - before
+
+    def keep_time(self, rate, messages):
+        """Say messages on a timetable. Returns all latencies (planned send to arrival), shortest first."""
+        self.arrivals = array("i"), array("i"), array("d")
+        start, all_ = time.monotonic() + 0.05, self.heard + messages * len(self.sockets)
+        for number in range(messages):
+            planned = start + number / rate
+            while (left := planned - time.monotonic()) > 0:
+                self.turn(left)
+            self.publisher.say()
+        end = time.monotonic() + 10
+        while self.heard < all_ and time.monotonic() < end:
+            self.turn(0.1)
+        fds, counts, moments = self.arrivals
+        self.arrivals = None
+        return self.latencies(zip(fds, counts, moments, strict=True), start, rate)
+
+    @staticmethod
+    def latencies(arrivals, start, rate):
+        """The k-th message that a listener hears is the k-th that was planned."""
+        heard, found = {}, []
+        for fd, count, moment in arrivals:
+            first = heard.get(fd, 0)
+            heard[fd] = first + count
+            found += [moment - start - number / rate for number in range(first, first + count)]
+        return sorted(found)
+
+    def close(self):
+        """Everybody leaves."""
+        for connection in [*self.sockets, self.publisher.socket]:
+            try:
+                connection.close()
+            except OSError as error:
+                if error.errno != errno.ECONNRESET:
+                    raise
+        self.poll.close()

@@ -1,0 +1,55 @@
+"""How fast the lab is, beside other servers on the same machine in the same minutes.
+
+    python -m tests.benchmarks.speed                 every row, some ten minutes
+    python -m tests.benchmarks.speed --quick         the same rows from fewer rounds
+    python -m tests.benchmarks.speed --only polls    one group of rows
+    python -m tests.benchmarks.speed --json FILE     the figures too
+
+The server has one core, the load the other, where there are two. All servers of a group stand ready at
+once and are measured in turn, round by round, so that a busy machine is busy for all of them; what counts
+is the median over the rounds, and ratios within one round. Processor time is that of the server's process,
+so a load that is too slow would not flatter anybody; its own share is printed beside.
+"""
+
+import argparse
+import gc
+import json
+import os
+import sys
+from contextlib import ExitStack
+
+from tests.benchmarks import groups
+from tests.benchmarks.machine import LOADS, description, raise_limits
+from tests.benchmarks.table import line, markdown
+
+QUICK, FULL = 3, 9
+
+
+def main():
+    """Measure, print the table; the exit code says whether every goal was met."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only", choices=list(groups.GROUPS), action="append")
+    parser.add_argument("--json", metavar="FILE")
+    options = parser.parse_args()
+    files = raise_limits()
+    os.sched_setaffinity(0, LOADS)
+    gc.disable()
+    rows = []
+    for name in options.only or groups.GROUPS:
+        with ExitStack() as stack:
+            print(f"{name} …", file=sys.stderr, flush=True)
+            found = groups.GROUPS[name](stack, QUICK if options.quick else FULL)
+            rows += found
+            print("\n".join(map(line, found)), file=sys.stderr, flush=True)
+        gc.collect()
+    machine = f"{description()}; {files} files per process"
+    print(markdown(rows, machine))
+    if options.json:
+        with open(options.json, "w", encoding="utf-8") as file:
+            json.dump({"machine": machine, "rows": [row._asdict() for row in rows]}, file, indent=1)
+    return 0 if all(row.met is not False for row in rows) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,65 @@
+"""The lab with counting switched off: `python -m tests.benchmarks.unmetered SETTINGS`, for comparison only.
+
+Nobody can switch it off in the lab. Here subclasses take the place of what counts, so that the difference
+to the lab as it is says what the meters cost.
+"""
+
+import sys
+
+from tornado.iostream import IOStream
+
+from lab.meters import Durations
+from lab.server import __main__, metering
+from lab.techniques.endpoint import Endpoint
+
+
+class Uncounted(metering.MeteredStream):
+    """A stream that counts no bytes and credits nobody."""
+
+    read_from_fd = IOStream.read_from_fd
+    write_to_fd = IOStream.write_to_fd
+    write = IOStream.write
+
+    def send(self, data):
+        sent = 0
+        if not self.writing() and not self.closed():
+            try:
+                sent = self.socket.send(data)
+            except BlockingIOError:
+                pass
+            except OSError as error:
+                self.close(exc_info=error)
+        if sent < len(data) and not self.closed():
+            IOStream.write(self, memoryview(data)[sent:])
+        return sent == len(data)
+
+    def begin(self):
+        pass
+
+    def head_ends(self):
+        pass
+
+    def claim(self, meter):
+        pass
+
+    def settle(self, parsed, nobody=None):
+        pass
+
+    def frame_in(self):
+        return 0
+
+    def reassign(self, bytes_in, bytes_out, meter):
+        pass
+
+
+def uncounted(self, batch, timed):
+    return self.now()
+
+
+metering.MeteredStream = Uncounted
+Endpoint.count = uncounted
+Durations.add = lambda self, seconds: None
+
+
+if __name__ == "__main__":
+    sys.exit(__main__.main())

@@ -1,0 +1,70 @@
+"""What every test may count on: `needs` marks for programs, and plain `async def` tests. Nothing else."""
+
+import asyncio
+import inspect
+import os
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from tests import tools
+
+if (Path(__file__).parent / "support" / "fixtures.py").exists():
+    pytest_plugins = ["tests.support.fixtures"]
+
+MISSING = pytest.StashKey[dict[str, list[str]]]()
+IN_CI = os.environ.get("CI", "").lower() == "true"
+
+
+def pytest_configure(config):
+    """Start the list of tools that were missed: name -> files of the tests that missed it."""
+    config.stash[MISSING] = {}
+
+
+def needed(item):
+    """Return the tools that the test, its class and its module ask for."""
+    return {name for mark in item.iter_markers("needs") for name in mark.args}
+
+
+def pytest_collection_modifyitems(items):
+    """Refuse a tool that is not in the table: a misspelt name would otherwise skip its test for ever."""
+    for item in items:
+        for name in needed(item) - tools.TOOLS.keys():
+            raise pytest.UsageError(f"{item.nodeid} needs {name!r}, which tests/tools.py does not know")
+
+
+@pytest.hookimpl(tryfirst=True)  # before any fixture tries to start the missing program
+def pytest_runtest_setup(item):
+    """Skip a test whose tool is missing; with CI=true fail it, so that nothing goes unproved unseen."""
+    missing = sorted(name for name in needed(item) if tools.find(name) is None)
+    for name in missing:
+        item.config.stash[MISSING].setdefault(name, []).append(item.path.name)
+    reason = "; ".join(f"{name} is missing: {tools.command(name)}" for name in missing)
+    if missing and IN_CI:
+        pytest.fail(reason, pytrace=False)
+    if missing:
+        pytest.skip(reason)
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Promise the list of missed tools as the very last lines, below pytest's own summary."""
+    config.add_cleanup(lambda: write_missing(terminalreporter, config.stash[MISSING]))
+
+
+def write_missing(reporter, missing):
+    """Say for each tool which tests went without it, and the command that gets it."""
+    verdict = "failed, because CI=true" if IN_CI else "skipped"
+    for name, files in sorted(missing.items()):
+        where = ", ".join(f"{count} in {file}" for file, count in sorted(Counter(files).items()))
+        reporter.write_line(f"{verdict}: tests without {name} ({where}). Get it with: {tools.command(name)}")
+
+
+@pytest.hookimpl(tryfirst=True)  # pytest's own answer to a coroutine is to fail it
+def pytest_pyfunc_call(pyfuncitem):
+    """Run an `async def` test in an event loop of its own."""
+    if not inspect.iscoroutinefunction(pyfuncitem.obj):
+        return None
+    wanted = inspect.signature(pyfuncitem.obj).parameters
+    asyncio.run(pyfuncitem.obj(**{name: pyfuncitem.funcargs[name] for name in wanted}))
+    return True

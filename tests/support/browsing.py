@@ -1,0 +1,96 @@
+"""A real browser for the pages of the lab: who opens them, what axe finds, pictures to look at."""
+
+import json
+import urllib.request
+import uuid
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import expect, sync_playwright
+
+from tests import tools
+
+PICTURES = Path(__file__).resolve().parent.parent.parent / "screenshots"
+PATIENCE_MS = 20_000
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+PROJECTOR, PHONE = {"width": 1280, "height": 720}, {"width": 360, "height": 740}
+
+expect.set_options(timeout=PATIENCE_MS)
+
+
+@contextmanager
+def chromium():
+    """The browser, for as long as the block runs."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=tools.find("chromium"), args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class Visitor:
+    """Somebody with a browser of their own; what its console complains of is kept, a broken policy too."""
+
+    def __init__(
+        self, browser, address, language="en", theme="light", size=PROJECTOR, motion="no-preference"
+    ):
+        self.address = address
+        self.context = browser.new_context(
+            locale=language, color_scheme=theme, viewport=size, reduced_motion=motion
+        )
+        self.complaints = []
+
+    def open(self, path):
+        """Open a page of the lab in a tab of its own."""
+        page = self.context.new_page()
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("console", self._note)
+        page.goto(self.address + path)
+        return page
+
+    def _note(self, message):
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+
+@contextmanager
+def visiting(browser):
+    """A way to let people in; at the end nobody's browser has complained of anything."""
+    visitors = []
+
+    def visit(address, **how):
+        visitors.append(Visitor(browser, address, **how))
+        return visitors[-1]
+
+    yield visit
+    for visitor in visitors:
+        visitor.context.close()
+    assert [complaint for visitor in visitors for complaint in visitor.complaints] == []
+
+
+def post(address, body="hello"):
+    """Send a message from outside any page; returns its id."""
+    message = {"mid": str(uuid.uuid4()), "username": "publisher", "body": body}
+    request = urllib.request.Request(f"{address}/sse", json.dumps(message).encode())
+    request.add_header("Content-Type", "application/json")
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)["id"]
+
+
+def meters(address):
+    """What each technique cost up to now."""
+    with urllib.request.urlopen(f"{address}/meters") as answer:
+        return json.load(answer)["techniques"]
+
+
+def barriers(page):
+    """What axe finds that keeps people out: each rule with the elements that break it."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page).response["violations"]
+    return [(rule["id"], node["html"]) for rule in found for node in rule["nodes"]]
+
+
+def picture(page, name, whole=False):
+    """Take a screenshot, so that a person can look."""
+    PICTURES.mkdir(exist_ok=True)
+    page.screenshot(path=PICTURES / f"{name}.png", full_page=whole)

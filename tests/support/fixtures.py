@@ -1,0 +1,65 @@
+"""Fixtures for every test: labs that run, a Redis to torment, and the rule that no lab writes a traceback."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.support.lab_process import LABS, LabProcess
+from tests.support.redis_server import RedisServer
+from tests.support.wire import OPEN
+
+
+@pytest.fixture(scope="session")
+def lab() -> Iterator[LabProcess]:
+    """The lab that most tests share: limits on sending lifted, everything else as it comes."""
+    process = LabProcess()
+    yield process
+    process.stop()
+
+
+@pytest.fixture(scope="session")
+def hasty_lab() -> Iterator[LabProcess]:
+    """A lab whose polls give up and whose streams show signs of life after half a second."""
+    process = LabProcess(hold=0.5, heartbeat=0.5)
+    yield process
+    process.stop()
+
+
+@pytest.fixture
+def start_lab() -> Iterator[Callable[..., LabProcess]]:
+    """Start labs of the test's own; they end with it, and so do their Redis servers."""
+    started: list[LabProcess] = []
+
+    def start(**settings) -> LabProcess:
+        started.append(LabProcess(**settings))
+        return started[-1]
+
+    yield start
+    for process in started:
+        process.stop()
+
+
+@pytest.fixture(scope="module")
+def redis_server() -> Iterator[RedisServer]:
+    """A Redis of this module's own."""
+    server = RedisServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(autouse=True)
+def no_connection_left() -> Iterator[None]:
+    """Whoever was still listening when a test ended is gone when the next one begins."""
+    yield
+    for wire in list(OPEN):
+        wire.abort()
+
+
+@pytest.fixture(autouse=True)
+def no_complaints() -> Iterator[None]:
+    """No lab writes a traceback or an error, whatever a test does to it."""
+    yield
+    complaints = {process.pid: process.complaint() for process in LABS}
+    for process in [process for process in LABS if process.over]:
+        process.forget()
+    assert not any(complaints.values()), complaints

@@ -1,0 +1,93 @@
+"""A lab in a process of its own, started and ended as its users do it. Knows nothing of HTTP."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+STOP_S = 10.0
+UNLIMITED = {"rate": 0, "per_address": 0}
+"""What a test lifts so that one address can play a whole class."""
+COMPLAINT = re.compile(r"Traceback|Uncaught|never retrieved|was never awaited|ERROR", re.IGNORECASE)
+LABS: set["LabProcess"] = set()
+"""Every lab whose stderr has not been read to its end."""
+
+
+class LabProcess:
+    """A running lab: its port, its process id, what it said on stderr."""
+
+    def __init__(self, environment: dict[str, str] | None = None, **settings) -> None:
+        settings = {"port": 0, "redis": "private", "limits": UNLIMITED} | settings
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - open for as long as the lab may speak
+        self._heard = 0
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "lab.server", json.dumps(settings)],
+            cwd=ROOT,
+            env=os.environ | (environment or {}),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+        )
+        LABS.add(self)
+        self.greeting = self._greeting()
+        self.port = self.greeting.get("port")
+
+    def _greeting(self) -> dict:
+        line = self.process.stdout.readline()
+        if not line:
+            self.kill()
+            raise AssertionError(f"The lab did not say where it listens. It said: {self.stderr()}")
+        return json.loads(line)
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        return self.process.pid
+
+    def stderr(self) -> str:
+        """Everything that the lab has said on stderr."""
+        size = os.fstat(self._stderr.fileno()).st_size
+        return os.pread(self._stderr.fileno(), size, 0).decode(errors="replace")
+
+    def complaint(self) -> str:
+        """What is new on stderr, if a traceback or an error is in it; otherwise nothing."""
+        text = self.stderr()
+        fresh, self._heard = text[self._heard :], len(text)
+        return fresh if COMPLAINT.search(fresh) else ""
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended."""
+        return self.process.poll() is not None
+
+    def signal(self, number: int) -> None:
+        """Send the process a signal."""
+        self.process.send_signal(number)
+
+    def wait(self, seconds: float = STOP_S) -> int:
+        """Wait for the end and return the exit code; `TimeoutExpired` when it does not come."""
+        return self.process.wait(seconds)
+
+    def stop(self) -> None:
+        """Close its standard input and wait until it has ended, if it has not already."""
+        self.process.stdin.close()
+        try:
+            self.wait()
+        finally:
+            self.kill()
+
+    def kill(self) -> None:
+        """End it without ceremony; its private Redis lives on until another lab starts."""
+        self.process.kill()
+        self.process.wait()
+        self.process.stdin.close()
+        self.process.stdout.close()
+
+    def forget(self) -> None:
+        """Let go of what it said."""
+        self._stderr.close()
+        LABS.discard(self)

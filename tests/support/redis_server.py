@@ -1,0 +1,67 @@
+"""A Redis of the tests' own, that may be emptied, frozen, killed and started again."""
+
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from contextlib import suppress
+
+import redis
+
+from tests import tools
+from tests.support.wire import DEADLINE_S, HOST
+
+
+class RedisServer:
+    """A Redis on a port of its own; what it holds survives a kill only when it is told to keep a log."""
+
+    def __init__(self, log: bool = False) -> None:
+        self.port = free_port()
+        self.url = f"redis://{HOST}:{self.port}/0"
+        self.client = redis.Redis(host=HOST, port=self.port)
+        self._folder = tempfile.TemporaryDirectory(prefix="pushlab-test-")
+        keep = ["--appendonly", "yes" if log else "no", "--save", ""]
+        where = ["--port", str(self.port), "--bind", HOST, "--dir", self._folder.name, "--logfile", "log"]
+        self._command = [tools.find("redis-server"), *keep, *where]
+        self.start()
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        self.process = subprocess.Popen(self._command, start_new_session=True)
+        deadline = time.monotonic() + DEADLINE_S
+        while not self.answers():
+            assert time.monotonic() < deadline, "Redis did not start"
+            time.sleep(0.005)
+
+    def answers(self) -> bool:
+        """Whether it answers."""
+        with suppress(redis.RedisError):
+            return self.client.ping()
+        return False
+
+    def freeze(self) -> None:
+        """Let it hang, as a machine without memory would."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let it go on."""
+        self.process.send_signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End it at once."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self) -> None:
+        """End it for good."""
+        self.kill()
+        self.client.close()
+        self._folder.cleanup()
+
+
+def free_port() -> int:
+    """A port that is free at this moment."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        return probe.getsockname()[1]

@@ -1,0 +1,572 @@
+"""The pages in a real browser: what the room promises by each technique, seen as its people see it."""
+
+import asyncio
+import json
+import queue
+import subprocess
+import sys
+import threading
+import urllib.request
+import uuid
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from lab.catalogue import TECHNIQUES, WORDS
+from lab.server.serving import running
+from lab.settings import Settings
+from tests import tools
+
+pytestmark = pytest.mark.needs("chromium")
+
+ROOT = Path(__file__).resolve().parent.parent
+NAME = "lab.test"
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    f"--host-resolver-rules=MAP {NAME} 127.0.0.1",
+]
+KEPT = 100
+HOSTILE_BODY = """</script><img src=x onerror="hacked=1"><script>hacked=1</script>&lt;'"\u2028 {{7*7}}"""
+HOSTILE_NAME = "<img src=x onerror=hacked=1>"
+PATIENCE_MS = 20_000
+
+each = pytest.mark.parametrize("word", WORDS)
+expect.set_options(timeout=PATIENCE_MS)
+
+
+# Labs and people ----------------------------------------------------------------------------------
+
+
+def temporary():
+    """The settings of a lab with a Redis and a room of its own, on any free port."""
+    return {"port": 0, "redis": "private", "room": f"run-{uuid.uuid4().hex}", "limits": {"rate": 0}}
+
+
+@contextmanager
+def serving(**settings):
+    """Run a lab of our own in another process; yields its address."""
+    command = [sys.executable, "-m", "lab.server", json.dumps(temporary() | settings)]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        said = json.loads(process.stdout.readline())
+        yield f"http://127.0.0.1:{said['port']}"
+        process.stdin.close()  # this is how it is told to stop
+        process.wait(timeout=PATIENCE_MS / 1000)
+
+
+class LabHere:
+    """A lab in a thread of this process, where its insides can be reached."""
+
+    def __init__(self):
+        self._started, self._over = queue.Queue(), threading.Event()
+        self._thread = threading.Thread(target=asyncio.run, args=(self._serve(),))
+
+    async def _serve(self):
+        async with running(Settings(**temporary()), temporary=True) as lab:
+            self._started.put((lab, asyncio.get_running_loop()))
+            await asyncio.to_thread(self._over.wait)
+
+    def __enter__(self):
+        self._thread.start()
+        self.lab, self.loop = self._started.get(timeout=PATIENCE_MS / 1000)
+        self.address = f"http://127.0.0.1:{self.lab.port}"
+        return self
+
+    def __exit__(self, *_):
+        self._over.set()
+        self._thread.join()
+
+    def cut(self):
+        """Close every connection without a word, as a network does; returns how many there were."""
+        cut = queue.Queue()
+
+        def close_all():
+            for stream in (streams := list(self.lab.server.open)):
+                stream.close()
+            cut.put(len(streams))
+
+        self.loop.call_soon_threadsafe(close_all)
+        return cut.get(timeout=PATIENCE_MS / 1000)
+
+
+class Guest:
+    """Somebody in the room: a page in a browser of their own."""
+
+    def __init__(self, context, address, word, clock=False):
+        self.page = context.new_page()
+        if clock:  # the page's own, so that a minute need not take one
+            self.page.clock.install()
+        self.complaints = []
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        self.page.on("console", self._note)
+        self.status = self.page.locator("[data-status]")
+        self.box = self.page.locator("form#say [name=body]")
+        self.reason = self.page.locator("#reason")
+        self.page.goto(f"{address}/room?mode={word}")
+        expect(self.status).to_have_attribute("data-status", "waiting")
+
+    def _note(self, message):
+        if message.type in ("error", "warning"):
+            self.complaints.append(message.text)
+
+    def say(self, text):
+        """Type a message and press Enter."""
+        self.box.fill(text)
+        self.box.press("Enter")
+
+    def switch(self, word):
+        """Choose another technique."""
+        self.page.click(f"[data-mode={word}]")
+
+    def lines(self, text=""):
+        """The messages in the list that hold this text."""
+        return self.page.locator("#messages [data-id]", has_text=text)
+
+    def line(self, id_):
+        """The message with this cursor."""
+        return self.page.locator(f"#messages [data-id='{id_}']")
+
+    def ids(self):
+        """The cursors of the messages in the list, from top to bottom."""
+        return self.lines().evaluate_all("lines => lines.map(line => line.dataset.id)")
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """One browser for all; every guest is in a profile of their own."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=tools.find("chromium"), args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def enter(browser):
+    """Enter the room at an address by a technique; everyone leaves at the end of the test."""
+    contexts = []
+
+    def enter(address, word, **how):
+        contexts.append(browser.new_context())
+        return Guest(contexts[-1], address, word, **how)
+
+    yield enter
+    for context in contexts:
+        context.close()
+
+
+@pytest.fixture(scope="module")
+def lab():
+    """The address of a lab that the tests of this file share; what they say in it must be their own."""
+    with serving(allow_hosts=[NAME]) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def crowded():
+    """The address of a lab in which more was said than is kept, and the ids of it all."""
+    with serving() as address:
+        yield address, [post(address) for _ in range(KEPT + 47)]
+
+
+@pytest.fixture
+def lab_here():
+    """A lab in this process."""
+    with LabHere() as lab:
+        yield lab
+
+
+def post(address, body="hello"):
+    """Send a message from outside any page; returns its id."""
+    message = {"mid": str(uuid.uuid4()), "username": "publisher", "body": body}
+    request = urllib.request.Request(f"{address}/{WORDS[0]}", json.dumps(message).encode())
+    request.add_header("Content-Type", "application/json")
+    with urllib.request.urlopen(request) as answer:
+        return json.load(answer)["id"]
+
+
+def meters(address):
+    """What each technique cost up to now."""
+    with urllib.request.urlopen(f"{address}/meters") as answer:
+        return json.load(answer)["techniques"]
+
+
+@contextmanager
+def publishing(address, interval=0.02):
+    """Send messages without a pause while the block runs; yields the growing list of their ids."""
+    ids, over = [], threading.Event()
+
+    def publish():
+        while not over.wait(interval):
+            ids.append(post(address))
+
+    thread = threading.Thread(target=publish)
+    thread.start()
+    try:
+        yield ids
+    finally:
+        over.set()
+        thread.join()
+
+
+# Chatting -----------------------------------------------------------------------------------------
+
+
+@each
+def test_two_pages_chat_both_ways(lab, enter, word):
+    """What either of two people says, both see, once; and the box is empty again."""
+    anna, ben = enter(lab, word), enter(lab, word)
+    for speaker in (anna, ben):
+        text = f"hello {uuid.uuid4()}"
+        speaker.say(text)
+        for reader in (anna, ben):
+            expect(reader.lines(text)).to_have_count(1)
+        expect(speaker.box).to_have_value("")
+
+
+@each
+def test_it_works_where_the_browser_trusts_nothing(lab, enter, word):
+    """By plain http under a host name, as on a phone in the classroom, the same page sends and receives."""
+    guest = enter(lab.replace("127.0.0.1", NAME), word)
+    assert guest.page.evaluate("isSecureContext") is False
+    text = f"from afar {uuid.uuid4()}"
+    guest.say(text)
+    expect(guest.lines(text)).to_have_count(1)
+    assert guest.complaints == []
+
+
+@each
+def test_hostile_text_stays_text(lab, enter, word):
+    """Markup in a message or in a name is shown as it was typed, and nothing of it runs, in no frame."""
+    guest = enter(lab, word)
+    guest.page.fill("#name", HOSTILE_NAME)
+    mark = str(uuid.uuid4())
+    guest.say(f"{HOSTILE_BODY} {mark}")
+    line = guest.lines(mark)
+    expect(line.locator(".body")).to_have_text(f"{HOSTILE_BODY} {mark}")
+    expect(line.locator(".name")).to_have_text(HOSTILE_NAME)
+    for frame in guest.page.frames:
+        assert frame.evaluate("document.images.length") == 0
+        assert frame.evaluate("typeof hacked") == "undefined"
+    assert guest.complaints == []
+
+
+def test_the_name_survives_a_reload(lab, enter):
+    """A name is made up for whoever comes; once changed, it stays, and messages carry it."""
+    guest = enter(lab, WORDS[-1])
+    assert guest.page.input_value("#name").startswith("Guest ")
+    guest.page.fill("#name", "李华 Li Hua")
+    guest.page.press("#name", "Enter")
+    guest.page.reload()
+    expect(guest.page.locator("#name")).to_have_value("李华 Li Hua")
+    text = f"it is me {uuid.uuid4()}"
+    guest.say(text)
+    expect(guest.lines(text)).to_contain_text("李华 Li Hua")
+
+
+# Switching ----------------------------------------------------------------------------------------
+
+
+def test_switching_in_mid_stream_loses_and_doubles_nothing(enter):
+    """Through all six and back while messages pour in, quickly and slowly: each is shown once, in order."""
+    with serving() as address:
+        guest = enter(address, WORDS[0])
+        with publishing(address) as published:
+            for word in WORDS:  # not waiting for any of them to be ready
+                guest.switch(word)
+            for word in reversed(WORDS):  # each until it has brought some
+                guest.switch(word)
+                brought = guest.lines().count()
+                guest.page.wait_for_url(f"{address}/room?mode={word}")
+                guest.page.wait_for_function(
+                    "most => document.querySelectorAll('#messages [data-id]').length > most", arg=brought + 5
+                )
+        expect(guest.line(published[-1])).to_have_count(1)
+        assert guest.ids() == published
+        assert guest.complaints == []
+        assert all(meter["receive"]["messages"] for meter in meters(address).values())
+
+
+@each
+def test_a_message_said_in_the_moment_of_switching_is_said_once(lab, enter, word):
+    """Enter, and at once another technique: the message arrives, once, and nobody is told that it failed."""
+    guest = enter(lab, word)
+    text = f"going {uuid.uuid4()}"
+    guest.box.fill(text)
+    other = WORDS[WORDS.index(word) - 1]
+    guest.page.evaluate(
+        """async (other) => {
+            await import(`/static/techniques/${other}.js`); // so that the switch waits for nothing
+            document.getElementById('say').requestSubmit();
+            document.querySelector(`[data-mode=${other}]`).click();
+        }""",
+        other,
+    )
+    expect(guest.lines(text)).to_have_count(1)
+    expect(guest.box).to_have_value("")
+    expect(guest.reason).to_have_text("")
+
+
+def test_the_switch_says_which_technique_is_in_use(lab, enter):
+    """After a switch the URL, the heading and the switch itself name the technique, and a reload keeps it."""
+    guest = enter(lab, WORDS[0])
+    guest.switch(WORDS[-1])
+    for _ in ("before", "after a reload"):
+        expect(guest.page.locator("[data-mode][aria-current=true]")).to_have_attribute("data-mode", WORDS[-1])
+        expect(guest.page.locator("#title")).to_contain_text("WebSocket")
+        assert guest.page.url == f"{lab}/room?mode={WORDS[-1]}"
+        guest.page.reload()
+
+
+# When something breaks ----------------------------------------------------------------------------
+
+
+def test_pages_come_back_after_a_restart(enter):
+    """The lab stops and starts again: pages of every technique say so, come back by themselves, and chat."""
+    with serving() as address:
+        guests = {word: enter(address, word, clock=True) for word in WORDS}
+        post(address, "before")
+        for guest in guests.values():
+            expect(guest.lines("before")).to_have_count(1)
+    for guest in guests.values():
+        guest.page.clock.fast_forward(6_000)  # later than any bye asks for: the first attempt is in vain
+        expect(guest.status).to_have_attribute("data-status", "retrying")
+    with serving(port=int(address.rpartition(":")[2])):
+        for word, guest in guests.items():
+            guest.page.clock.fast_forward(60_000)
+            expect(guest.status).to_have_attribute("data-status", "waiting")
+            expect(guest.page.locator("#messages .notice")).to_have_text("The room's history began anew")
+            guest.say(f"{word} is back")
+        for guest in guests.values():
+            for word in WORDS:
+                expect(guest.lines(f"{word} is back")).to_have_count(1)
+
+
+@pytest.mark.parametrize("word", [word for word, technique in TECHNIQUES.items() if technique.verb != "ask"])
+def test_a_page_comes_back_when_it_was_asked_to(lab_here, enter, word):
+    """A bye with a time: until then the page stays away, then it is back and has what was said meanwhile."""
+    guest = enter(lab_here.address, word, clock=True)
+    guest.page.clock.pause_at(guest.page.evaluate("Date.now()") / 1000 + 1)
+    lab_here.loop.call_soon_threadsafe(lab_here.lab.lab.room.say_goodbye, (5000, 5000))
+    expect(guest.status).to_have_attribute("data-status", "retrying")
+    id_ = post(lab_here.address)
+    requests = meters(lab_here.address)[word]["receive"]["requests"]
+    guest.page.clock.run_for(4_900)
+    assert meters(lab_here.address)[word]["receive"]["requests"] == requests
+    guest.page.clock.run_for(100)
+    expect(guest.line(id_)).to_have_count(1)
+    guest.page.clock.resume()
+    expect(guest.status).to_have_attribute("data-status", "waiting")
+    assert guest.complaints == []
+
+
+def test_a_cut_line_loses_and_doubles_nothing(lab_here, enter):
+    """All connections break without a word, three times: in a minute every page has every message, once."""
+    guests = [enter(lab_here.address, word, clock=True) for word in WORDS]
+    said = []
+    for _ in range(3):
+        said.append(post(lab_here.address))
+        for guest in guests:
+            expect(guest.line(said[-1])).to_have_count(1)
+        assert lab_here.cut() >= len(WORDS) - 1  # a short poll may just be pausing
+        said += [post(lab_here.address) for _ in range(10)]
+        for guest in guests:
+            guest.page.clock.fast_forward(60_000)
+            expect(guest.line(said[-1])).to_have_count(1)
+            expect(guest.status).to_have_attribute("data-status", "waiting")
+            assert guest.ids() == said
+
+
+@each
+def test_a_refused_message_stays_in_the_box(lab, enter, word):
+    """A message that the lab refuses is still there to be mended, and beside it the reason."""
+    guest = enter(lab, word)
+    guest.box.evaluate("box => box.removeAttribute('maxlength')")
+    text = str(uuid.uuid4())
+    guest.say(text + "!" * 500)
+    expect(guest.reason).to_contain_text("stored")
+    expect(guest.box).to_have_value(text + "!" * 500)
+    guest.say(text)
+    expect(guest.box).to_have_value("")
+    expect(guest.reason).to_have_text("")
+    expect(guest.lines(text).locator(".body")).to_have_text([text])
+
+
+@each
+def test_a_message_whose_answer_was_lost_is_stored_once(lab, enter, browser, word):
+    """Nobody knows whether it arrived; sent again, it is the same message and not a second one."""
+    lost = []
+
+    def lose_answer(route):
+        sends = route.request.method == "POST" or "/send?" in route.request.url
+        if sends and not lost:
+            lost.append(route.fetch().text())
+            route.abort()
+        else:
+            route.continue_()
+
+    def lose_ack(socket):
+        def pass_on(frame):
+            if '"ack"' in frame and not lost:
+                lost.append(frame)
+                socket.close(code=1011)
+            else:
+                socket.send(frame)
+
+        server = socket.connect_to_server()
+        server.on_message(pass_on)
+
+    context = browser.new_context()
+    context.route("**/*", lose_answer)
+    context.route_web_socket("**/*", lose_ack)
+    guest = Guest(context, lab, word)
+    text = f"lost and found {uuid.uuid4()}"
+    guest.say(text)
+    expect(guest.reason).to_contain_text("may be stored")
+    assert len(lost) == 1
+    expect(guest.status).to_have_attribute("data-status", "waiting")
+    expect(guest.lines(text)).to_have_count(1)  # it had arrived
+    guest.page.click("text=Send again")
+    expect(guest.box).to_have_value("")
+    mark = post(lab)
+    expect(guest.line(mark)).to_have_count(1)
+    expect(guest.lines(text)).to_have_count(1)
+    context.close()
+
+
+@each
+@pytest.mark.parametrize("first", ["gap", "reset"])
+def test_a_reader_is_told_what_is_missing(crowded, enter, word, first):
+    """Behind a cursor that is too old comes a gap, behind a foreign one a reset; then all that is kept."""
+    address, ids = crowded
+    after = {"gap": ids[9], "reset": "1-1"}[first]
+    guest = enter(address, word)
+    listen = """([word, after, count]) => import(`/static/techniques/${word}.js`).then(({ connect }) =>
+        new Promise((resolve) => {
+            const seen = [];
+            const onEvents = (events) => seen.push(...events) >= count && (line.close(), resolve(seen));
+            const line = connect({ after, onEvents, onStatus() {} });
+        }))"""
+    seen = guest.page.evaluate(listen, [word, after, KEPT + 1])
+    assert seen[0] == {"gap": {"type": "gap", "missed": 37}, "reset": {"type": "reset", "id": ids[46]}}[first]
+    assert [event["id"] for event in seen[1:]] == ids[-KEPT:]
+
+
+def test_a_gap_is_a_line_in_the_list(enter):
+    """Whoever was away for longer than the history reaches is told in words how many messages are missing."""
+    with serving() as address:
+        guest = enter(address, "shortpoll")
+        post(address, "the last before the tunnel")
+        expect(guest.lines()).to_have_count(1)
+        guest.page.route("**/shortpoll?*", lambda route: route.abort())
+        expect(guest.status).to_have_attribute("data-status", "retrying")
+        for _ in range(KEPT + 37):
+            post(address)
+        guest.page.unroute("**/shortpoll?*")
+        expect(guest.lines()).to_have_count(KEPT + 1)
+        expect(guest.page.locator("#messages > :nth-child(2)")).to_have_text("37 messages were missed")
+
+
+def test_a_message_that_moved_into_a_new_history_is_shown_once(lab, enter):
+    """After a reset the same message may come under a new id: its old line goes, the other old ones stay."""
+    page = enter(lab, WORDS[-1]).page
+    page.evaluate(
+        """async () => {
+            const { messageList } = await import('/static/messages.js');
+            const list = document.createElement('ol');
+            list.id = 'other';
+            document.body.append(list);
+            const message = (id, mid) => ({ type: 'message', id, mid, username: 'a', body: mid, time: 0 });
+            const { show } = messageList(list);
+            show([message('1-1', 'kept'), message('1-2', 'lost'), message('1-2', 'lost')]);
+            show([{ type: 'reset', id: '2-0' }, message('2-1', 'kept'), message('2-2', 'new')]);
+        }"""
+    )
+    lines = page.locator("#other > li").evaluate_all(
+        "lines => lines.map(line => line.dataset.id ?? 'notice')"
+    )
+    assert lines == ["1-2", "notice", "2-1", "2-2"]
+
+
+def test_a_hidden_page_says_that_it_is_hidden(lab, enter):
+    """In the background the state is `hidden`, and in front again what it was."""
+    guest = enter(lab, WORDS[-1])
+    hide = """hidden => {
+        Object.defineProperty(document, 'hidden', { configurable: true, get: () => hidden });
+        document.dispatchEvent(new Event('visibilitychange'));
+    }"""
+    for hidden, state in ((True, "hidden"), (False, "waiting")):
+        guest.page.evaluate(hide, hidden)
+        expect(guest.status).to_have_attribute("data-status", state)
+
+
+def test_the_pauses_grow_and_are_random(lab, enter):
+    """After k failures a page waits a random part of min(30 s, 0.5 s * 2^k)."""
+    page = enter(lab, WORDS[0]).page
+    drawn = page.evaluate(
+        """async () => {
+            const { backoff } = await import('/static/techniques/shared.js');
+            return [...Array(20).keys()].map((k) => Array.from({ length: 500 }, () => backoff(k)));
+        }"""
+    )
+    for failures, pauses in enumerate(drawn):
+        most = min(30_000, 500 * 2**failures)
+        assert 0 <= min(pauses) < 0.1 * most
+        assert 0.9 * most < max(pauses) <= most
+
+
+# All pages ----------------------------------------------------------------------------------------
+
+
+def test_no_page_complains(lab, enter):
+    """From the way in through every technique: no policy violated, nothing missing, no error."""
+    guest = enter(lab, WORDS[0])
+    guest.page.goto(f"{lab}/")
+    assert guest.page.locator(".card .button").count() == len(WORDS)
+    guest.page.click(".card .button >> nth=0")
+    for word in WORDS:
+        guest.switch(word)
+        guest.page.wait_for_url(f"{lab}/room?mode={word}")
+        expect(guest.status).to_have_attribute("data-status", "waiting")
+        text = f"{word} {uuid.uuid4()}"
+        guest.say(text)
+        expect(guest.lines(text)).to_have_count(1)
+    assert guest.complaints == []
+
+
+def test_the_console_shows_live_meters(lab_here, enter):
+    """The teacher sees which Redis is in use, who is here, what it costs, and what was not measured."""
+    guest = enter(lab_here.address, "sse")
+    guest.page.fill("#name", "Li Hua")
+    guest.page.press("#name", "Enter")
+    teacher = enter(lab_here.address, "websocket")
+    teacher.page.goto(f"{lab_here.address}/teacher?token={lab_here.lab.key.token}")
+    expect(teacher.page.locator("main")).to_contain_text(lab_here.lab.lab.backend)
+    row = teacher.page.locator("[data-meters=sse]")
+    expect(row.locator("[data-figure='receive.delivery_s.p50']")).to_have_text("not measured yet")
+    guest.say("hello")
+    expect(guest.lines("hello")).to_have_count(1)
+    expect(row.locator("[data-figure='receive.messages']")).to_have_text("1")
+    expect(row.locator("[data-figure='open']")).to_have_text("1")
+    expect(teacher.page.locator("#guests")).to_contain_text("Li Hua")
+    assert teacher.complaints == []
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+def test_every_page_fits_the_screen(lab_here, browser, width):
+    """On a telephone and on a projector nothing sticks out sideways, and what is touched is 44 px high."""
+    context = browser.new_context(viewport={"width": width, "height": 720})
+    page = context.new_page()
+    for path in ("/", "/room", f"/teacher?token={lab_here.lab.key.token}"):
+        page.goto(lab_here.address + path)
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        for target in page.locator("a, button, input, select, summary").locator("visible=true").all():
+            assert target.bounding_box()["height"] >= 44
+    context.close()

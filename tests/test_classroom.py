@@ -1,0 +1,450 @@
+"""The classroom in a real browser: phones join, doors open, everybody can read it, and how it looks."""
+
+import json
+import re
+import urllib.request
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect, sync_playwright
+
+from lab.catalogue import WORDS
+from lab.server.network import adapters
+from tests import tools
+from tests.support.lab_process import ROOT
+from tests.test_browser import ARGUMENTS, Guest, LabHere, post, publishing
+
+pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(180)]
+
+SHOTS = ROOT / "screenshots"
+PAGES = {"join": "/", "room": f"/room?mode={WORDS[1]}", "teacher": "/teacher"}
+LANGUAGES = ("en", "zh-CN")
+PROJECTOR, PHONE = {"width": 1280, "height": 720}, {"width": 360, "height": 740}
+SMALLEST_PX = 16
+each_page = pytest.mark.parametrize("name", PAGES)
+each_language = pytest.mark.parametrize("language", LANGUAGES)
+
+
+class Class(LabHere):
+    """A lab in this process, whose teacher can be let in."""
+
+    def knock(self, door, **wanted):
+        """Do what a teacher's script does; returns what the lab says."""
+        request = urllib.request.Request(f"{self.address}/teacher/{door}", json.dumps(wanted).encode())
+        request.add_header("Content-Type", "application/json")
+        request.add_header("Authorization", f"Bearer {self.lab.key.token}")
+        with urllib.request.urlopen(request) as answer:
+            return json.load(answer)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """One browser for all."""
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=tools.find("chromium"), args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def school():
+    """A class of the test's own."""
+    with Class() as school:
+        yield school
+
+
+@pytest.fixture(scope="module")
+def settled():
+    """A class in which everything has been used, for those who only look."""
+    with Class() as school:
+        for body in ("Hello everyone!", "看到这条消息时，看右下角的数字", "<b>&amp;</b>"):
+            post(school.address, body)
+        yield school
+
+
+@pytest.fixture
+def open_page(browser):
+    """Open pages, each in a profile of its own; afterwards nobody may have complained."""
+    contexts, complaints = [], []
+
+    def open_page(school, path, teacher=False, language="en", **options):
+        contexts.append(context := browser.new_context(locale=language, **options))
+        page = context.new_page()
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda m: complaints.append(m.text) if m.type in ("error", "warning") else None)
+        if teacher:
+            page.goto(f"{school.address}/teacher?token={school.lab.key.ticket()}")
+        page.goto(school.address + path)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def on_the_air(page):
+    """Wait until the page has heard the news."""
+    page.wait_for_function("() => /[0-9]/.test(document.querySelector('#here, #count')?.textContent)")
+
+
+# The way in ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.skipif(not adapters(), reason="this machine is in no network")
+def test_one_button_lets_phones_join(school, open_page):
+    """The teacher presses it, the code and the address appear for everyone, and that address answers."""
+    student = open_page(school, "/")
+    expect(student.locator("#qr")).to_be_hidden()
+    expect(student.locator("#open")).to_have_count(0)
+    teacher = open_page(school, "/", teacher=True)
+    teacher.click("#open button")
+    for page in (teacher, student):
+        expect(page.locator("#qr")).to_be_visible()
+        expect(page.locator("#address")).to_have_text(re.compile(rf"^[\d.]+:{school.lab.port}$"))
+        assert page.evaluate("async () => (await document.querySelector('#qr').decode(), true)")
+    expect(teacher.locator("#tested")).to_contain_text("reaches itself")
+    teacher.set_viewport_size(PROJECTOR)
+    teacher.keyboard.press("p")
+    SHOTS.mkdir(exist_ok=True)
+    teacher.screenshot(path=SHOTS / "join-open-projector-en.png")
+    assert teacher.evaluate("document.documentElement.scrollHeight") <= PROJECTOR["height"]
+    phone = open_page(school, "/")
+    phone.goto(f"http://{teacher.inner_text('#address')}/room?mode=sse")
+    expect(phone.locator("[data-status]")).to_have_attribute("data-status", "waiting")
+    expect(teacher.locator("#count")).to_have_text("1")
+    expect(teacher.locator("[data-card=sse] [data-figure=here]")).to_have_text("1")
+
+
+def test_a_card_says_only_what_was_measured(school, open_page):
+    """Before anything happened: not measured yet. Afterwards: what the meters say."""
+    page = open_page(school, "/")
+    cost = page.locator("[data-card=sse] [data-figure=bytes]")
+    expect(cost).to_have_text("not measured yet")
+    reader = open_page(school, "/room?mode=sse")
+    expect(reader.locator("[data-status]")).to_have_attribute("data-status", "waiting")
+    for _ in range(3):
+        post(school.address)
+    expect(reader.locator("[data-id]")).to_have_count(3)
+    expect(page.locator("[data-card=sse] [data-figure=p50]")).to_have_text(re.compile(r"^[\d.]+ ms$"))
+    expect(page.locator("[data-card=longpoll] [data-figure=bytes]")).to_have_text("not measured yet")
+    with urllib.request.urlopen(f"{school.address}/meters") as answer:
+        meter = json.load(answer)["techniques"]["sse"]["receive"]
+    each = (meter["bytes_in"] + meter["bytes_out"]) / meter["messages"]
+    shown = page.evaluate("async (n) => (await import('/static/i18n.js')).bytes(n)", each)
+    expect(cost).to_have_text(shown)
+
+
+# The room -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_the_footer_counts_what_this_browser_costs(school, open_page, word):
+    """Useful bytes are the messages' own length; all bytes are what the server's meters say."""
+    page = open_page(school, f"/room?mode={word}")
+    expect(page.locator("[data-status]")).to_have_attribute("data-status", "waiting")
+    sizes = []
+    for number in range(5):
+        post(school.address, f"message {number}")
+    expect(page.locator("[data-id]")).to_have_count(5)
+    with urllib.request.urlopen(f"{school.address}/history") as answer:
+        sizes = [
+            len(json.dumps(m, ensure_ascii=False, separators=(",", ":")).encode())
+            for m in json.load(answer)["messages"]
+        ]
+    expect(page.locator("[data-tally=useful]")).to_have_text(as_bytes(page, sum(sizes)))
+    page.wait_for_function("() => /\\d/.test(document.querySelector('[data-tally=down]').textContent)")
+    if word != "shortpoll":  # which never stands still
+        page.wait_for_timeout(2200)
+        with urllib.request.urlopen(f"{school.address}/meters") as answer:
+            meter = json.load(answer)["techniques"][word]["receive"]
+        expect(page.locator("[data-tally=down]")).to_have_text(as_bytes(page, meter["bytes_out"]))
+        expect(page.locator("[data-tally=up]")).to_have_text(as_bytes(page, meter["bytes_in"]))
+
+
+def as_bytes(page, count):
+    """A count of bytes as the page says it."""
+    return page.evaluate("async (n) => (await import('/static/i18n.js')).bytes(n)", count)
+
+
+def test_hostile_names_stay_text(school, open_page):
+    """Markup in a name is shown as it was typed wherever names are shown, and nothing of it runs."""
+    name = "<img src=x onerror=hacked=1>"
+    watching = [open_page(school, "/teacher", teacher=True), open_page(school, "/room?mode=sse")]
+    expect(watching[1].locator("#here")).to_have_text("1 here")
+    guest = open_page(school, "/room?mode=sse")
+    guest.evaluate("name => sessionStorage.setItem('pushlab-name', name)", name)
+    guest.reload()
+    expect(watching[0].locator("#guests")).to_contain_text(name)
+    expect(watching[1].locator(".company")).to_contain_text(name)
+    for page in watching:
+        assert page.evaluate("document.images.length") == 0
+        assert page.evaluate("typeof hacked") == "undefined"
+
+
+def test_a_message_says_how_long_it_took(school, open_page):
+    """What was said before one came has no time; what comes now has."""
+    post(school.address, "old")
+    page = open_page(school, "/room?mode=websocket")
+    expect(page.locator("[data-id]")).to_have_count(1)
+    page.wait_for_timeout(1000)
+    post(school.address, "new")
+    expect(page.locator("[data-id]", has_text="new").locator(".delivery")).to_have_text(
+        re.compile(r"^(after|within) [\d.]+ ms$")
+    )
+    expect(page.locator("[data-id]", has_text="old").locator(".delivery")).to_have_text("")
+
+
+def test_people_are_seen_to_come_and_go(school, open_page):
+    """Arrivals and departures are lines in the room, for those who poll too; nobody sees their own."""
+    anna = open_page(school, f"/room?mode={WORDS[0]}")
+    expect(anna.locator("#here")).to_have_text("1 here")
+    ben = open_page(school, f"/room?mode={WORDS[0]}", language="zh-CN")
+    expect(anna.locator(".company")).to_contain_text("游客2 joined")
+    expect(ben.locator("#here")).to_have_text("2 人在场")
+    ben.close()
+    expect(anna.locator(".company")).to_contain_text("游客2 left")
+    assert "Guest 1" not in anna.inner_text("#messages")
+
+
+def test_the_pause_is_said_in_seconds(school, browser):
+    """When the line is lost the page says when it will try again."""
+    context = browser.new_context()
+    guest = Guest(context, school.address, "shortpoll", clock=True)
+    guest.page.evaluate("Math.random = () => 0.99")
+    guest.page.route("**/shortpoll?*", lambda route: route.abort())
+    for _ in range(4):
+        guest.page.clock.run_for(10_000)
+    expect(guest.status).to_have_text(re.compile(r"reconnecting in \d+ s"))
+    context.close()
+
+
+def test_a_hidden_page_is_left_out(school, open_page):
+    """In the background a page is marked for the teacher, and its delivery times are not taken."""
+    page = open_page(school, "/room?mode=sse")
+    teacher = open_page(school, "/teacher", teacher=True)
+    expect(page.locator("[data-status]")).to_have_attribute("data-status", "waiting")
+    page.evaluate(
+        """() => { Object.defineProperty(document, 'hidden', { configurable: true, get: () => true });
+            document.dispatchEvent(new Event('visibilitychange')); }"""
+    )
+    expect(teacher.locator("#guests")).to_contain_text("(in the background)")
+    post(school.address)
+    expect(page.locator("[data-id]")).to_have_count(1)
+    receive = school.lab.lab.meters.techniques["sse"].receive
+    assert (receive.messages, receive.delivery.count) == (1, 0)
+
+
+# The teacher --------------------------------------------------------------------------------------
+
+
+def test_simulated_students_come_and_go(school, open_page):
+    """Started, they listen by every technique that was ticked, and say what they are; stopped, they end."""
+    teacher = open_page(school, "/teacher", teacher=True)
+    page = open_page(school, "/")
+    expect(page.locator("#simulated")).to_be_hidden()
+    teacher.uncheck("#crew [value=shortpoll]")
+    teacher.fill("#crew [name=each]", "2")
+    teacher.fill("#crew [name=rate]", "10")
+    teacher.fill("#crew [name=rtt_ms]", "100")
+    teacher.click("#crew [value=start]")
+    expect(teacher.locator("#crew-state")).to_contain_text("10 simulated")
+    expect(teacher.locator("#crew-state")).to_contain_text("round trip 100 ms, simulated")
+    for word in WORDS[1:]:
+        expect(teacher.locator(f"[data-meters={word}] [data-figure=open]")).to_have_text(
+            re.compile("^[12]$"), timeout=30_000
+        )
+    expect(page.locator("#simulated")).to_be_visible()
+    expect(page.locator("#count")).to_have_text("0")
+    reader = open_page(school, "/room")
+    expect(reader.locator("#messages .name").first).to_have_text("simulated · 模拟")
+    teacher.click("#crew [value=stop]")
+    expect(teacher.locator("#crew-state")).to_have_text("none")
+    for word in WORDS[1:]:
+        expect(teacher.locator(f"[data-meters={word}] [data-figure=open]")).to_have_text(re.compile("^[01]$"))
+
+
+def test_the_bet(school, open_page):
+    """A phone votes and may change its mind; then the bars tell the truth; then it is over."""
+    teacher = open_page(school, "/teacher", teacher=True)
+    phone = open_page(school, "/room?mode=sse")
+    other = open_page(school, "/room?mode=longpoll")
+    wall = open_page(school, "/")
+    teacher.click("[data-door=bet] [value=open]")
+    for word in ("jsonp", "longpoll"):
+        phone.click(f"[data-bet={word}] button")
+    other.click("[data-bet=sse] button")
+    expect(wall.locator("#bet-state")).to_contain_text("2")
+    assert [Axe().run(page).violations_count for page in (teacher, phone, wall)] == [0, 0, 0]
+    expect(wall.locator("[data-bet=longpoll] .votes")).to_be_hidden()
+    teacher.click("[data-door=bet] [value=count]")
+    expect(wall.locator("#bet-state")).to_contain_text("voting is over")
+    for reader in (phone, other):
+        expect(reader.locator("[data-status]")).to_have_attribute("data-status", "waiting")
+    post(school.address)
+    expect(wall.locator("[data-bet=longpoll] .votes")).to_have_text("votes: 1")
+    expect(wall.locator("[data-bet=sse] .truth")).to_have_text(re.compile(r"^\d+ B$"))
+    expect(phone.locator("#bet-state")).to_contain_text("right")
+    assert [Axe().run(page).violations_count for page in (teacher, phone, wall)] == [0, 0, 0]
+    expect(other.locator("#bet-state")).to_contain_text("long polling")
+    teacher.click("[data-door=bet] [value=close]")
+    expect(phone.locator("#bet")).to_be_hidden()
+
+
+def test_reset_keeps_the_meters_adding_up(school, open_page):
+    """With open streams and polls the sums still agree, and nothing of before is left."""
+    pages = [open_page(school, f"/room?mode={word}") for word in WORDS]
+    with publishing(school.address) as published:
+        for page in pages:
+            expect(page.locator("[data-id]").nth(3)).to_be_visible()
+    for page in pages:
+        expect(page.locator(f"[data-id='{published[-1]}']")).to_have_count(1)
+    school.knock("reset")
+    post(school.address, "after the reset")
+    for page in pages:
+        expect(page.locator("[data-id]", has_text="after the reset")).to_have_count(1)
+        page.close()
+    meters = settled_meters(school)
+    for way in ("bytes_in", "bytes_out"):
+        parts = [both[d][way] for both in meters["techniques"].values() for d in ("receive", "send")]
+        assert sum(parts) + meters["other"][way] == meters["total"][way]
+    assert all(both["receive"]["messages"] == 1 for both in meters["techniques"].values())
+
+
+def settled_meters(school):
+    """The meters, once every page is gone."""
+    for _ in range(100):
+        with urllib.request.urlopen(f"{school.address}/meters") as answer:
+            meters = json.load(answer)
+        if not any(both["open"] for both in meters["techniques"].values()):
+            break
+    return meters
+
+
+def test_newcomers_get_what_the_teacher_says(school, open_page):
+    """All of one technique, as long as they do not choose another."""
+    teacher = open_page(school, "/teacher", teacher=True)
+    with teacher.expect_response("**/teacher/assign"):
+        teacher.select_option("[name=to]", "jsonp")
+    page = open_page(school, "/room")
+    expect(page.locator("[aria-current=true]")).to_have_attribute("data-mode", "jsonp")
+
+
+def test_the_export_says_what_it_is(school, open_page):
+    """JSON with its conditions, CSV with a line per technique and direction, simulated or not."""
+    teacher = open_page(school, "/teacher", teacher=True)
+    for ending in ("json", "csv"):
+        with teacher.expect_download() as download:
+            teacher.click(f"[href$='.{ending}']")
+        text = download.value.path().read_text("utf-8")
+        if ending == "json":
+            assert json.loads(text)["simulated"] is False
+        else:
+            assert len(text.splitlines()) == 1 + 2 * len(WORDS)
+
+
+def test_the_lamp_tells(school, open_page):
+    """The console says whether the laptop keeps up, with the figures that it judges by."""
+    teacher = open_page(school, "/teacher", teacher=True)
+    expect(teacher.locator("[data-strain=lag]")).to_have_text(re.compile(r"^[\d.]+ m?s$"))
+    expect(teacher.locator("#verdict")).to_contain_text("laptop")
+
+
+# For everybody ------------------------------------------------------------------------------------
+
+
+@each_page
+@each_language
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_axe_finds_nothing(settled, open_page, name, language, theme):
+    """Nothing that keeps people with poor sight or without a mouse out, in any theme or language."""
+    page = open_page(settled, PAGES[name], teacher=True, language=language, color_scheme=theme)
+    on_the_air(page)
+    assert page.get_attribute("html", "data-theme") == theme
+    page.evaluate("document.querySelector('main').append(document.createElement('input'))")
+    assert Axe().run(page).violations_count == 1, "axe must find a box without a name"
+    page.reload()
+    on_the_air(page)
+    for key in ("", "?"):
+        if key:
+            page.keyboard.press(key)
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+
+
+@each_page
+def test_keys_do_what_help_says(settled, open_page, name):
+    """P is the projector, T the other theme, ? help; but in a box they are letters."""
+    page = open_page(settled, PAGES[name], teacher=True)
+    root = page.locator("html")
+    page.keyboard.press("p")
+    expect(root).to_have_attribute("data-view", "projector")
+    assert "view=projector" in page.url
+    page.keyboard.press("p")
+    page.keyboard.press("t")
+    expect(root).to_have_attribute("data-theme", "dark")
+    page.reload()
+    expect(root).to_have_attribute("data-theme", "dark")
+    page.keyboard.press("?")
+    expect(page.locator("#help")).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(page.locator("#help")).to_be_hidden()
+    if name == "room":
+        page.focus("[name=body]")
+        page.keyboard.type("top?")
+        expect(page.locator("[name=body]")).to_have_value("top?")
+
+
+def test_the_language_changes_in_place(settled, open_page):
+    """The switch keeps the page and what is in its address, and the choice lasts."""
+    page = open_page(settled, "/room?mode=sse")
+    page.click("[data-mode=jsonp]")
+    page.wait_for_url("**mode=jsonp")
+    page.click("[data-lang=zh-CN]")
+    expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+    expect(page.locator("[aria-current=true]")).to_have_attribute("data-mode", "jsonp")
+    page.goto(settled.address)
+    expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+
+
+def test_the_keyboard_alone_is_enough(settled, open_page):
+    """Tab reaches everything that can be clicked, shows where one is, and is never trapped."""
+    page = open_page(settled, "/room?mode=sse")
+    on_the_air(page)
+    reached = set()
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.outerHTML.slice(0, 120)"))
+    wanted = page.locator("a, button, input").locator("visible=true")
+    assert all(html[:120] in reached for html in wanted.evaluate_all("all => all.map((e) => e.outerHTML)"))
+
+
+# Pictures -----------------------------------------------------------------------------------------
+
+
+@each_page
+@each_language
+@pytest.mark.parametrize("screen", ["projector", "phone"])
+def test_a_picture_of_every_page(settled, open_page, name, language, screen):
+    """For a person to look at; nothing sticks out, on a projector nothing is small or must be scrolled."""
+    size = {"projector": PROJECTOR, "phone": PHONE}[screen]
+    page = open_page(settled, PAGES[name], teacher=name == "teacher", language=language, viewport=size)
+    if screen == "projector":
+        page.keyboard.press("p")
+    on_the_air(page)
+    SHOTS.mkdir(exist_ok=True)
+    page.screenshot(path=SHOTS / f"{name}-{screen}-{language}.png", full_page=screen == "phone")
+    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    if screen == "projector":
+        assert name == "teacher" or page.evaluate("document.documentElement.scrollHeight") <= size["height"]
+        assert smallest_text(page) >= SMALLEST_PX
+
+
+def smallest_text(page):
+    """The size of the smallest text that is shown, in px."""
+    return page.evaluate(
+        """() => Math.min(...[...document.querySelectorAll('main *')]
+            .filter((e) => e.checkVisibility() && [...e.childNodes].some((n) => n.nodeType === 3 &&
+                /\\S/.test(n.data)))
+            .map((e) => parseFloat(getComputedStyle(e).fontSize)))"""
+    )

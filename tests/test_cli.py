@@ -1,0 +1,235 @@
+"""The command line: what it prints, where, and how it exits."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from lab.catalogue import WORDS
+from lab.settings import LIMITS
+
+ROOT = Path(__file__).resolve().parent.parent
+CAPTURED = {"cwd": ROOT, "capture_output": True, "text": True}
+QUICK = ["-c", "3", "-r", "5", "-d", "1s", "--redis", "private"]
+
+
+def run_lab(*arguments, **options):
+    """Run the command and wait for its end."""
+    command = [sys.executable, "run_lab.py", *arguments]
+    done = subprocess.run(command, **CAPTURED, timeout=50, check=False, **options)
+    assert "Traceback" not in done.stdout + done.stderr
+    return done
+
+
+def free_port():
+    """A port that nobody uses just now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+class Serving:
+    """The command as a running server."""
+
+    def __init__(self, *arguments):
+        command = [sys.executable, "run_lab.py", "--no-browser", "--redis", "private", *arguments]
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+        self.process = subprocess.Popen(command, cwd=ROOT, text=True, **pipes)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.terminate()
+        self.process.communicate(timeout=20)
+
+    def read_until(self, text):
+        """What it printed, up to the line that holds this text."""
+        lines = []
+        for line in self.process.stdout:
+            lines.append(line)
+            if text in line:
+                return "".join(lines)
+        raise AssertionError("".join(lines))
+
+
+def test_one_technique_prints_its_figures():
+    """`--mode longpoll` prints conditions, figures, where they come from, and exits 0 within 79 columns."""
+    done = run_lab("--mode", "longpoll", *QUICK)
+    assert done.returncode == 0 and done.stderr == ""
+    for part in ("3 clients", "5 msg/s", "longpoll", "Measured:", "Latency:", "Redis:", "Nothing lost"):
+        assert part in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 79
+
+
+def test_all_techniques_print_one_comparison():
+    """`--mode all` prints a line and a bar for each technique."""
+    done = run_lab("--mode", "all", *QUICK)
+    assert done.returncode == 0
+    for word in WORDS:
+        assert len(re.findall(rf"^{word} ", done.stdout, re.MULTILINE)) == 2
+
+
+def test_json_stands_alone_on_standard_output():
+    """With `--json` standard output is one JSON document and nothing else."""
+    done = run_lab("--mode", "sse", "--json", *QUICK)
+    assert [run["mode"] for run in json.loads(done.stdout)["runs"]] == ["sse"]
+    assert done.stderr == ""
+
+
+def test_files_are_written(tmp_path):
+    """`--json FILE` and `--csv FILE` write files, and the table is printed all the same."""
+    files = ["--json", str(tmp_path / "r.json"), "--csv", str(tmp_path / "r.csv")]
+    done = run_lab("--mode", "sse", *files, *QUICK)
+    assert "Nothing lost" in done.stdout
+    assert json.loads((tmp_path / "r.json").read_text())["schema"] == "pushlab.run/1"
+    assert len((tmp_path / "r.csv").read_text().splitlines()) == 2
+
+
+def test_a_plot_and_a_report_are_written(tmp_path):
+    """`--plot FILE` draws the comparison and `--report FILE` writes one page, after a slow link as well."""
+    files = ["--plot", str(tmp_path / "p.svg"), "--report", str(tmp_path / "r.html")]
+    done = run_lab("--mode", "sse", *files, *QUICK, "--rtt", "20ms", "--bandwidth", "1Mbit")
+    assert done.returncode == 0 and "20 ms round trip added, 1 Mbit/s each" in done.stdout
+    assert "<svg" in (tmp_path / "p.svg").read_text() and "20" in (tmp_path / "r.html").read_text()
+
+
+def test_a_link_in_one_word():
+    """`--network 4g` stands for a round trip, a jitter and a bandwidth; what is said beside it wins."""
+    done = run_lab("--mode", "sse", "--network", "4g", "--rtt", "10ms", "--json", *QUICK)
+    conditions = json.loads(done.stdout)["conditions"]
+    assert (conditions["rtt_s"], conditions["jitter_s"], conditions["bandwidth"]) == (0.01, 0.005, 20e6)
+
+
+def test_rounds_come_with_their_interval():
+    """With `--rounds` the table says how sure the medians are, within 79 columns."""
+    done = run_lab("--mode", "sse", "--rounds", "2", *QUICK)
+    assert "95 % bootstrap interval over rounds" in done.stdout and "theory" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 79
+
+
+def test_an_ascii_terminal_gets_plain_characters():
+    """A terminal without UTF-8 gets bars of ASCII and no crash."""
+    done = run_lab("--mode", "sse", *QUICK, env=os.environ | {"PYTHONIOENCODING": "ascii", "NO_COLOR": "1"})
+    assert done.returncode == 0 and "#" in done.stdout and "\x1b" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [["--mode", "carrier-pigeon"], ["--limit", "patience=3"], ["--limit", "rate=-1"],
+     ["--mode", "sse", "-d", "soon"], ["--mode", "sse", "-c", "0"], ["--mode", "sse", "-r", "nan"],
+     ["--port", "many"], ["--port", "99999"],
+     ["--mode", "sse", "--bandwidth", "wide"], ["--mode", "sse", "--plot", "p.gif"],
+     ["--mode", "sse", "--report", "no/such/folder/r.html"], ["--mode", "sse", "--csv", "/"]],
+)  # fmt: skip
+def test_wrong_usage_exits_2(wrong):
+    """What the command line does not understand is said, with exit code 2."""
+    done = run_lab(*wrong)
+    assert done.returncode == 2 and done.stdout == "" and done.stderr
+
+
+@pytest.mark.parametrize("mode", [[], ["--mode", "sse"]])
+def test_a_redis_that_is_not_there_exits_3(mode):
+    """A Redis that was asked for and does not answer is an error, never a silent fallback."""
+    done = run_lab(*mode, "--no-browser", "--redis", f"redis://:secret@127.0.0.1:{free_port()}/0")
+    assert done.returncode == 3 and "does not answer" in done.stderr
+    assert "secret" not in done.stderr
+
+
+def test_no_lab_at_the_url_exits_3():
+    """`--url` without a lab behind it is said, with exit code 3."""
+    assert run_lab("--mode", "sse", "--url", f"http://127.0.0.1:{free_port()}").returncode == 3
+
+
+@pytest.mark.parametrize("mode", [[], ["--mode", "sse"]])
+def test_a_busy_port_exits_3_with_the_command_that_works(mode):
+    """A port that was asked for and is busy ends with the command that would work."""
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        port = busy.getsockname()[1]
+        done = run_lab(*mode, "--no-browser", "--redis", "private", "--port", str(port))
+    assert done.returncode == 3 and f"--port {port + 1}" in done.stderr
+
+
+def test_the_usual_port_busy_means_the_next_one():
+    """Without `--port` the next free port is taken, and the screen says so."""
+    with Serving() as first, Serving() as second:
+        one = re.search(r"Local +http://127.0.0.1:(\d+)/", first.read_until("Ctrl-C"))[1]
+        other = re.search(r"Local +http://127.0.0.1:(\d+)/", second.read_until("Ctrl-C"))[1]
+        assert one != other
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_serving_stops_cleanly(number):
+    """The lab says where it is, serves, and is gone within two seconds of Ctrl-C or SIGTERM, exit code 0."""
+    with Serving("--port", str(free_port())) as serving:
+        said = serving.read_until("Ctrl-C")
+        for part in ("Push Lab", "Tornado", "Redis:", "Local", "Teacher", "token=", "Network"):
+            assert part in said
+        url = re.search(r"Local +(\S+)", said)[1]
+        for path in ("", "room?mode=sse", "history", "meters", "metrics", "healthz", "readyz"):
+            assert urllib.request.urlopen(url + path, timeout=10).status == 200
+        began = time.monotonic()
+        serving.process.send_signal(number)
+        assert serving.process.wait(timeout=10) == 0
+        assert time.monotonic() - began < 2
+
+
+def test_ctrl_c_in_a_measured_run_leaves_a_partial_summary():
+    """Ctrl-C stops a run, prints what there is, marked partial, and exits 130."""
+    command = [sys.executable, "run_lab.py", "--mode", "sse", "-d", "60s", "-r", "20", "--redis", "private"]
+    port = free_port()
+    process = subprocess.Popen(
+        [*command, "--port", str(port)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    wait_for_deliveries(port)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=20)
+    assert process.returncode == 130 and "PARTIAL" in out and "Traceback" not in out + err
+
+
+def wait_for_deliveries(port):
+    """Wait until a measured lab has delivered something."""
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/meters", timeout=5) as answer:
+                if json.load(answer)["techniques"]["sse"]["receive"]["messages"]:
+                    return
+        except OSError:
+            pass  # not yet listening
+        time.sleep(0.05)
+    raise AssertionError("nothing was delivered")
+
+
+def test_help_names_every_option_in_groups():
+    """`--help` shows the options in groups, with examples in both languages."""
+    done = run_lab("--help")
+    assert done.returncode == 0
+    groups = ("serve / 开课", "measure / 测量", "output / 输出", "examples / 示例")
+    for part in (*groups, "--clients", "--lan", *LIMITS):
+        assert part in done.stdout
+
+
+def test_version_is_said():
+    """`--version` says which lab this is."""
+    assert run_lab("--version").stdout.startswith("Push Lab 1.")
+
+
+def loaded_by(code):
+    """The modules that this code loads."""
+    command = [sys.executable, "-c", f"import sys; {code}; print(*sys.modules)"]
+    return set(subprocess.run(command, **CAPTURED, check=True).stdout.split())
+
+
+def test_importing_the_lab_is_cheap():
+    """`import lab` loads neither tornado's server nor matplotlib; the server loads no experiment code."""
+    assert not {"matplotlib", "tornado.web"} & loaded_by("import lab; lab.compare")
+    assert not {"matplotlib", "lab.experiment", "aiohttp", "rich"} & loaded_by("import lab.server.classroom")

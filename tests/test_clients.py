@@ -1,0 +1,100 @@
+"""The lab's own Python clients: they stay with it, whatever the lab does."""
+
+import asyncio
+import contextlib
+import random
+import socket
+import uuid
+
+import pytest
+
+from lab.catalogue import WORDS, client_side
+from lab.clients.link import Link, Refused
+from lab.clients.listening import keep_listening
+from lab.server.serving import running
+from lab.settings import Settings
+
+
+def settings(port=0):
+    """A lab that refuses nothing and comes back at once."""
+    return Settings(port=port, redis="private", room=f"run-{random.getrandbits(40):x}", limits={"rate": 0})
+
+
+class Listening:
+    """A client that keeps listening in the background; `events` is what it heard."""
+
+    def __init__(self, word, port, **options):
+        self.events = []
+        self.link = Link(url=f"http://127.0.0.1:{port}", hear=self.events.extend, interval=0.05, **options)
+        self.task = asyncio.create_task(keep_listening(word, self.link))
+
+    async def hears(self, kind, count):
+        """Wait until it has heard so many events of a kind; returns them."""
+        async with asyncio.timeout(15):
+            while len(found := [event for event in self.events if event["type"] == kind]) < count:
+                if self.task.done():
+                    self.task.result()
+                await asyncio.sleep(0.01)
+        return found
+
+    async def __aenter__(self):
+        return self
+
+    async def __aexit__(self, *_):
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+        await self.link.__aexit__()
+
+
+async def say(word, port, body):
+    """Send one message by a technique."""
+    async with Link(url=f"http://127.0.0.1:{port}") as link:
+        message = {"mid": str(uuid.uuid4()), "username": "teacher", "body": body}
+        return await client_side(word).send(link, message), await client_side(word).send(link, message)
+
+
+@pytest.mark.parametrize("word", WORDS)
+async def test_it_hears_what_is_said(word):
+    """What is sent by a technique is heard by it, once, also when it was sent twice."""
+    async with running(settings(), temporary=True) as lab, Listening(word, lab.port) as listening:
+        first, again = await say(word, lab.port, "hello </script> 你好 😀")
+        (message,) = await listening.hears("message", 1)
+        assert (message["id"], message["body"]) == (first["id"], "hello </script> 你好 😀")
+        assert again == {"id": first["id"], "duplicate": True}
+
+
+@pytest.mark.parametrize("word", WORDS)
+async def test_it_comes_back_after_a_restart(word, monkeypatch):
+    """A lab that leaves and is replaced is heard again by itself, at the moment that its bye named."""
+    monkeypatch.setattr("lab.server.serving.RETRY_MS", (50, 100))
+    async with contextlib.AsyncExitStack() as stack:
+        async with running(settings(), temporary=True) as lab:
+            listening = await stack.enter_async_context(Listening(word, lab.port))
+            await say(word, lab.port, "before")
+            await listening.hears("message", 1)
+        async with running(settings(lab.port), temporary=True):
+            await listening.hears("reset", 1)
+            await say(word, lab.port, "after")
+            heard = await listening.hears("message", 2)
+            assert [message["body"] for message in heard] == ["before", "after"]
+
+
+@pytest.mark.parametrize("word", WORDS)
+async def test_a_refusal_for_good_is_said(word):
+    """A cursor that makes no sense is not asked with again and again."""
+    async with (
+        running(settings(), temporary=True) as lab,
+        Listening(word, lab.port, after="nonsense") as listening,
+    ):
+        with pytest.raises(Refused, match="400"):
+            await asyncio.wait_for(listening.task, 10)
+
+
+async def test_no_small_packet_waits_for_an_earlier_one():
+    """Nagle's algorithm stays off on every connection, also behind an answer: an ack would wait for it."""
+    async with running(settings(), temporary=True) as lab, Listening("longpoll", lab.port) as listening:
+        await say("longpoll", lab.port, "hello")
+        await listening.hears("message", 1)
+        streams = [stream.socket for stream in lab.server.open]
+        assert streams
+        assert all(one.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for one in streams)

@@ -1,0 +1,442 @@
+"""The compare page in a real browser: six lanes of real traffic, the meters' figures, and its keys."""
+
+import json
+import re
+import time
+
+import pytest
+from playwright.sync_api import expect
+
+from lab.catalogue import TECHNIQUES, WORDS
+from tests.support.browsing import (
+    PATIENCE_MS,
+    PHONE,
+    PROJECTOR,
+    barriers,
+    chromium,
+    meters,
+    picture,
+    post,
+    visiting,
+)
+from tests.support.lab_process import LabProcess
+
+pytestmark = pytest.mark.needs("chromium")
+
+PATH = "/compare"
+LANGUAGES = ["en", "zh-CN"]
+HELD = [word for word, technique in TECHNIQUES.items() if word != "websocket" and technique.verb != "ask"]
+EXACT = {
+    "requests": lambda m: m["requests"],
+    "empty": lambda m: m["empty"],
+    "bytes": lambda m: m["bytes_in"] + m["bytes_out"],
+    "useful": lambda m: m["payload_bytes"] / (m["bytes_in"] + m["bytes_out"]),
+    "p50": lambda m: m["delivery_s"]["p50"],
+}
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """One browser for all."""
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="module")
+def address():
+    """The lab that the tests of this file share."""
+    process = LabProcess()
+    yield f"http://127.0.0.1:{process.port}"
+    process.stop()
+
+
+@pytest.fixture
+def quiet_address(start_lab):
+    """A lab in which nothing has happened yet."""
+    return f"http://127.0.0.1:{start_lab().port}"
+
+
+@pytest.fixture
+def visit(browser):
+    """Let somebody in; at the end of the test nobody's browser has complained of anything."""
+    with visiting(browser) as visit:
+        yield visit
+
+
+@pytest.fixture
+def listening(visit, address):
+    """The page, with this browser's six clients listening."""
+    page = visit(address).open(PATH)
+    listen(page)
+    return page
+
+
+def listen(page):
+    """Let the six clients of this browser listen, and wait until each is the one in its lane."""
+    page.click("#listen")
+    expect(page.locator("#listen")).to_have_attribute("aria-pressed", "true")
+    address = page.url.partition(PATH)[0]
+    for _ in range(PATIENCE_MS // 500):
+        facts, opened = told(address, 0.5)
+        if {*opened, *(fact["lane"] for fact in facts[-10:])} == set(WORDS):
+            return
+    raise AssertionError(f"Only {sorted(opened)} are in their lanes.")
+
+
+def value(page, word, name):
+    """The place of a figure beside a lane."""
+    return page.locator(f"[data-lane={word}] [data-figure={name}]")
+
+
+def latencies(page, id_):
+    """What the table says of a message: a text per lane."""
+    page.evaluate("document.querySelector('details').open = true")
+    row = page.locator("#latencies tr", has=page.get_by_text(f"#{id_.split('-')[1]}", exact=True))
+    expect(row).to_have_count(1)
+    expect(row.locator("td", has_text="–")).to_have_count(0)
+    return row.locator("td").all_inner_texts()
+
+
+def told(address, seconds):
+    """What `/live` tells a page that asks for lanes, read by other people's WebSocket client."""
+    from websockets.sync.client import connect
+
+    facts, opened = [], {}
+    with connect(f"{address.replace('http', 'ws')}/live") as socket:
+        socket.send('{"type":"lanes"}')
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            said = json.loads(socket.recv())
+            if said["type"] == "lanes":
+                facts += said["facts"]
+                opened = said["open"]
+    return facts, opened
+
+
+# What is drawn ------------------------------------------------------------------------------------
+
+
+def test_every_lane_shows_the_real_way_of_a_message(listening, address):
+    """A message reaches all six lanes, and each latency on the page is the one that the server saw."""
+    id_ = post(address)
+    shown = latencies(listening, id_)
+    facts, _ = told(address, 0.5)
+    marks = [fact for fact in facts if "at" in fact for name, _ in fact["messages"] if name == id_]
+    said = {taken for fact in marks for name, taken in fact["messages"] if name == id_}
+    assert {fact["lane"] for fact in marks} == set(WORDS)
+    assert len(said) == 1  # one line across all lanes
+    seen = {fact["lane"]: fact["at"] - min(said) for fact in marks}
+    for word, text in zip(WORDS, shown, strict=True):
+        assert float(re.sub(r"[^\d.]", "", text)) == pytest.approx(seen[word], abs=0.6)
+
+
+def test_held_requests_and_empty_answers_are_told(listening, address):
+    """The lanes of those who wait and stream are open now; short polling brings empty answers."""
+    listening.wait_for_timeout(1500)
+    facts, opened = told(address, 0.5)
+    assert set(HELD) | {"websocket"} <= set(opened)
+    bars = [fact for fact in facts if "from" in fact and fact["lane"] == "shortpoll"]
+    assert any(bar["empty"] for bar in bars)
+    assert all(0 <= bar["to"] - bar["from"] < 1000 for bar in bars)
+
+
+def test_the_picture_moves_and_holds_still_when_paused(listening):
+    """While it is paused not a pixel changes, whatever happens in the room."""
+    drawn = "document.getElementById('canvas').toDataURL()"
+    before = listening.evaluate(drawn)
+    listening.wait_for_function(f"before => {drawn} !== before", arg=before)
+    listening.keyboard.press("Space")
+    expect(listening.locator("#mode")).to_contain_text("paused")
+    listening.wait_for_timeout(100)
+    held = listening.evaluate(drawn)
+    listening.wait_for_timeout(700)
+    assert listening.evaluate(drawn) == held
+    listening.keyboard.press("Space")
+    expect(listening.locator("#mode")).to_have_text("live")
+
+
+def test_who_wants_less_motion_sees_one_picture_a_second(visit, address):
+    """With `prefers-reduced-motion` the picture steps instead of gliding."""
+    page = visit(address, motion="reduce").open(PATH)
+    listen(page)
+    seen = page.evaluate(
+        """async () => {
+          const seen = new Set(), end = performance.now() + 3000;
+          while (performance.now() < end) {
+            seen.add(document.getElementById("canvas").toDataURL());
+            await new Promise((done) => setTimeout(done, 50));
+          }
+          return seen.size;
+        }"""
+    )
+    assert 2 <= seen <= 12  # of sixty looks; what arrives between two steps is drawn when it arrives
+
+
+def test_the_replay_shows_the_last_ten_seconds_ten_times_slower(listening):
+    """Key S goes back ten seconds; from then on the picture falls behind by 0.9 seconds in each second."""
+    listening.keyboard.press("s")
+    expect(listening.locator("#mode")).to_contain_text("slow motion")
+    behind = "parseFloat(document.getElementById('mode').textContent.match(/[0-9.]+ s ago/))"
+    first, then = listening.evaluate(behind), time.monotonic()
+    listening.wait_for_timeout(2000)
+    fallen, passed = listening.evaluate(behind) - first, time.monotonic() - then
+    assert 10 <= first < 12
+    assert fallen == pytest.approx(0.9 * passed, abs=0.4)
+    listening.keyboard.press("r")
+    expect(listening.locator("#mode")).to_have_text("live")
+
+
+def test_a_replay_ends_in_the_present(visit, address):
+    """A hundred seconds later it has caught up with the moment at which it began, and the picture is live."""
+    page = visit(address).open(PATH)
+    modes = page.evaluate(
+        """async () => {
+          const { Clock } = await import("/static/lanes/clock.js");
+          const clock = new Clock();
+          clock.hear(5000, 0);
+          clock.slow(20_000);
+          return [0, 50_000, 99_000, 101_000].map((ms) => [clock.moment(20_000 + ms), clock.mode]);
+        }"""
+    )
+    start = 5000 + 20_000 - 300 - 10_000
+    assert modes[:3] == [[start, "slow"], [start + 5000, "slow"], [start + 9900, "slow"]]
+    assert modes[3][1] == "live"
+
+
+# What is said in numbers and words ----------------------------------------------------------------
+
+
+def settled(page, address):
+    """The meters, once nobody listens and the page shows them as they stand."""
+    page.click("#listen")
+    expect(page.locator("#listen")).to_have_attribute("aria-pressed", "false")
+    page.wait_for_timeout(500)
+    final = meters(address)
+    for word in WORDS:
+        exact = str(EXACT["bytes"](final[word]["receive"]))
+        expect(value(page, word, "bytes")).to_have_attribute("value", exact)
+    assert meters(address) == final
+    return final
+
+
+def test_the_figures_are_the_meters(listening, address):
+    """Beside each lane stands exactly what `/meters` says."""
+    latencies(listening, post(address))
+    final = settled(listening, address)
+    for word in WORDS:
+        for name, exact in EXACT.items():
+            shown = value(listening, word, name).get_attribute("value")
+            assert float(shown) == pytest.approx(exact(final[word]["receive"]), rel=1e-9), (word, name)
+
+
+def test_what_was_not_measured_is_a_dash(quiet_address, visit):
+    """In a lab in which nobody has asked, no figure is 0."""
+    page = visit(quiet_address).open(PATH)
+    expect(page.locator("#words")).to_have_text("Nobody has asked for anything yet.")
+    assert set(page.locator("[data-lane] [data-figure]").all_inner_texts()) == {"–"}
+
+
+def test_the_sentence_is_computed_from_the_meters(listening, address):
+    """It counts what the meters count, of the lane that is chosen or of the dearest."""
+    latencies(listening, post(address))
+    listening.keyboard.press("1")
+    final = settled(listening, address)
+    receive = final["shortpoll"]["receive"]
+    requests, messages, empty = (f"{receive[name]:,}" for name in ("requests", "messages", "empty"))
+    nouns = f"{requests} requests for {messages} message{'s' * (receive['messages'] != 1)}"
+    expect(listening.locator("#words")).to_have_text(f"Short polling made {nouns}; {empty} came back empty.")
+    listening.keyboard.press("1")
+    each = {w: EXACT["bytes"](m["receive"]) / m["receive"]["messages"] for w, m in final.items()}
+    dearest = max(each, key=each.get)
+    expect(listening.locator("#words")).to_have_class(f"words {dearest}")
+
+
+# What the teacher does ----------------------------------------------------------------------------
+
+
+def test_an_empty_room_says_what_to_do_next(quiet_address, visit):
+    """Nobody looks at six empty lanes: the page says how to fill them, and the words go when it happens."""
+    page = visit(quiet_address).open(PATH)
+    expect(page.locator("#hint")).to_contain_text("Listen here")
+    listen(page)
+    page.fill("form#say [name=body]", "hello")
+    page.keyboard.press("Enter")
+    expect(page.locator("form#say [name=body]")).to_have_value("")
+    expect(page.locator("#latencies tr")).to_have_count(1)
+
+
+def test_the_keys_do_what_the_buttons_do(listening):
+    """Digits choose lanes, a clicker's keys go through them, R empties, ? helps."""
+    chosen = listening.locator("[data-chosen]")
+    listening.keyboard.press("3")
+    expect(chosen).to_have_attribute("data-lane", WORDS[2])
+    listening.keyboard.press("3")
+    expect(chosen).to_have_count(0)
+    listening.evaluate("document.querySelector('details').open = false")
+    listening.keyboard.press("p")  # the projector's view fits the screen, so these keys need not scroll
+    for key, word in [("PageDown", WORDS[0]), ("PageDown", WORDS[1]), ("PageUp", WORDS[0])]:
+        listening.keyboard.press(key)
+        expect(chosen).to_have_attribute("data-lane", word)
+    listening.keyboard.press("l")
+    expect(listening.locator("#listen")).to_have_attribute("aria-pressed", "false")
+    listening.keyboard.press("r")
+    expect(chosen).to_have_count(0)
+    expect(listening.locator("#latencies tr")).to_have_count(0)
+    listening.keyboard.press("?")
+    expect(listening.locator("dialog#help")).to_contain_text("ten times slower")
+
+
+def test_who_writes_is_left_alone(listening):
+    """In the box a letter is a letter, and the space bar presses the button that has the focus."""
+    box = listening.locator("form#say [name=body]")
+    box.press_sequentially("r s l 1 2")
+    expect(box).to_have_value("r s l 1 2")
+    expect(listening.locator("#mode")).to_have_text("live")
+    expect(listening.locator("[data-chosen]")).to_have_count(0)
+    listening.focus("[data-lane=sse] button")
+    listening.keyboard.press("Space")
+    expect(listening.locator("[data-chosen]")).to_have_attribute("data-lane", "sse")
+    expect(listening.locator("#mode")).to_have_text("live")
+
+
+def test_a_failed_send_stays_and_says_why(visit, address):
+    """The text remains in the box, with the reason."""
+    visitor = visit(address)
+    listening = visitor.open(PATH)
+    listening.route("**/longpoll", lambda route: route.fulfill(status=503, json=REFUSED))
+    listening.fill("form#say [name=body]", "lost?")
+    listening.keyboard.press("Enter")
+    expect(listening.locator("#notice")).to_contain_text("The history is away.")
+    expect(listening.locator("form#say [name=body]")).to_have_value("lost?")
+    assert all("503" in visitor.complaints.pop() for _ in visitor.complaints[:])  # the browser's own line
+
+
+REFUSED = {"error": {"code": "history_unavailable", "message": "The history is away."}, "stored": False}
+
+
+# What the browser can bear ------------------------------------------------------------------------
+
+
+def test_a_second_tab_is_told_where_the_lanes_run(visit, address):
+    """Only one tab listens; the other says so, and may take over."""
+    visitor = visit(address)
+    first = visitor.open(PATH)
+    listen(first)
+    second = visitor.open(PATH)
+    expect(second.locator("#notice")).to_contain_text("another tab")
+    second.click("#listen")
+    expect(second.locator("#listen")).to_have_attribute("aria-pressed", "true")
+    expect(first.locator("#notice")).to_contain_text("another tab")
+    expect(first.locator("#listen")).to_have_attribute("aria-pressed", "false")
+    second.close()
+    expect(first.locator("#notice")).to_be_hidden()
+
+
+def test_the_six_clients_are_nobody(quiet_address, visit):
+    """They are not among the people who are here, whom the first page counts."""
+    page = visit(quiet_address).open(PATH)
+    listen(page)
+    from websockets.sync.client import connect
+
+    with connect(f"{quiet_address.replace('http', 'ws')}/live") as socket:
+        assert json.loads(socket.recv())["presence"] == []
+
+
+def test_a_hidden_tab_does_not_listen(listening, address):
+    """A browser slows a hidden tab down, and its techniques would look better than they are."""
+    hide = "hidden => { Object.defineProperty(document, 'hidden', { value: hidden, configurable: true });"
+    hide += " document.dispatchEvent(new Event('visibilitychange')); }"
+    listening.evaluate(hide, True)
+    for _ in range(PATIENCE_MS // 100):
+        if not any(meters(address)[word]["open"] for word in WORDS if word != "jsonp"):
+            break  # a script that is on its way cannot be called back
+        listening.wait_for_timeout(100)
+    else:
+        raise AssertionError("The hidden page still listens.")
+    listening.evaluate(hide, False)
+    latencies(listening, post_when_open(listening, address))
+
+
+def post_when_open(page, address):
+    """Send a message once all that hold a connection hold it again; returns its id."""
+    while sum(meters(address)[word]["open"] for word in [*HELD, "websocket"]) < len(HELD) + 1:
+        page.wait_for_timeout(100)
+    page.wait_for_timeout(2500)  # short polling and the lanes find each other within two intervals
+    return post(address)
+
+
+def test_simulated_students_and_a_tired_laptop_are_marked(quiet_address, visit):
+    """Both are said beside the title as soon as the news say so, and neither before."""
+    page = visit(quiet_address).open(PATH)
+    expect(page.locator("#status")).to_have_attribute("data-status", "waiting")
+    expect(page.locator("#simulated")).to_be_hidden()
+    shown = page.evaluate(
+        """async () => {
+          const { showNotes } = await import("/static/lanes/notes.js");
+          const [simulated, strained] = ["simulated", "strained"].map((id) => document.getElementById(id));
+          showNotes({ crew: { ever: true }, strain: { bottleneck: true } }, { simulated, strained });
+          return [simulated.hidden, strained.hidden, document.body.classList.contains("strained")];
+        }"""
+    )
+    assert shown == [False, False, True]
+
+
+def test_the_page_holds_at_most_four_http_connections(listening, address):
+    """Two of the browser's six stay free, so that a message can still be sent."""
+    most = 0
+    for _ in range(20):
+        now = meters(address)
+        most = max(most, sum(now[word]["open"] for word in WORDS if word != "websocket"))
+        listening.wait_for_timeout(100)
+    assert len(HELD) <= most <= 4 + 1  # and a short poll that is being answered just then
+    assert sum(meters(address)[word]["open"] for word in HELD) <= 4
+
+
+# Who can use it -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_nobody_is_kept_out(visit, address, language, theme):
+    """axe finds no barrier, in either language and theme, with traffic on the page."""
+    page = visit(address, language=language, theme=theme).open(PATH)
+    listen(page)
+    latencies(page, post(address))
+    page.keyboard.press("2")
+    assert barriers(page) == []
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_it_fits_a_projector(visit, address, language):
+    """At 1280 by 720 nothing scrolls, figures have at least 32 px and no text less than 16."""
+    page = visit(address, language=language, size=PROJECTOR).open(f"{PATH}?view=projector")
+    listen(page)
+    for _ in range(6):
+        page.wait_for_timeout(600)
+        post(address)
+    picture(page, f"compare-projector-{language}")
+    assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+    sizes = "places => places.map(place => parseFloat(getComputedStyle(place).fontSize))"
+    assert min(page.locator("[data-figure]").evaluate_all(sizes)) >= 32
+    assert min(page.locator("main *:visible").evaluate_all(sizes)) >= 16
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_it_works_on_a_phone(visit, address, language):
+    """At 360 px nothing sticks out to the side, and a finger hits every button."""
+    page = visit(address, language=language, size=PHONE).open(PATH)
+    listen(page)
+    latencies(page, post(address))
+    page.evaluate("document.querySelector('details').open = false")
+    picture(page, f"compare-phone-{language}", whole=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    heights = "buttons => buttons.map(button => button.getBoundingClientRect().height)"
+    assert min(page.locator("main button:visible, main input, summary").evaluate_all(heights)) >= 44
+
+
+def test_the_lanes_come_back_after_a_restart_of_the_line(listening, address):
+    """When `/live` breaks, the page asks for its lanes again by itself."""
+    listening.context.set_offline(True)
+    listening.context.set_offline(False)
+    expect(listening.locator("#status")).to_have_attribute("data-status", "waiting", timeout=PATIENCE_MS)
+    latencies(listening, post(address))

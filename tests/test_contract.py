@@ -1,0 +1,840 @@
+"""What every technique promises listeners and senders: the same promises, by the same names, for all six."""
+
+import asyncio
+import itertools
+import json
+import signal
+import time
+from uuid import uuid4
+
+import pytest
+
+from tests.support.framings import PING, PONG, TEXT, client_frame
+from tests.support.lab_process import LabProcess
+from tests.support.listeners import (
+    CALLBACK,
+    POLLING,
+    STREAMING,
+    WAITING,
+    client,
+    draft,
+    each_technique,
+    epoch,
+    held,
+    here,
+    history,
+    is_heard,
+    number,
+    publish,
+)
+from tests.support.wire import Closed, Wire, eventually, fetch
+
+KEPT = 100
+HOSTILE = {
+    "script end": "</script><script>alert(1)</script>",
+    "comment": "<!-- <script> --> ]]> <![CDATA[",
+    "line separators": "a\u2028b\u2029c\u0085d",
+    "newlines": "cr\rlf\ncrlf\r\n\n\ndata: x\nid: 9-9\nevent: bye\n\n",
+    "control": "nul\0bell\x07escape\x1b[31m\x7f\x01",
+    "emoji": "👩‍👩‍👧‍👦🏳️‍🌈\U0010ffff",
+    "bidi": "\u202eabc\u202c \u2066مرحبا\u2069 שלום",
+    "quotes": "'\"`\\'\\\"\\u003c\\n",
+    "brackets": "f(1);*/ /**/ }) ]} ${x} {{y}} {%z%}",
+    "json": '{"type":"bye","retry_ms":1}',
+    "nonce": 'nonce="" <script nonce="                      ">',
+    "query": "a+b&c=d;e#f?g%00%h%20 i",
+    "spaces": " \t two  spaces \u00a0\u3000",
+    "bom": "\ufeffbom\ufffe\uffff",
+    "long": "长" * 500,
+}
+EACH_HOSTILE = pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+
+
+@pytest.fixture(scope="module")
+def crowded():
+    """A lab in whose room 250 messages were sent: its port and all their cursors."""
+    process = LabProcess()
+    yield process.port, asyncio.run(publish(process.port, 250))
+    process.stop()
+
+
+# Arriving -----------------------------------------------------------------------------------------
+
+
+@each_technique
+async def test_a_newcomer_gets_everything_kept(word, crowded):
+    """Without a cursor a listener gets the oldest kept message first, then all others, and no gap event."""
+    port, ids = crowded
+    listener = await client(word, port).connect()
+    await listener.hear_of(ids[-1])
+    assert listener.ids == ids[-KEPT:]
+    assert set(listener.kinds) == {"message"}
+
+
+@each_technique
+async def test_an_empty_cursor_is_no_cursor(word, crowded):
+    """`after=` with nothing behind it is the same as no `after`."""
+    port, ids = crowded
+    listener = await client(word, port).connect("")
+    await listener.hear_of(ids[-1])
+    assert listener.ids == ids[-KEPT:]
+
+
+@each_technique
+async def test_a_message_says_who_said_what_and_when(word, lab):
+    """A message has type, id, mid, username, body and time, in exactly the words of its sender."""
+    listener = await client(word, lab.port).connect("latest")
+    before, mid = time.time(), str(uuid4())
+    receipt = await client(word, lab.port).send("good morning", "ann", mid=mid)
+    (message,) = await listener.hear()
+    assert before - 1 < message.pop("time") < time.time() + 1
+    said = {"mid": mid, "username": "ann", "body": "good morning"}
+    assert message == {"type": "message", "id": receipt.id} | said
+
+
+@each_technique
+async def test_latest_means_from_now_on(word, lab):
+    """`after=latest` brings nothing old: the first event is the next message."""
+    await publish(lab.port, 3, "old")
+    listener = await client(word, lab.port).connect("latest")
+    new = await publish(lab.port, 2, "new")
+    await listener.hear_of(new[-1])
+    assert listener.ids == new
+
+
+@pytest.mark.parametrize("word", WAITING)
+async def test_a_held_question_for_the_latest_is_answered_by_the_next_message(word, lab):
+    """A poll that waits with `after=latest` is held, and answered in the moment in which a message comes."""
+    await publish(lab.port, 1, "old")
+    poller = client(word, lab.port)
+    poller.cursor = "latest"
+    await poller.ask()
+    await is_held(lab.port, word)
+    ids = await publish(lab.port, 1, "new")
+    await poller.take_answer()
+    assert poller.ids == ids
+
+
+async def is_held(port, word, count=1):
+    """Wait until so many receive requests of this technique are open."""
+
+    async def probe():
+        return await held(port, word) == count
+
+    await eventually(probe, f"{count} open requests of {word}")
+
+
+@pytest.mark.parametrize("word", STREAMING)
+async def test_a_streaming_answer_sends_its_head_before_the_first_event(word, lab):
+    """The head of an answer without end comes at once, although there is nothing to say yet."""
+    listener = await client(word, lab.port).connect("latest")
+    assert listener.events == []
+    assert listener.head.status == (101 if word == "websocket" else 200)
+
+
+@each_technique
+async def test_messages_come_in_order(word, lab):
+    """Messages reach each listener in the order of their ids, which have no holes."""
+    listener = await client(word, lab.port).connect(await here(lab.port))
+    senders = [client(word, lab.port) for _ in range(4)]
+    receipts = await asyncio.gather(*(several(sender, 10) for sender in senders))
+    ids = sorted(itertools.chain(*receipts), key=number)
+    await listener.hear_of(ids[-1])
+    assert listener.ids == ids
+    assert [number(id_) for id_ in ids] == list(range(number(ids[0]), number(ids[0]) + 40))
+
+
+async def several(sender, count):
+    """Send so many messages; returns their cursors."""
+    return [(await sender.send(f"message {place}")).id for place in range(count)]
+
+
+# Nothing lost, nothing doubled --------------------------------------------------------------------
+
+
+@each_technique
+async def test_a_message_sent_while_a_listener_connects_is_heard_once(word, lab):
+    """Many listeners connect while many messages are sent: each hears each once, wherever it began."""
+    start = await here(lab.port)
+    last, places = number(start) + 91, [start, None, "latest"] * 10
+    background = asyncio.gather(*(several(client(word, lab.port), 30) for _ in range(2)))
+    connecting, listening, ids, speaker = [], [], [], client(word, lab.port)
+    for after in places:
+        connecting.append(asyncio.create_task(client(word, lab.port).connect(after)))
+        listening.append(asyncio.create_task(hear_to(connecting[-1], last)))
+        ids.append((await speaker.send()).id)
+    ids = sorted(itertools.chain(ids, *await background), key=number)
+    await asyncio.gather(*connecting)
+    ids.append((await speaker.send("end")).id)
+    for after, listener in zip(places, await asyncio.gather(*listening), strict=True):
+        assert listener.ids == expected(after, ids, listener.ids)
+
+
+async def hear_to(connecting, n):
+    """Listen, as soon as connected, until the message of this number has come."""
+    return await (await connecting).hear_to(n)
+
+
+def expected(after, ids, heard):
+    """What a listener who began at `after` must have heard of these messages, and of older ones."""
+    if after == "latest":
+        return ids[len(ids) - len(heard) :]
+    if after is None:
+        last = number(ids[-1])
+        return [f"{epoch(ids[-1])}-{n}" for n in range(number(heard[0]), last + 1)]
+    return ids
+
+
+@each_technique
+async def test_nothing_is_lost_or_doubled_across_reconnects(word, lab):
+    """A listener that vanishes again and again, and comes back with its cursor, hears each message once."""
+    cursor, heard = await here(lab.port), []
+    last = number(cursor) + 90
+    sending = asyncio.create_task(publish(lab.port, 90))
+    while number(cursor) < last:
+        listener = await client(word, lab.port).connect(cursor)
+        await listener.hear_to(min(number(cursor) + 7, last))
+        listener.abort()
+        heard, cursor = heard + listener.ids, listener.cursor
+    assert heard == await sending
+
+
+@each_technique
+async def test_coming_back_with_an_older_cursor_repeats_from_there(word, lab):
+    """The cursor alone decides where a listener goes on, not what it was sent before."""
+    before = await here(lab.port)
+    ids = await publish(lab.port, 5)
+    for after, wanted in ((ids[2], ids[3:]), (before, ids), (ids[3], ids[4:])):
+        listener = await client(word, lab.port).connect(after)
+        await listener.hear_of(ids[-1])
+        assert listener.ids == wanted
+
+
+# Gaps ---------------------------------------------------------------------------------------------
+
+
+@each_technique
+@pytest.mark.parametrize(("behind", "missed"), [(99, 0), (100, 0), (101, 1), (150, 50)])
+async def test_a_gap_is_told_with_the_exact_number(word, crowded, behind, missed):
+    """Up to 100 behind nothing is missed; further behind one gap event says how many, then all kept."""
+    port, ids = crowded
+    listener = await client(word, port).connect(ids[-behind - 1])
+    await listener.hear_of(ids[-1])
+    gap = [{"type": "gap", "missed": missed}] if missed else []
+    assert listener.events[: len(gap)] == gap
+    assert listener.kinds[len(gap) :] == ["message"] * min(behind, KEPT)
+    assert listener.ids == ids[-min(behind, KEPT) :]
+
+
+@each_technique
+async def test_the_history_keeps_exactly_100(word, start_lab):
+    """Of 105 messages sent by any technique the newest 100 are kept, and not one more or less."""
+    port = start_lab().port
+    ids = await several(client(word, port), 105)
+    await eventually(lambda: is_heard(port, ids[-1]), "the room hears of the last message")
+    kept = await history(port)
+    assert [message["id"] for message in kept["messages"]] == ids[-KEPT:]
+    assert kept["cursor"] == ids[-1]
+
+
+@pytest.mark.parametrize("word", STREAMING)
+async def test_a_slow_listener_loses_nothing_unsaid(word, lab):
+    """Who does not read while 400 messages are sent hears of all later: each once, or counted as missed."""
+    start = number(await here(lab.port))
+    listener = await client(word, lab.port, takes=4096).connect("latest")
+    last = (await publish(lab.port, 400, "😀" * 490))[-1]
+    await listener.hear_of(last)
+    missed = sum(event["missed"] for event in listener.events if event["type"] == "gap")
+    numbers = [number(id_) for id_ in listener.ids]
+    assert numbers == sorted(set(numbers))
+    assert len(numbers) + missed == number(last) - start
+    assert missed > 0
+
+
+# Reset --------------------------------------------------------------------------------------------
+
+
+@each_technique
+async def test_a_cursor_of_another_history_is_reset(word, crowded):
+    """A cursor of a history that is gone brings one reset event, then everything kept."""
+    port, ids = crowded
+    listener = await client(word, port).connect("1000000000000-5")
+    await listener.hear_of(ids[-1])
+    assert listener.kinds == ["reset"] + ["message"] * KEPT
+    assert epoch(listener.events[0]["id"]) == epoch(ids[-1])
+    assert listener.ids == ids[-KEPT:]
+
+
+@each_technique
+async def test_a_cursor_from_the_future_is_reset(word, crowded):
+    """A cursor beyond the newest message cannot be this history's: reset, then everything kept."""
+    port, ids = crowded
+    listener = await client(word, port).connect(f"{epoch(ids[-1])}-{number(ids[-1]) + 1}")
+    await listener.hear_of(ids[-1])
+    assert listener.kinds == ["reset"] + ["message"] * KEPT
+    assert listener.ids == ids[-KEPT:]
+
+
+@each_technique
+async def test_the_cursor_of_a_reset_is_good_for_coming_back(word, crowded):
+    """Coming back with the id of the reset event brings everything kept, with no gap and no reset."""
+    port, ids = crowded
+    first = await client(word, port).connect("1000000000000-5")
+    await first.hear(kind="reset")
+    again = await client(word, port).connect(first.events[0]["id"])
+    await again.hear_of(ids[-1])
+    assert again.ids == ids[-KEPT:]
+    assert set(again.kinds) == {"message"}
+
+
+@pytest.fixture(scope="module", params=["FLUSHALL", "DEL"])
+def wiped(request, redis_server):
+    """Listeners of all techniques, the history wiped under them: the port, who heard what, the cursors."""
+    process = LabProcess(redis=redis_server.url)
+    command = [request.param, "pushlab:room"] if request.param == "DEL" else [request.param]
+    yield process.port, *asyncio.run(wipe(process.port, redis_server, command))
+    process.stop()
+
+
+async def wipe(port, redis_server, command):
+    """Do it; returns the listeners, the messages before and the message after."""
+    await publish(port, 3)
+    listeners = {word: await client(word, port).connect("latest") for word in (*POLLING, *STREAMING)}
+    before = await publish(port, 5)
+    await asyncio.gather(*(listener.hear_of(before[-1]) for listener in listeners.values()))
+    redis_server.client.execute_command(*command)
+    after = await publish(port, 2, "in the new history")
+    await asyncio.gather(*(listener.hear_of(after[-1]) for listener in listeners.values()))
+    return listeners, before, after
+
+
+@pytest.mark.needs("redis-server")
+@each_technique
+def test_a_wiped_history_is_told_to_those_who_listen(word, wiped):
+    """When the history is lost under a listener it hears one reset, then all of the new history once."""
+    _, listeners, before, after = wiped
+    listener = listeners[word]
+    assert listener.ids == before + after
+    assert listener.kinds == ["message"] * 5 + ["reset"] + ["message"] * 2
+    assert epoch(listener.events[5]["id"]) == epoch(after[0]) > epoch(before[0])
+
+
+@pytest.mark.needs("redis-server")
+@each_technique
+async def test_a_wiped_history_resets_who_comes_back(word, wiped):
+    """Who was away while the history was lost comes back with the old cursor and is reset."""
+    port, _, before, after = wiped
+    listener = await client(word, port).connect(before[2])
+    await listener.hear_of(after[-1])
+    assert listener.kinds == ["reset", "message", "message"]
+    assert listener.ids == after
+
+
+@pytest.mark.needs("redis-server")
+@each_technique
+async def test_after_a_reset_the_new_cursors_work(word, wiped):
+    """With the id of the reset, or of any later message, a listener goes on as in any other history."""
+    port, listeners, _, after = wiped
+    for cursor, wanted in ((listeners[word].events[5]["id"], after), (after[0], after[1:])):
+        listener = await client(word, port).connect(cursor)
+        await listener.hear_of(after[-1])
+        assert listener.ids == wanted
+        assert set(listener.kinds) == {"message"}
+
+
+# Text ---------------------------------------------------------------------------------------------
+
+
+@each_technique
+@EACH_HOSTILE
+async def test_hostile_text_arrives_as_it_was_sent(word, text, lab):
+    """Whatever is said, and whoever says it, arrives character by character, by every technique."""
+    listener = await client(word, lab.port).connect("latest")
+    name = text.strip()[:32]
+    await client(word, lab.port).send(text, name)
+    (message,) = await listener.hear()
+    assert (message["body"], message["username"]) == (text, name)
+
+
+@each_technique
+async def test_hostile_text_stays_one_event(word, lab):
+    """No text can end the event that carries it: all hostile texts in a row are that many messages."""
+    listener = await client(word, lab.port).connect("latest")
+    sender = client("sse", lab.port)
+    ids = [(await sender.send(text, text[:32])).id for text in HOSTILE.values()]
+    await listener.hear_of(ids[-1])
+    assert listener.kinds == ["message"] * len(HOSTILE)
+    assert [event["body"] for event in listener.events] == list(HOSTILE.values())
+
+
+# Sending ------------------------------------------------------------------------------------------
+
+
+@each_technique
+async def test_the_same_mid_is_stored_once(word, lab):
+    """Sent twice with one mid a message is stored and heard once; the repeat is told the first id."""
+    listener = await client(word, lab.port).connect("latest")
+    sender, mid = client(word, lab.port), str(uuid4())
+    first, second = [await sender.send("once", mid=mid) for _ in range(2)]
+    end = await sender.send("end")
+    await listener.hear_of(end.id)
+    assert (first.answer["duplicate"], second.answer["duplicate"]) == (False, True)
+    assert listener.ids == [second.id, end.id] == [first.id, end.id]
+
+
+@each_technique
+async def test_the_same_mid_sent_at_once_from_many_places_is_stored_once(word, lab):
+    """Ten senders with one mid at the same moment: one stores, nine are told that it was stored already."""
+    senders, mid = [client(word, lab.port) for _ in range(10)], str(uuid4())
+    receipts = await asyncio.gather(*(sender.send("once", mid=mid) for sender in senders))
+    assert len({receipt.id for receipt in receipts}) == 1
+    assert sorted(receipt.answer["duplicate"] for receipt in receipts) == [False] + [True] * 9
+
+
+@pytest.mark.parametrize("first", POLLING)
+@pytest.mark.parametrize("second", STREAMING)
+async def test_a_mid_is_one_message_for_all_techniques(first, second, lab):
+    """A message repeated by another technique is still the same message."""
+    mid = str(uuid4())
+    receipts = [await client(word, lab.port).send("once", mid=mid) for word in (first, second)]
+    assert receipts[0].id == receipts[1].id
+    assert receipts[1].answer["duplicate"] is True
+
+
+@each_technique
+async def test_the_status_of_a_send_says_whether_it_was_new(word, lab):
+    """A POST is answered 201 when it stored something, 200 when that was there; a script always with 200."""
+    sender, mid = client(word, lab.port), str(uuid4())
+    statuses = [(await sender.send("once", mid=mid)).status for _ in range(2)]
+    assert statuses == {"jsonp": [200, 200], "websocket": [None, None]}.get(word, [201, 200])
+
+
+@each_technique
+async def test_a_sender_is_answered_with_the_id_that_listeners_see(word, lab):
+    """The answer to a send has the message's id, and a WebSocket's ack also its mid, and nothing else."""
+    listener = await client(word, lab.port).connect("latest")
+    mid = str(uuid4())
+    answer = (await client(word, lab.port).send("hello", mid=mid)).answer
+    (message,) = await listener.hear()
+    ack = {"type": "ack", "mid": mid} if word == "websocket" else {}
+    assert answer == ack | {"id": message["id"], "duplicate": False}
+
+
+@each_technique
+async def test_500_characters_are_not_too_many(word, lab):
+    """A body of exactly 500 characters and a username of exactly 32 are taken, whatever their bytes."""
+    receipt = await client(word, lab.port).send("😀" * 500, "é" * 32)
+    assert receipt.answer["duplicate"] is False
+
+
+# Leaving ------------------------------------------------------------------------------------------
+
+
+@each_technique
+async def test_leaving_frees_the_place(word, lab):
+    """An open receive request is counted as open, and no longer once its client has left."""
+    listener = await client(word, lab.port).connect("latest")
+    await (listener.ask() if word in WAITING else asyncio.sleep(0))
+    await is_held(lab.port, word, 0 if word == "shortpoll" else 1)
+    listener.abort()
+    await is_held(lab.port, word, 0)
+
+
+@pytest.mark.parametrize("word", POLLING)
+async def test_a_thousand_aborted_polls_leave_nothing_open(word, lab):
+    """A thousand clients that ask and vanish leave no request open, and the lab answers as before."""
+    place = await here(lab.port)
+    for _ in range(10):
+        await asyncio.gather(*(ask_and_vanish(word, lab.port, place) for _ in range(100)))
+    await is_held(lab.port, word, 0)
+    assert (await client(word, lab.port).send("still here")).answer["duplicate"] is False
+
+
+async def ask_and_vanish(word, port, after):
+    """Ask, and drop the connection without waiting for the answer."""
+    poller = client(word, port)
+    poller.cursor = after
+    await poller.ask()
+    poller.abort()
+
+
+@pytest.mark.parametrize("word", STREAMING)
+async def test_a_hundred_aborted_streams_leave_nothing_open(word, lab):
+    """A hundred listeners that vanish in the middle of a stream leave nothing open."""
+    listeners = [await client(word, lab.port).connect("latest") for _ in range(100)]
+    await is_held(lab.port, word, 100)
+    for listener in listeners:
+        listener.abort()
+    await is_held(lab.port, word, 0)
+
+
+@pytest.fixture(scope="module")
+def farewell():
+    """Listeners of all techniques at a lab that is told to end: what each heard, and the lab's exit code."""
+    process = LabProcess()
+    listeners = asyncio.run(hear_the_end(process))
+    yield listeners, process.wait()
+    process.stop()
+
+
+async def hear_the_end(process):
+    """Listen by all techniques while the lab gets SIGTERM; returns who heard what."""
+    await publish(process.port, 1)
+    place = await here(process.port)
+    listeners = {word: await client(word, process.port).connect(place) for word in (*WAITING, *STREAMING)}
+    for word in WAITING:
+        await listeners[word].ask()
+        await is_held(process.port, word)
+    asker = listeners["shortpoll"] = await client("shortpoll", process.port).connect(place)
+    await asker.poll()
+    process.signal(signal.SIGTERM)
+    await asyncio.gather(*(to_the_end(listener) for listener in listeners.values()))
+    return listeners
+
+
+async def to_the_end(listener):
+    """Take everything until the lab has closed the connection."""
+    try:
+        await (listener.take_answer() if listener.word in WAITING else listener.step())
+        while True:
+            await listener.step()
+    except (Closed, ConnectionError):
+        return
+
+
+@pytest.mark.parametrize("word", [*WAITING, *STREAMING])
+def test_a_leaving_server_says_bye(word, farewell):
+    """On SIGTERM every held request hears one bye event, with the moment to come back at, and is over."""
+    listeners, _ = farewell
+    (event,) = listeners[word].events
+    assert event.keys() == {"type", "retry_ms"}
+    assert event["type"] == "bye"
+    assert isinstance(event["retry_ms"], int)
+    assert 0 < event["retry_ms"] <= 10_000
+
+
+def test_a_leaving_server_closes_a_websocket_with_1012(farewell):
+    """The WebSocket close code is 1012, service restart: come back."""
+    listeners, _ = farewell
+    assert listeners["websocket"].close_code == 1012
+
+
+def test_a_leaving_server_ends_its_answers_properly(farewell):
+    """The endless answers end with their last chunk: nothing is cut off."""
+    listeners, _ = farewell
+    assert all(
+        bytes(listeners[word].receiving[0].received).endswith(b"\r\n0\r\n\r\n") for word in ("iframe", "sse")
+    )
+
+
+def test_a_leaving_server_is_gone_with_exit_code_0(farewell):
+    """To be told to end is no failure."""
+    _, code = farewell
+    assert code == 0
+
+
+@pytest.fixture(scope="module")
+def leaving():
+    """Pollers who ask while the lab is leaving, on connections that they had, and what /readyz says then."""
+    process = LabProcess()
+    yield asyncio.run(ask_while_leaving(process))
+    process.stop()
+
+
+async def ask_while_leaving(process):
+    """Make the lab wait for one who does not read, tell it to end, and ask once more by each poll."""
+    port, place = process.port, await here(process.port)
+    await client("sse", port, takes=4096).connect("latest")
+    ids = await publish(port, 300, "😀" * 490)
+    pollers = {word: await client(word, port).connect(place) for word in POLLING}
+    for poller in pollers.values():
+        await poller.hear_of(ids[-1])
+    health = await Wire.open(port)
+    process.signal(signal.SIGTERM)
+    while (ready := await health.ask("GET", "/readyz")).status == 200:
+        pass
+    await asyncio.gather(*(poller.poll() for poller in pollers.values()), return_exceptions=True)
+    return pollers, ready.json
+
+
+@pytest.mark.parametrize("word", POLLING)
+def test_who_asks_a_leaving_server_is_told_bye(word, leaving):
+    """A poll that reaches the server while it is leaving is answered at once, with a bye."""
+    pollers, _ = leaving
+    assert pollers[word].kinds[-2:] == ["message", "bye"]
+
+
+def test_a_leaving_server_is_not_ready(leaving):
+    """While it is leaving the server says that it takes no more work."""
+    _, ready = leaving
+    assert (ready["ready"], ready["reasons"]) == (False, ["draining"])
+
+
+# Silence ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def silence(hasty_lab):
+    """Listeners of all streaming techniques who listened until something came, although nothing was said."""
+    return asyncio.run(listen_to_nothing(hasty_lab.port))
+
+
+async def listen_to_nothing(port):
+    """Connect by each streaming technique and wait for one sign of life on each."""
+    listeners = {word: await client(word, port).connect("latest") for word in STREAMING}
+    await asyncio.gather(*(first_sign(listener) for listener in listeners.values()))
+    return listeners
+
+
+async def first_sign(listener):
+    """Take what comes until it is a sign of life."""
+    while not signs_of_life(listener):
+        await listener.step()
+
+
+@pytest.mark.parametrize("word", STREAMING)
+def test_a_silent_stream_shows_signs_of_life(word, silence):
+    """A stream on which nothing is said gets heartbeats, which are no events."""
+    listener = silence[word]
+    assert listener.events == []
+    assert len(signs_of_life(listener)) >= 1
+    assert len(listener.receiving[0].received) < 1000
+
+
+def signs_of_life(listener):
+    """What came that is no event, in each technique's own form."""
+    if listener.word == "sse":
+        return range(listener.stream.comments)
+    if listener.word == "websocket":
+        return [frame for frame in listener.frames if frame.opcode == 9]
+    return listener.page._rest.split("<!--")[1:]
+
+
+@pytest.mark.parametrize("word", WAITING)
+async def test_a_held_question_times_out_with_an_empty_answer(word, hasty_lab):
+    """When nothing happens up to the server's limit, the answer is empty, with the cursor asked with."""
+    place = await here(hasty_lab.port)
+    poller = await client(word, hasty_lab.port).connect(place)
+    began = time.monotonic()
+    await poller.poll()
+    assert 0.45 < time.monotonic() - began < 5
+    assert (poller.events, poller.cursor) == ([], place)
+
+
+@pytest.mark.parametrize("word", WAITING)
+async def test_hold_shortens_the_wait(word, lab):
+    """`hold=0.2` is answered empty after 0.2 seconds, although the server would wait 25."""
+    poller = await client(word, lab.port).connect(await here(lab.port))
+    began = time.monotonic()
+    await poller.poll(hold="0.2")
+    assert 0.15 < time.monotonic() - began < 5
+    assert poller.events == []
+
+
+@pytest.mark.parametrize("word", WAITING)
+async def test_hold_is_never_above_the_servers_own_limit(word, hasty_lab):
+    """However long a client would wait, it is answered when the server's limit is reached."""
+    place = await here(hasty_lab.port)
+    pollers = [await client(word, hasty_lab.port).connect(place) for _ in range(3)]
+    holds = ("60", "1e300", "inf")
+    await asyncio.gather(*(poller.poll(hold=hold) for poller, hold in zip(pollers, holds, strict=True)))
+    assert [poller.events for poller in pollers] == [[], [], []]
+
+
+@pytest.mark.parametrize("word", WAITING)
+async def test_hold_0_is_a_short_poll(word, lab):
+    """`hold=0` is answered at once, with what there is."""
+    poller = await client(word, lab.port).connect(await here(lab.port))
+    await poller.poll(hold="0")
+    assert poller.events == []
+    ids = await publish(lab.port, 2)
+    await poller.poll(hold="0")
+    assert poller.ids == ids
+
+
+@pytest.mark.parametrize("word", WAITING)
+async def test_one_message_answers_everyone_who_waits(word, lab):
+    """Fifty held questions are all answered by one message."""
+    place = await here(lab.port)
+    pollers = [await client(word, lab.port).connect(place) for _ in range(50)]
+    for poller in pollers:
+        await poller.ask()
+    await is_held(lab.port, word, 50)
+    ids = await publish(lab.port, 1)
+    await asyncio.gather(*(poller.take_answer() for poller in pollers))
+    assert all(poller.ids == ids for poller in pollers)
+
+
+# Each technique's own form ------------------------------------------------------------------------
+
+
+async def test_a_short_poll_that_knows_everything_is_304(lab):
+    """With the ETag of the last answer, and nothing new, the answer is 304 and has no body."""
+    place = await here(lab.port)
+    first = await fetch(lab.port, "GET", f"/shortpoll?after={place}")
+    again = await fetch(
+        lab.port, "GET", f"/shortpoll?after={place}", {"If-None-Match": first.headers["etag"]}
+    )
+    assert (first.status, again.status, again.body) == (200, 304, b"")
+    assert again.headers["etag"] == first.headers["etag"]
+
+
+async def test_the_same_question_with_the_tag_of_its_answer_is_304(lab):
+    """An unconditional answer with messages, asked for again with its own ETag, has not changed either."""
+    await publish(lab.port, 1)
+    first = await fetch(lab.port, "GET", "/shortpoll")
+    again = await fetch(lab.port, "GET", "/shortpoll", {"If-None-Match": first.headers["etag"]})
+    assert (again.status, again.body) == (304, b"")
+
+
+async def test_news_make_a_new_tag(lab):
+    """A short poll with the tag of an older answer gets the news, and a new tag."""
+    place = await here(lab.port)
+    first = await fetch(lab.port, "GET", f"/shortpoll?after={place}")
+    ids = await publish(lab.port, 1)
+    again = await fetch(
+        lab.port, "GET", f"/shortpoll?after={place}", {"If-None-Match": first.headers["etag"]}
+    )
+    assert again.status == 200
+    assert [message["id"] for message in again.json["messages"]] == ids
+    assert again.headers["etag"] != first.headers["etag"]
+
+
+@pytest.mark.parametrize("callback", ["f", "_", "$", "lab.hear", "a.b.c1", "jQuery123_456"])
+async def test_jsonp_calls_the_function_that_was_named(callback, crowded):
+    """A JSONP answer is a script that calls just this function, and says so: a type and nosniff."""
+    poller = client("jsonp", crowded[0], callback=callback)
+    answer = await poller.poll()
+    assert poller.ids == crowded[1][-KEPT:]
+    assert answer.headers["content-type"].startswith("application/javascript")
+    assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+async def test_jsonp_may_be_received_by_any_site(crowded):
+    """Another site's page may fetch the script: that is what JSONP is for."""
+    foreign = {
+        "Sec-Fetch-Site": "cross-site",
+        "Referer": "https://other.example/",
+        "User-Agent": "Mozilla/5.0",
+    }
+    answer = await fetch(crowded[0], "GET", f"/jsonp?callback={CALLBACK}", foreign)
+    assert answer.status == 200
+
+
+async def test_an_iframe_runs_only_scripts_of_this_answer(lab):
+    """Every script of the page carries the one nonce of its policy, which is never the same twice."""
+    pages = [await client("iframe", lab.port).connect("latest") for _ in range(2)]
+    await publish(lab.port, 3)
+    for page in pages:
+        await page.hear(3)
+        assert page.head.headers["content-type"].startswith("text/html")
+        (nonce,) = page.page.nonces
+        assert f"'nonce-{nonce}'" in page.head.headers["content-security-policy"]
+        assert len(page.page.functions) == 1
+    assert pages[0].page.nonces != pages[1].page.nonces
+
+
+async def test_an_iframe_is_for_the_labs_own_pages(lab):
+    """No foreign page may frame the endless page."""
+    page = await client("iframe", lab.port).connect("latest")
+    assert "frame-ancestors 'self'" in page.head.headers["content-security-policy"]
+
+
+async def test_an_event_stream_is_one(lab):
+    """The stream has its type, tells proxies not to buffer, and says when to come back."""
+    listener = await client("sse", lab.port).connect("latest")
+    await publish(lab.port, 1)
+    await listener.hear()
+    assert listener.head.headers["content-type"].startswith("text/event-stream")
+    assert listener.head.headers["x-accel-buffering"] == "no"
+    assert listener.stream.retry is not None
+
+
+async def test_the_last_event_id_wins_over_the_query(crowded):
+    """EventSource comes back with its first URL, and says in a header how far it came: the header counts."""
+    port, ids = crowded
+    listener = client("sse", port, headers={"Last-Event-ID": ids[-3]})
+    await listener.connect(ids[-50])
+    await listener.hear_of(ids[-1])
+    assert listener.ids == ids[-2:]
+
+
+async def test_a_gap_and_a_reset_keep_the_last_event_id_right(crowded):
+    """After a gap event the browser's last event id is still its own; after a reset it is the reset's."""
+    port, ids = crowded
+    gap = await client("sse", port).connect(ids[0])
+    await gap.hear(1, "gap")
+    assert gap.stream.last_id in ("", ids[-1])
+    reset = await client("sse", port).connect("1000000000000-5")
+    await reset.hear_of(ids[-1])
+    assert reset.events[0]["id"].startswith(f"{epoch(ids[0])}-")
+
+
+async def test_a_websocket_sends_one_text_frame_per_event(crowded):
+    """Each event is a whole text frame of its own."""
+    port, ids = crowded
+    listener = await client("websocket", port).connect(ids[-6])
+    await listener.hear_of(ids[-1])
+    assert [(frame.opcode, frame.final) for frame in listener.frames] == [(1, True)] * 5
+
+
+async def test_a_websocket_answers_a_ping(lab):
+    """A client's ping is answered by a pong with the same bytes."""
+    listener = await client("websocket", lab.port).connect("latest")
+    await listener.wire.send(client_frame(PING, b"are you there?"))
+    await listener.step()
+    assert (listener.frames[0].opcode, listener.frames[0].payload) == (PONG, b"are you there?")
+
+
+async def test_a_fragmented_send_is_one_send(lab):
+    """A send in two frames, with a ping between them, is one message (RFC 6455 section 5.4)."""
+    listener = await client("websocket", lab.port).connect("latest")
+    whole = json.dumps(draft("in two parts")).encode()
+    await listener.wire.send(client_frame(TEXT, whole[:20], 0) + client_frame(PING, b""))
+    await listener.wire.send(client_frame(0, whole[20:]))
+    (message,) = await listener.hear()
+    assert message["body"] == "in two parts"
+
+
+# Around -------------------------------------------------------------------------------------------
+
+
+async def test_history_is_what_is_kept(crowded):
+    """`/history` has the kept messages and the cursor behind them."""
+    port, ids = crowded
+    kept = await history(port)
+    assert [message["id"] for message in kept["messages"]] == ids[-KEPT:]
+    assert kept["cursor"] == ids[-1]
+
+
+async def test_a_healthy_lab_says_so(lab):
+    """`/healthz` and `/readyz` are 200 while the loop is alive and Redis was seen lately."""
+    for path in ("/healthz", "/readyz"):
+        answer = await fetch(lab.port, "GET", path)
+        assert answer.status == 200
+        assert isinstance(answer.json, dict)
+
+
+@each_technique
+async def test_a_receive_request_is_presence_and_nothing_else(word, lab):
+    """`client=` and `username=` change nothing in what a listener hears."""
+    listener = client(word, lab.port, client=str(uuid4()), username="a" * 200)
+    await listener.connect("latest")
+    ids = await publish(lab.port, 2)
+    await listener.hear_of(ids[-1])
+    assert listener.ids == ids
+
+
+async def test_json_on_the_wire_is_compact_utf_8(lab):
+    """No spaces between tokens, and characters as they are, not as escapes."""
+    await client("sse", lab.port).send("你好", "ann")
+    body = (await fetch(lab.port, "GET", "/history")).body
+    assert json.dumps(json.loads(body), ensure_ascii=False, separators=(",", ":")).encode() == body
+
+
+async def test_one_connection_serves_all_polls_one_after_the_other(lab):
+    """A kept-alive connection carries polls and sends of several techniques, each answered in turn."""
+    wire = await Wire.open(lab.port)
+    for path in ("/shortpoll", "/longpoll", "/history", f"/jsonp?callback={CALLBACK}", "/shortpoll"):
+        assert (await wire.ask("GET", path)).status == 200
+    await wire.close()

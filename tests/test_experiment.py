@@ -1,0 +1,262 @@
+"""Measured runs: the timetable, the check, the record, and one real run of each technique."""
+
+import io
+import json
+import random
+import subprocess
+import sys
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import lab
+from lab.catalogue import WORDS
+from lab.errors import BadInput, BadParameter, CannotStart
+from lab.experiment.check import check
+from lab.experiment.conditions import Conditions
+from lab.experiment.probe import difference
+from lab.experiment.runs import document, write_csv
+from lab.experiment.session import order
+from lab.experiment.strain import strain, warnings
+from lab.experiment.timetable import timetable
+from lab.meters import Meter
+
+STORED = {n: f"mid {n}" for n in range(1, 6)}
+WHOLE = [(n, float(n)) for n in STORED]
+
+
+# The timetable --------------------------------------------------------------------------------
+
+
+@given(seed=st.integers(0, 99), rate=st.floats(0.5, 20), arrivals=st.sampled_from(["poisson", "periodic"]))
+def test_the_timetable_is_drawn_beforehand(seed, rate, arrivals):
+    """The same seed gives the same timetable: rate x duration messages, in order, within the duration."""
+    conditions = Conditions(rate=rate, duration=10, seed=seed, arrivals=arrivals)
+    plan = timetable(conditions)
+    assert plan == timetable(conditions)
+    assert len(plan) == round(rate * 10)
+    moments = [planned.at for planned in plan]
+    assert moments == sorted(moments) and moments[0] >= 0 and moments[-1] <= 10 + 1 / rate
+
+
+def test_poisson_arrivals_are_independent():
+    """In a Poisson process the counts of many short windows vary as much as their mean."""
+    plan = timetable(Conditions(rate=100, duration=100))
+    counts = [sum(second <= planned.at < second + 1 for planned in plan) for second in range(100)]
+    variance = sum((count - 100) ** 2 for count in counts) / len(counts)
+    assert 50 < variance < 200
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [{"clients": 0}, {"rate": 0}, {"duration": -1}, {"payload": 0}, {"arrivals": "x"}, {"rate": float("nan")},
+     {"rate": 0.01, "duration": 1}, {"headers": "many"}, {"rounds": 0}],
+)  # fmt: skip
+def test_conditions_that_make_no_sense_are_refused(nonsense):
+    """A condition that cannot be met is refused before anything is started."""
+    with pytest.raises(BadParameter):
+        Conditions(**nonsense)
+
+
+# The check ------------------------------------------------------------------------------------
+
+
+def spoiled(change):
+    """A whole record, spoiled in one way."""
+    record = list(WHOLE)
+    change(record)
+    return record
+
+
+@pytest.mark.parametrize(
+    ("change", "verdict"),
+    [
+        (lambda record: None, (0, 0, 0)),
+        (lambda record: record.pop(2), (1, 0, 0)),
+        (lambda record: record.clear(), (5, 0, 0)),
+        (lambda record: record.append(record[-1]), (0, 1, 0)),
+        (lambda record: record.insert(0, record.pop(3)), (0, 0, 1)),
+    ],
+)
+def test_the_check_finds_each_fault(change, verdict):
+    """Lost, doubled and out of order are told apart, and a whole record has none of them."""
+    found = check([WHOLE, spoiled(change)], STORED)
+    assert (found.lost, found.duplicated, found.out_of_order) == verdict
+    assert found.clean == (verdict == (0, 0, 0))
+    assert found.expected == 10 and found.delivered == 10 - found.lost
+
+
+def test_rounds_begin_with_another_technique_each():
+    """Every round measures every technique once, and none is always first."""
+    assert order(["a", "b", "c"], 2) == ["a", "b", "c", "b", "c", "a"]
+
+
+def test_percentiles_are_not_subtracted():
+    """The difference of two meters has counts, and percentiles only when the first was empty."""
+    meter = Meter()
+    nothing = meter.as_json()
+    meter.delivery.add(1.0)
+    some = meter.as_json()
+    meter.delivery.add(3.0)
+    assert difference(meter.as_json(), nothing)["delivery_s"]["max"] == 3.0
+    assert difference(meter.as_json(), some)["delivery_s"] == dict.fromkeys(some["delivery_s"]) | {"count": 1}
+
+
+# A real run -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def runs():
+    """One short run of each technique, together."""
+    return lab.compare(clients=6, rate=10, duration=1.5, interval=0.3, seed=3)
+
+
+def of(runs, word):
+    """The run of one technique."""
+    return next(run for run in runs if run.mode == word)
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_run_delivers_everything_once_and_in_order(runs, word):
+    """15 messages reach 6 listeners, and the server counted the same deliveries as the listeners."""
+    run = of(runs, word)
+    assert (run.sent, run.expected, run.delivered) == (15, 90, 90)
+    assert run.clean and not run.partial
+    assert run.receive["messages"] == 90 and run.send["messages"] == 15
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_run_measures_what_the_technique_costs(runs, word):
+    """Bytes split without rest, every latency counted, CPU and memory known."""
+    run = of(runs, word)
+    parts = sum(run.receive[f"{name}_bytes"] for name in ("head", "framing", "payload"))
+    assert parts == run.wire_bytes > run.receive["payload_bytes"] > 0
+    assert run.latency_s["count"] == 90 and 0 < run.latency_s["p50"] <= run.latency_s["max"]
+    assert run.server_cpu_s > 0
+    assert run.series[0]["t_s"] < 1 and run.series[-1]["delivered"] <= 90
+    assert run.receive["connections"] == 6
+
+
+def test_the_point_can_be_seen(runs):
+    """Streams ask once per listener; polls ask again and again, and short ones in vain."""
+    asked = {run.mode: run.receive["requests"] for run in runs}
+    assert asked["sse"] == asked["iframe"] == asked["websocket"] == 6
+    assert asked["longpoll"] >= 6 * 10
+    assert of(runs, "longpoll").receive["empty"] == 0
+    assert of(runs, "websocket").overhead < of(runs, "sse").overhead < of(runs, "longpoll").overhead
+
+
+def test_a_run_can_be_saved_and_loaded(runs, tmp_path):
+    """What was saved comes back the same."""
+    lab.save(runs, tmp_path / "runs.json")
+    assert lab.load(tmp_path / "runs.json") == runs
+
+
+def test_a_file_that_holds_no_runs_is_refused(tmp_path):
+    """Anything but a record of runs is refused in one sentence."""
+    for text in ("", "[]", '{"schema":"other/1"}', '{"schema":"pushlab.run/1","runs":[{}]}'):
+        (tmp_path / "runs.json").write_text(text)
+        with pytest.raises(BadInput):
+            lab.load(tmp_path / "runs.json")
+
+
+def test_a_run_has_the_shape_of_the_contract(runs):
+    """Schema, lab, conditions and runs, with exactly these keys."""
+    found = document(runs)
+    assert found["schema"] == "pushlab.run/1"
+    assert set(found["lab"]) == {"version", "python", "tornado", "redis", "platform"}
+    conditions = (
+        "clients rate duration_s interval_s hold_s rtt_s bandwidth payload arrivals headers keep_alive "
+        "compress rounds seed"
+    )
+    assert set(found["conditions"]) == set(conditions.split())
+    keys = (
+        "mode round sent expected delivered lost duplicated out_of_order receive send latency_s server_cpu_s "
+        "server_rss_bytes predicted series fleet"
+    )
+    assert all(set(run) == set(keys.split()) for run in found["runs"])
+    assert set(found["runs"][0]["series"][0]) == {"t_s", "requests", "bytes_in", "bytes_out", "delivered"}
+
+
+def test_a_table_row_per_run_in_csv(runs):
+    """CSV has one line per run and says units in its header; what was not measured is empty."""
+    text = io.StringIO()
+    write_csv(runs, text)
+    header, *rows = text.getvalue().splitlines()
+    assert len(rows) == 6 and "receive_bytes_in" in header and "latency_s_p95" in header
+    assert ",," in rows[0] and "None" not in text.getvalue()
+
+
+def test_compressed_and_unkept_runs_are_whole():
+    """Compression and a connection per request change the bytes, not what arrives."""
+    squeezed = lab.measure("websocket", clients=3, rate=10, duration=1, payload=400, compress=True)
+    plain = lab.measure("websocket", clients=3, rate=10, duration=1, payload=400, headers="bare")
+    closing = lab.measure("longpoll", clients=3, rate=10, duration=1, keep_alive=False)
+    assert squeezed.clean and plain.clean and closing.clean
+    assert squeezed.wire_bytes < plain.wire_bytes
+    assert squeezed.receive["payload_bytes"] == pytest.approx(plain.receive["payload_bytes"], rel=0.01)
+    assert closing.receive["connections"] == closing.receive["requests"]
+
+
+def test_a_running_lab_can_be_measured(shared_lab_url):
+    """With `url` the lab that is there is measured, and the figures are this run's only."""
+    for _ in range(2):
+        run = lab.measure("sse", url=shared_lab_url, clients=2, rate=3, duration=1)
+        assert run.clean and run.receive["messages"] == 6
+    assert run.receive["delivery_s"] == dict.fromkeys(run.receive["delivery_s"]) | {"count": 6}
+
+
+@pytest.fixture
+def shared_lab_url():
+    """A lab in a process of its own."""
+    settings = {"port": 0, "redis": "private", "room": f"run-{random.getrandbits(40):x}"}
+    command = [sys.executable, "-m", "lab.server", json.dumps(settings)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield f"http://127.0.0.1:{json.loads(process.stdout.readline())['port']}"
+        process.stdin.close()
+
+
+def test_nobody_there_to_measure_is_said():
+    """Without a lab at the URL there is an error in one sentence."""
+    with pytest.raises(CannotStart, match="No lab answers"):
+        lab.measure("sse", url="http://127.0.0.1:9", clients=1)
+
+
+def test_the_seed_decides_what_is_said(runs):
+    """Moments and bodies follow from the seed; another seed says something else."""
+    first = timetable(Conditions(seed=3, payload=7))
+    assert len(first[0].body) == 7
+    assert first != timetable(Conditions(seed=4, payload=7))
+
+
+# Whether the laptop kept up -------------------------------------------------------------------
+
+
+def test_a_fleet_that_keeps_up_warns_of_nothing():
+    """Half a core and a punctual publisher are no reason to doubt a run."""
+    found = strain([{"t_s": 10.0, "cpu_s": 1.0}, {"t_s": 12.0, "cpu_s": 2.0}], [0.001] * 20)
+    assert found["cpu_share"] == 0.5 and found["late_s"]["p95"] == 0.001
+    assert warnings(found) == []
+
+
+def test_a_fleet_that_does_not_keep_up_is_said_aloud():
+    """A busy fleet and a late publisher are each named, with their figures."""
+    found = strain([{"t_s": 10.0, "cpu_s": 1.0}, {"t_s": 12.0, "cpu_s": 2.9}], [0.2] * 20)
+    busy, late = warnings(found)
+    assert "95%" in busy and "200 ms" in late
+
+
+def test_what_was_not_measured_is_no_reason_to_warn():
+    """A run too short to look at its fleet, and a recorded one without the figures, say nothing."""
+    assert strain([], [])["cpu_share"] is None
+    assert warnings(strain([], [])) == warnings({}) == []
+
+
+@pytest.mark.timeout(120)
+def test_a_run_says_what_its_fleet_cost():
+    """The record of a run holds the fleet's share of a core and the publisher's lateness."""
+    run = lab.measure("sse", clients=5, rate=20, duration=2)
+    assert 0 < run.fleet["cpu_share"] < 2
+    assert 0 <= run.fleet["late_s"]["mean"] <= run.fleet["late_s"]["max"] < 2
+    assert run.as_json()["fleet"] == run.fleet

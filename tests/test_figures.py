@@ -1,0 +1,130 @@
+"""Figures and the report: drawn from runs, in both sizes, from nothing but the lab."""
+
+import re
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+from matplotlib.colors import to_rgb
+
+import lab
+from lab.catalogue import TECHNIQUES, WORDS
+from lab.errors import BadParameter
+from lab.figures import style
+from lab.figures.comparison import plot
+from lab.figures.page import report
+from lab.figures.style import SIZES
+
+NAMES = lab.figures.__all__
+
+
+@pytest.fixture(scope="module")
+def runs():
+    """A short run of each technique."""
+    return lab.compare(clients=3, rate=10, duration=1.5, interval=0.3)
+
+
+@pytest.fixture(scope="module")
+def grid(runs):
+    """The same runs as if they had been made at three rates and with three numbers of clients."""
+    return [
+        replace(run, conditions=run.conditions | {"rate": rate, "clients": clients})
+        for rate, clients in ((5, 3), (10, 30), (20, 300))
+        for run in runs
+    ]
+
+
+def texts(figure):
+    """Every word in a figure."""
+    return " ".join(text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text")))
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", NAMES)
+def test_every_figure_can_be_drawn(runs, name, size, tmp_path):
+    """Each is a matplotlib figure of its size, names the techniques, and shows itself in a notebook."""
+    figure = getattr(lab.figures, name)(runs, size=size)
+    assert figure.get_size_inches()[0] == pytest.approx(SIZES[size].width)
+    assert all(word in texts(figure) for word in WORDS)
+    assert figure._repr_png_().startswith(b"\x89PNG")
+
+
+def test_a_size_that_is_not_there_is_refused(runs):
+    """A wrong size is said in one sentence."""
+    with pytest.raises(BadParameter):
+        lab.figures.overhead(runs, size="wall")
+
+
+def test_curves_run_along_what_was_varied(grid):
+    """Runs at several rates are points on curves over the rate; the title says how far off they are."""
+    shown = texts(lab.figures.prediction(grid))
+    assert "messages per second in the room" in shown and re.search(r"Measured: \d+% off theory", shown)
+
+
+def test_cost_is_shown_against_listeners(grid):
+    """The axis has a mark at each number of listeners that was measured."""
+    axes = lab.figures.scale(grid).axes[0]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["3", "30", "300"]
+
+
+def test_colours_and_signs_are_the_catalogues(runs):
+    """A line has its technique's colour and its letter as a marker, as on the pages."""
+    lines = {line.get_label(): line for line in lab.figures.latency(runs).axes[0].get_lines()}
+    for word in WORDS:
+        assert to_rgb(lines[word].get_color()) == to_rgb(TECHNIQUES[word].light)
+        assert lines[word].get_marker() == f"${TECHNIQUES[word].sign}$"
+    assert len({str(style.dashes(word)) for word in WORDS}) == len(WORDS)
+
+
+def test_runs_without_samples_show_their_percentiles(runs):
+    """A record without single latencies still has four points for each technique."""
+    bare = [replace(run, samples=[]) for run in runs]
+    line = lab.figures.latency(bare).axes[0].get_lines()[0]
+    assert len(line.get_xdata()) == 4
+
+
+def test_without_a_chinese_font_the_labels_are_english(runs, monkeypatch):
+    """No boxes where Chinese should be: where no font has it, it is left out."""
+    monkeypatch.setattr(style, "chinese_font", lambda: None)
+    assert texts(lab.figures.overhead(runs)).isascii()
+
+
+@pytest.mark.needs("chinese-font")
+def test_with_a_chinese_font_the_labels_have_chinese(runs):
+    """Both languages where a font has them, and every character has its shape (a lack would be a warning)."""
+    figure = lab.figures.overhead(runs)
+    figure._repr_png_()
+    assert "短轮询" in texts(figure)
+
+
+@pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
+def test_plot_writes_the_same_file_for_the_same_runs(runs, tmp_path, ending):
+    """PNG, SVG and PDF by the file's ending, without a date inside."""
+    files = [tmp_path / f"{number}.{ending}" for number in (1, 2)]
+    for file in files:
+        plot(runs, file)
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+def test_the_report_stands_alone(runs):
+    """Conditions, tables, and figures as elements; nothing in it points outside."""
+    page = report(runs)
+    assert page.count("<svg") == page.count("</svg>") == 5
+    for word in ("clients", "rtt_s", "predicted", "Nothing lost", *WORDS):
+        assert word in page
+    assert not re.search(r"https?://|//[a-z]+\.[a-z]|@import|<script|<link|<img", page)
+    assert not re.search(r'(?:href|src)="(?!#)', page)
+
+
+def test_a_page_cannot_be_injected(runs):
+    """What a lab says of itself is text in the report."""
+    strange = [replace(run, lab=run.lab | {"redis": "<script>alert(1)</script>"}) for run in runs]
+    assert "<script" not in report(strange)
+
+
+def test_nothing_is_drawn_by_importing():
+    """`import lab` does not load matplotlib; `lab.figures` does, and never pyplot."""
+    code = "import sys, lab; assert 'matplotlib' not in sys.modules; lab.figures; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "matplotlib.figure" in loaded.split() and "matplotlib.pyplot" not in loaded.split()

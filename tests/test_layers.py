@@ -1,0 +1,195 @@
+"""The house, read from its own source: imports run downward, wings do not touch, files can be printed."""
+
+import ast
+import re
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+from lab.catalogue import WORDS, client_side, server_side
+from tests.support.lab_process import ROOT
+
+SOURCES = sorted((ROOT / "lab").rglob("*.py"))
+PAGES = ROOT / "pages"
+LAYERS = [
+    ("lab", "lab.catalogue", "lab.errors", "lab.settings"),
+    ("lab.meters",),
+    ("lab.room",),
+    ("lab.techniques", "lab.clients"),
+    ("lab.server", "lab.experiment", "lab.figures", "lab.notebooks"),
+    ("lab.cli",),
+]
+"""From the ground up: a file may use its own floor and those below."""
+SERVING, MEASURING = ("lab.techniques", "lab.server"), ("lab.clients", "lab.experiment", "lab.figures")
+ONLY = {
+    "matplotlib": "lab/figures*",
+    "jinja2": "lab/server/pages.py",
+    "pygments": "lab/server/source.py",
+    "redis": "lab/room/history.py",
+    "fakeredis": "lab/room/history.py",
+}
+LONGEST = {
+    "lab/techniques": 120,
+    "lab/clients": 100,
+    "pages/static/techniques": 80,
+    "pages/templates": 30,
+}
+LONGER = {"lab/techniques/websocket.py": 124}
+"""A WebSocket also carries sends, control frames and compression, which other techniques leave to HTTP."""
+
+
+def module_name(path):
+    """The dotted name of a source file."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imports(path):
+    """The dotted names of everything that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path} imports relatively"
+            yield from (submodule(node.module, alias.name) for alias in node.names)
+
+
+def submodule(package, name):
+    """The module that `from package import name` loads."""
+    place = ROOT.joinpath(*package.split("."), name)
+    inner = place.with_suffix(".py").exists() or place.is_dir()
+    return f"{package}.{name}" if inner else package
+
+
+def within(name, packages):
+    """Whether a module is one of these packages, or in one of them."""
+    return any(name == package or name.startswith(f"{package}.") for package in packages)
+
+
+def floor(name):
+    """On which floor a module of the lab stands."""
+    if name == "lab":
+        return 0
+    for height, packages in enumerate(LAYERS):
+        if within(name, [package for package in packages if package != "lab"]):
+            return height
+    raise AssertionError(f"{name} has no floor in the plan of the house")
+
+
+each_source = pytest.mark.parametrize("path", SOURCES, ids=module_name)
+
+
+@each_source
+def test_imports_run_downward(path):
+    """A file imports from its own floor or from below, never from above."""
+    if path == ROOT / "lab" / "__init__.py":
+        return  # the door for notebooks: it names what lies above, and loads it only when it is wanted
+    mine = module_name(path)
+    above = [name for name in imports(path) if within(name, ["lab"]) and floor(name) > floor(mine)]
+    assert above == []
+
+
+@each_source
+def test_the_wings_never_touch(path):
+    """What serves and what measures meet over the socket only."""
+    mine, others = module_name(path), set(imports(path))
+    for wing, other in ((SERVING, MEASURING), (MEASURING, SERVING)):
+        assert not within(mine, wing) or not [name for name in others if within(name, other)]
+
+
+def test_there_is_no_circle():
+    """No file imports itself by way of others."""
+    graph = {
+        module_name(path): {name for name in imports(path) if within(name, ["lab"]) and name != "lab"}
+        for path in SOURCES
+        if path != ROOT / "lab" / "__init__.py"
+    }
+    TopologicalSorter(graph).prepare()
+
+
+@pytest.mark.parametrize(("package", "where"), ONLY.items())
+def test_a_heavy_package_has_one_door(package, where):
+    """Matplotlib, Jinja2 and Redis are each imported in one place only."""
+    doors = [path.relative_to(ROOT) for path in SOURCES if any(within(n, [package]) for n in imports(path))]
+    assert [str(door) for door in doors if not door.match(where) and not door.match(f"{where}/*")] == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "lab" / "room").glob("*.py")), ids=module_name)
+def test_the_room_knows_nothing_of_http(path):
+    """Neither Tornado nor any HTTP is known in the room."""
+    web = [name for name in imports(path) if within(name, ["tornado", "http", "aiohttp", "urllib"])]
+    assert web == []
+
+
+def test_there_are_no_utils():
+    """A file that is named for nothing holds everything."""
+    shapeless = re.compile(r"(utils?|helpers?|common|misc|tools)\.(py|js)")
+    found = [path for path in [*SOURCES, *PAGES.rglob("*.js")] if shapeless.fullmatch(path.name)]
+    assert found == []
+
+
+def lines_of(path):
+    """How many lines a file has."""
+    return len(path.read_text(encoding="utf-8").splitlines())
+
+
+@pytest.mark.parametrize(("folder", "most"), LONGEST.items())
+def test_a_technique_fits_on_a_page(folder, most):
+    """The file of a technique, and a template, is short enough to be printed and laid beside another."""
+    files = [path for path in (ROOT / folder).glob("*.*") if path.stem in WORDS or path.suffix == ".html"]
+    sizes = {path.relative_to(ROOT).as_posix(): lines_of(path) for path in files}
+    assert {name: size for name, size in sizes.items() if size > LONGER.get(name, most)} == {}
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_technique_has_one_file_on_each_side(word):
+    """Server, client and browser have a file of the technique's name, with the parts that it must have."""
+    server, listener = server_side(word), client_side(word)
+    assert callable(server.frame)
+    assert server.ROUTES
+    assert callable(listener.unframe)
+    assert (PAGES / "static" / "techniques" / f"{word}.js").exists()
+
+
+def texts():
+    """Every file of the lab that people wrote, but the catalogue."""
+    for folder in (ROOT / "lab", PAGES):
+        for path in folder.rglob("*"):
+            if path.suffix in (".py", ".js", ".html", ".css") and path.name != "catalogue.py":
+                yield path
+
+
+def test_nothing_but_the_catalogue_names_the_six():
+    """Adding a technique is one line in the catalogue and a file per side: no other file lists them."""
+    naming = [
+        path.relative_to(ROOT).as_posix()
+        for path in texts()
+        if set(WORDS) <= set(re.findall(r"\w+", path.read_text(encoding="utf-8")))
+    ]
+    assert naming == []
+
+
+def test_nothing_is_written_without_a_bound():
+    """`write_message` waits for nobody and fills the memory, so nothing in the lab uses it."""
+    assert [path for path in SOURCES if ".write_message(" in path.read_text(encoding="utf-8")] == []
+
+
+def test_no_page_makes_markup_of_text():
+    """No script puts text where a browser would read it as markup or code."""
+    ways = re.compile(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function|srcdoc")
+    assert [path.name for path in PAGES.rglob("*.js") if ways.search(path.read_text(encoding="utf-8"))] == []
+
+
+def test_no_file_knows_its_machine():
+    """No path of one particular machine stands in the source."""
+    own = re.compile("|".join((r"/home/\w", r"/Users/\w", r"/tmp/\w", r"C:\\\\Users")))
+    assert [path.name for path in texts() if own.search(path.read_text(encoding="utf-8"))] == []
+
+
+def test_every_file_says_what_it_is():
+    """Each file of the lab begins with a sentence about itself."""
+    silent = [
+        path.name for path in SOURCES if not ast.get_docstring(ast.parse(Path(path).read_text("utf-8")))
+    ]
+    assert silent == []

@@ -1,0 +1,322 @@
+"""Starting and ending: what a lab leaves behind, how fast it goes, and what it says when it cannot start."""
+
+import asyncio
+import os
+import signal
+import socket
+import tempfile
+import time
+from pathlib import Path
+
+import pytest
+import redis
+
+from tests.support.lab_process import LabProcess
+from tests.support.listeners import (
+    POLLING,
+    STREAMING,
+    WAITING,
+    client,
+    each_technique,
+    held,
+    publish,
+    top,
+)
+from tests.support.redis_server import RedisServer, free_port
+from tests.support.wire import DEADLINE_S, HOST, Wire, eventually, fetch
+
+STOP_S = 2.0
+FOLDERS = "pushlab-redis-*"
+private_only = pytest.mark.skipif(os.name == "nt", reason="Windows has no private Redis")
+ENDS = {
+    "end of input": lambda process: process.process.stdin.close(),
+    "SIGINT": lambda process: process.signal(signal.SIGINT),
+    "SIGTERM": lambda process: process.signal(signal.SIGTERM),
+}
+each_end = pytest.mark.parametrize("end", ENDS.values(), ids=ENDS)
+
+
+@pytest.fixture
+def folder():
+    """A short path for temporary files: the socket of a private Redis must fit into 108 characters."""
+    with tempfile.TemporaryDirectory(prefix="lab-") as path:
+        yield Path(path)
+
+
+def private_redis(folder):
+    """The process id of the one private Redis in this folder."""
+    (home,) = folder.glob(FOLDERS)
+    with redis.Redis(unix_socket_path=str(home / "redis.sock")) as connection:
+        return connection.info("server")["process_id"]
+
+
+def is_gone(pid):
+    """Whether the process is no more, or only a name that nobody has asked after yet."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return True
+    state = Path(f"/proc/{pid}/stat")
+    return state.exists() and state.read_text().rpartition(")")[2].split()[0] == "Z"
+
+
+def wait_until(probe, what):
+    """Ask again and again until the answer is yes."""
+    deadline = time.monotonic() + DEADLINE_S
+    while not probe():
+        assert time.monotonic() < deadline, f"Never came true: {what}"
+        time.sleep(0.01)
+
+
+# What is left behind ------------------------------------------------------------------------------
+
+
+@private_only
+@each_end
+def test_the_private_redis_ends_with_its_lab(end, folder, start_lab):
+    """However a lab is told to end, its private Redis and the folder of that are gone when it is."""
+    process = start_lab(environment={"TMPDIR": str(folder)})
+    pid = private_redis(folder)
+    end(process)
+    assert process.wait() == 0
+    assert is_gone(pid)
+    assert list(folder.iterdir()) == []
+
+
+@private_only
+def test_a_killed_labs_redis_is_ended_by_the_next_lab(folder, start_lab):
+    """After kill -9 the private Redis lives on, until the next start finds it and ends it."""
+    environment = {"TMPDIR": str(folder)}
+    killed = start_lab(environment=environment)
+    pid = private_redis(folder)
+    killed.kill()
+    assert not is_gone(pid)
+    start_lab(environment=environment)
+    wait_until(lambda: is_gone(pid), "the orphan is gone")
+    assert private_redis(folder) != pid
+
+
+@private_only
+def test_a_start_spares_the_redis_of_a_living_lab(folder, start_lab):
+    """A second lab on the same machine does not end the first one's Redis."""
+    first = start_lab(environment={"TMPDIR": str(folder)})
+    pid = private_redis(folder)
+    start_lab(environment={"TMPDIR": str(folder)})
+    assert len(list(folder.glob(FOLDERS))) == 2
+    assert not is_gone(pid)
+    assert len(asyncio.run(publish(first.port, 3))) == 3
+
+
+@private_only
+def test_a_start_survives_rubbish_in_the_folder(folder, start_lab):
+    """Empty and half-made folders of dead labs are no obstacle."""
+    for name in ("pushlab-redis-empty", "pushlab-redis-locked"):
+        (folder / name).mkdir()
+    (folder / "pushlab-redis-locked" / "lock").touch()
+    (folder / "pushlab-redis-file").touch()
+    process = start_lab(environment={"TMPDIR": str(folder)})
+    assert len(asyncio.run(publish(process.port, 1))) == 1
+
+
+@private_only
+def test_a_lab_that_cannot_listen_leaves_no_redis(folder):
+    """A lab that does not get its port takes its private Redis along."""
+    with socket.create_server((HOST, 0)) as busy:
+        refused = LabProcess(environment={"TMPDIR": str(folder)}, port=busy.getsockname()[1])
+        assert refused.wait() == 3
+        refused.stop()
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.needs("redis-server")
+@each_end
+def test_a_measured_room_leaves_no_key(end, redis_server, start_lab):
+    """A lab for a measured run leaves nothing of its room in a shared Redis, and nothing else is touched."""
+    redis_server.client.flushall()
+    redis_server.client.set("pushlab:room", "somebody else's")
+    process = start_lab(redis=redis_server.url, room="run-1")
+    asyncio.run(publish(process.port, 5))
+    assert len(redis_server.client.keys("pushlab:run-1*")) > 1
+    end(process)
+    assert process.wait() == 0
+    assert redis_server.client.keys("*") == [b"pushlab:room"]
+
+
+# How it goes --------------------------------------------------------------------------------------
+
+
+@each_end
+def test_a_full_house_is_empty_within_two_seconds(end, start_lab):
+    """With open streams, held polls, idle connections and half requests a lab still ends in two seconds."""
+    process = start_lab()
+    asyncio.run(fill(process.port))
+    began = time.monotonic()
+    end(process)
+    assert process.wait() == 0
+    assert time.monotonic() - began < STOP_S
+
+
+async def fill(port):
+    """Open ten of everything, and leave it open."""
+    place = await top(port)
+    for word in (*WAITING, *STREAMING):
+        guests = [await client(word, port).connect(place) for _ in range(10)]
+        for guest in guests if word in WAITING else ():
+            await guest.ask()
+        await eventually(lambda word=word: is_held(port, word, 10), f"ten {word}")
+    for beginning in (b"", b"GET /longp", b"POST /sse HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{"):
+        await (await Wire.open(port)).send(beginning)
+    await (await Wire.open(port)).ask("GET", "/shortpoll")
+
+
+async def is_held(port, word, count):
+    """Whether so many receive requests are open."""
+    return await held(port, word) == count
+
+
+def test_a_listener_that_does_not_read_does_not_hold_the_lab(start_lab):
+    """A client whose connection is full of unread messages is left behind after a moment."""
+    process = start_lab()
+    asyncio.run(stuff(process.port))
+    began = time.monotonic()
+    process.signal(signal.SIGTERM)
+    assert process.wait() == 0
+    assert time.monotonic() - began < STOP_S
+
+
+async def stuff(port):
+    """Open a stream of each kind, read nothing of it, and fill it."""
+    for word in STREAMING:
+        await client(word, port, takes=4096).connect("latest")
+    await publish(port, 300, "😀" * 490)
+
+
+async def test_everyone_is_told_before_the_lab_goes(start_lab):
+    """A hundred held polls are all answered with a bye, none is cut off."""
+    process = start_lab()
+    place = await top(process.port)
+    guests = [await client("longpoll", process.port).connect(place) for _ in range(100)]
+    for guest in guests:
+        await guest.ask()
+    await eventually(lambda: is_held(process.port, "longpoll", 100), "a hundred held polls")
+    process.signal(signal.SIGTERM)
+    for guest in guests:
+        await guest.take_answer()
+    assert [guest.kinds for guest in guests] == [["bye"]] * 100
+    assert len({guest.events[0]["retry_ms"] for guest in guests}) > 10
+
+
+# When it cannot start -----------------------------------------------------------------------------
+
+
+def cannot_start(**settings):
+    """Try to start a lab; returns what it said was wrong."""
+    refused = LabProcess(**settings)
+    code = refused.wait()
+    refused.stop()
+    assert code == 3
+    assert refused.stderr() == ""
+    return refused.greeting["error"]
+
+
+def test_a_busy_port_is_said_and_exit_3():
+    """A port that somebody else has is named, in one line of JSON, and the exit code is 3."""
+    with socket.create_server((HOST, 0)) as busy:
+        port = busy.getsockname()[1]
+        assert str(port) in cannot_start(port=port)
+
+
+def test_a_redis_that_is_not_there_is_said_and_exit_3():
+    """A Redis that was asked for and does not answer is named, and nothing else is tried in its place."""
+    url = f"redis://{HOST}:{free_port()}/0"
+    assert url in cannot_start(redis=url)
+
+
+def test_a_password_is_not_said():
+    """The message about a Redis that does not answer keeps its password."""
+    said = cannot_start(redis=f"redis://teacher:secret@{HOST}:{free_port()}/0")
+    assert "secret" not in said
+
+
+@pytest.mark.parametrize("url", ["nonsense", "http://example.com", "redis://", "unix:///no/such/socket"])
+def test_a_redis_url_that_is_none_is_exit_3(url):
+    """What is no address of a Redis is refused like one that does not answer."""
+    if url == "redis://" and somebody_has_the_usual_port():
+        pytest.skip("there is a Redis at the usual place")
+    assert cannot_start(redis=url)
+
+
+def somebody_has_the_usual_port():
+    """Whether something listens at the usual place of a Redis."""
+    with socket.socket() as probe:
+        return probe.connect_ex((HOST, 6379)) == 0
+
+
+def test_an_address_of_somebody_else_is_exit_3():
+    """An address that this machine does not have is named."""
+    assert "192.0.2.1" in cannot_start(host="192.0.2.1")
+
+
+# Redis goes and comes -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def outage():
+    """A lab whose Redis was killed and came back: what each technique's sender and listener met with."""
+    server = RedisServer(log=True)
+    process = LabProcess(redis=server.url)
+    yield asyncio.run(go_through(process, server))
+    process.stop()
+    server.stop()
+
+
+async def go_through(process, server):
+    """Kill Redis, send by every technique, look at the health, start it again, send again."""
+    port, words = process.port, (*POLLING, *STREAMING)
+    await publish(port, 2)
+    place = await top(port)
+    listeners = {word: await client(word, port).connect(place) for word in words}
+    server.kill()
+    await eventually(lambda: answers(port, "/readyz", 503), "the lab notices")
+    met = {word: {"refused": await client(word, port).send(f"refused {word}")} for word in words}
+    met["health"] = [(await fetch(port, "GET", path)) for path in ("/healthz", "/readyz", "/shortpoll")]
+    server.start()
+    await eventually(lambda: answers(port, "/readyz", 200), "the lab is ready again")
+    ids = [(await client(word, port).send(f"sent {word}")).id for word in words]
+    for word, listener in listeners.items():
+        await listener.hear_of(ids[-1])
+        met[word] |= {"heard": listener.events, "ids": listener.ids, "sent": ids}
+    return met
+
+
+async def answers(port, path, status):
+    """Whether this path is answered with this status."""
+    return (await fetch(port, "GET", path)).status == status
+
+
+@pytest.mark.needs("redis-server")
+@each_technique
+def test_a_send_without_redis_is_refused_and_says_so(word, outage):
+    """While Redis is gone a send is refused with 503, and says that the message is not stored."""
+    receipt = outage[word]["refused"]
+    assert receipt.status == (None if word == "websocket" else 503)
+    assert receipt.answer["error"]["code"] == "history_unavailable"
+    assert receipt.answer["stored"] is False
+
+
+@pytest.mark.needs("redis-server")
+@each_technique
+def test_a_listener_sits_through_an_outage(word, outage):
+    """A listener hears everything sent after Redis came back, once, and nothing that was refused."""
+    assert outage[word]["ids"] == outage[word]["sent"]
+    assert {event["type"] for event in outage[word]["heard"]} == {"message"}
+    assert all(event["body"].startswith("sent") for event in outage[word]["heard"])
+
+
+@pytest.mark.needs("redis-server")
+def test_health_tells_alive_from_ready(outage):
+    """Without Redis the lab is alive but not ready, says why, and still serves what it has kept."""
+    alive, ready, kept = outage["health"]
+    assert (alive.status, ready.status, kept.status) == (200, 503, 200)
+    assert ready.json["reasons"] == ["history_unavailable"]
+    assert len(kept.json["messages"]) == 2

@@ -1,0 +1,162 @@
+"""Predictions: the closed forms against a small event simulation, and one measured exchange."""
+
+import random
+from bisect import bisect_right
+
+import pytest
+
+import lab
+from lab.catalogue import WORDS
+from lab.errors import BadParameter
+from lab.experiment.conditions import Conditions
+from lab.experiment.exchange import WEIGHTLESS, Exchange
+from lab.experiment.prediction import foretell, ideal
+
+MESSAGES = 200_000
+
+
+class Simulated:
+    """One listener against a list of message times: the requests it makes and the delays it sees."""
+
+    def __init__(self, times):
+        self.times = times
+        self.requests = self.empty = self.heard = 0
+        self.delays = []
+
+    def answer(self, now, one_way):
+        """A poll is answered with everything that has come."""
+        self.requests += 1
+        upto = bisect_right(self.times, now, self.heard)
+        self.empty += upto == self.heard
+        self.delays += [now - moment + one_way for moment in self.times[self.heard : upto]]
+        self.heard = upto
+
+    def ideal(self):
+        """The same four figures as the closed form gives."""
+        seconds = self.times[-1]
+        mean = sum(self.delays) / len(self.delays)
+        longest = max(self.delays[100:])  # those said before the first poll waited for it to begin
+        return self.requests / seconds, self.empty / self.requests, mean, longest
+
+
+def moments(conditions):
+    """Many message times."""
+    draw = random.Random(7)
+    now, times = 0.0, []
+    for _ in range(MESSAGES):
+        now += draw.expovariate(conditions.rate) if conditions.arrivals == "poisson" else 1 / conditions.rate
+        times.append(now)
+    return times
+
+
+def simulate(mode, conditions):
+    """Play a poller event by event: ask, be answered or held, come back."""
+    one = Simulated(moments(conditions))
+    one_way, trips = conditions.rtt / 2, 1 if conditions.keep_alive else 2
+    now = 0.1234  # the poller's phase has nothing to do with the messages'
+    while one.heard < MESSAGES:
+        if mode == "longpoll" and one.times[one.heard] > now:
+            now = min(one.times[one.heard], now + conditions.hold)
+        one.answer(now, one_way)
+        now += trips * conditions.rtt + (conditions.interval if mode == "shortpoll" else 0)
+    return one.ideal()
+
+
+GRID = [
+    {"mode": mode, "rate": rate, "rtt": rtt, "arrivals": "poisson"}
+    for mode in ("shortpoll", "longpoll")
+    for rate in (0.7, 4, 20)
+    for rtt in (0.02, 0.1, 0.3)
+]
+MORE = [
+    {"mode": "longpoll", "rate": 0.5, "rtt": 0.1, "hold": 1.0},
+    {"mode": "longpoll", "rate": 4, "rtt": 0.1, "keep_alive": False},
+    {"mode": "shortpoll", "rate": 2, "rtt": 0.1, "interval": 0.5, "keep_alive": False},
+    {"mode": "longpoll", "rate": 4, "rtt": 0.1, "arrivals": "periodic"},
+    {"mode": "longpoll", "rate": 4, "rtt": 0.249, "arrivals": "periodic"},
+    {"mode": "longpoll", "rate": 40, "rtt": 0.0999, "arrivals": "periodic"},
+    {"mode": "shortpoll", "rate": 3, "rtt": 0.0333, "interval": 0.2, "arrivals": "periodic"},
+]
+
+
+@pytest.mark.parametrize("grid", GRID + MORE, ids=str)
+def test_the_closed_forms_are_what_a_simulation_shows(grid):
+    """Requests per second, empty share, mean and longest delay: within 1 % of an event simulation."""
+    mode = grid["mode"]
+    conditions = Conditions(**{name: value for name, value in grid.items() if name != "mode"})
+    form, played = ideal(mode, conditions), simulate(mode, conditions)
+    assert form.requests_per_s == pytest.approx(played[0], rel=0.01)
+    assert form.empty_share == pytest.approx(played[1], rel=0.01, abs=0.003)
+    assert form.latency_mean_s == pytest.approx(played[2], rel=0.01)
+    assert form.latency_max_s == pytest.approx(played[3], rel=0.01)
+
+
+def test_the_example_of_the_literature():
+    """4 messages/s and a round trip of 0.1 s: 3.737 polls per second, 18.7 ms above one way."""
+    form = ideal("longpoll", Conditions(rate=4, rtt=0.1))
+    assert form.requests_per_s == pytest.approx(3.737, abs=0.001)
+    assert form.latency_mean_s - 0.05 == pytest.approx(0.0187, abs=0.0001)
+    assert form.latency_max_s == pytest.approx(3 * 0.05)
+
+
+def test_long_polling_leaves_websocket_at_half_the_period():
+    """At 4 messages/s, evenly spaced, long polling is as fast as WebSocket until L = 125 ms, then slower."""
+
+    def mean(mode, one_way):
+        return ideal(mode, Conditions(rate=4, arrivals="periodic", rtt=2 * one_way)).latency_mean_s
+
+    assert mean("longpoll", 0.124) == pytest.approx(mean("websocket", 0.124))
+    assert mean("longpoll", 0.126) > 1.9 * mean("websocket", 0.126)
+
+
+def test_streams_ask_once_and_hear_one_way_later():
+    """No requests after set-up, delay L; a link that is too narrow for the room has no steady delay."""
+    form = ideal("sse", Conditions(rate=4, rtt=0.1))
+    assert (form.requests_per_s, form.latency_mean_s, form.latency_max_s) == (0, 0.05, 0.05)
+    narrow = ideal("sse", Conditions(rate=100, bandwidth=10_000), Exchange(0, 0, 200))
+    assert narrow.latency_mean_s is None
+
+
+def test_a_narrow_link_adds_the_time_of_transmission():
+    """1250 bytes at 100 kbit/s take 0.1 s."""
+    wide, narrow = (ideal("sse", Conditions(bandwidth=bits), Exchange(0, 0, 1250)) for bits in (0, 100_000))
+    assert narrow.latency_mean_s - wide.latency_mean_s == pytest.approx(0.1)
+
+
+def test_the_window_lasts_until_the_last_message_is_heard():
+    """A short poller's run is counted on until its last poll has brought the last message."""
+    conditions = Conditions(rate=1, duration=10, interval=5)
+    assert foretell("shortpoll", conditions, WEIGHTLESS).window_s > 10
+    assert foretell("sse", conditions, WEIGHTLESS).window_s == 10
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_bytes_come_from_one_measured_exchange(word):
+    """A prediction is there for each technique, and grows with deliveries as the payload does."""
+    short = lab.predict(word, clients=10, rate=5, duration=10)
+    long = lab.predict(word, clients=10, rate=5, duration=10, payload=140)
+    assert long.bytes - short.bytes == pytest.approx(10 * 50 * 100, rel=0.02)
+    assert short.as_json().keys() == {"requests", "bytes", "latency_mean_s"}
+
+
+def test_bare_headers_weigh_less():
+    """The constants depend on what is sent, so they are measured for each kind of exchange."""
+    assert lab.predict("longpoll", headers="bare").bytes < 0.7 * lab.predict("longpoll").bytes
+
+
+def test_what_cannot_be_predicted_is_refused():
+    """A technique or a condition that is not there is said in one sentence."""
+    with pytest.raises(BadParameter):
+        lab.predict("pigeon")
+    with pytest.raises(BadParameter):
+        lab.predict("sse", rtt=-1)
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_a_run_carries_its_prediction(word):
+    """Requests and bytes of a short run are near what was predicted; how near, the benchmark shows."""
+    run = lab.measure(word, clients=5, rate=20, duration=2, rtt=0.02, interval=0.2)
+    assert run.clean
+    assert run.receive["requests"] == pytest.approx(run.predicted["requests"], rel=0.25)
+    assert run.wire_bytes == pytest.approx(run.predicted["bytes"], rel=0.25)
+    assert run.latency_s["mean"] >= 0.9 * run.predicted["latency_mean_s"]

@@ -1,0 +1,54 @@
+"""The README is true today: it names everything there is, and its commands are the ones that work."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from lab.catalogue import TECHNIQUES, WORDS
+from lab.cli import make_parser
+from lab.settings import LIMITS
+
+ROOT = Path(__file__).resolve().parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+OPTIONS = [option for action in make_parser()._actions for option in action.option_strings if option != "-h"]
+
+
+@pytest.mark.parametrize("word", WORDS)
+def test_every_technique_is_named_with_its_files(word):
+    """Each technique stands in the README with its title, verb and three files, and they exist."""
+    row = next(line for line in README.splitlines() if line.startswith(f"| `{word}` "))
+    assert TECHNIQUES[word].title in row and TECHNIQUES[word].verb in row
+    files = re.findall(r"\(([^)]+\.(?:py|js))\)", row)
+    assert len(files) == 3 and all((ROOT / file).exists() for file in files)
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+def test_every_option_is_named(option):
+    """What the command line understands stands in the README."""
+    assert re.search(rf"`{option}\b", README), option
+
+
+def test_every_named_option_exists():
+    """The README names no option that the command line does not understand."""
+    named = set(re.findall(r"`(--[a-z-]+)", README)) | set(re.findall(r" (--[a-z-]+)", README))
+    assert named <= set(OPTIONS)
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_every_limit_is_named_with_its_value(name):
+    """Each limit stands in the README with the value that holds."""
+    assert re.search(rf"\| `{name}` \| {LIMITS[name].default:g} \|", README)
+
+
+def test_links_lead_somewhere():
+    """Every file that the README links to is there."""
+    for target in re.findall(r"\]\((?!http)([^)]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_the_recorded_comparison_names_its_command():
+    """The comparison in the README shows all six, and the command that repeats it."""
+    recorded = README.split("## What it shows")[1].split("## ")[0]
+    assert "run_lab.py --mode all" in recorded
+    assert all(f"\n{word} " in recorded for word in WORDS)

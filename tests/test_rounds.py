@@ -1,0 +1,132 @@
+"""Statistics that hold: the interval over rounds, a technique against itself, and a stalled server."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+
+import lab
+from lab.catalogue import WORDS
+from lab.experiment.rounds import compared, interval, spread
+from lab.experiment.session import order
+
+STALL_S, RATE, CLIENTS = 2.0, 10, 3
+
+
+@pytest.fixture(scope="module")
+def rounds():
+    """A technique in four short rounds."""
+    return lab.compare(["sse"], clients=3, rate=10, duration=0.5, rounds=4)
+
+
+def known(values):
+    """A figure that reads these values off runs, one after the other."""
+    values = iter(values)
+    return lambda run: next(values)
+
+
+def test_the_interval_is_drawn_over_rounds(rounds):
+    """The median lies in its interval, and one wild round of four does not move it far."""
+    found = spread(rounds, known([1.0, 1.1, 0.9, 50.0]))
+    assert found.median == pytest.approx(1.05) and found.rounds == 4
+    assert found.low <= found.median <= found.high <= 50
+
+
+def test_one_round_has_no_interval(rounds):
+    """A single round has a figure and no interval; a round without the figure makes it unknown."""
+    assert spread(rounds[:1], known([1.0])) == (1.0, None, None, 1)
+    assert spread(rounds, known([1.0, None, 1.0, 1.0])) is None
+
+
+def test_the_interval_covers_the_truth_most_times():
+    """Of many experiments with ten rounds each, the interval of nine in ten holds the true median."""
+    draw = random.Random(1)
+    hits = 0
+    for _ in range(100):
+        low, high = interval([draw.gauss(5, 1) for _ in range(10)])
+        hits += low <= 5 <= high
+    assert hits >= 88
+
+
+def test_a_technique_compared_with_itself_shows_no_difference():
+    """Of many comparisons of the same thing with itself, nearly all find that 0 is possible."""
+    draw = random.Random(2)
+    hits = 0
+    for _ in range(100):
+        first, second = ([draw.gauss(5, 1) for _ in range(10)] for _ in range(2))
+        found = compared(range(10), range(10), _either(first, second))
+        hits += found.low <= 0 <= found.high
+    assert hits >= 88
+
+
+def _either(first, second):
+    """A figure that reads the first list and the second in turns."""
+    return known([value for pair in zip(first, second, strict=True) for value in pair])
+
+
+def test_a_real_technique_against_itself(rounds):
+    """Rounds one and three against two and four: the same bytes to within one in a hundred."""
+    found = compared(rounds[::2], rounds[1::2], lambda run: run.wire_bytes)
+    assert abs(found.median) < 0.01 * rounds[0].wire_bytes
+
+
+def test_a_difference_is_found():
+    """What is really dearer is found to be dearer."""
+    draw = random.Random(3)
+    first, second = [draw.gauss(5, 0.1) for _ in range(8)], [draw.gauss(6, 0.1) for _ in range(8)]
+    assert compared(range(8), range(8), _either(first, second)).low > 0.5
+
+
+def test_every_round_begins_with_another_technique():
+    """Over six rounds each technique is first once and last once."""
+    played = order(WORDS, len(WORDS))
+    rows = [played[start : start + len(WORDS)] for start in range(0, len(played), len(WORDS))]
+    assert sorted(row[0] for row in rows) == sorted(row[-1] for row in rows) == sorted(WORDS)
+
+
+def test_warm_up_is_not_counted(rounds):
+    """What comes before the timetable leaves no trace: not in messages, requests or latencies."""
+    for run in rounds:
+        assert run.receive["messages"] == run.expected == 15 and run.send["messages"] == 5
+        assert run.receive["requests"] == 3 and run.latency_s["count"] == 15
+
+
+# A stalled server -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def server():
+    """A lab in a process of its own: where it is, and the process."""
+    room = f"run-{random.getrandbits(40):x}"
+    settings = {"port": 0, "redis": "private", "room": room, "limits": {"rate": 0}}
+    command = [sys.executable, "-m", "lab.server", json.dumps(settings)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        yield f"http://127.0.0.1:{json.loads(process.stdout.readline())['port']}", process
+        process.stdin.close()
+
+
+def stall(process):
+    """Stop the server for two seconds in the middle of the run."""
+    os.kill(process.pid, signal.SIGSTOP)
+    time.sleep(STALL_S)
+    os.kill(process.pid, signal.SIGCONT)
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="this system cannot stop a process")
+def test_a_stalled_server_raises_every_sample_that_it_delayed(server):
+    """Two seconds at ten a second raise about twenty samples for each listener, not one."""
+    url, process = server
+    timer = threading.Timer(2.0, stall, [process])
+    timer.start()
+    run = lab.measure("sse", url=url, clients=CLIENTS, rate=RATE, duration=6, arrivals="periodic")
+    timer.join()
+    raised = sum(sample > 0.15 for sample in run.samples) / CLIENTS
+    assert run.clean and not run.missing
+    assert STALL_S * RATE - 5 <= raised <= STALL_S * RATE + 5
+    assert run.latency_s["max"] == pytest.approx(STALL_S, abs=0.4)

@@ -1,0 +1,124 @@
+"""The page of each technique: its idea, what is measured beside each claim, and the code that really runs."""
+
+import json
+import re
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import expect
+
+from lab.catalogue import WORDS, client_side, server_side
+from lab.server import texts
+from lab.server.source import timeline
+from tests.support.browsing import PHONE, PROJECTOR, barriers, chromium, picture, post, visiting
+from tests.support.lab_process import ROOT
+
+LANGUAGES = ["en", "zh-CN"]
+each = pytest.mark.parametrize("word", WORDS)
+
+
+@pytest.fixture
+def address(lab):
+    """Where the shared lab is."""
+    return f"http://127.0.0.1:{lab.port}"
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """One browser for all."""
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def visit(browser):
+    """Let somebody in; at the end of the test nobody's browser has complained of anything."""
+    with visiting(browser) as visit:
+        yield visit
+
+
+@each
+def test_the_timeline_is_the_one_in_the_file(word):
+    """It is cut from the docstring of the module that serves, whole."""
+    drawn = timeline(word)
+    assert drawn in server_side(word).__doc__
+    assert re.match(r" +client +server\n", drawn)
+    assert 5 <= len(drawn.splitlines()) <= 9
+
+
+@each
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_technique_has_claims_for_and_against(word, language):
+    """In each language there are at least two of each, or one, and the same figures beside them."""
+    keys = [key for key in texts.catalogue(language) if key.startswith(f"technique.{word}.")]
+    assert keys == [key for key in texts.catalogue("en") if key.startswith(f"technique.{word}.")]
+    for kind in ("pro", "con"):
+        assert len([key for key in keys if f".{kind}." in key]) >= 2
+
+
+@pytest.mark.needs("chromium")
+@each
+def test_the_code_is_the_code_that_runs(visit, address, word):
+    """All three files stand on the page, whole, and line n can be linked to."""
+    page = visit(address).open(f"/technique/{word}")
+    files = {
+        "server": server_side(word).__file__,
+        "client": client_side(word).__file__,
+        "browser": ROOT / "pages" / "static" / "techniques" / f"{word}.js",
+    }
+    for side, path in files.items():
+        written = Path(path).read_text(encoding="utf-8").splitlines()
+        lines = page.locator(f"[id^='{side}-']").evaluate_all("lines => lines.map(line => line.textContent)")
+        numbered = [f"{n}{line}\n" for n, line in enumerate(written, 1)]
+        assert lines == numbered
+    assert page.locator("#server-3 a").get_attribute("href") == "#server-3"
+    assert page.locator("[style]").count() == 0
+
+
+@pytest.mark.needs("chromium")
+def test_figures_beside_the_claims_are_measured_or_said_not_to_be(start_lab, visit):
+    """Before anybody asks each says "not measured yet"; then it shows what the meters say."""
+    address = f"http://127.0.0.1:{start_lab().port}"
+    page = visit(address).open("/technique/shortpoll")
+    expect(page.locator("#status")).to_have_attribute("data-status", "waiting")
+    assert set(page.locator("[data-figure]").all_inner_texts()) == {"not measured yet"}
+    post(address)
+    for _ in range(4):
+        urllib.request.urlopen(f"{address}/shortpoll?after=latest").read()
+    expect(page.locator("[data-figure=empty_share]")).to_have_attribute("value", "1")
+    expect(page.locator("[data-figure=empty_share]")).to_have_text("100%")
+    expect(page.locator("[data-figure=p50]")).to_have_text("not measured yet")
+
+
+@pytest.mark.parametrize("word", ["nowhere", "shortpoll.py", "Sse", "..%2fsse"])
+def test_an_unknown_word_is_not_found(address, word):
+    """The error has the shape that every error has."""
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(f"{address}/technique/{word}")
+    assert caught.value.code == 404
+    assert json.load(caught.value)["error"]["code"] == "not_found"
+
+
+@pytest.mark.needs("chromium")
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_nobody_is_kept_out(visit, address, language, theme):
+    """axe finds no barrier on any of the six, in either language and theme."""
+    visitor = visit(address, language=language, theme=theme)
+    page = visitor.open("/technique/websocket")
+    for word in WORDS:
+        page.goto(f"{address}/technique/{word}")
+        assert barriers(page) == []
+
+
+@pytest.mark.needs("chromium")
+@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("size", [PROJECTOR, PHONE], ids=["projector", "phone"])
+def test_nothing_sticks_out(visit, address, language, size):
+    """Long lines of code scroll in their own box; the page itself does not move sideways."""
+    view = "?view=projector" if size is PROJECTOR else ""
+    page = visit(address, language=language, size=size).open(f"/technique/longpoll{view}")
+    picture(page, f"technique-{'phone' if size is PHONE else 'projector'}-{language}", whole=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
