@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 import urllib.request
 
 import pytest
@@ -305,20 +306,34 @@ def test_reset_keeps_the_meters_adding_up(school, open_page):
         expect(page.locator("[data-id]", has_text="after the reset")).to_have_count(1)
         page.close()
     meters = settled_meters(school)
-    for way in ("bytes_in", "bytes_out"):
-        parts = [both[d][way] for both in meters["techniques"].values() for d in ("receive", "send")]
-        assert sum(parts) + meters["other"][way] == meters["total"][way]
+    assert is_settled(meters), meters
     assert all(both["receive"]["messages"] == 1 for both in meters["techniques"].values())
 
 
 def settled_meters(school):
-    """The meters, once every page is gone."""
-    for _ in range(100):
-        with urllib.request.urlopen(f"{school.address}/meters") as answer:
-            meters = json.load(answer)
-        if not any(both["open"] for both in meters["techniques"].values()):
-            break
+    """The meters, once every page is gone and the close frames of its sockets have been read."""
+    patience = time.monotonic() + 20
+    while not is_settled(meters := all_meters(school)) and time.monotonic() < patience:
+        pass
     return meters
+
+
+def all_meters(school):
+    """What `/meters` says, the whole of it."""
+    with urllib.request.urlopen(f"{school.address}/meters") as answer:
+        return json.load(answer)
+
+
+def is_settled(meters):
+    """Nobody is connected, and the techniques and `other` together are the total."""
+    gone = not any(both["open"] for both in meters["techniques"].values())
+    return gone and all(credited(meters, way) == meters["total"][way] for way in ("bytes_in", "bytes_out"))
+
+
+def credited(meters, way):
+    """The bytes that somebody answers for."""
+    parts = [both[side][way] for both in meters["techniques"].values() for side in ("receive", "send")]
+    return sum(parts) + meters["other"][way]
 
 
 def test_newcomers_get_what_the_teacher_says(school, open_page):
