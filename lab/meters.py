@@ -146,6 +146,8 @@ class Meters:
         self.techniques = {word: TechniqueMeters() for word in WORDS}
         self.other = Meter()
         self.total = Meter()
+        self.tls_bytes: int | None = 0
+        """What encryption added to the total; None where the system does not tell."""
 
     def reset(self) -> None:
         """Count from nothing again, but for the requests that are open."""
@@ -155,12 +157,14 @@ class Meters:
             both.send.reset()
         self.other.reset()
         self.total.reset()
+        self.tls_bytes = self.tls_bytes and 0
 
     def as_json(self) -> dict[str, Any]:
         """The figures in the shape of the contract; reading them changes nothing."""
+        total = {name: getattr(self.total, name) for name in ("bytes_in", "bytes_out", "connections")}
         return {
             "since": self.since,
             "techniques": {word: meters.as_json() for word, meters in self.techniques.items()},
             "other": {"bytes_in": self.other.bytes_in, "bytes_out": self.other.bytes_out},
-            "total": {name: getattr(self.total, name) for name in ("bytes_in", "bytes_out", "connections")},
+            "total": total | {"tls_bytes": self.tls_bytes},
         }

@@ -56,7 +56,16 @@ class Settings:
     """Seconds of silence after which an open stream gets a sign of life; proxies give up after 60."""
     compress: bool = False
     allow_hosts: tuple[str, ...] = ()
+    certfile: str | None = None
+    """The certificate to show; with one, everything is served by https and wss."""
+    keyfile: str | None = None
+    """Its key, unless it stands in the same file."""
     limits: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def scheme(self) -> str:
+        """What the lab's addresses begin with."""
+        return "https" if self.certfile else "http"
 
     def limit(self, name: str) -> float:
         """The limit in force; infinity when it is switched off with 0."""

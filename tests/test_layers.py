@@ -14,7 +14,7 @@ SOURCES = sorted((ROOT / "lab").rglob("*.py"))
 PAGES = ROOT / "pages"
 LAYERS = [
     ("lab", "lab.catalogue", "lab.errors", "lab.settings"),
-    ("lab.meters",),
+    ("lab.meters", "lab.tls"),
     ("lab.room",),
     ("lab.techniques", "lab.clients"),
     ("lab.server", "lab.experiment", "lab.figures", "lab.notebooks"),

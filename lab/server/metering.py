@@ -8,6 +8,7 @@ credited as a difference. What no request ever claims belongs to `other`.
 import socket
 from collections import Counter
 from collections.abc import Awaitable
+from ssl import SSLWantWriteError
 from typing import Any
 
 from tornado.httpserver import HTTPServer
@@ -21,20 +22,15 @@ from tornado.httputil import (
 from tornado.iostream import IOStream
 
 from lab.meters import Account, Meter, Meters
+from lab.server.bounds import bound_the_cost, most_connections
 from lab.settings import Settings
 
-SEND_BUFFER_BYTES = 128 * 1024
-"""What the kernel may hold for a client that does not read; its own choice would be megabytes."""
-VANISHED_MS = 15_000
-"""Unacknowledged for so long, a client is gone, whatever the technique (Linux TCP_USER_TIMEOUT)."""
 HEADER_PATIENCE_S = 75.0
 BODY_PATIENCE_S = 10.0
 DRAIN_BYTES = 2**40
 """A body that is too long is read and thrown away, so that its sender lives to read the answer."""
 CONTINUE = b"HTTP/1.1 100"
 END_OF_HEAD = b"\r\n\r\n"
-SPARE_DESCRIPTORS = 100
-"""For Redis, files and the listening sockets, so that a full house can still say that it is full."""
 
 
 class MeteredStream(IOStream):
@@ -101,7 +97,7 @@ class MeteredStream(IOStream):
         if not self.writing() and not self.closed():
             try:
                 sent = self.socket.send(data)
-            except BlockingIOError:
+            except (BlockingIOError, SSLWantWriteError):
                 pass
             except OSError as error:
                 self.close(exc_info=error)
@@ -207,18 +203,21 @@ class MeteredServer(HTTPServer):
         self.settings = settings
         self.meters = meters
         self.open: set[MeteredStream] = set()
-        self.most = min(settings.limit("connections"), descriptors() - SPARE_DESCRIPTORS)
+        self.most = min(settings.limit("connections"), most_connections())
         self._from: Counter[str] = Counter()
 
     def handle_stream(self, stream: IOStream, address: Any) -> None:
         """A client has connected: meter its stream, bound what it may cost."""
-        connection = stream.socket
-        bound_the_cost(connection)
-        metered = MeteredStream(connection, self, address[0], max_buffer_size=self.max_buffer_size)
+        bound_the_cost(stream.socket)
+        metered = self.metered(stream.socket, address[0])
         self.meters.total.connections += 1
         self.open.add(metered)
         self._from[metered.address] += 1
         super().handle_stream(metered, address)
+
+    def metered(self, connection: socket.socket, address: str) -> MeteredStream:
+        """The stream of one connection."""
+        return MeteredStream(connection, self, address, max_buffer_size=self.max_buffer_size)
 
     def full(self, address: str) -> bool:
         """Whether one more connection, from this address, is one too many."""
@@ -280,21 +279,3 @@ class Arriving(HTTPMessageDelegate):
     def on_connection_close(self) -> None:
         """The client left in the middle of its request."""
         self.inner.on_connection_close()
-
-
-def bound_the_cost(connection: socket.socket) -> None:
-    """Keep a client that reads nothing, or is no longer there, from costing memory or a place."""
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
-    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    if hasattr(socket, "TCP_USER_TIMEOUT"):
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, VANISHED_MS)
-
-
-def descriptors() -> float:
-    """How many files and sockets this process may have open."""
-    try:
-        import resource
-    except ImportError:  # Windows sets no such limit
-        return float("inf")
-    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return float("inf") if soft == resource.RLIM_INFINITY else soft

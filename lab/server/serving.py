@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from ssl import SSLContext
 
 from tornado.netutil import bind_sockets
 
@@ -21,9 +22,11 @@ from lab.server.live import spread
 from lab.server.metering import MeteredServer
 from lab.server.network import BACKLOG
 from lab.server.redis_process import find
+from lab.server.secure import SecureServer
 from lab.server.teacher import TeacherKey
 from lab.settings import Settings
 from lab.techniques.lab import Lab
+from lab.tls import shown
 
 GOODBYE_S = 1.0
 RETRY_MS = (1000, 5000)
@@ -55,11 +58,12 @@ async def running(settings: Settings, temporary: bool = False) -> AsyncIterator[
 
     Raises `CannotStart` when the port is busy or the Redis that was asked for is not there.
     """
+    tls = shown(settings.certfile, settings.keyfile) if settings.certfile else None
     backend = await find(settings.redis)
     room = Room(History(backend.url, settings.room))
     try:
         lab = Lab(room, settings, backend.words)
-        running = await _open(lab, settings)
+        running = await _open(lab, settings, tls)
         pulse = asyncio.create_task(_pulse(running))
         try:
             yield running
@@ -75,14 +79,15 @@ async def running(settings: Settings, temporary: bool = False) -> AsyncIterator[
         backend.stop()
 
 
-async def _open(lab: Lab, settings: Settings) -> Running:
+async def _open(lab: Lab, settings: Settings, tls: SSLContext | None) -> Running:
     try:
         await lab.room.open()
     except Unreachable as error:
         raise CannotStart(f"The history cannot be read: {error}") from error
     key = TeacherKey()
     lesson = Lesson(lab, key)
-    server = MeteredServer(make_app(lesson), settings, lab.meters)
+    parts = (make_app(lesson), settings, lab.meters)
+    server = SecureServer(*parts, tls=tls) if tls else MeteredServer(*parts)
     sockets = bind(settings.host, settings.port)
     server.add_sockets(sockets)
     port = sockets[0].getsockname()[1]

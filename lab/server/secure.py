@@ -1,0 +1,75 @@
+"""The same server behind TLS: its streams are metered before encryption, and what that adds is told apart."""
+
+import socket
+import ssl
+import struct
+from contextlib import suppress
+from typing import Any
+
+from tornado.iostream import IOStream, SSLIOStream
+
+from lab.server.metering import MeteredServer, MeteredStream
+
+BYTES_RECEIVED, NOTSENT_BYTES, BYTES_SENT = 128, 144, 200
+"""Where Linux' struct tcp_info keeps these; tcpi_bytes_retrans follows the last."""
+CLOSE_WAIT = 8
+"""The peer has said that nothing more will come, which the kernel counts as one more byte received."""
+
+
+class SecureStream(MeteredStream, SSLIOStream):
+    """A metered stream whose bytes are encrypted on their way from and to the socket."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._added = 0
+
+    def settle(self, *args: Any) -> None:
+        """Credit what has passed, and what encryption has added to it."""
+        super().settle(*args)
+        if self.socket is not None:
+            self._weigh()
+
+    def close_fd(self) -> None:
+        """The connection is over: ask the kernel while there is a socket to ask about."""
+        self._weigh()
+        super().close_fd()
+
+    def _weigh(self) -> None:
+        passed = on_the_wire(self.socket)
+        if passed is None or self.meters.tls_bytes is None:
+            self.meters.tls_bytes = None
+            return
+        added = passed - self.bytes_in - self.bytes_out
+        self.meters.tls_bytes += added - self._added
+        self._added = added
+
+
+class SecureServer(MeteredServer):
+    """A metered server that speaks TLS."""
+
+    def initialize(self, *args: Any, tls: ssl.SSLContext, **kwargs: Any) -> None:  # type: ignore[override]
+        """Make a server that does not listen yet and shows this certificate."""
+        super().initialize(*args, **kwargs)
+        self.tls = tls
+
+    def handle_stream(self, stream: IOStream, address: Any) -> None:
+        """A client has connected, if it has not hung up again already."""
+        with suppress(OSError):
+            super().handle_stream(stream, address)
+
+    def metered(self, connection: socket.socket, address: str) -> MeteredStream:
+        """The stream of one connection, whose handshake goes on while it waits for its first request."""
+        secure = self.tls.wrap_socket(connection, server_side=True, do_handshake_on_connect=False)
+        return SecureStream(secure, self, address, max_buffer_size=self.max_buffer_size)
+
+
+def on_the_wire(connection: socket.socket) -> int | None:
+    """Bytes that this connection has moved, both ways, by the kernel's count; None where it keeps none."""
+    try:
+        info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 256)
+        (received,) = struct.unpack_from("Q", info, BYTES_RECEIVED)
+        (unsent,) = struct.unpack_from("I", info, NOTSENT_BYTES)
+        sent, again = struct.unpack_from("QQ", info, BYTES_SENT)
+    except (AttributeError, OSError, struct.error):
+        return None
+    return int(received - (info[0] == CLOSE_WAIT) + sent - again + unsent)

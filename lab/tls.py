@@ -1,0 +1,63 @@
+"""TLS: the certificate that a lab shows, tried out before it serves, and what a client trusts for it."""
+
+import ssl
+from contextlib import suppress
+from functools import cache
+
+from lab.errors import CannotStart
+
+
+def shown(certfile: str, keyfile: str | None) -> ssl.SSLContext:
+    """The server's side of TLS: this certificate and its key, which may stand in the same file.
+
+    Raises `CannotStart` for files that are not there, do not belong together or are out of date.
+    """
+    try:
+        for path in filter(None, (certfile, keyfile)):
+            open(path, "rb").close()  # OpenSSL itself does not say which file is missing
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certfile, keyfile, password=_no_password)
+        _rehearse(context, trusting(certfile))
+    except (OSError, ValueError) as error:
+        raise CannotStart(f"The certificate in {certfile} cannot be shown: {_reason(error)}.") from error
+    return context
+
+
+@cache
+def trusting(certfile: str) -> ssl.SSLContext:
+    """A client's side of TLS that trusts the certificates in this file, under any name, and no others.
+
+    What `curl --cacert` does, without the name: a classroom's certificate is seldom made for its address.
+    Raises `OSError` when the file cannot be read as certificates.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the file need not hold the root
+    context.load_verify_locations(certfile)
+    return context
+
+
+def _rehearse(server: ssl.SSLContext, client: ssl.SSLContext) -> None:
+    """Shake hands with ourselves, in memory. Raises `ssl.SSLError` when the clients could not."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    there = client.wrap_bio(to_client, to_server)
+    here = server.wrap_bio(to_server, to_client, server_side=True)
+    for side in (there, here):
+        with suppress(ssl.SSLWantReadError):
+            side.do_handshake()
+    there.do_handshake()
+
+
+def _no_password() -> str:
+    raise ValueError("its key is locked with a password")
+
+
+def _reason(error: Exception) -> str:
+    """The library's reason in a few words: "certificate has expired", "key values mismatch" …"""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return error.verify_message
+    if isinstance(error, ssl.SSLError):
+        return (error.reason or str(error)).replace("_", " ").lower()
+    if isinstance(error, OSError):
+        return f"{error.filename}: {error.strerror}"
+    return str(error)
