@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 import lab
 from lab.catalogue import WORDS
 from lab.errors import BadInput, BadParameter, CannotStart
-from lab.experiment.check import check
 from lab.experiment.conditions import Conditions
 from lab.experiment.probe import difference
 from lab.experiment.runs import document, write_csv
@@ -21,10 +20,6 @@ from lab.experiment.session import order
 from lab.experiment.strain import strain, warnings
 from lab.experiment.timetable import timetable
 from lab.meters import Meter
-
-STORED = {n: f"mid {n}" for n in range(1, 6)}
-WHOLE = [(n, float(n)) for n in STORED]
-
 
 # The timetable --------------------------------------------------------------------------------
 
@@ -57,34 +52,6 @@ def test_conditions_that_make_no_sense_are_refused(nonsense):
     """A condition that cannot be met is refused before anything is started."""
     with pytest.raises(BadParameter):
         Conditions(**nonsense)
-
-
-# The check ------------------------------------------------------------------------------------
-
-
-def spoiled(change):
-    """A whole record, spoiled in one way."""
-    record = list(WHOLE)
-    change(record)
-    return record
-
-
-@pytest.mark.parametrize(
-    ("change", "verdict"),
-    [
-        (lambda record: None, (0, 0, 0)),
-        (lambda record: record.pop(2), (1, 0, 0)),
-        (lambda record: record.clear(), (5, 0, 0)),
-        (lambda record: record.append(record[-1]), (0, 1, 0)),
-        (lambda record: record.insert(0, record.pop(3)), (0, 0, 1)),
-    ],
-)
-def test_the_check_finds_each_fault(change, verdict):
-    """Lost, doubled and out of order are told apart, and a whole record has none of them."""
-    found = check([WHOLE, spoiled(change)], STORED)
-    assert (found.lost, found.duplicated, found.out_of_order) == verdict
-    assert found.clean == (verdict == (0, 0, 0))
-    assert found.expected == 10 and found.delivered == 10 - found.lost
 
 
 def test_rounds_begin_with_another_technique_each():

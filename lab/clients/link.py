@@ -51,12 +51,13 @@ class Unframed(NamedTuple):
 
 
 class Refused(Exception):
-    """The lab said no; `status` and `code` say why."""
+    """The lab said no; `status` and `code` say why. A refused send surely is not stored, unless `unknown`."""
 
-    def __init__(self, status: int, code: str, message: str) -> None:
+    def __init__(self, status: int, code: str, message: str, unknown: bool = False) -> None:
         super().__init__(f"{status} {code}: {message}")
         self.status = status
         self.code = code
+        self.unknown = unknown
 
 
 class SentAway(Exception):
@@ -151,10 +152,11 @@ async def accepted(answer: aiohttp.ClientResponse) -> aiohttp.ClientResponse:
     if answer.status >= 400:
         text = await answer.text()
         try:
-            error = json.loads(text)["error"]
-        except (ValueError, KeyError, TypeError):
-            error = {"code": "error", "message": text[:200]}
-        raise Refused(answer.status, error["code"], error["message"])
+            said = json.loads(text)
+            error = said["error"]
+        except (ValueError, KeyError, TypeError):  # somebody in between, who knows nothing of messages
+            said, error = {"stored": "unknown"}, {"code": "error", "message": text[:200]}
+        raise Refused(answer.status, error["code"], error["message"], said.get("stored") == "unknown")
     return answer
 
 

@@ -43,11 +43,21 @@ async def send(link: Link, message: dict[str, str]) -> dict[str, Any]:
     async with link.turn:
         if link.socket is None or link.socket.closed:
             link.socket = await connect(link, "/websocket?receive=0")
-        await link.socket.send_str(compact(message).decode())
-        answer: dict[str, Any] = await link.socket.receive_json()
+        answer = await exchange(link.socket, message)
     if answer["type"] == "error":
-        raise Refused(0, answer["error"]["code"], answer["error"]["message"])
+        error = answer["error"]
+        raise Refused(0, error["code"], error["message"], answer["stored"] == "unknown")
     return {"id": answer["id"], "duplicate": answer["duplicate"]}
+
+
+async def exchange(socket: aiohttp.ClientWebSocketResponse, message: dict[str, str]) -> dict[str, Any]:
+    """Send a message, and take the answer that names its mid. Raises `ClientError` when none comes."""
+    await socket.send_str(compact(message).decode())
+    async for frame in socket:
+        answer: dict[str, Any] = json.loads(frame.data)
+        if answer.get("mid") == message["mid"]:
+            return answer
+    raise aiohttp.ClientConnectionError("The lab hung up before it answered.")
 
 
 async def connect(link: Link, path: str) -> aiohttp.ClientWebSocketResponse:

@@ -1,39 +1,143 @@
-"""Was anything lost, doubled or out of order? Every listener's record is held against what was sent."""
+"""Was anything lost, doubled, out of order or contradicted? All clients' records, held against each other.
 
-from collections.abc import Mapping, Sequence
-from itertools import pairwise
+Pure: records in, violations out. Each client writes down what happened to it, in its own order; how the
+clients interleave does not matter. The names are those of Jepsen's Kafka workload for a log's anomalies.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from typing import NamedTuple
 
-Arrivals = Sequence[tuple[int, float]]
-"""What one listener heard: the number in the history and the moment, in the order in which it came."""
+from lab.experiment.records import At, Record
+
+LOST = "lost-write"  # acknowledged, and nobody heard it though somebody heard what came after
+UNSEEN = "unseen"  # acknowledged, and a client that is still there has not come so far
+SKIP = "poll-skip"  # messages left out without a word, or a gap announced with the wrong number
+BACKWARDS = "nonmonotonic-poll"  # a client was led back
+DUPLICATE = "duplicate"  # shown twice to one client, or stored twice in one history
+CONTRADICTION = "inconsistent-offset"  # two contents at one place
+ABORTED = "aborted-read"  # heard, though its sender was told that it is not stored
+UNANNOUNCED = "unannounced-reset"  # another history without a word
 
 
-class Verdict(NamedTuple):
-    """What became of the messages, summed over all listeners."""
+class Violation(NamedTuple):
+    """What must not happen and did: which anomaly, to whom, where."""
 
-    expected: int
-    delivered: int
-    lost: int
-    duplicated: int
-    out_of_order: int
+    name: str
+    client: str
+    at: At
+    technique: str = ""
 
-    @property
-    def clean(self) -> bool:
-        """Everything arrived once and in order."""
-        return not (self.lost or self.duplicated or self.out_of_order)
+    def __str__(self) -> str:
+        return f"{self.name} at {self.at[0]}-{self.at[1]} ({self.client} {self.technique})"
 
 
-def check(listeners: Sequence[Arrivals], stored: Mapping[int, str]) -> Verdict:
-    """Hold what each listener heard against the messages that were stored, number -> mid.
+class Checker:
+    """Takes records one after the other and keeps little of them; `violations` says what was wrong."""
 
-    Each listener should hear each stored message once, and their numbers should only rise.
-    """
-    delivered = duplicated = out_of_order = 0
-    for arrivals in listeners:
-        heard = [n for n, _ in arrivals]
-        distinct = set(heard)
-        delivered += len(distinct & stored.keys())
-        duplicated += len(heard) - len(distinct)
-        out_of_order += sum(later < earlier for earlier, later in pairwise(heard))
-    expected = len(stored) * len(listeners)
-    return Verdict(expected, delivered, expected - delivered, duplicated, out_of_order)
+    def __init__(self, records: Iterable[Record] = ()) -> None:
+        self.found: list[Violation] = []
+        self.places: dict[str, At] = {}
+        """How far each client has come that is still there."""
+        self.deliveries: Counter[At] = Counter()
+        """How many clients have heard the message at each place."""
+        self.acked: dict[At, Record] = {}
+        self._missing: dict[str, set[At]] = defaultdict(set)
+        self._skipped: set[At] = set()
+        self._contents: dict[At, tuple[str, str]] = {}
+        self._stored: dict[tuple[int, str], int] = {}
+        self._refused: dict[str, Record] = {}
+        self._heard: set[str] = set()
+        self._takes = {
+            "open": self._open,
+            "recv": self._recv,
+            "gap": self._gap,
+            "reset": self._reset,
+            "ack": self._ack,
+            "fail": self._fail,
+            "close": self._close,
+        }
+        for record in records:
+            self.take(record)
+
+    def take(self, record: Record) -> None:
+        """Judge one record by those before it."""
+        if take := self._takes.get(record.kind):
+            take(record)
+
+    def violations(self) -> list[Violation]:
+        """Everything that was wrong, if these were all the records."""
+        return [*self.found, *self._lost(), *self._unseen(), *self._aborted()]
+
+    # What a client meets ----------------------------------------------------------------------
+
+    def _open(self, record: Record) -> None:
+        self.places[record.client] = record.at
+
+    def _recv(self, record: Record) -> None:
+        place = self.places.get(record.client, (record.epoch, record.n - 1))
+        missing, at = self._missing[record.client], record.at
+        behind = record.epoch == place[0] and record.n <= place[1]
+        if behind and at not in missing:  # whoever has come past it without missing it has heard it
+            return self._flag(DUPLICATE, record)
+        if behind:
+            self._flag(BACKWARDS, record)
+        elif record.epoch != place[0]:
+            self._flag(UNANNOUNCED, record)
+        elif record.n > place[1] + 1:
+            self._flag(SKIP, record)
+            skipped = {(record.epoch, n) for n in range(place[1] + 1, record.n)}
+            self._skipped |= skipped
+            missing |= skipped
+        missing.discard(at)
+        self.places[record.client] = max(place, at)
+        self.deliveries[at] += 1
+        self._heard.add(record.mid)
+        self._witness(record)
+
+    def _gap(self, record: Record) -> None:
+        epoch, n = self.places[record.client]
+        self._missing[record.client] |= {(epoch, number) for number in range(n + 1, n + record.n + 1)}
+        self.places[record.client] = (epoch, n + record.n)
+
+    def _reset(self, record: Record) -> None:
+        if record.epoch <= self.places.get(record.client, (0, 0))[0]:
+            self._flag(BACKWARDS, record)
+        self.places[record.client] = record.at
+
+    def _close(self, record: Record) -> None:
+        self.places.pop(record.client, None)
+
+    # What a sender was told -------------------------------------------------------------------
+
+    def _ack(self, record: Record) -> None:
+        self.acked[record.at] = record
+        self._witness(record)
+
+    def _fail(self, record: Record) -> None:
+        self._refused[record.mid] = record
+
+    def _witness(self, record: Record) -> None:
+        """One place has one content for everybody, and one mid one place."""
+        content = (record.mid, record.hash)
+        if self._contents.setdefault(record.at, content) != content:
+            self._flag(CONTRADICTION, record)
+        if self._stored.setdefault((record.epoch, record.mid), record.n) != record.n:
+            self._flag(DUPLICATE, record)
+
+    # What only the end can tell ---------------------------------------------------------------
+
+    def _lost(self) -> list[Violation]:
+        lost = [ack for at, ack in self.acked.items() if at in self._skipped and not self.deliveries[at]]
+        return [Violation(LOST, ack.client, ack.at, ack.technique) for ack in lost]
+
+    def _unseen(self) -> list[Violation]:
+        last = max(self.acked, default=(0, 0))
+        return [Violation(UNSEEN, client, last) for client, place in self.places.items() if place < last]
+
+    def _aborted(self) -> list[Violation]:
+        refused = [self._refused[mid] for mid in self._heard & self._refused.keys()]
+        return [Violation(ABORTED, record.client, record.at, record.technique) for record in refused]
+
+    def _flag(self, name: str, record: Record) -> None:
+        self.found.append(Violation(name, record.client, record.at, record.technique))

@@ -19,26 +19,48 @@ from lab.clients.listening import keep_listening
 REPORT_S = 0.2
 
 
-class Ear:
-    """What one listener heard: the number in the history and the moment, for each message."""
+class Events:
+    """Everything different that the fleet has heard; the same message heard by many is kept once."""
 
     def __init__(self) -> None:
-        self.arrivals: list[tuple[int, float]] = []
+        self.all: list[Event] = []
+        self._first: dict[str | None, int] = {}
+
+    def number(self, event: Event) -> int:
+        """The number of this event, the same for all who heard the very same."""
+        place = event.get("id")
+        number = self._first.get(place)
+        if number is None or self.all[number] != event:
+            number = len(self.all)
+            self.all.append(event)
+            self._first.setdefault(place, number)
+        return number
+
+
+class Ear:
+    """What one listener heard and when, in the order in which it came."""
+
+    def __init__(self, known: Events) -> None:
+        self.known = known
+        self.heard: list[tuple[int, float]] = []
+        self.messages = 0
         self.missed = 0
 
     def hear(self, events: list[Event]) -> None:
         """Take down what came, at the moment at which it came."""
         now = time.monotonic()
         for event in events:
+            self.heard.append((self.known.number(event), now))
             if event["type"] == "message":
-                self.arrivals.append((int(event["id"].partition("-")[2]), now))
+                self.messages += 1
             elif event["type"] == "gap":
                 self.missed += event["missed"]
 
 
 async def listen(plan: dict[str, Any]) -> None:
     """Run the whole fleet until it is told to end."""
-    ears = [Ear() for _ in range(plan["clients"])]
+    known = Events()
+    ears = [Ear(known) for _ in range(plan["clients"])]
     tasks = [asyncio.create_task(one(plan, ear, number)) for number, ear in enumerate(ears)]
     report = asyncio.create_task(progress(ears))
     orders = await asyncio.to_thread(sys.stdin.readline)
@@ -51,7 +73,7 @@ async def listen(plan: dict[str, Any]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    say({"arrivals": [ear.arrivals for ear in ears], "failure": failure and str(failure)})
+    say({"heard_all": [ear.heard for ear in ears], "events": known.all, "failure": failure and str(failure)})
 
 
 async def one(plan: dict[str, Any], ear: Ear, number: int) -> None:
@@ -66,7 +88,7 @@ async def progress(ears: list[Ear]) -> None:
     """Say now and then how many messages have been heard in all."""
     while True:
         await asyncio.sleep(REPORT_S)
-        say({"heard": sum(len(ear.arrivals) for ear in ears)} | effort())
+        say({"heard": sum(ear.messages for ear in ears)} | effort())
 
 
 def effort() -> dict[str, float]:
@@ -79,7 +101,7 @@ async def hear_out(
 ) -> None:
     """Wait until every listener has heard what there is to hear, or patience ends."""
     until = time.monotonic() + patience_s
-    while time.monotonic() < until and any(len(ear.arrivals) + ear.missed < expected for ear in ears):
+    while time.monotonic() < until and any(ear.messages + ear.missed < expected for ear in ears):
         if all(task.done() for task in tasks):
             return
         await asyncio.sleep(0.02)

@@ -19,15 +19,16 @@ from urllib.parse import urlsplit
 from lab.catalogue import WORDS
 from lab.clients.link import Link
 from lab.errors import BadParameter
-from lab.experiment.check import check
 from lab.experiment.conditions import Conditions
 from lab.experiment.exchange import LIFTED, exchange, link_of
 from lab.experiment.prediction import foretell
 from lab.experiment.probe import Probe, difference, less
 from lab.experiment.processes import Child, RunFailed, child, own_lab
 from lab.experiment.publisher import Progress, Sent, publish, say
+from lab.experiment.records import Record
 from lab.experiment.runs import Run
 from lab.experiment.strain import strain
+from lab.experiment.verdict import told_by, verdict
 from lab.meters import summary
 
 READY_PATIENCE_S = 60.0
@@ -88,12 +89,13 @@ async def measure(
         looks, sent, told, series, fleet = await _run(mode, conditions, url, slow_url, stop, progress)
     if told["failure"] and not stop.is_set():
         raise RunFailed(f"A listener gave up: {told['failure']}.")
-    latencies = sorted(_latencies(told["arrivals"], sent))
+    records = list(told_by(told, mode, told["start"]))
+    latencies = sorted(_latencies(records, sent))
     return Run(
         mode=mode,
         round=round_,
-        sent=len(sent.numbers),
-        **check(told["arrivals"], sent.numbers)._asdict(),
+        sent=sent.stored,
+        **verdict([*sent.records, *records])._asdict(),
         receive=looks.counted("receive"),
         send=looks.counted("send"),
         latency_s=summary(latencies),
@@ -122,12 +124,12 @@ async def _run(
             heard = asyncio.create_task(_until(fleet, "heard_out", efforts))
             sampling = asyncio.create_task(_sample(probe, mode, looks))
             sent = await publish(mode, conditions, link, stop, progress)
-            fleet.tell({"expected": len(sent.numbers), "patience_s": _patience(conditions, stop)})
+            fleet.tell({"expected": sent.stored, "patience_s": _patience(conditions, stop)})
             await heard
             looks.after = await probe.look(mode)
             fleet.tell({})
-            told, series = await _until(fleet, "arrivals"), await _stopped(sampling)
-            return looks, sent, told, series, strain(efforts, sent.late)
+            told, series = await _until(fleet, "heard_all"), await _stopped(sampling)
+            return looks, sent, told | {"start": cursor}, series, strain(efforts, sent.late)
 
 
 # Before ---------------------------------------------------------------------------------------
@@ -219,11 +221,11 @@ def _patience(conditions: Conditions, stop: asyncio.Event) -> float:
 # Afterwards -----------------------------------------------------------------------------------
 
 
-def _latencies(listeners: list[list[tuple[int, float]]], sent: Sent) -> list[float]:
+def _latencies(records: list[Record], sent: Sent) -> list[float]:
     """Seconds from the planned send to each arrival."""
+    stored = {record.at for record in sent.records if record.kind == "ack"}
     return [
-        moment - sent.planned[sent.numbers[n]]
-        for arrivals in listeners
-        for n, moment in arrivals
-        if n in sent.numbers
+        record.t - sent.planned[record.mid]
+        for record in records
+        if record.kind == "recv" and record.at in stored
     ]

@@ -13,25 +13,32 @@ import aiohttp
 from lab.catalogue import client_side
 from lab.clients.link import Link, Refused
 from lab.experiment.conditions import Conditions
+from lab.experiment.records import Record, digest, place
 from lab.experiment.timetable import Planned, timetable
 
 Progress = Callable[[float, str], None]
+NAME = "publisher"
 
 
 @dataclass
 class Sent:
-    """What the publisher did: which message stands where, and when it was planned."""
+    """What the publisher did: what became of each message, and when it was planned."""
 
     start: float = 0.0
-    numbers: dict[int, str] = field(default_factory=dict)
+    records: list[Record] = field(default_factory=list)
     planned: dict[str, float] = field(default_factory=dict)
     late: list[float] = field(default_factory=list)
     """How much later than planned each message was begun, in seconds."""
 
+    @property
+    def stored(self) -> int:
+        """How many messages the lab has taken in."""
+        return sum(record.kind == "ack" for record in self.records)
+
 
 async def say(mode: str, link: Link, body: str, mid: str) -> dict[str, Any]:
     """Send one message by a technique. Returns `{"id", "duplicate"}`; raises what the client does."""
-    message = {"mid": mid, "username": "publisher", "body": body}
+    message = {"mid": mid, "username": NAME, "body": body}
     stored: dict[str, Any] = await client_side(mode).send(link, message)
     return stored
 
@@ -51,7 +58,7 @@ async def publish(
         progress(planned.at / conditions.duration, f"{number} of {len(plan)} messages sent")
     await _wait_until(sent.start + conditions.duration, stop)
     await asyncio.gather(*sending)
-    progress(1.0, f"{len(sent.numbers)} messages sent")
+    progress(1.0, f"{sent.stored} messages sent")
     return sent
 
 
@@ -64,8 +71,13 @@ async def _send(mode: str, link: Link, planned: Planned, sent: Sent) -> None:
     mid = str(uuid.uuid4())  # not from the seed: a second run must not look like a repetition of the first
     sent.planned[mid] = sent.start + planned.at
     sent.late.append(time.monotonic() - sent.planned[mid])
+    kind, at = "unknown", (0, 0)
     try:
         answer = await say(mode, link, planned.body, mid)
-    except (TimeoutError, Refused, aiohttp.ClientError, OSError):
-        return  # not stored: the run says how many of the timetable are missing
-    sent.numbers[int(answer["id"].partition("-")[2])] = mid
+        kind, at = "ack", place(answer["id"])
+    except Refused as refused:
+        kind = "unknown" if refused.unknown else "fail"
+    except (TimeoutError, aiohttp.ClientError, OSError):
+        pass  # perhaps it is stored, perhaps not
+    content = mid, digest(NAME, planned.body)
+    sent.records.append(Record(time.monotonic(), NAME, mode, kind, *at, *content))

@@ -1,0 +1,45 @@
+"""What became of the messages of a measured run: the checker's findings as the figures of a run."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, NamedTuple
+
+from lab.experiment.check import BACKWARDS, DUPLICATE, LOST, SKIP, UNSEEN, Checker
+from lab.experiment.processes import RunFailed
+from lab.experiment.records import Record, heard, place
+
+COUNTED = {LOST, UNSEEN, SKIP, DUPLICATE, BACKWARDS}
+"""What the figures of a run tell; a run in which clients contradict each other has no figures."""
+
+
+class Verdict(NamedTuple):
+    """What became of the messages, summed over all listeners."""
+
+    expected: int
+    delivered: int
+    lost: int
+    duplicated: int
+    out_of_order: int
+
+
+def verdict(records: Iterable[Record]) -> Verdict:
+    """Hold what each listener heard against what was stored; each should hear each message once, in order.
+
+    Raises `RunFailed` when two listeners heard different things at one place, or one something refused.
+    """
+    checker = Checker(records)
+    found = checker.violations()
+    for violation in found:
+        if violation.name not in COUNTED:
+            raise RunFailed(f"The records contradict each other: {violation}.")
+    names = [violation.name for violation in found]
+    expected = len(checker.acked) * len(checker.places)
+    delivered = sum(checker.deliveries[at] for at in checker.acked)
+    return Verdict(expected, delivered, expected - delivered, names.count(DUPLICATE), names.count(BACKWARDS))
+
+
+def told_by(fleet: dict[str, Any], mode: str, start: str) -> Iterator[Record]:
+    """The records of a fleet that began at `start`. It tells each event once, and who heard it when."""
+    for number, arrivals in enumerate(fleet["heard_all"]):
+        yield Record(0.0, str(number), mode, "open", *place(start))
+        for which, moment in arrivals:
+            yield heard(moment, str(number), mode, fleet["events"][which])
