@@ -32,7 +32,7 @@ def draw_overhead(axes: Axes, runs: Sequence[Run]) -> None:
     totals = [_stack(axes, at, mode, rounds) for at, (mode, rounds) in enumerate(modes.items())]
     for at, (rounds, total) in enumerate(zip(modes.values(), totals, strict=True)):
         text = f" {count(total)} B = {times(middle(rounds, lambda run: run.overhead))}"
-        axes.text(total, at, text, va="center", ha="left", fontweight="bold")
+        axes.text(total, at, text, va="center", ha="left", fontweight=style.bold())
     style.rows(axes, list(modes))
     axes.set_xlim(0, 1.45 * max(totals))
     axes.set_xlabel(style.label("bytes per delivered message (measured)", "每条送达消息的字节数（实测）"))
@@ -73,7 +73,7 @@ def draw_answers(axes: Axes, runs: Sequence[Run]) -> None:
         hollow: dict[str, Any] = {"facecolor": "white", "edgecolor": style.colour(mode), "hatch": "////"}
         axes.barh(at, empty, BAR, left=made - empty, **hollow)
         text = f" {count(made)}" + (f", {percent(empty / made)} in vain" if empty else "")
-        axes.text(made, at, text, va="center", ha="left", fontweight="bold")
+        axes.text(made, at, text, va="center", ha="left", fontweight=style.bold())
         totals.append(made)
     style.rows(axes, list(modes))
     axes.set_xlim(0, 1.75 * max(totals))

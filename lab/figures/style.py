@@ -75,7 +75,7 @@ def _settings(text: float, line: float) -> Any:
             "font.family": ["DejaVu Sans", *((chinese_font(),) if chinese_font() else ())],
             "font.size": text,
             "axes.titlesize": 1.1 * text,
-            "axes.titleweight": "bold",
+            "axes.titleweight": bold(),
             "axes.titlelocation": "left",
             "axes.spines.top": False,
             "axes.spines.right": False,
@@ -99,6 +99,13 @@ def chinese_font() -> str | None:
     """The name of a font with Chinese in it, if this machine has one of the usual ones."""
     names = {font.name for font in font_manager.fontManager.ttflist}
     return next((name for name in CHINESE if name in names), None)
+
+
+@cache
+def bold() -> str:
+    """The weight of what should stand out; plain where the Chinese font is not bold: matplotlib warns."""
+    faces = {font.weight for font in font_manager.fontManager.ttflist if font.name == chinese_font()}
+    return "bold" if not faces or faces & {"bold", 700} else "normal"
 
 
 def both(english: str, chinese: str) -> str:
