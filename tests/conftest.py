@@ -3,7 +3,7 @@
 import asyncio
 import inspect
 import os
-from collections import Counter
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
@@ -13,13 +13,8 @@ from tests import tools
 if (Path(__file__).parent / "support" / "fixtures.py").exists():
     pytest_plugins = ["tests.support.fixtures"]
 
-MISSING = pytest.StashKey[dict[str, list[str]]]()
+MISSED = "missed tool"
 IN_CI = os.environ.get("CI", "").lower() == "true"
-
-
-def pytest_configure(config):
-    """Start the list of tools that were missed: name -> files of the tests that missed it."""
-    config.stash[MISSING] = {}
 
 
 def needed(item):
@@ -38,8 +33,8 @@ def pytest_collection_modifyitems(items):
 def pytest_runtest_setup(item):
     """Skip a test whose tool is missing; with CI=true fail it, so that nothing goes unproved unseen."""
     missing = sorted(name for name in needed(item) if tools.find(name) is None)
-    for name in missing:
-        item.config.stash[MISSING].setdefault(name, []).append(item.path.name)
+    # With the report, because other files run in other processes.
+    item.user_properties += [(MISSED, name) for name in missing]
     reason = "; ".join(f"{name} is missing: {tools.command(name)}" for name in missing)
     if missing and IN_CI:
         pytest.fail(reason, pytrace=False)
@@ -49,14 +44,24 @@ def pytest_runtest_setup(item):
 
 def pytest_terminal_summary(terminalreporter, config):
     """Promise the list of missed tools as the very last lines, below pytest's own summary."""
-    config.add_cleanup(lambda: write_missing(terminalreporter, config.stash[MISSING]))
+    config.add_cleanup(lambda: write_missing(terminalreporter, missed_in(terminalreporter.stats)))
+
+
+def missed_in(reports_by_outcome):
+    """Return the tools that were missed: name -> how many tests of each file missed it."""
+    missed = defaultdict(Counter)
+    reports = [report for reports in reports_by_outcome.values() for report in reports]
+    for report in [report for report in reports if getattr(report, "when", "") == "setup"]:
+        for name in [value for key, value in report.user_properties if key == MISSED]:
+            missed[name][Path(report.location[0]).name] += 1
+    return missed
 
 
 def write_missing(reporter, missing):
     """Say for each tool which tests went without it, and the command that gets it."""
     verdict = "failed, because CI=true" if IN_CI else "skipped"
     for name, files in sorted(missing.items()):
-        where = ", ".join(f"{count} in {file}" for file, count in sorted(Counter(files).items()))
+        where = ", ".join(f"{count} in {file}" for file, count in sorted(files.items()))
         reporter.write_line(f"{verdict}: tests without {name} ({where}). Get it with: {tools.command(name)}")
 
 
