@@ -6,39 +6,26 @@ import queue
 import subprocess
 import sys
 import threading
-import urllib.request
 import uuid
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from lab.catalogue import TECHNIQUES, WORDS
 from lab.server.serving import running
 from lab.settings import Settings
-from tests import tools
+from tests.support.browsing import NAME, PATIENCE_MS, chromium, meters, post
 
 pytestmark = pytest.mark.needs("chromium")
 
 ROOT = Path(__file__).resolve().parent.parent
-NAME = "lab.test"
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    f"--host-resolver-rules=MAP {NAME} 127.0.0.1",
-]
 KEPT = 100
 HOSTILE_BODY = """</script><img src=x onerror="hacked=1"><script>hacked=1</script>&lt;'"\u2028 {{7*7}}"""
 HOSTILE_NAME = "<img src=x onerror=hacked=1>"
-PATIENCE_MS = 20_000
 
 each = pytest.mark.parametrize("word", WORDS)
-expect.set_options(timeout=PATIENCE_MS)
 
 
 # Labs and people ----------------------------------------------------------------------------------
@@ -142,10 +129,8 @@ class Guest:
 @pytest.fixture(scope="module")
 def browser():
     """One browser for all; every guest is in a profile of their own."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=tools.find("chromium"), args=ARGUMENTS)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -181,21 +166,6 @@ def lab_here():
     """A lab in this process."""
     with LabHere() as lab:
         yield lab
-
-
-def post(address, body="hello"):
-    """Send a message from outside any page; returns its id."""
-    message = {"mid": str(uuid.uuid4()), "username": "publisher", "body": body}
-    request = urllib.request.Request(f"{address}/{WORDS[0]}", json.dumps(message).encode())
-    request.add_header("Content-Type", "application/json")
-    with urllib.request.urlopen(request) as answer:
-        return json.load(answer)["id"]
-
-
-def meters(address):
-    """What each technique cost up to now."""
-    with urllib.request.urlopen(f"{address}/meters") as answer:
-        return json.load(answer)["techniques"]
 
 
 @contextmanager

@@ -7,20 +7,17 @@ import urllib.request
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect, sync_playwright
+from playwright.sync_api import expect
 
 from lab.catalogue import WORDS
 from lab.server.network import adapters
-from tests import tools
-from tests.support.lab_process import ROOT
-from tests.test_browser import ARGUMENTS, Guest, LabHere, post, publishing
+from tests.support.browsing import PHONE, PROJECTOR, chromium, meters, picture, post
+from tests.test_browser import Guest, LabHere, publishing
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(180)]
 
-SHOTS = ROOT / "screenshots"
 PAGES = {"join": "/", "room": f"/room?mode={WORDS[1]}", "teacher": "/teacher"}
 LANGUAGES = ("en", "zh-CN")
-PROJECTOR, PHONE = {"width": 1280, "height": 720}, {"width": 360, "height": 740}
 SMALLEST_PX = 16
 each_page = pytest.mark.parametrize("name", PAGES)
 each_language = pytest.mark.parametrize("language", LANGUAGES)
@@ -41,10 +38,8 @@ class Class(LabHere):
 @pytest.fixture(scope="module")
 def browser():
     """One browser for all."""
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=tools.find("chromium"), args=ARGUMENTS)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -107,8 +102,7 @@ def test_one_button_lets_phones_join(school, open_page):
     expect(teacher.locator("#tested")).to_contain_text("reaches itself")
     teacher.set_viewport_size(PROJECTOR)
     teacher.keyboard.press("p")
-    SHOTS.mkdir(exist_ok=True)
-    teacher.screenshot(path=SHOTS / "join-open-projector-en.png")
+    picture(teacher, "join-open-projector-en")
     assert teacher.evaluate("document.documentElement.scrollHeight") <= PROJECTOR["height"]
     phone = open_page(school, "/")
     phone.goto(f"http://{teacher.inner_text('#address')}/room?mode=sse")
@@ -129,8 +123,7 @@ def test_a_card_says_only_what_was_measured(school, open_page):
     expect(reader.locator("[data-id]")).to_have_count(3)
     expect(page.locator("[data-card=sse] [data-figure=p50]")).to_have_text(re.compile(r"^[\d.]+ ms$"))
     expect(page.locator("[data-card=longpoll] [data-figure=bytes]")).to_have_text("not measured yet")
-    with urllib.request.urlopen(f"{school.address}/meters") as answer:
-        meter = json.load(answer)["techniques"]["sse"]["receive"]
+    meter = meters(school.address)["sse"]["receive"]
     each = (meter["bytes_in"] + meter["bytes_out"]) / meter["messages"]
     shown = page.evaluate("async (n) => (await import('/static/i18n.js')).bytes(n)", each)
     expect(cost).to_have_text(shown)
@@ -157,8 +150,7 @@ def test_the_footer_counts_what_this_browser_costs(school, open_page, word):
     page.wait_for_function("() => /\\d/.test(document.querySelector('[data-tally=down]').textContent)")
     if word != "shortpoll":  # which never stands still
         page.wait_for_timeout(2200)
-        with urllib.request.urlopen(f"{school.address}/meters") as answer:
-            meter = json.load(answer)["techniques"][word]["receive"]
+        meter = meters(school.address)[word]["receive"]
         expect(page.locator("[data-tally=down]")).to_have_text(as_bytes(page, meter["bytes_out"]))
         expect(page.locator("[data-tally=up]")).to_have_text(as_bytes(page, meter["bytes_in"]))
 
@@ -447,8 +439,7 @@ def test_a_picture_of_every_page(settled, open_page, name, language, screen):
     if screen == "projector":
         page.keyboard.press("p")
     on_the_air(page)
-    SHOTS.mkdir(exist_ok=True)
-    page.screenshot(path=SHOTS / f"{name}-{screen}-{language}.png", full_page=screen == "phone")
+    picture(page, f"{name}-{screen}-{language}", whole=screen == "phone")
     assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
     if screen == "projector":
         assert name == "teacher" or page.evaluate("document.documentElement.scrollHeight") <= size["height"]

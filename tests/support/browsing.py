@@ -8,11 +8,22 @@ from pathlib import Path
 
 from playwright.sync_api import expect, sync_playwright
 
+from lab.catalogue import WORDS
 from tests import tools
 
 PICTURES = Path(__file__).resolve().parent.parent.parent / "screenshots"
 PATIENCE_MS = 20_000
-ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"]
+NAME = "lab.test"
+"""A host name that is not localhost, by which the browser finds this machine."""
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    f"--host-resolver-rules=MAP {NAME} 127.0.0.1",
+]
 PROJECTOR, PHONE = {"width": 1280, "height": 720}, {"width": 360, "height": 740}
 
 expect.set_options(timeout=PATIENCE_MS)
@@ -70,7 +81,7 @@ def visiting(browser):
 def post(address, body="hello"):
     """Send a message from outside any page; returns its id."""
     message = {"mid": str(uuid.uuid4()), "username": "publisher", "body": body}
-    request = urllib.request.Request(f"{address}/sse", json.dumps(message).encode())
+    request = urllib.request.Request(f"{address}/{WORDS[0]}", json.dumps(message).encode())
     request.add_header("Content-Type", "application/json")
     with urllib.request.urlopen(request) as answer:
         return json.load(answer)["id"]
