@@ -364,8 +364,8 @@ async def test_a_lost_history_is_a_reset(redis_server, command):
 @pytest.mark.needs("redis-server")
 @pytest.mark.parametrize(
     ("length", "restarted"),
-    [(3, True), (5, True), (8, True), (3, False), (5, False)],
-    ids=["shorter", "as long", "longer", "shorter in place", "as long in place"],
+    [(3, True), (5, True), (8, True), (3, False), (5, False), (8, False)],
+    ids=["shorter", "as long", "longer", "shorter in place", "as long in place", "longer in place"],
 )
 async def test_an_id_never_has_two_contents(redis_server, length, restarted):
     """An older copy put back, with other messages under known ids: reset, and no id has two contents."""
@@ -406,12 +406,38 @@ async def hears(ear, kind):
 
 
 @pytest.mark.needs("redis-server")
-async def test_a_message_sent_right_after_a_rollback_gets_no_known_id(redis_server):
+@pytest.mark.parametrize("restarted", [True, False], ids=["restarted", "in place"])
+async def test_a_message_sent_right_after_a_rollback_gets_no_known_id(redis_server, restarted):
     """A history that fell back is not continued: no sender is given an id that others know otherwise."""
     async with opened(redis_server.url) as room:
         said = await say(room, 5)
-        put_back(redis_server.client, room.history.key, said[0].epoch, 3, restarted=True)
-        assert await until_stored(room, draft("after the rollback")) not in said
+        put_back(redis_server.client, room.history.key, said[0].epoch, 3, restarted)
+        cursor = await until_stored(room, draft("after the rollback"))
+        assert cursor.epoch > said[0].epoch
+        await reaches(room, cursor)
+        assert bodies(room.ask(None)) == ["another 1", "another 2", "another 3", "after the rollback"]
+
+
+@pytest.mark.needs("redis-server")
+async def test_a_history_that_is_older_still_is_not_continued_either(redis_server):
+    """The history before the last one is put back: what is sent then starts a history later than both."""
+    async with opened(redis_server.url) as room:
+        said = await say(room, 2)
+        put_back(redis_server.client, room.history.key, said[0].epoch - 1000, 7, restarted=False)
+        assert (await until_stored(room, draft())).epoch > said[0].epoch
+
+
+@pytest.mark.needs("redis-server")
+async def test_a_reader_from_a_process_that_is_ahead_is_not_reset(redis_server):
+    """A cursor that only another process knows yet is looked up in Redis before it is called foreign."""
+    async with opened(redis_server.url) as room:
+        (said,) = await say(room, 1)
+        entry = {"mid": str(uuid4()), "username": "bob", "body": "elsewhere", "time": "1.0"}
+        redis_server.client.xadd(room.history.key, entry, f"{said.epoch}-2")
+        ahead = Cursor(said.epoch, 2)
+        assert kinds(room.ask(ahead))[0] == "reset"  # this process has had no turn yet to hear of it
+        await room.catch_up(ahead)
+        assert room.ask(ahead) == Batch((), ahead)
 
 
 @pytest.mark.needs("redis-server")

@@ -32,7 +32,8 @@ SIMULATED = "fake:"
 """The URL that stands for a Redis simulated in this process, where no real one can be had."""
 
 # Where the history ends, as Redis knows it; a history begins here when there is none. A stream
-# trimmed to nothing keeps its last id, so an empty history still knows its epoch.
+# trimmed to nothing keeps its last id, so an empty history still knows its epoch. `renew` ends a history
+# whose ids cannot be trusted: what is kept moves to a new one.
 TOP = """
 local function begin(key, after)
   local now = redis.call('TIME')
@@ -47,17 +48,27 @@ local function top(key, after)
     if info[i] == 'last-generated-id' then return string.match(info[i + 1], '(%d+)-(%d+)') end
   end
 end
+local function renew(key, after)
+  local kept = redis.call('XRANGE', key, '-', '+')
+  redis.call('DEL', key)
+  local epoch = begin(key, after)
+  for n, entry in ipairs(kept) do redis.call('XADD', key, epoch .. '-' .. n, unpack(entry[2])) end
+  return epoch, #kept
+end
 """
 
-# KEYS: stream, mid · ARGV: mid, username, body, time, last epoch known, seconds to remember the mid, kept
+# KEYS: stream, mid · ARGV: mid, username, body, time, epoch and n known, seconds to remember the mid, kept
+# A history that ends before the last place known is an old copy, and would give known ids to other messages.
 PUBLISH = f"""{TOP}
 local known = redis.call('GET', KEYS[2])
 if known then return {{known, 1}} end
 local epoch, n = top(KEYS[1], ARGV[5])
+local behind = tonumber(epoch) - tonumber(ARGV[5])
+if behind < 0 or behind == 0 and tonumber(n) < tonumber(ARGV[6]) then epoch, n = renew(KEYS[1], ARGV[5]) end
 local id = epoch .. '-' .. string.format('%.0f', n + 1)
-redis.call('XADD', KEYS[1], 'MAXLEN', '=', ARGV[7], id,
+redis.call('XADD', KEYS[1], 'MAXLEN', '=', ARGV[8], id,
   'mid', ARGV[1], 'username', ARGV[2], 'body', ARGV[3], 'time', ARGV[4])
-redis.call('SET', KEYS[2], id, 'EX', ARGV[6])
+redis.call('SET', KEYS[2], id, 'EX', ARGV[7])
 return {{id, 0}}
 """
 
@@ -67,15 +78,9 @@ local epoch, n = top(KEYS[1], ARGV[1])
 return {{epoch .. '-' .. n, redis.call('XRANGE', KEYS[1], '-', '+')}}
 """
 
-# KEYS: stream · ARGV: the epoch that must not go on, the last one known. What is kept moves to a new one.
+# KEYS: stream · ARGV: the epoch that must not go on, the last one known
 RENEW = f"""{TOP}
-local epoch = top(KEYS[1], ARGV[2])
-if epoch ~= ARGV[1] then return 0 end
-local kept = redis.call('XRANGE', KEYS[1], '-', '+')
-redis.call('DEL', KEYS[1])
-local fresh = begin(KEYS[1], ARGV[2])
-for n, entry in ipairs(kept) do redis.call('XADD', KEYS[1], fresh .. '-' .. n, unpack(entry[2])) end
-return 1
+if top(KEYS[1], ARGV[2]) == ARGV[1] then renew(KEYS[1], ARGV[2]) end
 """
 
 
@@ -102,13 +107,15 @@ class History:
         self._open = self._commands.register_script(OPEN)
         self._renew = self._commands.register_script(RENEW)
 
-    async def publish(self, draft: Draft, epoch: int) -> tuple[Cursor, bool]:
+    async def publish(self, draft: Draft, known: Cursor) -> tuple[Cursor, bool]:
         """Store a message unless its mid is known; say where it stands and whether it stood there before.
 
+        It gets a place behind `known`, the last one that the caller has heard of.
         Raises `HistoryUnavailable`: `stored` is False when Redis refused, "unknown" when it did not answer.
         """
         now = f"{time.time():.3f}"
-        arguments: list[str | int] = [draft.mid, draft.username, draft.body, now, epoch, REMEMBER_MID_S, KEPT]
+        arguments: list[str | int] = [draft.mid, draft.username, draft.body, now]
+        arguments += [known.epoch, known.n, REMEMBER_MID_S, KEPT]
         try:
             id_, duplicate = await self._publish([self.key, f"{self.key}:mid:{draft.mid}"], arguments)
         except ResponseError as error:

@@ -8,6 +8,7 @@ without a pause in between and no message can slip through.
 import asyncio
 import random
 from collections import deque
+from contextlib import suppress
 from dataclasses import replace
 from typing import Protocol
 
@@ -51,6 +52,7 @@ class Room:
         self._taken: dict[str, float] = {}
         self._awaited: dict[asyncio.Future[None], Cursor] = {}
         self._checked = float("-inf")
+        self._asking = asyncio.Lock()
         self._tail: asyncio.Task[None] | None = None
 
     # The three verbs -------------------------------------------------------------------------
@@ -95,6 +97,13 @@ class Room:
         """Stop telling this listener."""
         self._listeners.discard(listener)
 
+    async def catch_up(self, after: Cursor) -> None:
+        """Ask Redis whether this place exists already: another process may be ahead of this one."""
+        async with self._asking:
+            if after > self.top:
+                with suppress(*Unreachable):
+                    await self._check()
+
     # Speaking --------------------------------------------------------------------------------
 
     async def publish(self, draft: Draft) -> tuple[Cursor, bool]:
@@ -107,7 +116,7 @@ class Room:
         self._taken.setdefault(draft.mid, self._now())
         duplicate = True
         try:
-            cursor, duplicate = await self.history.publish(draft, self.top.epoch)
+            cursor, duplicate = await self.history.publish(draft, self.top)
         finally:
             if duplicate:  # or failed: either way this mid has no first arrival to wait for
                 self._taken.pop(draft.mid, None)
@@ -163,22 +172,21 @@ class Room:
 
     async def _check(self) -> None:
         """Is this still the history that the ring was filled from? A restored backup reuses its ids."""
-        kept = await self.history.read(self.top.epoch)
-        if not self._continues(kept):
+        known = self.top  # what came since is no reason to call the answer old
+        kept = await self.history.read(known.epoch)
+        if kept.top < known or self._contradicts(kept):
             await self.history.renew(kept.top.epoch, self.top.epoch)
             kept = await self.history.read(self.top.epoch)
         self._adopt(kept)
 
-    def _continues(self, kept: Kept) -> bool:
-        if kept.top < self.top:
-            return False
-        newest = self._ring[-1] if self._ring else None
-        return not newest or all(e.json == newest.json for e in kept.events if e.cursor == newest.cursor)
+    def _contradicts(self, kept: Kept) -> bool:
+        ring = {event.cursor: event.json for event in self._ring}
+        return any(ring.get(event.cursor, event.json) != event.json for event in kept.events)
 
     def _adopt(self, kept: Kept) -> None:
         self._checked = self._now()
-        if kept.top.epoch == self.top.epoch:
-            self._take([event for event in kept.events if event.cursor and event.cursor > self.top])
+        if kept.top.epoch <= self.top.epoch:
+            self._take(kept.events)
             return
         self.reachable, self.heard = True, self._now()
         before, self.top = self.top, kept.top
@@ -191,6 +199,8 @@ class Room:
         before = self.top
         for event in events:
             assert event.cursor is not None
+            if event.cursor <= self.top:
+                continue  # the tail and a check may both have asked for it
             if event.cursor.epoch != self.top.epoch:
                 self._checked = float("-inf")  # another history: the check takes it in whole
                 break

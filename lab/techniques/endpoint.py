@@ -5,6 +5,7 @@ answers here and nowhere else.
 """
 
 import asyncio
+from collections.abc import Awaitable
 from typing import Any, ClassVar, Protocol, cast
 from urllib.parse import urlsplit
 
@@ -89,8 +90,8 @@ class Endpoint(RequestHandler):
         """Whether this request sends; otherwise it receives."""
         return self.request.method == "POST"
 
-    def prepare(self) -> None:
-        """Refuse what must not come in; put a receiver on the guest list."""
+    def prepare(self) -> Awaitable[None] | None:
+        """Refuse what must not come in; put a receiver on the guest list, and see that its place is known."""
         if self.bytes.closed():
             raise StreamClosedError  # it has hung up already, and nobody else would notice
         if not self.lab.answers_to(self.request.host_name):
@@ -101,6 +102,14 @@ class Endpoint(RequestHandler):
             raise errors.BodyTooLarge(f"The limit is {self.lab.settings.limit('body_bytes'):.0f} bytes.")
         if self.word and not self.sending:
             self._arrive()
+            if (after := self.after) and after > self.room.top:
+                return self._catch_up(after)
+        return None
+
+    async def _catch_up(self, after: Cursor) -> None:
+        await self.room.catch_up(after)
+        if self.bytes.closed():
+            raise StreamClosedError  # while Redis was asked
 
     def _arrive(self) -> None:
         client, now = self.get_query_argument("client", "")[:64], self.now()
