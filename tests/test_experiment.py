@@ -63,9 +63,9 @@ def test_percentiles_are_not_subtracted():
     """The difference of two meters has counts, and percentiles only when the first was empty."""
     meter = Meter()
     nothing = meter.as_json()
-    meter.delivery.add(1.0)
+    meter.delivery.add([1.0])
     some = meter.as_json()
-    meter.delivery.add(3.0)
+    meter.delivery.add([3.0])
     assert difference(meter.as_json(), nothing)["delivery_s"]["max"] == 3.0
     assert difference(meter.as_json(), some)["delivery_s"] == dict.fromkeys(some["delivery_s"]) | {"count": 1}
 

@@ -19,12 +19,6 @@ class Guest:
     word: str
     held: int = 0
     seen: float = 0.0
-    hidden: bool = False
-    """The page is in the background, where browsers slow it down: its times say nothing."""
-
-    def is_here(self, now: float) -> bool:
-        """Whether a request is open, or the last one is not long ago."""
-        return bool(self.held) or now - self.seen < (HIDDEN_GRACE_S if self.hidden else POLL_GRACE_S)
 
 
 class Presence:
@@ -32,6 +26,8 @@ class Presence:
 
     def __init__(self) -> None:
         self._guests: dict[str, Guest] = {}
+        self.hidden: set[str] = set()
+        """Clients whose page is in the background, where browsers slow it down: their times say nothing."""
 
     def enter(self, client: str, username: str, word: str, now: float) -> None:
         """A receive request of this client began, at `now` (seconds on a monotonic clock)."""
@@ -47,18 +43,22 @@ class Presence:
 
     def hide(self, client: str, hidden: bool) -> None:
         """The client's page went into the background, or came back."""
-        if client in self._guests:
-            self._guests[client].hidden = hidden
+        if hidden and client in self._guests:
+            self.hidden.add(client)
+        else:
+            self.hidden.discard(client)
 
-    def hidden(self, client: str) -> bool:
-        """Whether this client's page is in the background."""
-        return client in self._guests and self._guests[client].hidden
+    def _is_here(self, client: str, now: float) -> bool:
+        """Whether a request is open, or the last one is not long ago."""
+        guest, grace = self._guests[client], HIDDEN_GRACE_S if client in self.hidden else POLL_GRACE_S
+        return bool(guest.held) or now - guest.seen < grace
 
     def here(self, now: float) -> list[dict[str, str | bool]]:
         """Everyone here: `{"client", "username", "mode"}` each, `"hidden"` too for who is; not who left."""
-        self._guests = {client: guest for client, guest in self._guests.items() if guest.is_here(now)}
+        self._guests = {client: guest for client, guest in self._guests.items() if self._is_here(client, now)}
+        self.hidden &= self._guests.keys()
         return [
             {"client": client, "username": guest.username, "mode": guest.word}
-            | ({"hidden": True} if guest.hidden else {})
+            | ({"hidden": True} if client in self.hidden else {})
             for client, guest in self._guests.items()
         ]

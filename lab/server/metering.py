@@ -7,21 +7,15 @@ credited as a difference. What no request ever claims belongs to `other`.
 
 import socket
 from collections import Counter
-from collections.abc import Awaitable
 from ssl import SSLWantWriteError
 from typing import Any
 
 from tornado.httpserver import HTTPServer
-from tornado.httputil import (
-    HTTPConnection,
-    HTTPHeaders,
-    HTTPMessageDelegate,
-    RequestStartLine,
-    ResponseStartLine,
-)
+from tornado.httputil import HTTPConnection, HTTPMessageDelegate
 from tornado.iostream import IOStream
 
 from lab.meters import Account, Meter, Meters
+from lab.server.arriving import Arriving
 from lab.server.bounds import bound_the_cost, most_connections
 from lab.settings import Settings
 
@@ -36,13 +30,34 @@ END_OF_HEAD = b"\r\n\r\n"
 class MeteredStream(IOStream):
     """A TCP stream that knows how many bytes went through it and whose they were."""
 
+    __slots__ = (
+        "_credited_in",
+        "_credited_out",
+        "_frame_mark",
+        "_head_from",
+        "_head_in",
+        "_head_out",
+        "_head_wanted",
+        "_served",
+        "account",
+        "address",
+        "bytes_in",
+        "bytes_out",
+        "cut",
+        "oversized",
+        "owner",
+        "server",
+        "total",
+        "unwelcome",
+    )
+
     def __init__(
         self, connection: socket.socket, server: "MeteredServer", address: str, **kwargs: Any
     ) -> None:
         super().__init__(connection, **kwargs)
         self.server = server
         self.address = address
-        self.meters = server.meters
+        self.total = server.meters.total
         self.owner: Meter | None = None
         self.account: Account | None = None
         self.oversized = False
@@ -65,14 +80,14 @@ class MeteredStream(IOStream):
         """Read, and count what came."""
         count = super().read_from_fd(buf)
         self.bytes_in += count or 0
-        self.meters.total.bytes_in += count or 0
+        self.total.bytes_in += count or 0
         return count
 
     def write_to_fd(self, data: memoryview) -> int:
         """Write, and count what the socket took."""
         count = super().write_to_fd(data)
         self.bytes_out += count
-        self.meters.total.bytes_out += count
+        self.total.bytes_out += count
         return count
 
     def write(self, data: bytes | memoryview) -> Any:
@@ -94,7 +109,7 @@ class MeteredStream(IOStream):
         What it did not take is queued, and so is everything when something is queued already.
         """
         sent = 0
-        if not self.writing() and not self.closed():
+        if self._total_write_index == self._total_write_done_index and not self._closed:  # nothing queued
             try:
                 sent = self.socket.send(data)
             except (BlockingIOError, SSLWantWriteError):
@@ -102,10 +117,12 @@ class MeteredStream(IOStream):
             except OSError as error:
                 self.close(exc_info=error)
             self.bytes_out += sent
-            self.meters.total.bytes_out += sent
-        if sent < len(data) and not self.closed():
+            self.total.bytes_out += sent
+        if sent == len(data):
+            return True
+        if not self._closed:
             super().write(memoryview(data)[sent:])
-        return sent == len(data)
+        return False
 
     def set_nodelay(self, value: bool) -> None:
         """Nothing: no small packet ever waits for an acknowledgement here, so Tornado need not ask."""
@@ -119,7 +136,7 @@ class MeteredStream(IOStream):
 
     def begin(self) -> None:
         """The connection is ready for a request: what passed until now belonged to the last one."""
-        self.settle(self.parsed, self.meters.other)
+        self.settle(self.parsed, self.server.meters.other)
         self.owner = self.account = None
         self.oversized = False
         self._head_wanted = True
@@ -171,9 +188,9 @@ class MeteredStream(IOStream):
         self._served.clear()
         if self.owner:
             self._serves(self.owner)
-        self.meters.total.bytes_in += self.bytes_in - self._credited_in
-        self.meters.total.bytes_out += self.bytes_out - self._credited_out
-        self.meters.total.connections += 1
+        self.total.bytes_in += self.bytes_in - self._credited_in
+        self.total.bytes_out += self.bytes_out - self._credited_out
+        self.total.connections += 1
 
     def _serves(self, meter: Meter) -> None:
         if meter not in self._served:
@@ -184,7 +201,7 @@ class MeteredStream(IOStream):
         """The connection is over: credit the rest."""
         self.cut = self.writing()
         super().close_fd()
-        self.settle(self.bytes_in, self.meters.other)
+        self.settle(self.bytes_in, self.server.meters.other)
         self.server.gone(self)
 
 
@@ -247,35 +264,3 @@ class MeteredServer(HTTPServer):
         self.meters.reset()
         for stream in self.open:
             stream.forget()
-
-
-class Arriving(HTTPMessageDelegate):
-    """A request on its way in: says where its head ends, and lets go of a body that is too long."""
-
-    def __init__(self, inner: HTTPMessageDelegate, stream: MeteredStream, settings: Settings) -> None:
-        self.inner = inner
-        self.stream = stream
-        self.room_left = settings.limit("body_bytes")
-
-    def headers_received(
-        self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
-    ) -> Awaitable[None] | None:
-        """The head is in."""
-        self.stream.head_ends()
-        return self.inner.headers_received(start_line, headers)
-
-    def data_received(self, chunk: bytes) -> Awaitable[None] | None:
-        """A piece of the body is in; what is above the limit is dropped, and the handler told."""
-        self.room_left -= len(chunk)
-        if self.room_left < 0:
-            self.stream.oversized = True
-            return None
-        return self.inner.data_received(chunk)
-
-    def finish(self) -> None:
-        """The request is complete."""
-        self.inner.finish()
-
-    def on_connection_close(self) -> None:
-        """The client left in the middle of its request."""
-        self.inner.on_connection_close()

@@ -36,11 +36,11 @@ class SecureStream(MeteredStream, SSLIOStream):
 
     def _weigh(self) -> None:
         passed = on_the_wire(self.socket)
-        if passed is None or self.meters.tls_bytes is None:
-            self.meters.tls_bytes = None
+        if passed is None or self.server.meters.tls_bytes is None:
+            self.server.meters.tls_bytes = None
             return
         added = passed - self.bytes_in - self.bytes_out
-        self.meters.tls_bytes += added - self._added
+        self.server.meters.tls_bytes += added - self._added
         self._added = added
 
 

@@ -5,8 +5,9 @@ answers here and nowhere else.
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable
-from typing import Any, ClassVar, Protocol, cast
+from typing import Any, ClassVar, cast
 from urllib.parse import urlsplit
 
 from tornado.concurrent import future_add_done_callback
@@ -14,51 +15,15 @@ from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler
 
 from lab import errors
-from lab.meters import Account, Meter, TechniqueMeters
+from lab.meters import TechniqueMeters
 from lab.room.messages import Batch, Cursor, Draft, compact
 from lab.room.room import Room
 from lab.techniques.lab import Lab
 from lab.techniques.refusals import error_json, parse_json, status_of
+from lab.techniques.wire import MeteredStream
 
 LONGEST_NAME = 32
 """Characters of a name that the guest list shows."""
-
-
-class MeteredStream(Protocol):
-    """The socket as a technique sees it: it counts by itself and only wants to know for whom."""
-
-    oversized: bool
-    """The body was longer than the limit, and was thrown away."""
-    account: Account | None
-    """Who wants to know what this very request costs; its bytes are counted there too."""
-    cut: bool
-    """The connection was over before it had taken everything that was written."""
-    unwelcome: bool
-    """The connection is one more than the lab takes."""
-
-    def claim(self, meter: Meter) -> None:
-        """What this request moves over the socket belongs to `meter`."""
-
-    def frame_in(self) -> int:
-        """The bytes read since this was last asked: those of the frame that has just arrived."""
-
-    def reassign(self, bytes_in: int, bytes_out: int, meter: Meter) -> None:
-        """So many bytes of this connection belong to another meter after all."""
-
-    def closed(self) -> bool:
-        """Whether the connection is over."""
-
-    def writing(self) -> bool:
-        """Whether the client has not yet taken everything."""
-
-    def write(self, data: bytes) -> "asyncio.Future[None]":
-        """Send, now as far as the socket takes it; the future is done when it has taken all."""
-
-    def send(self, data: bytes) -> bool:
-        """Send, now; whether the socket took it all. What it did not take follows when it can."""
-
-    def close(self) -> None:
-        """Drop the connection."""
 
 
 class Endpoint(RequestHandler):
@@ -196,7 +161,7 @@ class Endpoint(RequestHandler):
 
     def _taken(self, batch: Batch, timed: bool) -> None:
         if not self.bytes.cut:
-            self.count(batch, timed)
+            self.count(batch, {self: self.now()}, timed)
 
     def finish(self, chunk: Any = None) -> "asyncio.Future[None]":
         """Complete the answer; hang up behind it when the lab is leaving, or was full already."""
@@ -208,26 +173,24 @@ class Endpoint(RequestHandler):
             future_add_done_callback(done, lambda _: self.bytes.close())
         return done
 
-    def count(self, batch: Batch, timed: bool) -> float:
-        """Report a batch that the socket has taken; returns when.
+    def count(self, batch: Batch, taken: "Taken", timed: bool) -> None:
+        """Report a batch for all whose socket has taken it, each at its moment; they share this one's meter.
 
         Old messages are not `timed`, and neither is what a page in the background takes.
         """
-        now = self.now()
-        self.meter.messages += len(batch.messages)
-        self.meter.payload_bytes += batch.payload_bytes
-        if timed and not self.lab.presence.hidden(self.client):
-            for event in batch.messages:
-                if event.taken:
-                    self.meter.delivery.add(now - event.taken)
-        if self.shown:
-            self.lab.tap.handed(self, batch, now, timed)
-        return now
+        self.meter.messages += len(taken) * len(batch.messages)
+        self.meter.payload_bytes += len(taken) * batch.payload_bytes
+        hidden = self.lab.presence.hidden
+        moments = [now for one, now in taken.items() if not hidden or one.client not in hidden]
+        for event in batch.messages if timed else ():
+            if event.taken:
+                self.meter.delivery.add([now - event.taken for now in moments])
+        for one in taken:
+            if one.shown:
+                self.lab.tap.handed(one, batch, taken[one], timed)
 
-    @staticmethod
-    def now() -> float:
-        """Seconds on the event loop's monotonic clock."""
-        return asyncio.get_running_loop().time()
+    now = staticmethod(time.monotonic)
+    """Seconds on the clock of asyncio's event loops."""
 
     # Sending ----------------------------------------------------------------------------------
 
@@ -305,3 +268,7 @@ class Endpoint(RequestHandler):
         """Keep what a client did wrong, or its leaving, out of the log."""
         if not isinstance(value, (errors.LabError, HTTPError, StreamClosedError, asyncio.CancelledError)):
             super().log_exception(typ, value, tb)
+
+
+Taken = dict[Endpoint, float]
+"""Receivers whose sockets have taken a batch, and when, on the clock of asyncio's event loops."""

@@ -17,7 +17,7 @@ from functools import cache
 from tornado.iostream import StreamClosedError
 
 from lab.room.messages import Batch, Cursor, bye
-from lab.techniques.endpoint import Endpoint
+from lab.techniques.endpoint import Endpoint, Taken
 from lab.techniques.lab import Lab
 
 PATIENCE_S = 10.0
@@ -61,17 +61,30 @@ class Channel:
 
     def hear(self, batch: Batch) -> None:
         """The room has news: hand the same bytes to every client that keeps up."""
-        data = batch.framed(self.frame)
-        for outlet in list(self.outlets):
+        self.hand(batch, list(self.outlets))
+
+    def hand(self, batch: Batch, outlets: list["Outlet"], timed: bool = True) -> None:
+        """One loop over those who keep up, with nothing in it that can wait; counted is behind it."""
+        data, now, taken = batch.framed(self.frame), Endpoint.now, Taken()
+        for outlet in outlets:
             if outlet.pulling is None:
-                outlet.hand(data, batch)
+                if outlet.send(data):
+                    outlet.last_write = taken[outlet.endpoint] = now()
+                else:
+                    outlet.fall_behind(batch, timed)
+        if taken:
+            self.count(batch, taken, timed)
+
+    def count(self, batch: Batch, taken: Taken, timed: bool) -> None:
+        """Report a batch for all who have taken it: one addition, because they share a meter."""
+        anyone = next(iter(taken))
+        anyone.meter.frames_out += len(taken) * len(batch.events)
+        anyone.count(batch, taken, timed)
 
     def say_goodbye(self, retry_ms: tuple[int, int]) -> None:
         """Tell every client when to come back, each at a moment of its own, and end its stream."""
         for outlet in list(self.outlets):
-            if outlet.pulling is None:
-                batch = Batch((bye(random.randint(*retry_ms)),), outlet.cursor)
-                outlet.hand(batch.framed(self.frame), batch)
+            self.hand(Batch((bye(random.randint(*retry_ms)),), self.room.top), [outlet])
             outlet.close()
 
     def beat(self, now: float, silence: float) -> None:
@@ -80,20 +93,20 @@ class Channel:
             if outlet.pulling is None and now - outlet.last_write >= silence:
                 outlet.last_write = now
                 outlet.endpoint.meter.frames_out += 1
-                outlet.send(self.heartbeat)
+                outlet.tell(self.heartbeat)
 
 
 class Outlet:
-    """An open stream to one client: its socket, its cursor, and a task that pulls when it is behind."""
+    """An open stream to one client: how to send to its socket, and a task that pulls when it is behind."""
 
-    __slots__ = ("channel", "cursor", "endpoint", "finished", "last_write", "pulling", "seal", "socket")
+    __slots__ = ("channel", "endpoint", "finished", "last_write", "pulling", "send", "socket")
 
     def __init__(self, endpoint: Endpoint, channel: Channel, seal: Seal | None = None) -> None:
         self.endpoint = endpoint
         self.channel = channel
-        self.seal = seal
         self.socket = endpoint.bytes
-        self.cursor = channel.room.top
+        self.send = sealed(self.socket.send, seal) if seal else self.socket.send
+        """Give the socket some bytes; whether it took them all."""
         self.last_write = endpoint.now()
         self.pulling: asyncio.Task[None] | None = None
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -101,40 +114,34 @@ class Outlet:
     def begin(self, after: Cursor | None) -> None:
         """Send what is kept after the cursor, and from now on everything."""
         batch = self.channel.join(self, after)
-        self.cursor = batch.cursor
         if batch.events:
-            self.hand(batch.framed(self.channel.frame), batch, timed=after is not None)
+            self.channel.hand(batch, [self], timed=after is not None)
 
-    def hand(self, data: bytes, batch: Batch, timed: bool = True) -> None:
-        """Give the socket the bytes of a batch, and count it when it has taken them."""
-        self.cursor = batch.cursor
-        if self.send(self.seal(data) if self.seal else data, batch, timed):
-            self._count(batch, timed)
-
-    def send(self, data: bytes, batch: Batch | None = None, timed: bool = False) -> bool:
-        """Give the socket some bytes. If it does not take them all, leave this client alone until it has."""
-        taken = self.socket.send(data)
-        if not taken and self.pulling is None:
-            self.pulling = asyncio.ensure_future(self._pull(batch, timed))
+    def tell(self, data: bytes) -> bool:
+        """Send something that is for this client alone; whether its socket took it all."""
+        taken = self.send(data)
+        if not taken:
+            self.fall_behind()
         return taken
 
-    def _count(self, batch: Batch, timed: bool) -> None:
-        self.last_write = self.endpoint.count(batch, timed)
-        self.endpoint.meter.frames_out += len(batch.events)
+    def fall_behind(self, batch: Batch | None = None, timed: bool = False) -> None:
+        """The client has not taken all, perhaps of this batch: leave it alone until it has."""
+        if self.pulling is None:  # it kept up until now, so it has been given everything
+            self.pulling = asyncio.ensure_future(self._pull(self.channel.room.top, batch, timed))
 
-    async def _pull(self, batch: Batch | None, timed: bool) -> None:
+    async def _pull(self, cursor: Cursor, batch: Batch | None, timed: bool) -> None:
         """Wait until the client has taken what it was sent, then fetch what came since, until it is even."""
         try:
             while True:
                 await asyncio.wait_for(self.socket.write(b""), PATIENCE_S)
                 if batch:
-                    self._count(batch, timed)
-                batch, timed = self.channel.room.ask(self.cursor), True
+                    self.last_write = self.endpoint.now()
+                    self.channel.count(batch, {self.endpoint: self.last_write}, timed)
+                batch, timed = self.channel.room.ask(cursor), True
                 if not batch.events:
                     break
-                self.cursor = batch.cursor
-                data = batch.framed(self.channel.frame)
-                self.socket.send(self.seal(data) if self.seal else data)
+                cursor = batch.cursor
+                self.send(batch.framed(self.channel.frame))
             self.pulling = None
         except (TimeoutError, StreamClosedError):
             self.socket.close()
@@ -161,6 +168,11 @@ async def stream(
         outlet.begin(after)
         await outlet.finished
     outlet.close()
+
+
+def sealed(send: Callable[[bytes], bool], seal: Seal) -> Callable[[bytes], bool]:
+    """The same way to send, with the last touch for this client."""
+    return lambda data: send(seal(data))
 
 
 def chunk(data: bytes) -> bytes:

@@ -16,7 +16,7 @@ from tornado.websocket import WebSocketHandler
 
 from lab.errors import BadJson, LabError
 from lab.room.messages import Batch, compact, mid_of
-from lab.techniques.endpoint import Endpoint
+from lab.techniques.endpoint import Endpoint, Taken
 from lab.techniques.frames import DEFLATED, deflate, text_frame
 from lab.techniques.refusals import error_json, parse_json
 from lab.techniques.streaming import Channel, Outlet
@@ -73,9 +73,8 @@ class WebSocket(Endpoint, WebSocketHandler):
         size = self.bytes.frame_in()
         self.bytes.reassign(size, 0, self.meters.send)
         self.meters.send.frames_in += 1
-        answer = await self.answer_to(message, size)
-        data = text_frame(compact(answer))
-        if self.outlet and self.outlet.send(data):  # else it is queued, and stays with the receiving side
+        data = text_frame(compact(await self.answer_to(message, size)))
+        if self.outlet and self.outlet.tell(data):  # else it is queued, and stays with the receiving side
             self.meters.send.frames_out += 1
             self.bytes.reassign(0, len(data), self.meters.send)
 
@@ -93,11 +92,12 @@ class WebSocket(Endpoint, WebSocketHandler):
             self.meters.send.saved_bytes += payload + (6 if payload < 126 else 8) - size
         return {"type": "ack", "mid": mid_of(fields)} | stored
 
-    def count(self, batch: Batch, timed: bool) -> float:
+    def count(self, batch: Batch, taken: Taken, timed: bool) -> None:
         """Report a batch; when it is compressed, also what that saved."""
         if self.deflated:
-            self.meter.saved_bytes += len(batch.framed(frame)) - len(batch.framed(frame_deflated))
-        return super().count(batch, timed)
+            saved = len(batch.framed(frame)) - len(batch.framed(frame_deflated))
+            self.meter.saved_bytes += len(taken) * saved
+        super().count(batch, taken, timed)
 
     def on_pong(self, data: bytes) -> None:
         """The answer to a heartbeat."""

@@ -22,16 +22,18 @@ class Uncounted(metering.MeteredStream):
 
     def send(self, data):
         sent = 0
-        if not self.writing() and not self.closed():
+        if self._total_write_index == self._total_write_done_index and not self._closed:
             try:
                 sent = self.socket.send(data)
             except BlockingIOError:
                 pass
             except OSError as error:
                 self.close(exc_info=error)
-        if sent < len(data) and not self.closed():
+        if sent == len(data):
+            return True
+        if not self._closed:
             IOStream.write(self, memoryview(data)[sent:])
-        return sent == len(data)
+        return False
 
     def begin(self):
         pass
@@ -52,13 +54,13 @@ class Uncounted(metering.MeteredStream):
         pass
 
 
-def uncounted(self, batch, timed):
-    return self.now()
+def uncounted(self, batch, taken, timed):
+    pass
 
 
 metering.MeteredStream = Uncounted
 Endpoint.count = uncounted
-Durations.add = lambda self, seconds: None
+Durations.add = lambda self, samples: None
 
 
 if __name__ == "__main__":

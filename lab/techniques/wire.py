@@ -1,0 +1,43 @@
+"""The socket as a technique sees it: what it may ask of it, and what that counts by itself."""
+
+import asyncio
+from typing import Protocol
+
+from lab.meters import Account, Meter
+
+
+class MeteredStream(Protocol):
+    """The socket as a technique sees it: it counts by itself and only wants to know for whom."""
+
+    oversized: bool
+    """The body was longer than the limit, and was thrown away."""
+    account: Account | None
+    """Who wants to know what this very request costs; its bytes are counted there too."""
+    cut: bool
+    """The connection was over before it had taken everything that was written."""
+    unwelcome: bool
+    """The connection is one more than the lab takes."""
+
+    def claim(self, meter: Meter) -> None:
+        """What this request moves over the socket belongs to `meter`."""
+
+    def frame_in(self) -> int:
+        """The bytes read since this was last asked: those of the frame that has just arrived."""
+
+    def reassign(self, bytes_in: int, bytes_out: int, meter: Meter) -> None:
+        """So many bytes of this connection belong to another meter after all."""
+
+    def closed(self) -> bool:
+        """Whether the connection is over."""
+
+    def writing(self) -> bool:
+        """Whether the client has not yet taken everything."""
+
+    def write(self, data: bytes) -> "asyncio.Future[None]":
+        """Send, now as far as the socket takes it; the future is done when it has taken all."""
+
+    def send(self, data: bytes) -> bool:
+        """Send, now; whether the socket took it all. What it did not take follows when it can."""
+
+    def close(self) -> None:
+        """Drop the connection."""
