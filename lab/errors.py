@@ -132,6 +132,12 @@ class HistoryUnavailable(LabError):
         self.stored: Stored = stored
 
 
+class CannotDraw(LabError):
+    """A figure that cannot be drawn, or not now."""
+
+    code = "cannot_draw"
+
+
 class CannotStart(LabError):
     """The lab could not start: what is missing or in the way, and what to do."""
 

@@ -1,8 +1,6 @@
 """The pages in a real browser: what the room promises by each technique, seen as its people see it."""
 
-import asyncio
 import json
-import queue
 import subprocess
 import sys
 import threading
@@ -14,9 +12,8 @@ import pytest
 from playwright.sync_api import expect
 
 from lab.catalogue import TECHNIQUES, WORDS
-from lab.server.serving import running
-from lab.settings import Settings
 from tests.support.browsing import NAME, PATIENCE_MS, chromium, meters, post
+from tests.support.lab_here import LabHere, temporary
 
 pytestmark = pytest.mark.needs("chromium")
 
@@ -31,11 +28,6 @@ each = pytest.mark.parametrize("word", WORDS)
 # Labs and people ----------------------------------------------------------------------------------
 
 
-def temporary():
-    """The settings of a lab with a Redis and a room of its own, on any free port."""
-    return {"port": 0, "redis": "private", "room": f"run-{uuid.uuid4().hex}", "limits": {"rate": 0}}
-
-
 @contextmanager
 def serving(**settings):
     """Run a lab of our own in another process; yields its address."""
@@ -47,41 +39,6 @@ def serving(**settings):
         yield f"http://127.0.0.1:{said['port']}"
         process.stdin.close()  # this is how it is told to stop
         process.wait(timeout=PATIENCE_MS / 1000)
-
-
-class LabHere:
-    """A lab in a thread of this process, where its insides can be reached."""
-
-    def __init__(self):
-        self._started, self._over = queue.Queue(), threading.Event()
-        self._thread = threading.Thread(target=asyncio.run, args=(self._serve(),))
-
-    async def _serve(self):
-        async with running(Settings(**temporary()), temporary=True) as lab:
-            self._started.put((lab, asyncio.get_running_loop()))
-            await asyncio.to_thread(self._over.wait)
-
-    def __enter__(self):
-        self._thread.start()
-        self.lab, self.loop = self._started.get(timeout=PATIENCE_MS / 1000)
-        self.address = f"http://127.0.0.1:{self.lab.port}"
-        return self
-
-    def __exit__(self, *_):
-        self._over.set()
-        self._thread.join()
-
-    def cut(self):
-        """Close every connection without a word, as a network does; returns how many there were."""
-        cut = queue.Queue()
-
-        def close_all():
-            for stream in (streams := list(self.lab.server.open)):
-                stream.close()
-            cut.put(len(streams))
-
-        self.loop.call_soon_threadsafe(close_all)
-        return cut.get(timeout=PATIENCE_MS / 1000)
 
 
 class Guest:

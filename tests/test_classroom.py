@@ -12,7 +12,8 @@ from playwright.sync_api import expect
 from lab.catalogue import WORDS
 from lab.server.network import adapters
 from tests.support.browsing import PHONE, PROJECTOR, chromium, meters, picture, post
-from tests.test_browser import Guest, LabHere, publishing
+from tests.support.lab_here import LabHere
+from tests.test_browser import Guest, publishing
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(180)]
 
@@ -21,18 +22,6 @@ LANGUAGES = ("en", "zh-CN")
 SMALLEST_PX = 16
 each_page = pytest.mark.parametrize("name", PAGES)
 each_language = pytest.mark.parametrize("language", LANGUAGES)
-
-
-class Class(LabHere):
-    """A lab in this process, whose teacher can be let in."""
-
-    def knock(self, door, **wanted):
-        """Do what a teacher's script does; returns what the lab says."""
-        request = urllib.request.Request(f"{self.address}/teacher/{door}", json.dumps(wanted).encode())
-        request.add_header("Content-Type", "application/json")
-        request.add_header("Authorization", f"Bearer {self.lab.key.token}")
-        with urllib.request.urlopen(request) as answer:
-            return json.load(answer)
 
 
 @pytest.fixture(scope="module")
@@ -45,14 +34,14 @@ def browser():
 @pytest.fixture
 def school():
     """A class of the test's own."""
-    with Class() as school:
+    with LabHere() as school:
         yield school
 
 
 @pytest.fixture(scope="module")
 def settled():
     """A class in which everything has been used, for those who only look."""
-    with Class() as school:
+    with LabHere() as school:
         for body in ("Hello everyone!", "看到这条消息时，看右下角的数字", "<b>&amp;</b>"):
             post(school.address, body)
         yield school

@@ -207,7 +207,12 @@ def test_a_student_finds_every_door_closed(visit, door, wanted):
 
 
 @pytest.mark.parametrize(
-    "path", ["/teacher", "/teacher/meters.json", "/teacher/meters.csv", "/teacher?token=guess"]
+    "path",
+    [
+        "/teacher",
+        "/teacher?token=guess",
+        *(f"/teacher/meters.{kind}" for kind in ("json", "csv", "svg", "png")),
+    ],
 )
 def test_a_student_does_not_see_the_console(visit, path):
     """Nor its files."""

@@ -32,9 +32,12 @@ def draw_overhead(axes: Axes, runs: Sequence[Run]) -> None:
     totals = [_stack(axes, at, mode, rounds) for at, (mode, rounds) in enumerate(modes.items())]
     for at, (rounds, total) in enumerate(zip(modes.values(), totals, strict=True)):
         text = f" {count(total)} B = {times(middle(rounds, lambda run: run.overhead))}"
-        axes.text(total, at, text, va="center", ha="left", fontweight=style.bold())
+        if total:
+            axes.text(total, at, text, va="center", ha="left", fontweight=style.bold())
+        else:
+            style.unmeasured(axes, at)
     style.rows(axes, list(modes))
-    axes.set_xlim(0, 1.45 * max(totals))
+    axes.set_xlim(0, 1.45 * max(totals) or 1)
     axes.set_xlabel(style.label("bytes per delivered message (measured)", "每条送达消息的字节数（实测）"))
     axes.grid(axis="x")
     _key(axes)
@@ -65,18 +68,26 @@ def _key(axes: Axes) -> None:
 def draw_answers(axes: Axes, runs: Sequence[Run]) -> None:
     """How many requests each technique made, those that brought nothing apart."""
     modes = by_mode(runs)
-    totals = []
-    for at, (mode, rounds) in enumerate(modes.items()):
-        made = middle(rounds, lambda run: run.receive["requests"]) or 0.0
-        empty = middle(rounds, lambda run: run.receive["empty"]) or 0.0
-        axes.barh(at, made - empty, BAR, color=style.colour(mode))
-        hollow: dict[str, Any] = {"facecolor": "white", "edgecolor": style.colour(mode), "hatch": "////"}
-        axes.barh(at, empty, BAR, left=made - empty, **hollow)
-        text = f" {count(made)}" + (f", {percent(empty / made)} in vain" if empty else "")
-        axes.text(made, at, text, va="center", ha="left", fontweight=style.bold())
-        totals.append(made)
+    totals = [_answers(axes, at, mode, rounds) for at, (mode, rounds) in enumerate(modes.items())]
     style.rows(axes, list(modes))
-    axes.set_xlim(0, 1.75 * max(totals))
-    axes.set_xlabel(style.label("requests; hatched: empty answers", "请求数；斜线：空答复"))
+    axes.set_xlim(0, 1.75 * max(totals) or 1)
+    axes.set_xlabel(
+        style.label("requests; hatched: empty answers (measured)", "请求数；斜线：空答复（实测）")
+    )
     axes.grid(axis="x")
     style.titled(axes, "Who asks how often", "谁问得最多")
+
+
+def _answers(axes: Axes, at: int, mode: str, rounds: Sequence[Run]) -> float:
+    """One technique's bar; returns its length in requests."""
+    made = middle(rounds, lambda run: run.receive["requests"]) or 0.0
+    empty = middle(rounds, lambda run: run.receive["empty"]) or 0.0
+    if not made:
+        style.unmeasured(axes, at)
+        return 0.0
+    axes.barh(at, made - empty, BAR, color=style.colour(mode))
+    hollow: dict[str, Any] = {"facecolor": "white", "edgecolor": style.colour(mode), "hatch": "////"}
+    axes.barh(at, empty, BAR, left=made - empty, **hollow)
+    text = f" {count(made)}" + (f", {percent(empty / made)} in vain" if empty else "")
+    axes.text(made, at, text, va="center", ha="left", fontweight=style.bold())
+    return made

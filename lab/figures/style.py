@@ -152,6 +152,14 @@ def titled(axes: Axes, english: str, chinese: str) -> None:
     axes.set_title(both(english, chinese) if chinese else english)
 
 
+def unmeasured(axes: Axes, row: int) -> None:
+    """Say in a row of a panel that there is no figure."""
+    place: Any = axes.get_yaxis_transform()
+    axes.text(
+        0.02, row, both("not measured", "未测量"), transform=place, va="center", color=GREY, style="italic"
+    )
+
+
 def rows(axes: Axes, modes: Sequence[str]) -> None:
     """Name the techniques down the left side, the first on top."""
     axes.set_yticks(range(len(modes)), [name(mode) for mode in modes])

@@ -35,6 +35,8 @@ def make_app(lesson: Lesson) -> Application:
         ("/teacher/reset", doors.ResetDoor),
         (r"/teacher/meters\.json", export.AsJson),
         (r"/teacher/meters\.csv", export.AsCsv),
+        (r"/teacher/meters\.svg", export.AsSvg),
+        (r"/teacher/meters\.png", export.AsPng),
         ("/qr.svg", join.QrCode),
         ("/palette.css", pages.Palette),
     ]

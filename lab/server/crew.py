@@ -5,10 +5,8 @@ serving wing knows nothing of the measuring one. They carry no client id, so the
 """
 
 import asyncio
-import os
 import random
 import string
-import sys
 import uuid
 from contextlib import suppress
 from dataclasses import asdict, dataclass
@@ -18,6 +16,7 @@ from typing import Any
 from lab.catalogue import WORDS
 from lab.errors import HistoryUnavailable
 from lab.room.messages import Draft
+from lab.server.processes import PIPE, module
 from lab.server.texts import LANGUAGES, text
 from lab.server.wanted import number, some_of
 from lab.techniques.lab import Lab
@@ -27,7 +26,6 @@ SLOW_LINK = "lab.experiment.network"
 MOST_EACH, MOST_RATE, MOST_PAYLOAD, MOST_RTT_MS = 30, 20, 400, 2000
 """So that a slip of the hand cannot bring the laptop to its knees: 180 students, 20 messages per second."""
 END_PATIENCE_S = 5.0
-DEVNULL = asyncio.subprocess.DEVNULL
 LETTERS = string.ascii_lowercase + " "
 
 
@@ -95,7 +93,7 @@ class Crew:
     async def _slow_link(self) -> str:
         """Put a relay before the lab that makes every byte late; returns its address."""
         plan = {"host": self.host, "port": self.port, "network": {"rtt_s": self.plan.rtt_ms / 1000}}
-        relay = await _module(SLOW_LINK, plan, stdout=asyncio.subprocess.PIPE)
+        relay = await module(SLOW_LINK, dumps(plan), stdout=PIPE)
         self._links.append(relay)
         assert relay.stdout is not None
         said = loads(await relay.stdout.readline() or b"{}")
@@ -104,7 +102,7 @@ class Crew:
     async def _fleet(self, word: str, url: str) -> asyncio.subprocess.Process:
         link: dict[str, Any] = {"url": url, "after": str(self.lab.room.top)}
         link |= {"interval": self.plan.interval, "hold": self.plan.hold}
-        return await _module(FLEET, {"word": word, "clients": self.plan.each, "link": link})
+        return await module(FLEET, dumps({"word": word, "clients": self.plan.each, "link": link}))
 
     async def _speak(self, plan: Plan) -> None:
         """Say something at random moments, so many times per second on average."""
@@ -120,18 +118,6 @@ class Crew:
         gone = [word for word in self._fleets if word not in alive]
         now = {"running": bool(self._fleets), "students": self.plan.each * len(alive), "failed": gone}
         return {"ever": self.ever, "name": self.name} | now | asdict(self.plan)
-
-
-async def _module(name: str, plan: dict[str, Any], stdout: int = DEVNULL) -> asyncio.subprocess.Process:
-    """A module of the lab as a process, which ends when its input does, so that none outlives the lab."""
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", name, dumps(plan)),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=stdout,
-        stderr=DEVNULL,
-        start_new_session=True,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
-    )
 
 
 async def _end(fleet: asyncio.subprocess.Process) -> None:

@@ -1,9 +1,11 @@
-"""The meters to take home: JSON for programs, CSV for spreadsheets; each says whether it holds simulation."""
+"""The meters to take home: JSON for programs, CSV for spreadsheets, a figure; each tells of simulation."""
 
+import asyncio
 import csv
 import io
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from lab.meters import COUNTERS
@@ -20,24 +22,19 @@ class Export(ForTeacher):
 
     ending = ""
 
-    def get(self) -> None:
+    async def get(self) -> None:
         """Bring the meters up to date and hand them out."""
         self.lesson.settle()
+        contents = await self.contents()
         self.set_header("Content-Disposition", f'attachment; filename="pushlab-meters.{self.ending}"')
-        self.finish(self.contents())
+        self.finish(contents)
 
-    def contents(self) -> bytes:
+    async def contents(self) -> bytes:
         """What is in the file."""
         raise NotImplementedError
 
-
-class AsJson(Export):
-    """Everything, with the conditions under which it was counted."""
-
-    ending = "json"
-
-    def contents(self) -> bytes:
-        """One object."""
+    def everything(self) -> bytes:
+        """The lesson as one JSON object, with the conditions under which it was counted."""
         crew = self.lesson.crew.as_json()
         return compact(
             {
@@ -52,13 +49,45 @@ class AsJson(Export):
         )
 
 
+class AsJson(Export):
+    """Everything there is."""
+
+    ending = "json"
+
+    async def contents(self) -> bytes:
+        """One object."""
+        return self.everything()
+
+
+class AsSvg(Export):
+    """What the meters say as a figure, for print and slides."""
+
+    ending = "svg"
+    content_type = "image/svg+xml"
+
+    async def contents(self) -> bytes:
+        """The picture. Raises `CannotDraw`; who hangs up meanwhile takes the drawing along."""
+        drawing = asyncio.ensure_future(self.lesson.drawing.picture(self.ending, self.everything()))
+        self.held = drawing
+        with suppress(asyncio.CancelledError):
+            return await drawing
+        return b""
+
+
+class AsPng(AsSvg):
+    """The same in pixels, for a chat or a document."""
+
+    ending = "png"
+    content_type = "image/png"
+
+
 class AsCsv(Export):
     """One line per technique and direction; what was not measured is an empty cell."""
 
     ending = "csv"
     content_type = "text/csv; charset=utf-8"
 
-    def contents(self) -> bytes:
+    async def contents(self) -> bytes:
         """The table."""
         sheet = io.StringIO()
         table = csv.DictWriter(sheet, COLUMNS)

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from lab.server.assignment import Assignment
 from lab.server.bet import Bet
 from lab.server.crew import Crew
+from lab.server.drawing import Drawing
 from lab.server.metering import MeteredServer
 from lab.server.network import Network
 from lab.server.strain import Strain
@@ -58,6 +59,7 @@ class Lesson:
     crew: Crew = field(init=False)
     strain: Strain = field(init=False)
     assignment: Assignment = field(default_factory=Assignment)
+    drawing: Drawing = field(default_factory=Drawing)
 
     def listens(self, server: MeteredServer, port: int) -> None:
         """The lab is open at this port: bring the parts together."""

@@ -18,6 +18,7 @@ STATUS: dict[type[errors.LabError], int] = {
     errors.TooManySends: 429,
     errors.Overloaded: 503,
     errors.HistoryUnavailable: 503,
+    errors.CannotDraw: 503,
 }
 
 CODES = {400: "bad_request", 403: "forbidden", 404: "not_found", 405: "method_not_allowed", 500: "internal"}

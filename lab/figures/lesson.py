@@ -1,0 +1,86 @@
+"""A lesson so far, drawn from its meters: what a message cost, who asked in vain, and how quick it was."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lab.errors import BadInput
+from lab.experiment.runs import Run
+from lab.experiment.words import count, seconds
+from lab.figures import style
+from lab.figures.bars import draw_answers, draw_overhead
+
+SCHEMA = "pushlab.lesson/1"
+
+
+def lesson(exported: dict[str, Any], size: str = "projector") -> Figure:
+    """What the meters of a classroom say, from the JSON that the teacher exports.
+
+    Three panels: bytes per message handed out, requests with the empty answers apart, and delivery (from
+    the room to the socket). What nobody used says "not measured". Raises `BadInput` for any other JSON.
+    """
+    runs = runs_of(exported)
+    with style.sheet(size, height=0.5, small=0.58, ncols=3) as (figure, axes):
+        draw_overhead(axes[0], runs)
+        draw_answers(axes[1], runs)
+        draw_delivery(axes[2], runs)
+        figure.suptitle(caption(exported), color=style.GREY)
+    return figure
+
+
+def runs_of(exported: dict[str, Any]) -> list[Run]:
+    """The receiving side of each technique in the shape in which all figures take it."""
+    try:
+        if exported["schema"] != SCHEMA:
+            raise BadInput(f"This is schema {exported['schema']!r}; a lesson's is {SCHEMA}.")
+        return [_run(mode, both, exported) for mode, both in exported["meters"]["techniques"].items()]
+    except (KeyError, TypeError, AttributeError) as error:
+        raise BadInput("This is no export of a lesson.") from error
+
+
+def _run(mode: str, both: dict[str, Any], exported: dict[str, Any]) -> Run:
+    receive, send = both["receive"], both["send"]
+    nothing: dict[str, Any] = {"predicted": {}, "series": [], "conditions": {}, "lab": exported["lab"]}
+    nothing |= {"lost": 0, "duplicated": 0, "out_of_order": 0, "server_cpu_s": None, "server_rss_bytes": None}
+    messages = receive["messages"]
+    known: dict[str, Any] = {"sent": send["messages"], "expected": messages, "delivered": messages}
+    return Run(mode, 1, receive=receive, send=send, latency_s=receive["delivery_s"], **known, **nothing)
+
+
+def draw_delivery(axes: Axes, runs: Sequence[Run]) -> None:
+    """From the room to the socket: a mark at the median, a line to the 95th percentile, on a log axis."""
+    for at, run in enumerate(runs):
+        middle, reach = run.latency_s["p50"], run.latency_s["p95"]
+        if middle is None:
+            style.unmeasured(axes, at)
+            continue
+        axes.plot([1000 * middle, 1000 * reach], [at, at], color=style.colour(run.mode))
+        axes.plot(1000 * middle, at, "o", color=style.colour(run.mode))
+        place: Any = axes.get_yaxis_transform()
+        text = f"p50 {seconds(middle)}, p95 {seconds(reach)}"
+        axes.text(1, at - 0.22, text, transform=place, ha="right", fontweight=style.bold())
+    axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    style.rows(axes, [run.mode for run in runs])
+    axes.set_xlabel(style.label("room → socket, ms (measured)", "聊天室到套接字，毫秒（实测）"))
+    axes.grid(axis="x")
+    style.titled(axes, "How quick it was", "有多快")
+
+
+def caption(exported: dict[str, Any]) -> str:
+    """Measured where, of how many messages, with which students; and in a second line since when."""
+    meters = exported["meters"]
+    handed = sum(both["receive"]["messages"] for both in meters["techniques"].values())
+    crew, since = exported["crew"], datetime.fromtimestamp(meters["since"]).astimezone()
+    words = [
+        style.both("Measured at the server's socket", "在服务器套接字实测"),
+        f"since {since:%Y-%m-%d %H:%M:%S %z}, for {seconds(exported['taken'] - meters['since'])}",
+        f"{count(handed)} messages handed out" if handed else "not measured: nothing was handed out",
+    ]
+    if exported["simulated"]:
+        link = f", simulated round trip {crew['rtt_ms']:g} ms" if crew["rtt_ms"] else ""
+        words.append(f"with simulated students, {crew['each']} each{link}")
+    return " · ".join(words[:1] + words[2:]) + "\n" + words[1]

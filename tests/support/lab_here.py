@@ -1,0 +1,66 @@
+"""A lab in this process, where a test can reach its insides and speak as its teacher."""
+
+import asyncio
+import json
+import queue
+import threading
+import urllib.request
+import uuid
+
+from lab.server.serving import running
+from lab.settings import Settings
+
+PATIENCE_S = 20.0
+
+
+def temporary():
+    """The settings of a lab with a Redis and a room of its own, on any free port."""
+    return {"port": 0, "redis": "private", "room": f"run-{uuid.uuid4().hex}", "limits": {"rate": 0}}
+
+
+class LabHere:
+    """A lab in a thread of this process, where its insides can be reached."""
+
+    def __init__(self):
+        self._started, self._over = queue.Queue(), threading.Event()
+        self._thread = threading.Thread(target=asyncio.run, args=(self._serve(),))
+
+    async def _serve(self):
+        async with running(Settings(**temporary()), temporary=True) as lab:
+            self._started.put((lab, asyncio.get_running_loop()))
+            await asyncio.to_thread(self._over.wait)
+
+    def __enter__(self):
+        self._thread.start()
+        self.lab, self.loop = self._started.get(timeout=PATIENCE_S)
+        self.address = f"http://127.0.0.1:{self.lab.port}"
+        return self
+
+    def __exit__(self, *_):
+        self._over.set()
+        self._thread.join()
+
+    def cut(self):
+        """Close every connection without a word, as a network does; returns how many there were."""
+        cut = queue.Queue()
+
+        def close_all():
+            for stream in (streams := list(self.lab.server.open)):
+                stream.close()
+            cut.put(len(streams))
+
+        self.loop.call_soon_threadsafe(close_all)
+        return cut.get(timeout=PATIENCE_S)
+
+    def ask(self, path, wanted=None, teacher=True):
+        """Do what a teacher's script does, or a student's: GET, or POST some JSON. Returns the answer."""
+        data = None if wanted is None else json.dumps(wanted).encode()
+        request = urllib.request.Request(self.address + path, data, {"Content-Type": "application/json"})
+        if teacher:
+            request.add_header("Authorization", f"Bearer {self.lab.key.token}")
+        return urllib.request.urlopen(request, timeout=PATIENCE_S)
+
+    def knock(self, door, **wanted):
+        """Change the lesson by one of the teacher's doors; returns what the lab says."""
+        with self.ask(f"/teacher/{door}", wanted) as answer:
+            return json.load(answer)
