@@ -317,6 +317,16 @@ def credited(meters, way):
     return sum(parts) + meters["other"][way]
 
 
+def test_two_labs_on_one_host_keep_their_teachers_apart(school, settled, open_page):
+    """A browser keeps one jar for all ports: who opens a second lab stays the first's teacher."""
+    page = open_page(school, "/teacher", teacher=True)
+    page.goto(f"{settled.address}/teacher?token={settled.lab.key.ticket()}")
+    for lab in (school, settled):
+        assert page.goto(f"{lab.address}/teacher").status == 200
+        expect(page.locator("#status")).to_have_attribute("data-status", "waiting")
+        assert page.request.post(f"{lab.address}/teacher/assign", data={"to": "rotation"}).ok
+
+
 def test_newcomers_get_what_the_teacher_says(school, open_page):
     """All of one technique, as long as they do not choose another."""
     teacher = open_page(school, "/teacher", teacher=True)

@@ -11,7 +11,7 @@ from lab.catalogue import TECHNIQUES, WORDS
 from lab.server import texts
 from lab.server.crew import Plan
 from lab.server.network import adapters, qr_code
-from lab.server.teacher import COOKIE, TeacherKey
+from lab.server.teacher import TeacherKey, cookie_name
 from tests.support.lab_process import ROOT
 
 PAGES = ROOT / "pages"
@@ -199,9 +199,9 @@ def test_a_room_without_a_technique_is_assigned_one(start_lab):
 
 
 @pytest.mark.parametrize(("door", "wanted"), KNOCKS)
-def test_a_student_finds_every_door_closed(visit, door, wanted):
+def test_a_student_finds_every_door_closed(lab, visit, door, wanted):
     """Without the cookie, with a wrong one or with a wrong token, every action is 403."""
-    for given in ({}, {"Cookie": f"{COOKIE}=guess"}, {"Authorization": "Bearer guess"}):
+    for given in ({}, {"Cookie": f"{cookie_name(lab.port)}=guess"}, {"Authorization": "Bearer guess"}):
         status, _, answer = visit(f"/teacher/{door}", wanted, **given)
         assert (status, json.loads(answer)["error"]["code"]) == (403, "forbidden")
 

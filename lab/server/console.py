@@ -5,7 +5,6 @@ from dataclasses import asdict
 from lab.errors import Forbidden
 from lab.server.crew import MOST_EACH, MOST_PAYLOAD, MOST_RATE, MOST_RTT_MS
 from lab.server.pages import Page
-from lab.server.teacher import COOKIE
 
 LIMITS = {"each": MOST_EACH, "rate": MOST_RATE, "payload": MOST_PAYLOAD, "rtt_ms": MOST_RTT_MS}
 
@@ -19,7 +18,7 @@ class Teacher(Page):
         """Exchange the link's token for a cookie, once; show the console to who has the cookie."""
         token = self.get_query_argument("token", "")
         if token and (cookie := self.lesson.key.exchange(token)):
-            self.set_cookie(COOKIE, cookie, httponly=True, samesite="Strict")
+            self.set_cookie(self.lesson.cookie, cookie, httponly=True, samesite="Strict")
             return self.redirect("/" if self.get_query_argument("to", "") == "/" else "/teacher")
         if not self.is_teacher:
             raise Forbidden("The console opens with the teacher's link from the terminal, once.")

@@ -13,7 +13,6 @@ from lab.server.crew import Plan
 from lab.server.lesson import Lesson
 from lab.server.live import spread
 from lab.server.network import adapters
-from lab.server.teacher import COOKIE
 from lab.server.wanted import one_of
 from lab.techniques.endpoint import Endpoint
 from lab.techniques.refusals import parse_json
@@ -28,7 +27,7 @@ class ForTeacher(Endpoint):
         """Let nobody else in. Raises `Forbidden`; `TooManySends` for who tries keys in a row."""
         super().prepare()
         key, given = self.lesson.key, self.request.headers.get("Authorization", "")
-        if key.fits(self.get_cookie(COOKIE, "")) or key.fits_script(given.removeprefix(BEARER)):
+        if key.fits(self.get_cookie(self.lesson.cookie, "")) or key.fits_script(given.removeprefix(BEARER)):
             return
         if given:
             self.lab.send_rate.take(f"teacher {self.request.remote_ip}", self.now())

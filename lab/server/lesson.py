@@ -12,7 +12,7 @@ from lab.server.drawing import Drawing
 from lab.server.metering import MeteredServer
 from lab.server.network import Network
 from lab.server.strain import Strain
-from lab.server.teacher import TeacherKey
+from lab.server.teacher import TeacherKey, cookie_name
 from lab.techniques.lab import Lab
 
 Said = dict[str, Any]
@@ -71,6 +71,11 @@ class Lesson:
         self.heard["vote"] = lambda watcher, said: self.bet.vote(said)
         self.lasting |= {"network": self.network.as_json, "bet": self.bet.as_json}
         self.news |= {"crew": self.crew.as_json, "strain": self.strain.as_json}
+
+    @property
+    def cookie(self) -> str:
+        """What the teacher's cookie is called."""
+        return cookie_name(self.network.port)
 
     async def close(self) -> None:
         """The lab closes: send the simulated students home."""

@@ -15,7 +15,6 @@ from tornado.websocket import WebSocketHandler
 from lab.errors import Forbidden
 from lab.room.messages import compact
 from lab.server.lesson import Lesson
-from lab.server.teacher import COOKIE
 from lab.techniques.endpoint import Endpoint
 from lab.techniques.frames import text_frame
 from lab.techniques.refusals import error_json
@@ -36,7 +35,7 @@ class Live(Endpoint, WebSocketHandler):
         self.require_handshake()
         self.lesson = self.settings["lesson"]
         self.light = self.get_query_argument("light", "") == "1"
-        self.is_teacher = self.lesson.key.fits(self.get_cookie(COOKIE, ""))
+        self.is_teacher = self.lesson.key.fits(self.get_cookie(self.lesson.cookie, ""))
         await super().get(*args, **kwargs)
 
     def open(self, *args: str, **kwargs: str) -> None:

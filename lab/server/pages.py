@@ -11,7 +11,6 @@ from lab.catalogue import TECHNIQUES, WORDS, Technique
 from lab.errors import BadParameter, NotFound
 from lab.server import texts
 from lab.server.lesson import Lesson
-from lab.server.teacher import COOKIE
 from lab.techniques.endpoint import Endpoint
 from lab.techniques.lab import Lab
 
@@ -55,7 +54,7 @@ class Page(Endpoint):
     @property
     def is_teacher(self) -> bool:
         """Whether whoever reads this page holds the teacher's cookie."""
-        return self.lesson.key.fits(self.get_cookie(COOKIE, ""))
+        return self.lesson.key.fits(self.get_cookie(self.lesson.cookie, ""))
 
     def show(self, template: str, **values: Any) -> None:
         """Fill in a template and send it."""

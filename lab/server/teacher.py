@@ -3,7 +3,10 @@
 import hmac
 import secrets
 
-COOKIE = "pushlab-teacher"
+
+def cookie_name(port: int) -> str:
+    """The cookie of the lab at this port: a browser keeps one jar for all ports of a host (RFC 6265 8.5)."""
+    return f"pushlab-teacher-{port}"
 
 
 class TeacherKey:
