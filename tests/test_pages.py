@@ -160,25 +160,6 @@ def test_a_page_lets_nothing_in(visit, path, language):
     assert f'<html lang="{language}">' in page
 
 
-@pytest.mark.parametrize("word", WORDS)
-def test_the_first_load_is_small(visit, word):
-    """The room with everything it loads, by any technique, is under 60 KB: 200 phones join at once."""
-    _, _, page = visit(f"/room?mode={word}", **{"Accept-Language": "zh-CN"})
-    wanted = {*re.findall(r'(?:src|href)="(/static/[^"]+|/palette\.css)"', page)}
-    wanted.add(f"/static/techniques/{word}.js")
-    size, loaded = len(page.encode()), set()
-    while wanted - loaded:
-        path = (wanted - loaded).pop()
-        loaded.add(path)
-        _, _, text = visit(path)
-        size += len(text.encode())
-        folder = path.rpartition("/")[0]
-        found = re.findall(r'^import .*?"(\.[^"]+)"', text, flags=re.M)
-        found += re.findall(r'^\} from "(\.[^"]+)"', text, flags=re.M)
-        wanted |= {f"{folder}/{name.removeprefix('./')}" for name in found}
-    assert size < 60_000
-
-
 def test_the_palette_is_the_catalogue(visit):
     """The colours of the techniques are those of the catalogue, for light and for dark."""
     _, headers, sheet = visit("/palette.css")

@@ -11,6 +11,7 @@ from lab.catalogue import TECHNIQUES, WORDS, Technique
 from lab.errors import BadParameter, NotFound
 from lab.server import texts
 from lab.server.lesson import Lesson
+from lab.server.packing import packed, packed_file, takes_gzip
 from lab.techniques.endpoint import Endpoint
 from lab.techniques.lab import Lab
 
@@ -60,9 +61,12 @@ class Page(Endpoint):
         """Fill in a template and send it."""
         self.set_header("Content-Security-Policy", CSP)
         self.set_header("Referrer-Policy", "same-origin")
-        self.set_header("Vary", "Accept-Language, Cookie")
-        page = self.environment.get_template(template)
-        self.finish(page.render(self._words() | values))
+        self.set_header("Vary", "Accept-Language, Accept-Encoding, Cookie")
+        page = self.environment.get_template(template).render(self._words() | values).encode()
+        if takes_gzip(self.request.headers.get("Accept-Encoding", "")):
+            self.set_header("Content-Encoding", "gzip")
+            page = packed(page)
+        self.finish(page)
 
     def _words(self) -> dict[str, Any]:
         return {
@@ -132,12 +136,13 @@ class Static(Endpoint, StaticFileHandler):
     """Scripts and styles of the pages."""
 
     SUPPORTED_METHODS = ("GET", "HEAD")
-    compute_etag = StaticFileHandler.compute_etag
 
     def initialize(self, lab: Lab, path: str) -> None:  # type: ignore[override]
-        """Take the folder along."""
+        """Take the folder along; a part of a file is a part of the file itself, not of its packed form."""
         super().initialize(lab)
         StaticFileHandler.initialize(self, path)
+        given = self.request.headers
+        self.packs = takes_gzip(given.get("Accept-Encoding", "")) and "Range" not in given
 
     @classmethod
     def get_absolute_path(cls, root: str, path: str) -> str:
@@ -149,6 +154,24 @@ class Static(Endpoint, StaticFileHandler):
     def set_extra_headers(self, path: str) -> None:
         """Browsers ask each time whether the file has changed: a lab is edited while it runs."""
         self.set_header("Cache-Control", "no-cache")
+        self.set_header("Vary", "Accept-Encoding")
+        if self.packs:
+            self.set_header("Content-Encoding", "gzip")
+
+    def compute_etag(self) -> str:
+        """When the file was written, and in which form it is sent: each form has a tag of its own."""
+        return f'"{self._stat().st_mtime_ns:x}{"-gzip" * self.packs}"'
+
+    def get_content_size(self) -> int:
+        """The size of what is sent."""
+        return len(self._packed()) if self.packs else super().get_content_size()
+
+    def get_content(self, path: str, start: int | None = None, end: int | None = None) -> Any:  # type: ignore[override]
+        """What is sent."""
+        return self._packed() if self.packs else super().get_content(path, start, end)
+
+    def _packed(self) -> bytes:
+        return packed_file(str(self.absolute_path), self._stat().st_mtime_ns)
 
 
 class Nowhere(Endpoint):
