@@ -6,12 +6,17 @@ import os
 from collections import Counter, defaultdict
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from tests import tools
 
 if (Path(__file__).parent / "support" / "fixtures.py").exists():
     pytest_plugins = ["tests.support.fixtures"]
+
+# The same examples every time and no stopwatch; `--hypothesis-profile=default` looks for new ones.
+hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
+hypothesis.settings.load_profile("steady")
 
 MISSED = "missed tool"
 IN_CI = os.environ.get("CI", "").lower() == "true"
