@@ -3,6 +3,7 @@
 import asyncio
 import inspect
 import os
+import signal
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -17,6 +18,9 @@ if (Path(__file__).parent / "support" / "fixtures.py").exists():
 # The same examples every time and no stopwatch; `--hypothesis-profile=default` looks for new ones.
 hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("steady")
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and every lab would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 MISSED = "missed tool"
 IN_CI = os.environ.get("CI", "").lower() == "true"
