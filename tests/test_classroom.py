@@ -4,6 +4,7 @@ import json
 import re
 import time
 import urllib.request
+from itertools import cycle
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
@@ -399,6 +400,27 @@ def test_keys_do_what_help_says(settled, open_page, name):
         page.focus("[name=body]")
         page.keyboard.type("top?")
         expect(page.locator("[name=body]")).to_have_value("top?")
+
+
+@pytest.mark.parametrize(
+    ("path", "language"),
+    zip([*PAGES.values(), "/compare", f"/technique/{WORDS[0]}"], cycle(LANGUAGES), strict=False),
+)
+def test_keys_of_one_letter_can_be_switched_off(settled, open_page, path, language):
+    """By a switch in the help of every page, which lasts; then a letter does nothing, and on again it does."""
+    page = open_page(settled, path, teacher=True, language=language)
+    root, switch = page.locator("html"), page.locator("#letters")
+    for on in (False, True):
+        page.click("#ask")
+        switch.set_checked(on)
+        page.keyboard.press("Escape")
+        page.reload()
+        expect(switch).to_be_checked(checked=on)
+        before = root.get_attribute("data-theme")
+        page.keyboard.press("t")
+        page.keyboard.press("?")
+        expect(page.locator("#help")).to_be_visible(visible=on)
+        assert (root.get_attribute("data-theme") != before) is on
 
 
 def test_the_language_changes_in_place(settled, open_page):

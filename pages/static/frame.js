@@ -4,12 +4,22 @@
 
 const root = document.documentElement;
 const help = document.getElementById("help");
+const letters = document.getElementById("letters");
+const LETTERS = "pushlab-letters"; // whether keys that are single characters do anything (WCAG 2.1.4)
 
 function keep(store, key, value) {
   try {
     window[store].setItem(key, value);
   } catch {
     // a browser may forbid storage; then the choice lasts as long as the page
+  }
+}
+
+function kept(store, key) {
+  try {
+    return window[store].getItem(key);
+  } catch {
+    return null;
   }
 }
 
@@ -39,15 +49,18 @@ export function writing(target) {
   return Boolean(target.closest?.("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]"));
 }
 
-/** Do something at a key, unless somebody is writing or a modifier is held. */
+/** Do something at a key, unless somebody is writing, a modifier is held, or single letters are switched off. */
 export function onKey(key, action) {
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || writing(event.target)) return;
-    if (event.key.toLowerCase() !== key) return;
+    if (!letters.checked || event.key.toLowerCase() !== key) return;
     event.preventDefault();
     action(event);
   });
 }
+
+letters.checked = kept("localStorage", LETTERS) !== "off";
+letters.addEventListener("change", () => keep("localStorage", LETTERS, letters.checked ? "on" : "off"));
 
 for (const [id, key, action] of [["theme", "t", otherTheme], ["view", "p", otherView], ["ask", "?", showHelp]]) {
   document.getElementById(id).addEventListener("click", action);
