@@ -407,7 +407,7 @@ def test_keys_do_what_help_says(settled, open_page, name):
     zip([*PAGES.values(), "/compare", f"/technique/{WORDS[0]}"], cycle(LANGUAGES), strict=False),
 )
 def test_keys_of_one_letter_can_be_switched_off(settled, open_page, path, language):
-    """By a switch in the help of every page, which lasts; then a letter does nothing, and on again it does."""
+    """By a switch in the help of every page, which lasts; then a letter does nothing, and on again does."""
     page = open_page(settled, path, teacher=True, language=language)
     root, switch = page.locator("html"), page.locator("#letters")
     for on in (False, True):

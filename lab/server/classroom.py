@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import logging
 import os
+import signal
 import sys
 import webbrowser
 from collections.abc import AsyncIterator
@@ -14,7 +15,8 @@ import tornado
 from lab import __version__
 from lab.errors import CannotStart
 from lab.server.network import adapters
-from lab.server.serving import PortBusy, Running, running, stop_on_signals
+from lab.server.second_thoughts import SecondThoughts
+from lab.server.serving import PortBusy, Running, on_signal, running, stop_on_signals
 from lab.settings import Settings
 
 PORT = 8000
@@ -30,6 +32,7 @@ async def serve(options: argparse.Namespace, redis: str | None) -> int:
     logging.getLogger("tornado").setLevel("DEBUG" if options.verbose else options.logging.upper())
     stop = stop_on_signals()
     async with on_a_port(options, redis) as lab:
+        on_signal(signal.SIGINT, SecondThoughts(lab.lab, stop.set))
         print(welcome(lab, options), flush=True)
         if wants_browser(options):
             # A daemon of the browser may outlive this call; it must not keep the lab from closing.

@@ -5,7 +5,7 @@ import errno
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from ssl import SSLContext
@@ -143,10 +143,15 @@ def busy(running: Running) -> bool:
 def stop_on_signals() -> asyncio.Event:
     """An event that Ctrl-C and SIGTERM set."""
     stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
-        if sys.platform == "win32":
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(stop.set))
-        else:
-            loop.add_signal_handler(number, stop.set)
+        on_signal(number, stop.set)
     return stop
+
+
+def on_signal(number: signal.Signals, action: Callable[[], None]) -> None:
+    """From now on do this, in the event loop, when the signal comes."""
+    loop = asyncio.get_running_loop()
+    if sys.platform == "win32":
+        signal.signal(number, lambda *_: loop.call_soon_threadsafe(action))
+    else:
+        loop.add_signal_handler(number, action)
