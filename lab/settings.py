@@ -54,6 +54,10 @@ class Settings:
     """Seconds after which a waiting poll is answered empty; under the 30 s that RFC 6202 5.5 calls safe."""
     heartbeat: float = 15.0
     """Seconds of silence after which an open stream gets a sign of life; proxies give up after 60."""
+    patience: float = 10.0
+    """Seconds for a head, or a body, from its first byte on; for a first head, from connecting on."""
+    idle: float = 75.0
+    """Seconds that a kept-alive connection may stay without asking anything; pollers come back sooner."""
     compress: bool = False
     allow_hosts: tuple[str, ...] = ()
     certfile: str | None = None

@@ -1,6 +1,7 @@
 """Starting and ending: what a lab leaves behind, how fast it goes, and what it says when it cannot start."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -23,7 +24,7 @@ from tests.support.listeners import (
     top,
 )
 from tests.support.redis_server import RedisServer, free_port
-from tests.support.wire import DEADLINE_S, HOST, Wire, eventually, fetch
+from tests.support.wire import DEADLINE_S, HOST, Closed, Wire, eventually, fetch
 
 STOP_S = 8.0
 """A drain may take ten seconds; on an idle machine it takes one."""
@@ -190,6 +191,64 @@ async def stuff(port):
     for word in STREAMING:
         await client(word, port, takes=4096).connect("latest")
     await publish(port, 300, "😀" * 490)
+
+
+BEGINNINGS = {
+    "nothing": b"",
+    "half a line": b"GET /shortp",
+    "half a head": b"GET /shortpoll HTTP/1.1\r\nHost: a\r\n",
+    "half a body": b"POST /sse HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{",
+    "half a second head": b"GET /shortpoll HTTP/1.1\r\nHost: localhost\r\n\r\nGET /shortp",
+}
+
+
+async def test_who_begins_slowly_is_not_waited_for(start_lab):
+    """Heads and bodies that do not end in time end their connections, also when they come drop by drop."""
+    process = start_lab(patience=1.0)
+    idle, poll, stream = await bystanders(process.port)
+    slow = {name: await Wire.open(process.port) for name in BEGINNINGS}
+    for name, wire in slow.items():
+        await wire.send(BEGINNINGS[name])
+    dripping = await Wire.open(process.port)
+    assert await hangs_up(dripping, drop=b"x")
+    assert {name: await hangs_up(wire) for name, wire in slow.items()} == dict.fromkeys(slow, True)
+    assert (await idle.ask("GET", "/shortpoll")).status == 200
+    await all_hear(process.port, poll, stream)
+
+
+async def test_who_asks_nothing_any_more_is_not_kept(start_lab):
+    """A connection that has been idle between requests for too long is ended; held polls and streams stay."""
+    process = start_lab(idle=1.0)
+    idle, poll, stream = await bystanders(process.port)
+    assert await hangs_up(idle)
+    await all_hear(process.port, poll, stream)
+
+
+async def bystanders(port):
+    """A kept-alive connection that has had its answer, a held poll and a stream."""
+    idle = await Wire.open(port)
+    await idle.ask("GET", "/shortpoll")
+    poll, stream = [await client(word, port).connect(await top(port)) for word in ("longpoll", "websocket")]
+    await poll.ask()
+    return idle, poll, stream
+
+
+async def hangs_up(wire, drop=b""):
+    """Whether the lab ends this connection, into which a byte falls now and then."""
+    async with asyncio.timeout(DEADLINE_S):
+        with contextlib.suppress(Closed, ConnectionError):
+            while True:
+                await wire.send(drop)
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(wire.more(), 0.05)
+    return True
+
+
+async def all_hear(port, *listeners):
+    """Everyone hears of something new."""
+    (id_,) = await publish(port, 1)
+    for listener in listeners:
+        await listener.hear_of(id_)
 
 
 async def test_everyone_is_told_before_the_lab_goes(start_lab):

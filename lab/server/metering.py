@@ -5,7 +5,9 @@ each request says whose it is (`claim`), and when the next one begins what passe
 credited as a difference. What no request ever claims belongs to `other`.
 """
 
+import math
 import socket
+import time
 from collections import Counter
 from ssl import SSLWantWriteError
 from typing import Any
@@ -19,8 +21,6 @@ from lab.server.arriving import Arriving
 from lab.server.bounds import bound_the_cost, most_connections
 from lab.settings import Settings
 
-HEADER_PATIENCE_S = 75.0
-BODY_PATIENCE_S = 10.0
 DRAIN_BYTES = 2**40
 """A body that is too long is read and thrown away, so that its sender lives to read the answer."""
 CONTINUE = b"HTTP/1.1 100"
@@ -44,6 +44,7 @@ class MeteredStream(IOStream):
         "bytes_in",
         "bytes_out",
         "cut",
+        "deadline",
         "oversized",
         "owner",
         "server",
@@ -62,6 +63,7 @@ class MeteredStream(IOStream):
         self.account: Account | None = None
         self.oversized = False
         self.cut = False
+        self.deadline = math.inf
         self.unwelcome = server.full(address)
         self.bytes_in = 0
         self.bytes_out = 0
@@ -136,6 +138,8 @@ class MeteredStream(IOStream):
 
     def begin(self) -> None:
         """The connection is ready for a request: what passed until now belonged to the last one."""
+        settings = self.server.settings
+        self.deadline = time.monotonic() + (settings.idle if self.parsed else settings.patience)
         self.settle(self.parsed, self.server.meters.other)
         self.owner = self.account = None
         self.oversized = False
@@ -143,7 +147,14 @@ class MeteredStream(IOStream):
 
     def head_ends(self) -> None:
         """The head of the request is in."""
+        self.deadline = math.inf
         self._head_in = self.parsed - self._credited_in
+
+    def overdue(self, now: float) -> bool:
+        """Whether the next head should be in by now; for one that has begun there is less time."""
+        if self._read_buffer_size and self.deadline < math.inf:
+            self.deadline = min(self.deadline, now + self.server.settings.patience)
+        return now >= self.deadline
 
     def claim(self, meter: Meter) -> None:
         """This request is the meter's: all its bytes are, also those that have passed already."""
@@ -212,11 +223,11 @@ class MeteredServer(HTTPServer):
         """Make a server that does not listen yet."""
         super().initialize(
             application,
-            idle_connection_timeout=HEADER_PATIENCE_S,
-            body_timeout=BODY_PATIENCE_S,
+            body_timeout=settings.patience,
             max_body_size=DRAIN_BYTES,
             max_header_size=16 * 1024,
         )
+        self.conn_params.header_timeout = None  # `dismiss` looks after all at once, without a timer for each
         self.settings = settings
         self.meters = meters
         self.open: set[MeteredStream] = set()
@@ -252,6 +263,11 @@ class MeteredServer(HTTPServer):
         stream: MeteredStream = request_conn.stream  # type: ignore[attr-defined]
         stream.begin()
         return Arriving(super().start_request(server_conn, request_conn), stream, self.settings)
+
+    def dismiss(self, now: float) -> None:
+        """Hang up on everyone whose next head is overdue; for the pulse of the lab."""
+        for stream in [stream for stream in self.open if stream.overdue(now)]:
+            stream.close()
 
     def settle(self) -> None:
         """Bring the meters up to this moment."""

@@ -107,12 +107,13 @@ def bind(host: str, port: int) -> list[socket.socket]:
 
 
 async def _pulse(running: Running) -> None:
-    """Once a second: signs of life on silent streams, and news for the pages that watch."""
+    """Once a second: signs of life on silent streams, an end to what is overdue, news for who watches."""
     while True:
         await asyncio.sleep(PULSE_S)
         now = asyncio.get_running_loop().time()
         for channel in running.lab.channels.values():
             channel.beat(now, running.lab.settings.heartbeat)
+        running.server.dismiss(now)
         spread(running.lesson)
 
 
