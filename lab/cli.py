@@ -54,6 +54,13 @@ def new_file(text: str) -> str:
     return text
 
 
+def old_file(text: str) -> str:
+    """Take the name of a file that is there."""
+    if not os.path.isfile(text):
+        raise argparse.ArgumentTypeError(f"there is no file {text!r}")
+    return os.path.abspath(text)
+
+
 def plot_file(text: str) -> str:
     """Take the name of a file that matplotlib can draw into."""
     if not text.lower().endswith(PLOTS):
@@ -103,6 +110,12 @@ def _serve_options(group: Any) -> None:
     group.add_argument(
         "--limit", action="append", default=[], type=limit, metavar="NAME=VALUE", help=f"0 = none; {names}"
     )
+    group.add_argument(
+        "--certfile", type=old_file, metavar="FILE", help="serve by https with this certificate"
+    )
+    group.add_argument(
+        "--keyfile", type=old_file, metavar="FILE", help="its key, if it is in a file of its own"
+    )
     group.add_argument("--no-browser", action="store_true", help="do not open the browser / 不打开浏览器")
     group.add_argument("--redis", metavar="URL|private", help="a Redis to use, or a private one")
     group.add_argument(
@@ -124,7 +137,7 @@ def _measure_options(group: Any) -> None:
     group.add_argument("--compress", action="store_true", help="WebSocket per-message deflate")
     group.add_argument("--rounds", type=int, default=1, help="repeat, in rotated order (1)")
     group.add_argument("--seed", type=int, default=1, help="of the timetable (1)")
-    group.add_argument("--url", help="measure a lab that is already running")
+    group.add_argument("--url", help="measure a lab that runs (by https: with its --certfile)")
 
 
 def _network_options(group: Any) -> None:
@@ -150,7 +163,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal that cannot print a character gets a "?" for it
             stream.reconfigure(errors="replace")
-    options = make_parser().parse_args(argv)
+    parser = make_parser()
+    options = parser.parse_args(argv)
+    if options.keyfile and not options.certfile:
+        parser.error("--keyfile is the key of a --certfile; name both")
     try:
         return _measure(options) if options.mode else _serve(options)
     except CannotStart as error:
@@ -230,4 +246,6 @@ def where_of(options: argparse.Namespace) -> Any:
 
     settings: dict[str, Any] = {"limits": dict(options.limit), "redis": redis_of(options)}
     settings["port"] = options.port or 0
-    return Where(options.url and options.url.rstrip("/"), settings)
+    if not options.url:
+        settings |= {"certfile": options.certfile, "keyfile": options.keyfile}
+    return Where(options.url and options.url.rstrip("/"), settings, options.certfile)

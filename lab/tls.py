@@ -28,12 +28,15 @@ def trusting(certfile: str) -> ssl.SSLContext:
     """A client's side of TLS that trusts the certificates in this file, under any name, and no others.
 
     What `curl --cacert` does, without the name: a classroom's certificate is seldom made for its address.
-    Raises `OSError` when the file cannot be read as certificates.
+    Raises `CannotStart` when there is none in it.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = False
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN  # the file need not hold the root
-    context.load_verify_locations(certfile)
+    try:
+        context.load_verify_locations(certfile)
+    except OSError as error:
+        raise CannotStart(f"There is no certificate in {certfile}: {_reason(error)}.") from error
     return context
 
 
@@ -57,7 +60,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return error.verify_message
     if isinstance(error, ssl.SSLError):
-        return (error.reason or str(error)).replace("_", " ").lower()
+        return (error.reason or "no certificate with its key stands there").replace("_", " ").lower()
     if isinstance(error, OSError):
-        return f"{error.filename}: {error.strerror}"
+        return f"{error.filename or 'the file'}: {error.strerror}"
     return str(error)

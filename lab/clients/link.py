@@ -6,6 +6,7 @@ Knows nothing of the techniques; they use it to ask, and hand it what they hear.
 import asyncio
 import json
 import random
+import ssl
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
@@ -14,6 +15,8 @@ from typing import Any, NamedTuple
 
 import aiohttp
 from yarl import URL
+
+from lab.tls import trusting
 
 Event = dict[str, Any]
 
@@ -79,6 +82,8 @@ class Link:
     """Send the headers that a browser would; without, as few as HTTP allows."""
     keep_alive: bool = True
     compress: bool = False
+    certfile: str | None = None
+    """Whose certificate is trusted, when the lab is reached by https."""
     socket: "aiohttp.ClientWebSocketResponse | None" = None
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _retry_s: float | None = None
@@ -95,7 +100,9 @@ class Link:
     def session(self) -> aiohttp.ClientSession:
         """This client's own connection."""
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, force_close=not self.keep_alive),
+            connector=aiohttp.TCPConnector(
+                limit=0, force_close=not self.keep_alive, ssl=trust(self.certfile)
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=SILENCE_S),
             skip_auto_headers=AUTOMATIC,
@@ -145,6 +152,11 @@ class Link:
         longest = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**failures)
         await asyncio.sleep(self._retry_s if self._retry_s is not None else random.uniform(0, longest))
         self._retry_s = None
+
+
+def trust(certfile: str | None) -> "ssl.SSLContext | bool":
+    """What aiohttp is to trust: the certificate in this file, else those that the system trusts."""
+    return trusting(certfile) if certfile else True
 
 
 async def accepted(answer: aiohttp.ClientResponse) -> aiohttp.ClientResponse:

@@ -25,6 +25,8 @@ BEFOREHAND = 10
 QUIET = 3
 """Empty answers that are weighed."""
 MESSAGES = 5
+LIKEWISE = ("redis", "certfile", "keyfile")
+"""Settings that the small lab shares with the one to be measured."""
 HOLD_S = 0.1
 PATIENCE_S = 20.0
 
@@ -50,17 +52,18 @@ async def exchange(mode: str, conditions: Conditions, settings: dict[str, Any] |
     Takes half a second. `settings` are those of the small lab (which Redis). Raises `CannotStart`.
     """
     c = conditions
-    key = (mode, c.headers, c.keep_alive, c.compress, c.payload, f"{c.hold:g}")
+    kept = {name: value for name, value in (settings or {}).items() if name in LIKEWISE}
+    certfile = kept.get("certfile")
+    key = (mode, c.headers, c.keep_alive, c.compress, c.payload, f"{c.hold:g}", certfile)
     if key not in _known:
         own = {"room": f"run-{secrets.token_hex(6)}", "hold": HOLD_S, "compress": c.compress}
         limits = LIFTED | (settings or {}).get("limits", {})
-        kept = {name: value for name, value in (settings or {}).items() if name == "redis"}
         async with own_lab({"port": 0} | kept | own | {"limits": limits}) as (url, _):
-            _known[key] = await _weigh(mode, conditions, url)
+            _known[key] = await _weigh(mode, conditions, url, certfile)
     return _known[key]
 
 
-def link_of(conditions: Conditions, url: str, cursor: str) -> dict[str, Any]:
+def link_of(conditions: Conditions, url: str, cursor: str, certfile: str | None = None) -> dict[str, Any]:
     """The fields of a listener's `Link` under these conditions."""
     return {
         "url": url,
@@ -70,16 +73,18 @@ def link_of(conditions: Conditions, url: str, cursor: str) -> dict[str, Any]:
         "browser": conditions.headers == "browser",
         "keep_alive": conditions.keep_alive,
         "compress": conditions.compress,
+        "certfile": certfile,
     }
 
 
-async def _weigh(mode: str, conditions: Conditions, url: str) -> Exchange:
+async def _weigh(mode: str, conditions: Conditions, url: str, certfile: str | None) -> Exchange:
     said = [planned.body for planned in timetable(_chatty(conditions))]
     heard: list[Event] = []
-    async with Probe(url) as probe, Link(**link_of(conditions, url, "latest")) as publisher:
+    fields = link_of(conditions, url, "latest", certfile)
+    async with Probe(url, certfile) as probe, Link(**fields) as publisher:
         for body in said[MESSAGES:]:
             cursor = (await say(mode, publisher, body, str(uuid.uuid4())))["id"]
-        fields = link_of(conditions, url, cursor) | {"interval": 0.02, "hear": heard.extend}
+        fields |= {"after": cursor, "interval": 0.02, "hear": heard.extend}
         async with Link(**fields) as link:
             listening = asyncio.create_task(keep_listening(mode, link))
             try:

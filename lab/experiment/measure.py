@@ -45,6 +45,8 @@ class Where:
 
     url: str | None = None
     settings: dict[str, Any] = field(default_factory=dict)
+    certfile: str | None = None
+    """Whose certificate the clients trust, when the lab is reached by https."""
 
 
 @dataclass
@@ -86,7 +88,9 @@ async def measure(
     predicted = foretell(mode, conditions, await exchange(mode, conditions, where.settings)).as_json()
     async with _lab(conditions, where) as (url, versions), _slowly(conditions, url) as slow_url:
         progress(0.0, "connecting")
-        looks, sent, told, series, fleet = await _run(mode, conditions, url, slow_url, stop, progress)
+        looks, sent, told, series, fleet = await _run(
+            mode, conditions, (url, slow_url), where.certfile, stop, progress
+        )
     if told["failure"] and not stop.is_set():
         raise RunFailed(f"A listener gave up: {told['failure']}.")
     records = list(told_by(told, mode, told["start"]))
@@ -112,13 +116,19 @@ async def measure(
 
 
 async def _run(
-    mode: str, conditions: Conditions, url: str, slow_url: str, stop: asyncio.Event, progress: Progress
+    mode: str,
+    conditions: Conditions,
+    urls: tuple[str, str],
+    certfile: str | None,
+    stop: asyncio.Event,
+    progress: Progress,
 ) -> tuple[Looks, Sent, dict[str, Any], list[dict[str, Any]], dict[str, Any]]:
     looks, efforts = Looks(), list[dict[str, float]]()
-    async with Probe(url) as probe, Link(**link_of(conditions, url, "latest")) as link:
+    near, slow = (link_of(conditions, url, "latest", certfile) for url in urls)
+    async with Probe(urls[0], certfile) as probe, Link(**near) as link:
         cursor = (await say(mode, link, "warm-up", str(uuid.uuid4())))["id"]
         looks.before = await probe.look(mode)
-        plan = {"word": mode, "clients": conditions.clients, "link": link_of(conditions, slow_url, cursor)}
+        plan = {"word": mode, "clients": conditions.clients, "link": slow | {"after": cursor}}
         async with child("lab.experiment.fleet", plan) as fleet:
             await _listening(probe, mode, looks, conditions, stop)
             heard = asyncio.create_task(_until(fleet, "heard_out", efforts))
@@ -147,7 +157,7 @@ async def _lab(conditions: Conditions, where: Where) -> AsyncIterator[tuple[str,
         async with own_lab({"port": 0} | where.settings | own | {"limits": limits}) as lab:
             yield lab
     else:
-        async with Probe(where.url) as probe:
+        async with Probe(where.url, where.certfile) as probe:
             yield where.url, (await probe.get("/healthz"))["versions"]
 
 
@@ -158,11 +168,10 @@ async def _slowly(conditions: Conditions, url: str) -> AsyncIterator[str]:
     if not network.slow:
         yield url
         return
-    if to.scheme != "http":
-        raise BadParameter("The slow link relays plain http; measure an https lab without --rtt.")
-    plan = {"host": to.hostname, "port": to.port or 80, "network": network._asdict()}
+    usual = 443 if to.scheme == "https" else 80
+    plan = {"host": to.hostname, "port": to.port or usual, "network": network._asdict()}
     async with child("lab.experiment.network", plan) as relay:
-        yield f"http://127.0.0.1:{(await relay.hear())['port']}"
+        yield f"{to.scheme}://127.0.0.1:{(await relay.hear())['port']}"
 
 
 async def _listening(

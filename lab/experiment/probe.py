@@ -4,7 +4,7 @@ from typing import Any
 
 import aiohttp
 
-from lab.clients.link import Refused, accepted
+from lab.clients.link import Refused, accepted, trust
 from lab.errors import CannotStart
 from lab.meters import COUNTERS
 
@@ -12,11 +12,13 @@ from lab.meters import COUNTERS
 class Probe:
     """Looks at a lab from outside. Use it as `async with`."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, certfile: str | None = None) -> None:
         self.url = url
+        self.certfile = certfile
 
     async def __aenter__(self) -> "Probe":
-        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=30))
+        connector = aiohttp.TCPConnector(ssl=trust(self.certfile))
+        self._session = aiohttp.ClientSession(connector=connector, timeout=aiohttp.ClientTimeout(total=30))
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -81,4 +81,5 @@ async def own_lab(settings: dict[str, Any]) -> AsyncIterator[tuple[str, dict[str
         said = await server.hear()
         if "error" in said:
             raise CannotStart(said["error"])
-        yield f"http://127.0.0.1:{said['port']}", said["versions"]
+        scheme = "https" if settings.get("certfile") else "http"
+        yield f"{scheme}://127.0.0.1:{said['port']}", said["versions"]

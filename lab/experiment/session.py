@@ -20,18 +20,21 @@ from lab.notebooks import Bar
 T = TypeVar("T")
 
 
-def measure(mode: str, url: str | None = None, **conditions: Any) -> Run:
+def measure(mode: str, url: str | None = None, certfile: str | None = None, **conditions: Any) -> Run:
     """Measure one technique once, with simulated clients, and return the run.
 
     `conditions` are the fields of `Conditions`: clients, rate, duration (s), interval (s) … With `url`
-    a lab that is already running is measured. Works inside Jupyter's running loop too.
+    a lab that is already running is measured; by https with its `certfile`, unless the system trusts it.
+    Works inside Jupyter's running loop too.
 
     Raises `BadParameter` for conditions that make no sense, `CannotStart` when there is no lab to measure.
     """
-    return compare([mode], url=url, **(conditions | {"rounds": 1}))[0]
+    return compare([mode], url=url, certfile=certfile, **(conditions | {"rounds": 1}))[0]
 
 
-def compare(modes: Sequence[str] = WORDS, url: str | None = None, **conditions: Any) -> list[Run]:
+def compare(
+    modes: Sequence[str] = WORDS, url: str | None = None, certfile: str | None = None, **conditions: Any
+) -> list[Run]:
     """Measure several techniques under the same conditions, round by round, and return all runs.
 
     In a notebook a bar shows how far it is. Raises as `measure` does.
@@ -39,7 +42,7 @@ def compare(modes: Sequence[str] = WORDS, url: str | None = None, **conditions: 
     wanted = [modes] if isinstance(modes, str) else list(modes)
     bar = Bar()
     try:
-        return run_rounds(wanted, known(conditions), Where(url), bar.moved, bar.show)
+        return run_rounds(wanted, known(conditions), Where(url, certfile=certfile), bar.moved, bar.show)
     finally:
         bar.clear()
 

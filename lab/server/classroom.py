@@ -70,18 +70,24 @@ def settings_of(options: argparse.Namespace, redis: str | None, port: int) -> Se
         hold=options.hold,
         compress=options.compress,
         allow_hosts=tuple(options.allow_host),
+        certfile=options.certfile,
+        keyfile=options.keyfile,
         limits=dict(options.limit),
     )
 
 
 def welcome(lab: Running, options: argparse.Namespace) -> str:
     """What stands on the terminal: which lab this is, where to go, how to end it."""
-    network = [f"http://{each.address}:{lab.port}/" for each in adapters()] if options.lan else []
+    network = (
+        [f"{lab.lab.settings.scheme}://{each.address}:{lab.port}/" for each in adapters()]
+        if options.lan
+        else []
+    )
     lines = [
         f"  Push Lab {__version__} · Tornado {tornado.version} · Redis: {lab.lab.backend}",
         "",
-        f"  Local    {local_url(lab.port)}",
-        f"  Teacher  {local_url(lab.port)}teacher?token={lab.key.token}",
+        f"  Local    {local_url(lab)}",
+        f"  Teacher  {local_url(lab)}teacher?token={lab.key.token}",
         f"  Network  {'  '.join(network) or 'off; the first page lets phones join / 在首页让手机加入'}",
         "",
         "  Ctrl-C to stop / 按 Ctrl-C 停止",
@@ -89,14 +95,14 @@ def welcome(lab: Running, options: argparse.Namespace) -> str:
     return "\n".join(lines)
 
 
-def local_url(port: int) -> str:
+def local_url(lab: Running) -> str:
     """Where this machine finds the lab."""
-    return f"http://{LOOPBACK}:{port}/"
+    return f"{lab.lab.settings.scheme}://{LOOPBACK}:{lab.port}/"
 
 
 def first_page(lab: Running) -> str:
     """What the browser opens: the way in, with the teacher's cookie."""
-    return f"{local_url(lab.port)}teacher?to=/&token={lab.key.ticket()}"
+    return f"{local_url(lab)}teacher?to=/&token={lab.key.ticket()}"
 
 
 def wants_browser(options: argparse.Namespace) -> bool:

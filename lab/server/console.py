@@ -18,7 +18,8 @@ class Teacher(Page):
         """Exchange the link's token for a cookie, once; show the console to who has the cookie."""
         token = self.get_query_argument("token", "")
         if token and (cookie := self.lesson.key.exchange(token)):
-            self.set_cookie(self.lesson.cookie, cookie, httponly=True, samesite="Strict")
+            secure = self.request.protocol == "https"
+            self.set_cookie(self.lesson.cookie, cookie, httponly=True, samesite="Strict", secure=secure)
             return self.redirect("/" if self.get_query_argument("to", "") == "/" else "/teacher")
         if not self.is_teacher:
             raise Forbidden("The console opens with the teacher's link from the terminal, once.")

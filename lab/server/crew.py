@@ -75,7 +75,11 @@ class Crew:
         """Let them come; those of an earlier plan go first."""
         await self.stop()
         self.plan, self.ever = plan, True
-        url = await self._slow_link() if plan.rtt_ms else f"http://{self.host}:{self.port}"
+        url = (
+            await self._slow_link()
+            if plan.rtt_ms
+            else f"{self.lab.settings.scheme}://{self.host}:{self.port}"
+        )
         for word in plan.words:
             self._fleets[word] = await self._fleet(word, url)
         if plan.rate:
@@ -97,11 +101,12 @@ class Crew:
         self._links.append(relay)
         assert relay.stdout is not None
         said = loads(await relay.stdout.readline() or b"{}")
-        return f"http://127.0.0.1:{said.get('port', 0)}"
+        return f"{self.lab.settings.scheme}://127.0.0.1:{said.get('port', 0)}"
 
     async def _fleet(self, word: str, url: str) -> asyncio.subprocess.Process:
         link: dict[str, Any] = {"url": url, "after": str(self.lab.room.top)}
         link |= {"interval": self.plan.interval, "hold": self.plan.hold}
+        link |= {"certfile": self.lab.settings.certfile}
         return await module(FLEET, dumps({"word": word, "clients": self.plan.each, "link": link}))
 
     async def _speak(self, plan: Plan) -> None:

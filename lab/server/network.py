@@ -76,7 +76,7 @@ class Network:
     @property
     def url(self) -> str | None:
         """Where phones find the lab; None while they cannot."""
-        return self.chosen and f"http://{self.chosen}:{self.port}/"
+        return self.chosen and f"{self.server.settings.scheme}://{self.chosen}:{self.port}/"
 
     def as_json(self) -> dict[str, Any]:
         """What the pages show."""

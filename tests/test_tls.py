@@ -1,0 +1,270 @@
+"""Behind TLS everything holds that holds without it, and what encryption adds is told apart."""
+
+import asyncio
+import json
+import socket
+import subprocess
+import sys
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+
+import pytest
+import trustme
+
+from lab.server.network import Network
+from lab.server.secure import on_the_wire
+from lab.settings import Settings
+from lab.tls import trusting
+from tests.support.framings import ServerSentEvents
+from tests.support.lab_process import ROOT, LabProcess
+from tests.support.listeners import each_technique, here, meters, number, publish
+from tests.support.relay import relay, unencrypted
+from tests.support.wire import DEADLINE_S, HOST, Wire, eventually
+from tests.test_contract import (
+    test_a_fragmented_send_is_one_send,
+    test_a_gap_is_told_with_the_exact_number,
+    test_a_message_sent_while_a_listener_connects_is_heard_once,
+    test_a_newcomer_gets_everything_kept,
+    test_a_streaming_answer_sends_its_head_before_the_first_event,
+    test_a_websocket_answers_a_ping,
+    test_hostile_text_stays_one_event,
+    test_latest_means_from_now_on,
+    test_leaving_frees_the_place,
+    test_messages_come_in_order,
+    test_nothing_is_lost_or_doubled_across_reconnects,
+    test_one_message_answers_everyone_who_waits,
+    test_the_same_mid_is_stored_once,
+)
+from tests.test_meters import (
+    test_a_header_is_head_and_nothing_else,
+    test_nothing_is_counted_twice_or_not_at_all,
+    test_payload_is_the_message_objects_times_the_receivers,
+    test_the_meters_equal_a_relay_to_the_byte,
+    test_the_meters_equal_the_clients_own_count,
+    visit,
+)
+
+BEHIND_TLS = [
+    test_a_fragmented_send_is_one_send,
+    test_a_gap_is_told_with_the_exact_number,
+    test_a_header_is_head_and_nothing_else,
+    test_a_message_sent_while_a_listener_connects_is_heard_once,
+    test_a_newcomer_gets_everything_kept,
+    test_a_streaming_answer_sends_its_head_before_the_first_event,
+    test_a_websocket_answers_a_ping,
+    test_hostile_text_stays_one_event,
+    test_latest_means_from_now_on,
+    test_leaving_frees_the_place,
+    test_messages_come_in_order,
+    test_nothing_is_counted_twice_or_not_at_all,
+    test_nothing_is_lost_or_doubled_across_reconnects,
+    test_one_message_answers_everyone_who_waits,
+    test_payload_is_the_message_objects_times_the_receivers,
+    test_the_meters_equal_a_relay_to_the_byte,
+    test_the_meters_equal_the_clients_own_count,
+    test_the_same_mid_is_stored_once,
+]
+"""Promises made elsewhere that pytest finds here again, with the labs of this file."""
+LONG_AGO = datetime.now(UTC) - timedelta(days=1)
+QUICK = ["-c", "3", "-r", "5", "-d", "1s", "--redis", "private", "--quiet"]
+
+
+def certificate(folder, name, authority=None, **options):
+    """The settings that show a certificate made for this test."""
+    made = (authority or trustme.CA()).issue_cert("localhost", **options)
+    files = {"certfile": folder / f"{name}.crt", "keyfile": folder / f"{name}.key"}
+    files["keyfile"].write_bytes(made.private_key_pem.bytes())
+    files["certfile"].write_bytes(b"".join(blob.bytes() for blob in made.cert_chain_pems))
+    return {option: str(path) for option, path in files.items()}
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory):
+    """The certificate of this file's labs."""
+    return certificate(tmp_path_factory.mktemp("tls"), "lab")
+
+
+@pytest.fixture(scope="module")
+def secure(shown):
+    """A lab behind TLS."""
+    process = LabProcess(**shown)
+    yield process
+    process.stop()
+
+
+@pytest.fixture(scope="module")
+def counted(secure, shown):
+    """The port where plain clients reach it, for the tests of the meters."""
+    with unencrypted(secure.port, trusting(shown["certfile"])) as port:
+        yield port
+
+
+@pytest.fixture(scope="module")
+def lab(counted):
+    """The same, for the tests of the contract."""
+    return SimpleNamespace(port=counted)
+
+
+@pytest.fixture(scope="module")
+def crowded(shown):
+    """Another such lab, in whose room 250 messages were sent: its port and all their cursors."""
+    process = LabProcess(**shown)
+    with unencrypted(process.port, trusting(shown["certfile"])) as port:
+        yield port, asyncio.run(publish(port, 250))
+    process.stop()
+
+
+# What encryption adds -----------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def weighed(shown):
+    """A lab behind TLS that nobody else uses."""
+    process = LabProcess(**shown)
+    yield process.port
+    process.stop()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a connection has moved")
+@each_technique
+async def test_tls_bytes_are_what_encryption_adds(word, weighed, shown):
+    """`tls_bytes` grows by what two relays, one before and one behind the encryption, differ."""
+    tls = trusting(shown["certfile"])
+    async with relay(weighed) as outer, relay(outer.port, tls) as inner:
+        wire = await Wire.open(inner.port)
+        await look(wire, outer, inner)  # the handshake is over
+        told, added = await look(wire, outer, inner)
+        await visit(word, inner.port, await here(inner.port))
+
+        async def agrees():
+            told_now, added_now = await look(wire, outer, inner)
+            return told_now - told == added_now - added > 1000
+
+        try:
+            await eventually(agrees, "tls_bytes grow by what encryption added")
+        finally:
+            wire.abort()
+
+
+async def look(wire, outer, inner):
+    """What the lab says that encryption has added, and what passed the relays until it said so."""
+    before = outer.from_lab - inner.from_lab
+    counts = (await wire.ask("GET", "/meters")).json
+    return counts["total"]["tls_bytes"], before + outer.to_lab - inner.to_lab
+
+
+async def test_without_tls_nothing_is_added(start_lab):
+    """A plain lab says 0, which is known and not guessed."""
+    assert (await meters(start_lab().port))["total"]["tls_bytes"] == 0
+
+
+def listen_slowly(port, tls):
+    """A stream over a connection that takes in 4 KiB, read as far as its head."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.settimeout(DEADLINE_S)
+    connection.connect((HOST, port))
+    slow = tls.wrap_socket(connection)
+    slow.sendall(f"GET /sse?after=latest HTTP/1.0\r\nHost: {HOST}\r\n\r\n".encode())
+    head = b""
+    while not head.endswith(b"retry: 2000\n\n"):
+        head += slow.recv(1)
+    return slow
+
+
+def read_to(slow, last):
+    """What came after the head, up to this message: the events' numbers, and how many were missed."""
+    text = b""
+    while f"id: {last}\n".encode() not in text or not text.endswith(b"\n\n"):
+        text += slow.recv(65536)
+    events = [json.loads(data) for _, data, _ in ServerSentEvents().feed(text)]
+    missed = sum(event["missed"] for event in events if event["type"] == "gap")
+    return [number(event["id"]) for event in events if event["type"] == "message"], missed
+
+
+async def test_a_slow_listener_behind_tls_loses_nothing_unsaid(secure, shown, lab):
+    """What an encrypted connection could not take at once is sent on whole, and what was dropped is said."""
+    start = number(await here(lab.port))
+    with await asyncio.to_thread(listen_slowly, secure.port, trusting(shown["certfile"])) as slow:
+        last = (await publish(lab.port, 400, "😀" * 490))[-1]
+        numbers, missed = await asyncio.to_thread(read_to, slow, last)
+    assert numbers == sorted(set(numbers))
+    assert len(numbers) + missed == number(last) - start
+    assert missed > 0
+
+
+# Around it ----------------------------------------------------------------------------------------
+
+
+def open_with(certificate):
+    """What a lab that shows this certificate says, and its exit code."""
+    refused = LabProcess(**certificate)
+    code = refused.wait()
+    refused.stop()
+    return code, refused.greeting["error"]
+
+
+def test_a_certificate_that_no_client_can_trust_is_exit_3(tmp_path, shown):
+    """Missing, foreign, expired or not yet valid: the lab says which in one sentence and does not start."""
+    other, later = certificate(tmp_path, "other"), datetime.now(UTC) + timedelta(days=1)
+    nonsense = tmp_path / "nonsense"
+    nonsense.write_text("no certificate")
+    for wrong, said in {
+        "No such file": shown | {"keyfile": str(tmp_path / "none")},
+        "mismatch": shown | {"keyfile": other["keyfile"]},
+        "no certificate": shown | {"certfile": str(nonsense)},
+        "expired": certificate(tmp_path, "old", not_before=LONG_AGO - timedelta(1), not_after=LONG_AGO),
+        "not yet valid": certificate(tmp_path, "new", not_before=later, not_after=later + timedelta(1)),
+    }.items():
+        code, sentence = open_with(said)
+        assert (code, wrong in sentence, sentence.count(".\n")) == (3, True, 0), sentence
+
+
+@pytest.mark.parametrize("secure", [False, True])
+def test_the_address_for_phones_says_how(secure):
+    """The address that the class sees begins with https when the lab speaks it."""
+    server = SimpleNamespace(settings=Settings(certfile="any" if secure else None))
+    assert Network(server, "192.0.2.1", 8000).url == f"http{'s' * secure}://192.0.2.1:8000/"
+
+
+def run_lab(*arguments):
+    """Run the command and wait for its end."""
+    command = [sys.executable, "run_lab.py", *arguments]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=50, check=False)
+
+
+def test_a_run_behind_tls_is_a_run(shown):
+    """A measured run behind TLS hears everything, and predicts and measures the bytes before encryption."""
+    options = [f"--{name}={value}" for name, value in shown.items()]
+    done = run_lab("--mode", "websocket", "--json", *options, *QUICK)
+    run = json.loads(done.stdout)["runs"][0]
+    assert (done.returncode, run["lost"]) == (0, 0)
+    assert run["receive"]["bytes_out"] > 0
+    assert abs(measured(run) - run["predicted"]["bytes"]) / measured(run) < 0.05
+
+
+def measured(run):
+    """All bytes that receiving cost."""
+    return run["receive"]["bytes_in"] + run["receive"]["bytes_out"]
+
+
+def test_a_running_lab_is_measured_by_https(secure, shown):
+    """With its certificate a lab that runs is measured; without it, or with another, it is not trusted."""
+    url = f"--url=https://{HOST}:{secure.port}"
+    assert run_lab("--mode", "sse", url, f"--certfile={shown['certfile']}", *QUICK).returncode == 0
+    refused = run_lab("--mode", "sse", url, *QUICK)
+    assert (refused.returncode, refused.stderr.count("Traceback")) == (3, 0)
+    assert "certificate" in refused.stderr
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a connection has moved")
+def test_the_end_of_a_connection_is_no_byte():
+    """The kernel counts the peer's goodbye as a byte received; it is none."""
+    with socket.create_server((HOST, 0)) as server, socket.create_connection(server.getsockname()) as peer:
+        connection, _ = server.accept()
+        with connection:
+            peer.sendall(b"abc")
+            connection.sendall(b"defg")
+            peer.shutdown(socket.SHUT_WR)
+            assert connection.recv(10) + connection.recv(10) == b"abc"
+            assert on_the_wire(connection) == 7
