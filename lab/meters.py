@@ -145,6 +145,8 @@ class Meters:
         self.techniques = {word: TechniqueMeters() for word in WORDS}
         self.other = Meter()
         self.total = Meter()
+        self.encrypted = False
+        """Whether the lab speaks TLS, so that there is something to say about what it adds."""
         self.tls_bytes: int | None = 0
         """What encryption added to the total; None where the system does not tell."""
 
@@ -165,5 +167,5 @@ class Meters:
             "since": self.since,
             "techniques": {word: meters.as_json() for word, meters in self.techniques.items()},
             "other": {"bytes_in": self.other.bytes_in, "bytes_out": self.other.bytes_out},
-            "total": total | {"tls_bytes": self.tls_bytes},
+            "total": total | ({"tls_bytes": self.tls_bytes} if self.encrypted else {}),
         }

@@ -51,6 +51,7 @@ class SecureServer(MeteredServer):
         """Make a server that does not listen yet and shows this certificate."""
         super().initialize(*args, **kwargs)
         self.tls = tls
+        self.meters.encrypted = True
 
     def handle_stream(self, stream: IOStream, address: Any) -> None:
         """A client has connected, if it has not hung up again already."""
