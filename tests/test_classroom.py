@@ -12,7 +12,17 @@ from playwright.sync_api import expect
 
 from lab.catalogue import WORDS
 from lab.server.network import adapters
-from tests.support.browsing import PHONE, PROJECTOR, chromium, meters, picture, post
+from tests.support.browsing import (
+    PHONE,
+    PROJECTOR,
+    chromium,
+    meters,
+    picture,
+    post,
+    sheets,
+    too_much,
+    too_small,
+)
 from tests.support.lab_here import LabHere
 from tests.test_browser import Guest, publishing
 
@@ -20,7 +30,6 @@ pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(180)]
 
 PAGES = {"join": "/", "room": f"/room?mode={WORDS[1]}", "teacher": "/teacher"}
 LANGUAGES = ("en", "zh-CN")
-SMALLEST_PX = 16
 each_page = pytest.mark.parametrize("name", PAGES)
 each_language = pytest.mark.parametrize("language", LANGUAGES)
 
@@ -404,7 +413,7 @@ def test_keys_do_what_help_says(settled, open_page, name):
 
 @pytest.mark.parametrize(
     ("path", "language"),
-    zip([*PAGES.values(), "/compare", f"/technique/{WORDS[0]}"], cycle(LANGUAGES), strict=False),
+    list(zip([*PAGES.values(), "/compare", f"/technique/{WORDS[0]}"], cycle(LANGUAGES), strict=False)),
 )
 def test_keys_of_one_letter_can_be_switched_off(settled, open_page, path, language):
     """By a switch in the help of every page, which lasts; then a letter does nothing, and on again does."""
@@ -460,18 +469,27 @@ def test_a_picture_of_every_page(settled, open_page, name, language, screen):
     if screen == "projector":
         page.keyboard.press("p")
     on_the_air(page)
-    picture(page, f"{name}-{screen}-{language}", whole=screen == "phone")
-    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
-    if screen == "projector":
-        assert name == "teacher" or page.evaluate("document.documentElement.scrollHeight") <= size["height"]
-        assert smallest_text(page) >= SMALLEST_PX
+    for sheet in sheets(page) if screen == "projector" else [""]:
+        picture(page, "-".join(filter(None, (name, sheet, screen, language))), whole=screen == "phone")
+        assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+        if screen == "projector":
+            assert too_much(page) == []
+            assert too_small(page) == []
 
 
-def smallest_text(page):
-    """The size of the smallest text that is shown, in px."""
-    return page.evaluate(
-        """() => Math.min(...[...document.querySelectorAll('main *')]
-            .filter((e) => e.checkVisibility() && [...e.childNodes].some((n) => n.nodeType === 3 &&
-                /\\S/.test(n.data)))
-            .map((e) => parseFloat(getComputedStyle(e).fontSize)))"""
-    )
+@each_language
+def test_a_bet_fits_on_a_projector(school, open_page, language):
+    """While it is open and while the bars grow, on every page that shows it."""
+    pages = [
+        open_page(
+            school, f"{path}{'&' if '?' in path else '?'}view=projector", True, language, viewport=PROJECTOR
+        )
+        for path in PAGES.values()
+    ]
+    pages[-1].click("#sheets [value=bet]")
+    for step, sign in (("open", "#bet[data-state=open]"), ("count", "#bet[data-state=counting]")):
+        school.knock("bet", do=step)
+        for page, name in zip(pages, PAGES, strict=True):
+            expect(page.locator(sign)).to_be_visible()
+            picture(page, f"{name}-bet-{step}-projector-{language}")
+            assert too_much(page) == []

@@ -12,7 +12,18 @@ from playwright.sync_api import expect
 from lab.catalogue import WORDS, client_side, server_side
 from lab.server import texts
 from lab.server.source import timeline
-from tests.support.browsing import PHONE, PROJECTOR, barriers, chromium, picture, post, visiting
+from tests.support.browsing import (
+    PHONE,
+    PROJECTOR,
+    barriers,
+    chromium,
+    picture,
+    post,
+    sheets,
+    too_much,
+    too_small,
+    visiting,
+)
 from tests.support.lab_process import ROOT
 
 LANGUAGES = ["en", "zh-CN"]
@@ -115,10 +126,33 @@ def test_nobody_is_kept_out(visit, address, language, theme):
 
 @pytest.mark.needs("chromium")
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("size", [PROJECTOR, PHONE], ids=["projector", "phone"])
-def test_nothing_sticks_out(visit, address, language, size):
+def test_nothing_sticks_out_on_a_phone(visit, address, language):
     """Long lines of code scroll in their own box; the page itself does not move sideways."""
-    view = "?view=projector" if size is PROJECTOR else ""
-    page = visit(address, language=language, size=size).open(f"/technique/longpoll{view}")
-    picture(page, f"technique-{'phone' if size is PHONE else 'projector'}-{language}", whole=True)
-    assert page.evaluate("document.documentElement.scrollWidth") <= size["width"]
+    page = visit(address, language=language, size=PHONE).open("/technique/longpoll")
+    picture(page, f"technique-phone-{language}", whole=True)
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+@pytest.mark.needs("chromium")
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_each_fits_a_projector(visit, address, language):
+    """Idea, claims and code of every technique, one at a time and without scrolling the page."""
+    page = visit(address, language=language, size=PROJECTOR).open("/")
+    for word in WORDS:
+        page.goto(f"{address}/technique/{word}?view=projector")
+        expect(page.locator("#status")).to_have_attribute("data-status", "waiting")
+        for sheet in sheets(page):
+            picture(page, f"technique-{word}-{sheet}-projector-{language}")
+            assert too_much(page) == []
+            assert too_small(page) == []
+
+
+@pytest.mark.needs("chromium")
+def test_a_link_to_a_line_opens_its_sheet(visit, address):
+    """On a projector too: the code is shown, that line in sight; the keyboard alone changes the sheet."""
+    page = visit(address, size=PROJECTOR).open("/technique/sse?view=projector#browser-40")
+    expect(page.locator("#browser-40")).to_be_in_viewport()
+    page.focus("#sheets [value=claims]")
+    page.keyboard.press("Enter")
+    expect(page.locator("#browser-40")).to_be_hidden()
+    expect(page.locator(".claims")).to_be_visible()

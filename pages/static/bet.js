@@ -39,6 +39,7 @@ export function betPanel(section, vote = null) {
     const most = Math.max(...Object.values(truth));
     line.querySelector("progress").value = most ? truth[word] / most : 0;
     line.querySelector(".truth").textContent = truth[word] === null ? _("lab.unmeasured") : bytes(truth[word]);
+    line.querySelector(".truth").classList.toggle("unmeasured", truth[word] === null);
     line.querySelector(".votes").textContent = _("bet.votes", { n: number(votes[word]) });
   }
 

@@ -4,7 +4,7 @@
  */
 
 import { betPanel } from "./bet.js";
-import { _, duration, number, share } from "./i18n.js";
+import { _, bytes, duration, number, share } from "./i18n.js";
 import { on, watch } from "./live.js";
 import { statusLine } from "./status.js";
 
@@ -19,17 +19,19 @@ const signs = new Map(Array.from(document.querySelectorAll("[data-meters]"), (ro
 
 // The news -----------------------------------------------------------------------------------
 
-/** What a figure of the meters says: null is "not measured yet", never 0; durations (`_s`) are shown in ms. */
+/** What a figure of the meters says, durations (`_s`) in ms; null is "not measured yet", never 0. */
 export function inWords(path, meters) {
   const value = path.split(".").reduce((part, key) => part?.[key], meters) ?? null;
   if (value === null) return _("lab.unmeasured");
-  return path.includes("_s.") ? duration(value) : number(value);
+  return path.includes("_s.") ? duration(value) : path.includes(".bytes_") ? bytes(value) : number(value);
 }
 
 function showMeters({ techniques }) {
   for (const row of document.querySelectorAll("[data-meters]")) {
     for (const cell of row.querySelectorAll("[data-figure]")) {
-      cell.textContent = inWords(cell.dataset.figure, techniques[row.dataset.meters]);
+      const words = inWords(cell.dataset.figure, techniques[row.dataset.meters]);
+      cell.textContent = words;
+      cell.classList.toggle("unmeasured", words === _("lab.unmeasured"));
     }
   }
 }

@@ -105,3 +105,39 @@ def picture(page, name, whole=False):
     """Take a screenshot, so that a person can look."""
     PICTURES.mkdir(exist_ok=True)
     page.screenshot(path=PICTURES / f"{name}.png", full_page=whole)
+
+
+def sheets(page):
+    """Open one after the other the parts of which a projector shows one at a time; yields their names."""
+    buttons = page.locator("#sheets button")
+    for button in buttons.all():
+        button.click()
+        yield button.get_attribute("value")
+    if not buttons.count():
+        yield ""
+
+
+def too_much(page):
+    """What a projector cannot show without scrolling: the page itself, or any box not made for reading in."""
+    return page.evaluate(
+        """() => [...document.querySelectorAll("html, main, main *:not(pre, .log, #guests, input)")]
+            .filter((e) => e.checkVisibility() && e.scrollHeight > e.clientHeight + 1 &&
+                (e.tagName === "HTML" || getComputedStyle(e).overflowY !== "visible"))
+            .map((e) => [e.tagName, e.id, e.className, e.scrollHeight, e.clientHeight])"""
+    )
+
+
+def too_small(page, base=20, figure=32, least=16):
+    """What the last row cannot read: the base, measured figures and other text under so many px."""
+    return page.evaluate(
+        """([base, figure, least]) => {
+            const px = (e) => parseFloat(getComputedStyle(e).fontSize);
+            const figures = ".figure, [data-figure], [data-tally], .huge, .bet .truth";
+            const texts = [...document.querySelectorAll("main *")].filter((e) => e.checkVisibility() &&
+                [...e.childNodes].some((node) => node.nodeType === 3 && /\\S/.test(node.data)));
+            const wanted = (e) => e.matches(figures) && !e.matches(".unmeasured") ? figure : least;
+            const small = texts.filter((e) => px(e) < wanted(e)).map((e) => e.outerHTML);
+            return px(document.documentElement) < base ? ["html", ...small] : small;
+        }""",
+        [base, figure, least],
+    )
