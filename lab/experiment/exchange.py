@@ -1,21 +1,24 @@
-"""One measured exchange: what a request, an answer and a message weigh, read off the meters of a lab.
+"""One measured exchange: what a request, an answer and a message weigh, and how long a message travels.
 
-No table of sizes stands anywhere in the lab: a prediction in bytes begins with this measurement.
+No table of sizes or times stands anywhere in the lab: a prediction begins with this measurement.
 """
 
 import asyncio
 import secrets
+import time
 import uuid
 from contextlib import suppress
+from statistics import median
 from typing import Any, NamedTuple
 
 from lab.catalogue import TECHNIQUES
-from lab.clients.link import Event, Link
+from lab.clients.link import Link
 from lab.clients.listening import keep_listening
 from lab.experiment.conditions import Conditions
+from lab.experiment.fleet import Ear, Events
 from lab.experiment.probe import Probe, less
 from lab.experiment.processes import RunFailed, own_lab
-from lab.experiment.publisher import say
+from lab.experiment.publisher import say, wait_until
 from lab.experiment.timetable import timetable
 
 LIFTED = {"rate": 0.0, "per_address": 0.0}
@@ -24,7 +27,11 @@ BEFOREHAND = 10
 """Messages said before the exchange, so that cursors have two digits as in most runs."""
 QUIET = 3
 """Empty answers that are weighed."""
-MESSAGES = 5
+MESSAGES = 10
+PAUSE_S = 0.05
+"""Between two messages, so that each finds a machine at rest, as most messages of a run do."""
+INTERVAL_S = 0.002
+"""What a short poller waits here: little beside what a message travels, which is to be told apart from it."""
 LIKEWISE = ("redis", "certfile", "keyfile")
 """Settings that the small lab shares with the one to be measured."""
 HOLD_S = 0.1
@@ -34,12 +41,15 @@ PATIENCE_S = 20.0
 class Exchange(NamedTuple):
     """Bytes on the server's socket: of a request, of an answer without news, and what each message adds.
 
-    For a stream request and answer are those of its set-up.
+    For a stream request and answer are those of its set-up. `transit` is the seconds from a message's
+    planned send to its arrival at the only listener of a lab at rest: what clients, kernel, server and
+    Redis take without any link, in on one way and out on the other.
     """
 
     request: float
     answer: float
     message: float
+    transit: float = 0.0
 
 
 WEIGHTLESS = Exchange(0.0, 0.0, 0.0)
@@ -47,9 +57,9 @@ _known: dict[tuple[object, ...], Exchange] = {}
 
 
 async def exchange(mode: str, conditions: Conditions, settings: dict[str, Any] | None = None) -> Exchange:
-    """Weigh one exchange of a technique, in a small lab of its own; the same conditions are weighed once.
+    """Weigh and time one exchange of a technique, in a small lab of its own; once for the same conditions.
 
-    Takes half a second. `settings` are those of the small lab (which Redis). Raises `CannotStart`.
+    Takes a second. `settings` are those of the small lab (which Redis). Raises `CannotStart`.
     """
     c = conditions
     kept = {name: value for name, value in (settings or {}).items() if name in LIKEWISE}
@@ -79,16 +89,16 @@ def link_of(conditions: Conditions, url: str, cursor: str, certfile: str | None 
 
 async def _weigh(mode: str, conditions: Conditions, url: str, certfile: str | None) -> Exchange:
     said = [planned.body for planned in timetable(_chatty(conditions))]
-    heard: list[Event] = []
+    ear = Ear(Events())
     fields = link_of(conditions, url, "latest", certfile)
     async with Probe(url, certfile) as probe, Link(**fields) as publisher:
         for body in said[MESSAGES:]:
             cursor = (await say(mode, publisher, body, str(uuid.uuid4())))["id"]
-        fields |= {"after": cursor, "interval": 0.02, "hear": heard.extend}
+        fields |= {"after": cursor, "interval": INTERVAL_S, "hear": ear.hear}
         async with Link(**fields) as link:
             listening = asyncio.create_task(keep_listening(mode, link))
             try:
-                return await asyncio.wait_for(_listen(mode, probe, publisher, said, heard), PATIENCE_S)
+                return await asyncio.wait_for(_listen(mode, probe, publisher, said, ear), PATIENCE_S)
             except TimeoutError as error:
                 raise RunFailed(f"One exchange by {mode} took more than {PATIENCE_S:g} s.") from error
             finally:
@@ -101,22 +111,34 @@ def _chatty(conditions: Conditions) -> Conditions:
     return Conditions(rate=1, duration=MESSAGES + BEFOREHAND, payload=conditions.payload)
 
 
-async def _listen(mode: str, probe: Probe, publisher: Link, said: list[str], heard: list[Event]) -> Exchange:
+async def _listen(mode: str, probe: Probe, publisher: Link, said: list[str], ear: Ear) -> Exchange:
     """Let a listener hear silence, and then some messages one by one."""
     quiet = await _silence(mode, probe)
-    for number, body in enumerate(said[:MESSAGES], 1):
-        await say(mode, publisher, body, str(uuid.uuid4()))
-        while len(heard) < number:  # noqa: ASYNC110 - it is heard by a callback that knows nothing of us
-            await asyncio.sleep(0.002)
+    took = median([await _delay(mode, publisher, body, ear) for body in said[:MESSAGES]])
     whole = (await probe.look(mode))["receive"]
     answer = quiet["bytes_out"] / (quiet["empty"] or 1)
     news = less(whole, quiet)
     if TECHNIQUES[mode].verb == "stream":
-        return Exchange(quiet["bytes_in"], answer, (news["bytes_in"] + news["bytes_out"]) / MESSAGES)
+        return Exchange(quiet["bytes_in"], answer, (news["bytes_in"] + news["bytes_out"]) / MESSAGES, took)
     empty_again = (news["empty"] + MESSAGES) * answer
-    return Exchange(
-        whole["bytes_in"] / whole["requests"], answer, (news["bytes_out"] - empty_again) / MESSAGES
-    )
+    message = (news["bytes_out"] - empty_again) / MESSAGES
+    transit = took if TECHNIQUES[mode].verb == "wait" else _without_waiting(took)
+    return Exchange(whole["bytes_in"] / whole["requests"], answer, message, transit)
+
+
+async def _delay(mode: str, publisher: Link, body: str, ear: Ear) -> float:
+    """Seconds from the planned send of one message to its arrival."""
+    planned, before = time.monotonic() + PAUSE_S, ear.messages
+    await wait_until(planned, asyncio.Event())
+    await say(mode, publisher, body, str(uuid.uuid4()))
+    while ear.messages == before:  # noqa: ASYNC110 - it is heard by a callback that knows nothing of us
+        await asyncio.sleep(0.002)
+    return ear.heard[-1][1] - planned
+
+
+def _without_waiting(delay: float) -> float:
+    """The transit t of a short poller's message: the delay is t and half a cycle of interval + t."""
+    return max(0.0, (delay - INTERVAL_S / 2) / 1.5)
 
 
 async def _silence(mode: str, probe: Probe) -> dict[str, Any]:

@@ -1,9 +1,10 @@
 """A measured run: a lab, a fleet of listeners, and a publisher that keeps a timetable.
 
 What is counted: each listener's first request, until the server has seen them all, and then everything
-from the timetable's zero until its time is over and all listeners have heard everything. Warm-up is what
-comes before, and the pause between the two: starting the processes, a first message that nobody hears,
-and `HEAD_START_S` to come to rest. Processor time is counted from the timetable's zero.
+from the timetable's zero until its time is over, all listeners have heard everything and are, by theory
+(`Prediction.window_s`), back at their places: a run ends as it began. Warm-up is what comes before, and
+the pause between the two: starting the processes, a first message that nobody hears, and `HEAD_START_S`
+to come to rest. Processor time is counted from the timetable's zero.
 """
 
 import asyncio
@@ -21,10 +22,10 @@ from lab.clients.link import Link
 from lab.errors import BadParameter
 from lab.experiment.conditions import Conditions
 from lab.experiment.exchange import LIFTED, exchange, link_of
-from lab.experiment.prediction import foretell
+from lab.experiment.prediction import Prediction, foretell
 from lab.experiment.probe import Probe, difference, less
 from lab.experiment.processes import Child, RunFailed, child, own_lab
-from lab.experiment.publisher import Progress, Sent, publish, say
+from lab.experiment.publisher import Progress, Sent, publish, say, wait_until
 from lab.experiment.records import Record
 from lab.experiment.runs import Run
 from lab.experiment.strain import strain
@@ -85,11 +86,12 @@ async def measure(
     if mode not in WORDS:
         raise BadParameter(f"The mode is one of {', '.join(WORDS)}, or all, not {mode}.")
     progress(0.0, "predicting")
-    predicted = foretell(mode, conditions, await exchange(mode, conditions, where.settings)).as_json()
+    theory = foretell(mode, conditions, await exchange(mode, conditions, where.settings))
+    predicted = theory.as_json()
     async with _lab(conditions, where) as (url, versions), _slowly(conditions, url) as slow_url:
         progress(0.0, "connecting")
         looks, sent, told, series, fleet = await _run(
-            mode, conditions, (url, slow_url), where.certfile, stop, progress
+            theory, conditions, (url, slow_url), where.certfile, stop, progress
         )
     if told["failure"] and not stop.is_set():
         raise RunFailed(f"A listener gave up: {told['failure']}.")
@@ -116,14 +118,14 @@ async def measure(
 
 
 async def _run(
-    mode: str,
+    theory: Prediction,
     conditions: Conditions,
     urls: tuple[str, str],
     certfile: str | None,
     stop: asyncio.Event,
     progress: Progress,
 ) -> tuple[Looks, Sent, dict[str, Any], list[dict[str, Any]], dict[str, Any]]:
-    looks, efforts = Looks(), list[dict[str, float]]()
+    mode, looks, efforts = theory.mode, Looks(), list[dict[str, float]]()
     near, slow = (link_of(conditions, url, "latest", certfile) for url in urls)
     async with Probe(urls[0], certfile) as probe, Link(**near) as link:
         cursor = (await say(mode, link, "warm-up", str(uuid.uuid4())))["id"]
@@ -136,6 +138,7 @@ async def _run(
             sent = await publish(mode, conditions, link, stop, progress)
             fleet.tell({"expected": sent.stored, "patience_s": _patience(conditions, stop)})
             await heard
+            await wait_until(sent.start + theory.window_s, stop)
             looks.after = await probe.look(mode)
             fleet.tell({})
             told, series = await _until(fleet, "heard_all"), await _stopped(sampling)

@@ -1,11 +1,17 @@
 """What theory says a technique costs, in closed forms. A measured run is held against it.
 
-R is the round trip of the link, L = R/2 one way, λ the messages per second in the room, D = 1/λ their
-distance when they are periodic, P what a short poller waits after an answer, T how long a poll is held.
+λ is the messages per second in the room, D = 1/λ their distance when they are periodic, P what a short
+poller waits after an answer, T how long a poll is held, W how long the run lasts. A message travels
+L = link/2 + t, and asking again takes R = link + t: `link` is the round trip that `--rtt` adds, t what
+the machine itself takes, one transit that is measured beforehand (`Exchange.transit`) and may be 0. It
+counts once in each, because a message goes in on one way and out on the other, as a poll does.
 
-Where the idealisation ends: the server answers in no time (a processor that is busy adds queues that
-no form here knows), every write leaves at once and alone (Nagle's algorithm is off on both sides of
-the lab), nothing is lost on the way, and silent streams get no heartbeat (one of a few bytes every 15 s).
+Where the idealisation ends: one listener at a lab at rest. Many listeners are served one after the other,
+so N of them hear (N - 1)/2 times the work for one later on average; a processor that is busy adds queues
+that no form here knows. Every write leaves at once and alone (Nagle's algorithm is off on both sides of
+the lab), nothing is lost on the way, and silent streams get no heartbeat (a few bytes every 15 s). A form
+is an average over all timetables; a single one of n messages strays from it, by a share of about 1/√n at
+most. That n is fixed where Poisson's would vary makes up to half a request more.
 """
 
 from dataclasses import dataclass
@@ -15,23 +21,26 @@ from typing import Any, NamedTuple
 from lab.catalogue import TECHNIQUES
 from lab.experiment.conditions import Conditions
 from lab.experiment.exchange import WEIGHTLESS, Exchange
-from lab.experiment.timetable import timetable
 
 
 class Ideal(NamedTuple):
-    """One listener's fate in the long run: requests per second, share of empty answers, delay (s)."""
+    """One listener's fate: requests per second, share of empty answers, delay (s), all in the long run.
+
+    `edges` are the requests that a run has beyond W times that, because it begins and ends.
+    """
 
     requests_per_s: float
     empty_share: float | None
     latency_mean_s: float | None
     latency_max_s: float | None
+    edges: float = 1.0
 
 
 @dataclass(frozen=True)
 class Prediction:
     """What a run should show: all listeners' requests and bytes, both ways, and the latency in seconds.
 
-    `window_s` is how long the run counts; see `lab.experiment.measure`. None: theory has no answer.
+    `window_s` is how long the run counts: see `foretell`. None: theory has no answer.
     """
 
     mode: str
@@ -55,7 +64,7 @@ class Prediction:
 def ideal(mode: str, conditions: Conditions, weights: Exchange = WEIGHTLESS) -> Ideal:
     """One listener in the long run, without any measurement.
 
-    `weights` (bytes) matter only on a link of limited bandwidth. Source of the forms: each function below.
+    The bytes in `weights` matter only on a link of limited bandwidth. Sources: each function below.
     """
     forms = {"ask": short_polling, "wait": long_polling, "stream": streaming}
     return forms[TECHNIQUES[mode].verb](conditions, weights)
@@ -71,12 +80,16 @@ def short_polling(conditions: Conditions, weights: Exchange = WEIGHTLESS) -> Ide
 
     1/C requests per second. Empty is a poll with no message since the last: Poisson e^(−λC); periodic
     1 − C/D, and none once C ≥ D.
+
+    Edges: the first request, and those of the time after W in which the last message is fetched (C + L)
+    and the poller comes back (R): 1 + (C + L + R)/C.
     """
-    away, travel = _away(conditions, weights), _travel(conditions, weights.answer + weights.message)
+    away, travel = _away(conditions, weights), _travel(conditions, weights, weights.answer + weights.message)
     cycle = conditions.interval + away
     expected = conditions.rate * cycle
     empty = exp(-expected) if conditions.arrivals == "poisson" else max(0.0, 1 - expected)
-    return Ideal(1 / cycle, empty, cycle / 2 + travel, cycle + travel)
+    edges = 1 + (cycle + travel + away) / cycle
+    return Ideal(1 / cycle, empty, cycle / 2 + travel, cycle + travel, edges)
 
 
 def long_polling(conditions: Conditions, weights: Exchange = WEIGHTLESS) -> Ideal:
@@ -85,10 +98,10 @@ def long_polling(conditions: Conditions, weights: Exchange = WEIGHTLESS) -> Idea
     After an answer the next poll reaches the server R later (2R with a new connection for each). If
     something was said meanwhile it is answered at once, else it is held until the next message or T.
 
-    Poisson: nothing is said in R with probability e^(−λR), and then the hold lasts min(Exp(λ), T), on
-    average (1 − e^(−λT))/λ. So a cycle is C = R + e^(−λR)(1 − e^(−λT))/λ. In it λR messages arrive while
-    the listener is away and wait R/2 on average; all others wait for nothing. There are λC in all:
-    mean delay L + R²/(2C). Empty are the answers to a cycle in which nothing is said: e^(−λ(R + T)).
+    Poisson: nothing is said in R with probability q = e^(−λR), and then the hold lasts min(Exp(λ), T), on
+    average h = (1 − e^(−λT))/λ. So a cycle is C = R + qh. In it λR messages arrive while the listener is
+    away and wait R/2 on average; all others wait for nothing. There are λC in all: mean delay
+    L + R²/(2C). Empty are the answers to a cycle in which nothing is said: e^(−λ(R + T)).
 
     Periodic: with R < D every message meets a held poll, C = D and the delay is L. From R = D on a
     message has always come before the poll: C = R, and the wait is uniform in it, L + R/2 (when R is no
@@ -96,20 +109,31 @@ def long_polling(conditions: Conditions, weights: Exchange = WEIGHTLESS) -> Idea
     T ≥ D − R; shorter holds are answered empty every R + T.
 
     Longest delay 3L: the answer before, the next poll, the answer (RFC 6202 section 2.2).
+
+    Edges: a run begins with a held poll (1 request) and ends when all has been heard and a poll is held
+    again, so every answer has been followed by a request. Answers up to W are those of a renewal process
+    whose first cycle is only a hold: (W − h)/C + E[C²]/(2C²) on average, with
+    E[C²] = R² + 2Rqh + q·2(1 − e^(−λT)(1 + λT))/λ². One more follows if at W something waits for the
+    listener: it is away for R of each C, in the first (1 − q)/λ of it with nothing waiting yet, hence
+    (R − (1 − q)/λ)/C. Periodic: W/D answers while R < D, else the first D/2 after the beginning and
+    then one every R, until what was said last has been fetched: (W − D)/R + 3/2.
     """
-    away, travel = _away(conditions, weights), _travel(conditions, weights.answer + weights.message)
+    away, travel = _away(conditions, weights), _travel(conditions, weights, weights.answer + weights.message)
     if conditions.arrivals == "periodic":
         return _periodic_long_polling(conditions, away, travel)
     rate, hold = conditions.rate, conditions.hold
-    cycle = away + exp(-rate * away) * (1 - exp(-rate * hold)) / rate
-    mean = travel + away**2 / (2 * cycle)
-    return Ideal(1 / cycle, exp(-rate * (away + hold)), mean, travel + away)
+    nothing, silent = exp(-rate * away), exp(-rate * hold)
+    held = (1 - silent) / rate
+    cycle = away + nothing * held
+    square = away**2 + 2 * nothing * (away * held + (1 - silent * (1 + rate * hold)) / rate**2)
+    edges = 1 + (square / (2 * cycle) - held + away - (1 - nothing) / rate) / cycle
+    return Ideal(1 / cycle, nothing * silent, travel + away**2 / (2 * cycle), travel + away, edges)
 
 
 def _periodic_long_polling(conditions: Conditions, away: float, travel: float) -> Ideal:
     distance = 1 / conditions.rate
     if away >= distance:
-        return Ideal(1 / away, 0.0, travel + away / 2, travel + away)
+        return Ideal(1 / away, 0.0, travel + away / 2, travel + away, 2.5 - distance / away)
     if conditions.hold >= distance - away:
         return Ideal(conditions.rate, 0.0, travel, travel)
     cycle = away + conditions.hold
@@ -121,7 +145,7 @@ def streaming(conditions: Conditions, weights: Exchange = WEIGHTLESS) -> Ideal:
 
     Holds for any arrivals as long as the bandwidth does; above it the queue grows and no form holds.
     """
-    travel = _travel(conditions, weights.message)
+    travel = _travel(conditions, weights, weights.message)
     if conditions.bandwidth and 8 * weights.message * conditions.rate >= conditions.bandwidth:
         return Ideal(0.0, None, None, None)
     return Ideal(0.0, None, travel, travel)
@@ -131,12 +155,12 @@ def _away(conditions: Conditions, weights: Exchange) -> float:
     """Seconds between an answer's leaving the server and the next request's arrival there."""
     trips = 1 if conditions.keep_alive else 2
     moved = weights.request + weights.answer + weights.message
-    return trips * conditions.rtt + _transmission(conditions, moved)
+    return trips * (conditions.rtt + weights.transit) + _transmission(conditions, moved)
 
 
-def _travel(conditions: Conditions, size: float) -> float:
-    """Seconds from the server to the listener, for so many bytes."""
-    return conditions.rtt / 2 + _transmission(conditions, size)
+def _travel(conditions: Conditions, weights: Exchange, size: float) -> float:
+    """Seconds that a message of so many bytes travels, from its publisher to the listener."""
+    return conditions.rtt / 2 + weights.transit + _transmission(conditions, size)
 
 
 def _transmission(conditions: Conditions, size: float) -> float:
@@ -146,17 +170,16 @@ def _transmission(conditions: Conditions, size: float) -> float:
 def foretell(mode: str, conditions: Conditions, weights: Exchange) -> Prediction:
     """What a whole run should show, given what one exchange weighs.
 
-    It counts from the timetable's zero to its end, or until the last message has been heard if that is
-    later, and every listener's first request. Bytes = requests × (request + empty answer) + deliveries ×
-    what a message adds; the polls that are still held at the end have no answer yet.
+    It counts every listener's first request, and then from the timetable's zero for W, the duration, and
+    on for as long as the last message may take and the listener to be back at its place. Requests are
+    clients × (requests per second × W + edges), bytes requests × (request + empty answer) + deliveries ×
+    what a message adds; the polls that are held at the end have no answer yet.
     """
     one = ideal(mode, conditions, weights)
-    plan = timetable(conditions)
-    window = max(conditions.duration, plan[-1].at + (one.latency_max_s or 0.0))
-    requests = conditions.clients * (1 + one.requests_per_s * window)
+    requests = conditions.clients * (one.requests_per_s * conditions.duration + one.edges)
     held = conditions.clients if TECHNIQUES[mode].verb == "wait" else 0
     moved = requests * weights.request + (requests - held) * weights.answer
-    moved += conditions.clients * len(plan) * weights.message
+    moved += conditions.clients * conditions.messages * weights.message
     return Prediction(
         mode,
         requests,
@@ -165,5 +188,5 @@ def foretell(mode: str, conditions: Conditions, weights: Exchange) -> Prediction
         one.latency_max_s,
         one.empty_share,
         one.requests_per_s,
-        window,
+        conditions.duration + (one.latency_max_s or 0.0) + _away(conditions, weights),
     )

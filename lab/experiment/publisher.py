@@ -51,18 +51,19 @@ async def publish(
     sent = Sent(start=time.monotonic())
     sending: list[asyncio.Task[None]] = []
     for number, planned in enumerate(plan, 1):
-        await _wait_until(sent.start + planned.at, stop)
+        await wait_until(sent.start + planned.at, stop)
         if stop.is_set():
             break
         sending.append(asyncio.create_task(_send(mode, link, planned, sent)))
         progress(planned.at / conditions.duration, f"{number} of {len(plan)} messages sent")
-    await _wait_until(sent.start + conditions.duration, stop)
+    await wait_until(sent.start + conditions.duration, stop)
     await asyncio.gather(*sending)
     progress(1.0, f"{sent.stored} messages sent")
     return sent
 
 
-async def _wait_until(moment: float, stop: asyncio.Event) -> None:
+async def wait_until(moment: float, stop: asyncio.Event) -> None:
+    """Wait for a moment on the monotonic clock, or for `stop` if that is earlier."""
     with suppress(asyncio.TimeoutError):
         await asyncio.wait_for(stop.wait(), max(0.0, moment - time.monotonic()))
 

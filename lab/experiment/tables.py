@@ -134,7 +134,8 @@ def footnotes(runs: Sequence[Run]) -> str:
         "Measured: all bytes at the server's socket for receiving, both ways, the",
         "first request included; over = all bytes / payload. Latency: planned send ->",
         "arrival in the client, on one monotonic clock. CPU: the server process.",
-        "Predicted: closed forms, with bytes from one exchange measured beforehand.",
+        "Predicted: closed forms; bytes, and what a message takes without any link, are",
+        "from one exchange measured beforehand with one listener at a lab at rest.",
         f"Push Lab {lab['version']} · Python {lab['python']} · Tornado {lab['tornado']}",
         f"Redis: {lab['redis']}",
     ]

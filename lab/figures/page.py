@@ -63,7 +63,8 @@ figcaption, .small {{ color: #5b6470; font-size: .9rem; }}
 <p class="small">Medians over {rounds} round(s). Bytes per delivery; latency: planned send → arrival.</p>
 <div class="wide">{table}</div>
 <h2>Predicted and measured</h2>
-<p class="small">Predicted by closed forms, with bytes from one exchange that was measured beforehand.</p>
+<p class="small">Predicted by closed forms; bytes, and what a message takes
+without any link, are from one exchange that was measured beforehand.</p>
 <div class="wide">{beside}</div>
 <h2>Figures</h2>
 {figures}
