@@ -15,6 +15,7 @@ import lab
 from lab.catalogue import WORDS
 from lab.experiment.rounds import compared, interval, spread
 from lab.experiment.session import order
+from tests.support.browsing import meters
 
 STALL_S, RATE, CLIENTS = 2.0, 10, 3
 
@@ -111,8 +112,10 @@ def server():
         process.stdin.close()
 
 
-def stall(process):
-    """Stop the server for two seconds in the middle of the run."""
+def stall(url, process):
+    """Stop the server for two seconds, as soon as a second of the run is over."""
+    while meters(url)["sse"]["send"]["messages"] < 1 + RATE:  # the warm-up is one
+        time.sleep(0.02)
     os.kill(process.pid, signal.SIGSTOP)
     time.sleep(STALL_S)
     os.kill(process.pid, signal.SIGCONT)
@@ -120,13 +123,13 @@ def stall(process):
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="this system cannot stop a process")
 def test_a_stalled_server_raises_every_sample_that_it_delayed(server):
-    """Two seconds at ten a second raise about twenty samples for each listener, not one."""
+    """Two seconds at ten a second delay twenty messages for each listener, fifteen by more than 0.5 s."""
     url, process = server
-    timer = threading.Timer(2.0, stall, [process])
-    timer.start()
-    run = lab.measure("sse", url=url, clients=CLIENTS, rate=RATE, duration=6, arrivals="periodic")
-    timer.join()
-    raised = sum(sample > 0.15 for sample in run.samples) / CLIENTS
-    assert run.clean and not run.missing
-    assert STALL_S * RATE - 5 <= raised <= STALL_S * RATE + 5
-    assert run.latency_s["max"] == pytest.approx(STALL_S, abs=0.4)
+    stalling = threading.Thread(target=stall, args=(url, process), daemon=True)
+    stalling.start()
+    run = lab.measure("sse", url=url, clients=CLIENTS, rate=RATE, duration=4, arrivals="periodic")
+    stalling.join()
+    raised = sum(sample > 0.5 for sample in run.samples) / CLIENTS
+    assert run.clean and run.missing <= 1  # the one that was on its way to Redis just then may be refused
+    assert (STALL_S - 0.5) * RATE - 2 <= raised < 3 * RATE
+    assert run.latency_s["max"] > STALL_S - 2 / RATE

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from lab.catalogue import WORDS
+from lab.catalogue import TECHNIQUES, WORDS
 from lab.clients.link import Link
 from lab.errors import BadParameter
 from lab.experiment.conditions import Conditions
@@ -183,15 +183,23 @@ async def _listening(
     """Wait until the server has seen a connection of every listener, and a moment longer."""
     until = time.monotonic() + READY_PATIENCE_S + conditions.interval
     looks.ready = looks.zero = await probe.look(mode)
-    while not stop.is_set() and less(looks.ready["receive"], looks.before["receive"])["connections"] < (
-        conditions.clients
-    ):
+    earlier = looks.before
+    while not stop.is_set() and not _all_there(mode, looks, earlier, conditions.clients):
         if time.monotonic() > until:
             raise RunFailed(f"Not all {conditions.clients} listeners could connect; try fewer.")
         await asyncio.sleep(0.05)
-        looks.ready = await probe.look(mode)
+        earlier, looks.ready = looks.ready, await probe.look(mode)
     await asyncio.sleep(HEAD_START_S)
     looks.zero = await probe.look(mode)
+
+
+def _all_there(mode: str, looks: Looks, earlier: dict[str, Any], clients: int) -> bool:
+    """Whether all have come, and nothing more comes of it: a stream's answer begins after its request.
+
+    Those who only ask go on asking, and are never at rest.
+    """
+    came = less(looks.ready["receive"], looks.before["receive"])["connections"] >= clients
+    return came and (TECHNIQUES[mode].verb == "ask" or looks.ready["receive"] == earlier["receive"])
 
 
 # Meanwhile ------------------------------------------------------------------------------------
