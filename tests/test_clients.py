@@ -2,11 +2,14 @@
 
 import asyncio
 import contextlib
+import json
 import random
 import socket
 import uuid
 
+import aiohttp
 import pytest
+import websockets
 
 from lab.catalogue import WORDS, client_side
 from lab.clients.link import Link, Refused
@@ -77,6 +80,50 @@ async def test_it_comes_back_after_a_restart(word, monkeypatch):
             await say(word, lab.port, "after")
             heard = await listening.hears("message", 2)
             assert [message["body"] for message in heard] == ["before", "after"]
+
+
+@pytest.mark.parametrize("word", WORDS)
+async def test_a_sender_outlives_its_lab(word):
+    """Whoever sent to a lab that was replaced sends to the next one, at the latest when it tries again."""
+    message = {"mid": str(uuid.uuid4()), "username": "teacher", "body": "hello"}
+    async with contextlib.AsyncExitStack() as stack:
+        async with running(settings(), temporary=True) as lab:
+            link = await stack.enter_async_context(Link(url=f"http://127.0.0.1:{lab.port}"))
+            await client_side(word).send(link, message)
+        async with running(settings(lab.port), temporary=True):
+            with contextlib.suppress(aiohttp.ClientError, OSError):
+                await client_side(word).send(link, message)
+            stored = await client_side(word).send(link, message)
+            assert stored["id"].endswith("-1")
+
+
+@contextlib.asynccontextmanager
+async def another_server(talk):
+    """The URL of a WebSocket server of the test's own."""
+    async with websockets.serve(talk, "127.0.0.1", 0, compression=None) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+async def test_an_answer_belongs_to_its_message():
+    """A late answer to an earlier send is not taken for the answer to this one."""
+
+    async def talk(connection):
+        mid = json.loads(await connection.recv())["mid"]
+        for answer in ({"mid": "earlier", "id": "1-1"}, {"mid": mid, "id": "1-2"}):
+            await connection.send(json.dumps({"type": "ack", "duplicate": False} | answer))
+        await connection.wait_closed()
+
+    async with another_server(talk) as url, Link(url=url) as link:
+        answer = await client_side("websocket").send(link, {"mid": "this", "username": "a", "body": "b"})
+        assert answer["id"] == "1-2"
+
+
+async def test_a_silent_server_is_given_up(monkeypatch):
+    """A WebSocket on which not even a ping comes is dead; aiohttp alone would wait for ever."""
+    monkeypatch.setattr("lab.clients.websocket.PATIENCE", aiohttp.ClientWSTimeout(ws_receive=0.1))
+    async with another_server(lambda connection: connection.wait_closed()) as url, Link(url=url) as link:
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(client_side("websocket").listen(link), 10)
 
 
 @pytest.mark.parametrize("word", WORDS)

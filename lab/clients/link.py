@@ -22,7 +22,8 @@ Event = dict[str, Any]
 
 SILENCE_S = 45.0
 """Three heartbeats of the server: an open stream that is silent for longer is dead."""
-LONGEST_PAUSE_S = 30.0
+LONGEST_PAUSE_S = 8.0
+"""A lab that was away for seconds has its class back within seconds."""
 FIRST_PAUSE_S = 0.5
 AUTOMATIC = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 

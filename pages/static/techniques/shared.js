@@ -4,7 +4,7 @@
  */
 
 const FIRST_MS = 500; // the longest pause after a first failure; it doubles with each further one
-const MOST_MS = 30_000; // however long the lab was away, nobody notices its return later than this
+const MOST_MS = 8_000; // however long the lab was away, nobody notices its return later than this
 
 /** Full jitter: a random part of the pause, so that a class does not come back all in one moment. */
 export function backoff(failures) {
