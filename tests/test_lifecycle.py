@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -18,6 +19,7 @@ from tests.support.listeners import (
     STREAMING,
     WAITING,
     client,
+    draft,
     each_technique,
     held,
     publish,
@@ -264,6 +266,36 @@ async def test_everyone_is_told_before_the_lab_goes(start_lab):
         await guest.take_answer()
     assert [guest.kinds for guest in guests] == [["bye"]] * 100
     assert len({guest.events[0]["retry_ms"] for guest in guests}) > 10
+
+
+@pytest.mark.needs("redis-server")
+def test_a_send_in_flight_gets_its_answer(start_lab):
+    """While Redis hangs a lab is told to end: the sender that waits still learns that nothing is certain."""
+    server = RedisServer()
+    process = start_lab(redis=server.url)
+    try:
+        answer = asyncio.run(send_and_end(process, server))
+        assert (answer.status, answer.json["stored"]) == (503, "unknown")
+        assert process.wait() == 0
+    finally:
+        server.stop()
+
+
+async def send_and_end(process, server):
+    """Begin to send, wait until the lab waits for Redis, and tell it to end; returns the answer."""
+    server.freeze()
+    wire = await Wire.open(process.port)
+    body = json.dumps(draft()).encode()
+    await wire.request("POST", "/sse", {"Content-Type": "application/json"}, body)
+    await asyncio.to_thread(wait_until, lambda: waits_for_redis(server), "the send is with Redis")
+    process.signal(signal.SIGTERM)
+    return await wire.read_answer()
+
+
+def waits_for_redis(server):
+    """Whether a command lies in the socket of the hanging Redis, unread."""
+    rows = [row.split() for row in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    return any(row[1].endswith(f":{server.port:04X}") and int(row[4].split(":")[1], 16) > 200 for row in rows)
 
 
 # When it cannot start -----------------------------------------------------------------------------

@@ -46,6 +46,8 @@ class Room:
         """When Redis last answered, in seconds on the event loop's clock."""
         self.leaving: tuple[int, int] | None = None
         """Set when the server leaves: who asks from then on is sent away for a time (ms) in these bounds."""
+        self.sending = 0
+        """How many senders wait for their answer."""
         self._ring: deque[Event] = deque(maxlen=KEPT)
         self._waiters: dict[asyncio.Future[Batch], Cursor] = {}
         self._listeners: set[Listener] = set()
@@ -114,14 +116,16 @@ class Room:
         if not self.reachable:
             raise HistoryUnavailable(False)
         self._taken.setdefault(draft.mid, self._now())
+        self.sending += 1
         duplicate = True
         try:
             cursor, duplicate = await self.history.publish(draft, self.top)
+            await self._reached(cursor)
+            return cursor, duplicate
         finally:
+            self.sending -= 1
             if duplicate:  # or failed: either way this mid has no first arrival to wait for
                 self._taken.pop(draft.mid, None)
-        await self._reached(cursor)
-        return cursor, duplicate
 
     async def _reached(self, cursor: Cursor) -> None:
         """Wait until the tail has brought this message, but no longer than a moment."""

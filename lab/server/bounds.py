@@ -6,8 +6,12 @@ SEND_BUFFER_BYTES = 128 * 1024
 """What the kernel may hold for a client that does not read; its own choice would be megabytes."""
 VANISHED_MS = 15_000
 """Unacknowledged for so long, a client is gone, whatever the technique (Linux TCP_USER_TIMEOUT)."""
+ASK_AFTER_S, ASK_EVERY_S = 10, 3
+"""When nothing is on its way, the kernel asks whether the client is still there (TCP keep-alive)."""
 SPARE_DESCRIPTORS = 100
 """For Redis, files and the listening sockets, so that a full house can still say that it is full."""
+TURNED_AWAY = 50
+"""How many at a time are told that the lab is full; more are hung up on, or no file would be left."""
 
 
 def bound_the_cost(connection: socket.socket) -> None:
@@ -16,6 +20,9 @@ def bound_the_cost(connection: socket.socket) -> None:
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, VANISHED_MS)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, ASK_AFTER_S)
+        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, ASK_EVERY_S)
 
 
 def most_connections() -> float:

@@ -18,7 +18,7 @@ from tornado.iostream import IOStream
 
 from lab.meters import Account, Meter, Meters
 from lab.server.arriving import Arriving
-from lab.server.bounds import bound_the_cost, most_connections
+from lab.server.bounds import TURNED_AWAY, bound_the_cost, most_connections
 from lab.settings import Settings
 
 DRAIN_BYTES = 2**40
@@ -236,6 +236,8 @@ class MeteredServer(HTTPServer):
 
     def handle_stream(self, stream: IOStream, address: Any) -> None:
         """A client has connected: meter its stream, bound what it may cost."""
+        if len(self.open) >= self.most + TURNED_AWAY:
+            return stream.close()
         bound_the_cost(stream.socket)
         metered = self.metered(stream.socket, address[0])
         self.meters.total.connections += 1

@@ -29,6 +29,9 @@ from lab.techniques.lab import Lab
 from lab.tls import shown
 
 GOODBYE_S = 1.0
+"""Seconds for everyone to hear the goodbye; who polls, and just was between two polls, asks for it."""
+LAST_ANSWER_S = 4.0
+"""Seconds more for sends in flight; a Redis that hangs is given up after half of that."""
 RETRY_MS = (1000, 5000)
 """Readers come back spread over these, so that a class does not fall on the next server all at once."""
 PULSE_S = 1.0
@@ -123,22 +126,18 @@ async def _say_goodbye(running: Running) -> None:
     running.server.stop()
     running.lab.room.leaving = RETRY_MS
     running.lab.room.say_goodbye(RETRY_MS)
-    with suppress(asyncio.TimeoutError):
-        await asyncio.wait_for(_all_told(running), GOODBYE_S)
+    await _until(lambda: not running.server.open, GOODBYE_S)  # whoever holds a connection may ask once more
+    await _until(lambda: not running.lab.room.sending, LAST_ANSWER_S)
     for connection in list(running.server.open):
         connection.close()
     await running.server.close_all_connections()
 
 
-async def _all_told(running: Running) -> None:
-    while busy(running):  # noqa: ASYNC110 - any of many parties may be the last one
-        await asyncio.sleep(0.01)
-
-
-def busy(running: Running) -> bool:
-    """Whether somebody still waits for an answer, or has not yet taken it."""
-    held = any(both.open for both in running.lab.meters.techniques.values())
-    return held or any(stream.writing() for stream in running.server.open)
+async def _until(is_so: Callable[[], bool], patience_s: float) -> None:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(patience_s):
+            while not is_so():  # noqa: ASYNC110 - any of many parties may be the last one
+                await asyncio.sleep(0.01)
 
 
 def stop_on_signals() -> asyncio.Event:
