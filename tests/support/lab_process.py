@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -13,6 +14,7 @@ STOP_S = 10.0
 UNLIMITED = {"rate": 0, "per_address": 0}
 """What a test lifts so that one address can play a whole class."""
 COMPLAINT = re.compile(r"Traceback|Uncaught|never retrieved|was never awaited|ERROR", re.IGNORECASE)
+Limits = dict[str, float] | None
 LABS: set["LabProcess"] = set()
 """Every lab whose stderr has not been read to its end."""
 
@@ -22,10 +24,15 @@ class LabProcess:
 
     def __init__(self, environment: dict[str, str] | None = None, **settings) -> None:
         settings = {"port": 0, "redis": "private", "limits": UNLIMITED} | settings
+        self._start([sys.executable, "-m", "lab.server", json.dumps(settings)], environment)
+        self.greeting = self._greeting()
+        self.port = self.greeting.get("port")
+
+    def _start(self, command: list[str], environment: dict[str, str] | None = None) -> None:
         self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - open for as long as the lab may speak
         self._heard = 0
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "lab.server", json.dumps(settings)],
+            command,
             cwd=ROOT,
             env=os.environ | (environment or {}),
             stdin=subprocess.PIPE,
@@ -33,8 +40,6 @@ class LabProcess:
             stderr=self._stderr,
         )
         LABS.add(self)
-        self.greeting = self._greeting()
-        self.port = self.greeting.get("port")
 
     def _greeting(self) -> dict:
         line = self.process.stdout.readline()
@@ -91,3 +96,22 @@ class LabProcess:
         """Let go of what it said."""
         self._stderr.close()
         LABS.discard(self)
+
+
+class OpenLab(LabProcess):
+    """A lab as a teacher opens it, on one port and one Redis; its history outlives it."""
+
+    def __init__(
+        self, redis: str, port: int, before: Sequence[str] = (), limits: Limits = None, **environment: str
+    ):
+        chosen = [f"--limit={name}={value}" for name, value in (UNLIMITED | (limits or {})).items()]
+        options = ["--no-browser", f"--port={port}", f"--redis={redis}", *chosen]
+        self.port = port
+        self._start([*before, sys.executable, "run_lab.py", *options], environment)
+        self.process.stdout.readline()  # said when it listens
+        assert not self.over, self.stderr()
+
+    def stop(self) -> None:
+        """End it by SIGTERM and wait, if it has not ended already."""
+        self.process.terminate()
+        super().stop()

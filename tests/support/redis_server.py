@@ -1,34 +1,41 @@
 """A Redis of the tests' own, that may be emptied, frozen, killed and started again."""
 
+import os
+import shutil
 import signal
 import socket
 import subprocess
 import tempfile
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import redis
 
 from tests import tools
 from tests.support.wire import DEADLINE_S, HOST
 
+LOG = "appendonlydir"
+
 
 class RedisServer:
     """A Redis on a port of its own; what it holds survives a kill only when it is told to keep a log."""
 
-    def __init__(self, log: bool = False) -> None:
+    def __init__(self, log: bool = False, environment: dict[str, str] | None = None) -> None:
         self.port = free_port()
+        self._environment = os.environ | (environment or {})
         self.url = f"redis://{HOST}:{self.port}/0"
         self.client = redis.Redis(host=HOST, port=self.port)
         self._folder = tempfile.TemporaryDirectory(prefix="pushlab-test-")
+        self.folder = Path(self._folder.name)
         keep = ["--appendonly", "yes" if log else "no", "--save", ""]
-        where = ["--port", str(self.port), "--bind", HOST, "--dir", self._folder.name, "--logfile", "log"]
+        where = ["--port", str(self.port), "--bind", HOST, "--dir", str(self.folder), "--logfile", "log"]
         self._command = [tools.find("redis-server"), *keep, *where]
         self.start()
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        self.process = subprocess.Popen(self._command, start_new_session=True)
+        self.process = subprocess.Popen(self._command, start_new_session=True, env=self._environment)
         deadline = time.monotonic() + DEADLINE_S
         while not self.answers():
             assert time.monotonic() < deadline, "Redis did not start"
@@ -52,6 +59,17 @@ class RedisServer:
         """End it at once."""
         self.process.kill()
         self.process.wait()
+
+    def save_copy(self) -> None:
+        """Copy the log as it stands, as a backup would."""
+        shutil.copytree(self.folder / LOG, self.folder / "copy")
+
+    def put_back(self) -> None:
+        """End it at once, and start it again with the copy for its log."""
+        self.kill()
+        shutil.rmtree(self.folder / LOG)
+        (self.folder / "copy").rename(self.folder / LOG)
+        self.start()
 
     def stop(self) -> None:
         """End it for good."""

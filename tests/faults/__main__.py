@@ -1,0 +1,115 @@
+"""Hurt a lab in every way we know, and see that nothing is lost, doubled, out of order or left unsaid.
+
+    python -m tests.faults                        everything, one line per fault (about a quarter of an hour)
+    python -m tests.faults --only F1,F5 --short   some, with few people and short pauses
+    python -m tests.faults --times 20 --seed 7    each so often; the seed decides all that is random
+
+The exit code is 0 when no fault did any harm, 1 when one did, 130 after Ctrl-C (the table so far is shown).
+"""
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from random import randrange
+
+from tests.benchmarks.machine import description, raise_limits
+from tests.faults.faults import FAULTS
+from tests.faults.network_faults import own_network
+from tests.faults.scene import FULL, SHORT, Fault, Outcome, play
+
+HEAD = "| fault | what | result | healed | heard | refused | in doubt | announced | notes |\n|" + "---|" * 9
+
+
+def options() -> argparse.Namespace:
+    """What was asked for."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default="", help="such as F1,F5 (F5 means F5a and F5b)")
+    parser.add_argument("--seed", type=int, default=None)
+    parser.add_argument("--times", type=int, default=1)
+    parser.add_argument("--short", action="store_true", help="few people, short pauses")
+    parser.add_argument("--json", metavar="FILE", help="write the outcomes down too")
+    return parser.parse_args()
+
+
+def chosen(only: str) -> list[Fault]:
+    """The faults that were asked for."""
+    wanted = [word.strip() for word in only.split(",") if word.strip()]
+    unknown = [word for word in wanted if not any(is_meant(word, fault) for fault in FAULTS)]
+    if unknown:
+        sys.exit(f"There is no fault {', '.join(unknown)}; there are {', '.join(f.id for f in FAULTS)}.")
+    return [fault for fault in FAULTS if not wanted or any(is_meant(word, fault) for word in wanted)]
+
+
+def is_meant(word: str, fault: Fault) -> bool:
+    """Whether this word means this fault."""
+    return word in (fault.id, fault.id.rstrip("abcdef"))
+
+
+def outcomes(wanted: argparse.Namespace, seed: int) -> Iterator[Outcome]:
+    """Play every fault; what cannot be played here is said aloud."""
+    for turn in range(wanted.times):
+        for fault in chosen(wanted.only):
+            if missing := [word for need in fault.needs if (word := need())]:
+                say(f"{fault.id} {fault.title}: skipped, {'; '.join(missing)}")
+                continue
+            say(f"{fault.id} {fault.title} …")
+            yield asyncio.run(play(fault, SHORT if wanted.short else FULL, seed + turn))
+
+
+def say(words: str) -> None:
+    """Progress, beside the table."""
+    print(words, file=sys.stderr, flush=True)
+
+
+def row(outcome: Outcome) -> str:
+    """One line of the table."""
+    counts, fault = outcome.counts, outcome.fault
+    told = ", ".join(f"{counts[kind]} {kind}" for kind in ("gap", "reset", "bye") if counts[kind])
+    result = "pass" if outcome.passed else "**" + "; ".join(wrong(outcome)) + "**"
+    heal = "–" if outcome.heal_s is None else f"{outcome.heal_s:.2f} s"
+    figures = f"{counts['recv']:,} | {counts['fail']} | {counts['unknown']} | {told or '–'}"
+    return (
+        f"| {fault.id} | {fault.title} | {result} | {heal} | {figures} | {', '.join(outcome.notes) or '–'} |"
+    )
+
+
+def wrong(outcome: Outcome) -> Iterable[str]:
+    """What was wrong, at most three things of each kind."""
+    return [*outcome.complaints[:3], *outcome.violations[:3], f"{len(outcome.violations)} violations"]
+
+
+def main() -> int:
+    """Play, show, and say by the exit code whether all was well."""
+    wanted = options()
+    seed = randrange(10**6) if wanted.seed is None else wanted.seed
+    raise_limits()
+    own_network()
+    print(f"{description()}; seed {seed}\n\n{HEAD}", flush=True)
+    played, stopped = [], False
+    try:
+        for outcome in outcomes(wanted, seed):
+            played.append(outcome)
+            print(row(outcome), flush=True)
+    except KeyboardInterrupt:
+        stopped = True
+    if wanted.json:
+        write(played, wanted.json)
+    return 130 if stopped else int(not all(outcome.passed for outcome in played))
+
+
+def write(played: list[Outcome], path: str) -> None:
+    """The outcomes as JSON, one object each."""
+    told = [
+        vars(each) | {"fault": each.fault.id, "title": each.fault.title, "passed": each.passed}
+        for each in played
+    ]
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(told, file, indent=1, ensure_ascii=False)
+
+
+if __name__ == "__main__":
+    with suppress(KeyboardInterrupt):
+        sys.exit(main())

@@ -1,0 +1,46 @@
+"""What must hold after a fault, beyond the checker's invariants. Each says what is wrong, or nothing."""
+
+from lab.catalogue import TECHNIQUES
+from tests.faults.scene import Scene
+
+
+def same_history(scene: Scene) -> str | None:
+    """Nobody was reset: the history is the one that it was."""
+    return "somebody was reset" if scene.of("reset") else None
+
+
+def one_reset(scene: Scene) -> str | None:
+    """Each guest was told once that the history is another one."""
+    wrong = [name for name in scene.per_guest("open") if scene.per_guest("reset")[name] != 1]
+    return f"{len(wrong)} guests were not reset exactly once" if wrong else None
+
+
+def no_gap(scene: Scene) -> str | None:
+    """Nobody missed anything."""
+    return "somebody was told of a gap" if scene.of("gap") else None
+
+
+def heals(seconds: float):
+    """Everybody heard something new so soon after the end of the fault."""
+
+    def must(scene: Scene) -> str | None:
+        took = scene.heal_s()
+        in_time = took is not None and took <= seconds * scene.scale.patience
+        return None if in_time else f"healed after {took} s, not {seconds:g}"
+
+    return must
+
+
+def all_told(scene: Scene) -> str | None:
+    """Every guest was told that the lab is leaving, if a request was open, or came within the second left."""
+    sure = ("stream",) if scene.short else ("stream", "wait")
+    told = {record.client for record in scene.of("bye")}
+    silent = {guest.name for guest in scene.guests if TECHNIQUES[guest.word].verb in sure} - told
+    return f"{len(silent)} guests were told nothing" if silent else None
+
+
+def refused_for_sure(scene: Scene) -> str | None:
+    """Some sends were refused, and none was left in doubt, but for want of time."""
+    refused, doubtful = len(scene.of("fail")), len(scene.of("unknown"))
+    good = refused and (scene.short or not doubtful)
+    return None if good else f"{doubtful} sends in doubt, {refused} refused"

@@ -1,0 +1,144 @@
+"""Simulated people who write down what happens to them: guests who listen, and one who speaks."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from itertools import cycle
+from uuid import uuid4
+
+import aiohttp
+
+from lab.catalogue import WORDS, client_side
+from lab.clients.link import Link, Refused
+from lab.clients.listening import keep_listening
+from lab.experiment.records import At, Record, digest, heard, place
+
+INTERVAL_S = 0.5
+ANSWER_S = 15.0
+"""How long a sender waits for an answer before it says the same again."""
+AGAIN_S = 0.25
+Book = list[Record]
+
+
+class Guest:
+    """A listener that stays with it, by one technique at a time."""
+
+    def __init__(self, name: str, word: str, url: str, start: str, book: Book) -> None:
+        self.name, self.word, self.url, self.book = name, word, url, book
+        self.cursor = start
+        self.link: Link | None = None
+        self.write("open", *place(start))
+
+    def write(self, kind: str, epoch: int = 0, n: int = 0) -> None:
+        """Write down that this happened."""
+        self.book.append(Record(time.monotonic(), self.name, self.word, kind, epoch, n))
+
+    def hear(self, events: Iterable[dict]) -> None:
+        """Write down what came."""
+        now = time.monotonic()
+        self.book.extend(heard(now, self.name, self.word, event) for event in events)
+        self.cursor = self.link.after
+
+    @property
+    def at(self) -> At:
+        """How far it has come."""
+        return place(self.cursor)
+
+    async def come(self) -> None:
+        """Begin to listen where it left off."""
+        self.link = Link(self.url, hear=self.hear, after=self.cursor, interval=INTERVAL_S)
+        self.task = asyncio.create_task(keep_listening(self.word, self.link))
+
+    async def go(self) -> None:
+        """Stop listening, in the middle of whatever it is."""
+        self.task.cancel()
+        await asyncio.gather(self.task, return_exceptions=True)
+        await self.link.__aexit__()
+
+    async def switch(self, word: str) -> None:
+        """Go on by another technique."""
+        await self.go()
+        self.word = word
+        await self.come()
+
+    def gave_up(self) -> str | None:
+        """Why it does not listen any more, though it should."""
+        if not self.task.done() or self.task.cancelled():
+            return None
+        return f"{self.name} ({self.word}) gave up: {self.task.exception()!r}"
+
+
+class Speaker:
+    """Speaks at a steady rate, by each technique in turn, and repeats itself until the answer is definite."""
+
+    def __init__(self, url: str, book: Book, size: int = 40) -> None:
+        self.book, self.size = book, size
+        self.links = {word: Link(url) for word in WORDS}
+        self.words = cycle(WORDS)
+        self.saying: set[asyncio.Task] = set()
+        self.talking: asyncio.Task | None = None
+
+    def talk(self, rate: float) -> None:
+        """Begin to say so many messages a second, whatever becomes of the ones before."""
+        self.talking = asyncio.create_task(self._talk(rate))
+
+    async def _talk(self, rate: float) -> None:
+        start, loop = asyncio.get_running_loop().time(), asyncio.get_running_loop()
+        for number in range(2**31):
+            await asyncio.sleep(max(0.0, start + number / rate - loop.time()))
+            task = asyncio.create_task(self.say(next(self.words)))
+            self.saying.add(task)
+            task.add_done_callback(self.saying.discard)
+
+    async def say(self, word: str) -> None:
+        """Send one message, until it is stored or surely is not."""
+        mid = str(uuid4())
+        message = {"mid": mid, "username": "speaker", "body": mid.ljust(self.size, ".")}
+        self.write("send", word, message)
+        certain = True
+        while True:
+            try:
+                async with asyncio.timeout(ANSWER_S):
+                    answer = await client_side(word).send(self.links[word], message)
+                return self.write("ack", word, message, place(answer["id"]))
+            except Refused as refused:
+                if certain and not refused.unknown:
+                    return self.write("fail", word, message)
+            except (TimeoutError, aiohttp.ClientError, OSError):
+                pass
+            if certain:
+                self.write("unknown", word, message)
+            certain = False
+            await asyncio.sleep(AGAIN_S)
+
+    def write(self, kind: str, word: str, message: dict[str, str], at: At = (0, 0)) -> None:
+        """Write down what became of a message."""
+        content = message["mid"], digest(message["username"], message["body"])
+        self.book.append(Record(time.monotonic(), "speaker", word, kind, *at, *content))
+
+    async def burst(self, count: int, at_once: int = 40) -> None:
+        """Say so many messages as fast as the lab takes them."""
+        left = iter(range(count))
+
+        async def one(word: str) -> None:
+            for _ in left:
+                await self.say(word)
+
+        await asyncio.gather(*(one(word) for word, _ in zip(cycle(WORDS), range(at_once), strict=False)))
+
+    async def hush(self, patience: float) -> None:
+        """Stop talking, and wait for the answers that are still out."""
+        if self.talking:
+            self.talking.cancel()
+        if self.saying:
+            await asyncio.wait(self.saying, timeout=patience)
+
+    async def go(self) -> None:
+        """Leave."""
+        await self.hush(0)
+        for task in list(self.saying):
+            task.cancel()
+        for link in self.links.values():
+            with suppress(aiohttp.ClientError, OSError):
+                await link.__aexit__()

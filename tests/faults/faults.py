@@ -1,0 +1,67 @@
+"""The list of all faults: adding one is a function and a line here."""
+
+import asyncio
+
+from tests.faults.criteria import all_told, heals, no_gap, one_reset, refused_for_sure, same_history
+from tests.faults.lab_faults import drain, kill_lab
+from tests.faults.network_faults import (
+    FEW_FILES,
+    cut,
+    exhaust,
+    filter_missing,
+    link_down,
+    lose,
+    storm,
+    vanish,
+)
+from tests.faults.reader_faults import be_absent, switch
+from tests.faults.redis_faults import (
+    cut_the_tail,
+    delete,
+    demand_password,
+    flush,
+    freeze,
+    freeze_long,
+    kill_redis,
+    put_back,
+    read_only,
+    refuse_writes,
+)
+from tests.faults.scene import Fault, Scene
+
+
+async def mixture(scene: Scene) -> None:
+    """Several of these one after the other, in an order and at moments that the seed decides."""
+    turns = 2 if scene.short else 6
+    for do in scene.random.choices([kill_redis, flush, cut_the_tail, kill_lab, drain, freeze], k=turns):
+        scene.notes.append(do.__name__)
+        await do(scene)
+        await asyncio.sleep(scene.random.uniform(0.2, 2.0))
+
+
+FAULTS = [
+    Fault("F1", "Redis killed, log kept", kill_redis, [same_history, no_gap, heals(3)], log=True),
+    Fault("F2", "Redis killed, nothing kept", kill_redis, [one_reset, heals(3)]),
+    Fault("F3a", "FLUSHALL", flush, [one_reset, heals(3)]),
+    Fault("F3b", "stream deleted", delete, [one_reset, heals(3)]),
+    Fault("F4", "older log put back", put_back, [one_reset, heals(3)], log=True),
+    Fault("F5a", "Redis hangs for 7 s", freeze, [same_history, no_gap, heals(5)]),
+    Fault("F5b", "Redis hangs for 70 s", freeze_long, [same_history, no_gap, heals(5)]),
+    Fault("F6a", "Redis out of memory", refuse_writes, [same_history, refused_for_sure, heals(2)]),
+    Fault("F6b", "Redis read-only", read_only, [same_history, refused_for_sure, heals(2)]),
+    Fault("F6c", "Redis wants a password", demand_password, [same_history, heals(3)]),
+    Fault("F7", "lab killed, 1,000 guests", kill_lab, [same_history, heals(12)], each=167, rate=2),
+    Fault(
+        "F8", "lab asked to end, 1,000 guests", drain, [same_history, all_told, heals(12)], each=167, rate=2
+    ),
+    Fault("F10", "guests vanish", vanish, [same_history, heals(20)], needs=[filter_missing], rate=5),
+    Fault("F11a", "connections reset", cut, [same_history, no_gap]),
+    Fault("F11b", "30 % of packets lost", lose, [same_history], needs=[filter_missing]),
+    Fault("F11c", "link down for 10 s", link_down, [same_history], needs=[filter_missing]),
+    Fault("F14", "absent for 99 to 10,000", be_absent, [same_history]),
+    Fault("F15", "every switch of technique", switch, [same_history, no_gap]),
+    Fault("F18", "tail's connection cut", cut_the_tail, [same_history, no_gap, heals(2)]),
+    Fault("F19", "5,000 come at once", storm, [same_history]),
+    Fault("F20", "out of files", exhaust, [same_history, no_gap], before=FEW_FILES),
+    Fault("F22", "a random mixture", mixture, [], log=True),
+]

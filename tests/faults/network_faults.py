@@ -1,0 +1,221 @@
+"""What networks do: forget a client, cut it off, lose packets; and what many clients do to a port at once.
+
+The guests come through a relay with an address of its own, so that a packet filter can tell them apart. All
+of it happens in a network namespace that belongs to this process alone.
+"""
+
+import asyncio
+import ctypes
+import os
+import resource
+import shutil
+import socket
+import struct
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+from tests.faults.scene import Scene
+from tests.support.wire import HOST, Closed, Wire
+
+NEW_NETWORK = 0x40000000
+AWAY = "127.0.0.66"
+"""Where the relay calls the lab from."""
+RESET = struct.pack("ii", 1, 0)
+"""SO_LINGER: closing sends a reset."""
+
+
+def own_network() -> bool:
+    """Move this process into a network of its own, where the system lets it. Says whether it did."""
+    if sys.platform != "linux" or os.geteuid() != 0 or not shutil.which("ip"):
+        return False
+    if ctypes.CDLL(None).unshare(NEW_NETWORK):
+        return False
+    return subprocess.call(["ip", "link", "set", "lo", "up"]) == 0
+
+
+def filter_missing() -> str | None:
+    """Why packets cannot be filtered here."""
+    if not shutil.which("nft"):
+        return "nft is missing (apt-get install nftables)"
+    links = Path("/proc/self/net/dev").read_text().count(":")
+    return None if links == 1 and os.geteuid() == 0 else "no network namespace of its own; needs root"
+
+
+def filtered(rule: str) -> None:
+    """Treat all packets of the relay by this rule; an empty one lets them pass."""
+    rules = "flush ruleset\n"
+    if rule:
+        rules += "add table ip t\nadd chain ip t c { type filter hook input priority 0; }\n"
+        rules += f"add rule ip t c ip saddr {AWAY} {rule}\nadd rule ip t c ip daddr {AWAY} {rule}\n"
+    subprocess.run(["nft", "-f", "-"], input=rules, text=True, check=True)
+
+
+class Away:
+    """A relay whose connections to the lab come from an address of their own, and may be cut."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.lab = (HOST, scene.port)
+        self.writers: set[asyncio.StreamWriter] = set()
+
+    async def open(self) -> str:
+        """Begin to listen; returns the URL that stands for the lab."""
+        self.server = await asyncio.start_server(self.carry, HOST, 0)
+        return f"http://{HOST}:{self.server.sockets[0].getsockname()[1]}"
+
+    async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Pass everything on, both ways, until one side ends."""
+        self.writers.add(writer)
+        with suppress(OSError):
+            there, back = await asyncio.open_connection(*self.lab, local_addr=(AWAY, 0))
+            self.writers.add(back)
+            await asyncio.gather(pass_on(reader, back), pass_on(there, writer))
+
+    def cut(self) -> None:
+        """Reset every connection on both sides."""
+        for writer in self.writers:
+            with suppress(OSError):
+                writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+            writer.transport.abort()
+        self.writers.clear()
+
+    def close(self) -> None:
+        """End it all."""
+        self.server.close()
+        self.cut()
+
+
+async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """One way of a relay."""
+    with suppress(OSError):
+        while data := await reader.read(65536):
+            writer.write(data)
+    writer.close()
+
+
+async def guests_move_away(scene: Scene) -> Away:
+    """From now on the guests come through the relay."""
+    away = Away(scene)
+    url = await away.open()
+    for guest in scene.guests:
+        await guest.go()
+        guest.url = url
+        await guest.come()
+    scene.closing.append(away.close)
+    await scene.speaker.burst(1)
+    await scene.all_heard()
+    return away
+
+
+def connected(port: int) -> int:
+    """How many of the lab's sockets are open towards the relay."""
+    there = f"{int.from_bytes(socket.inet_aton(AWAY), sys.byteorder):08X}:"
+    rows = [line.split() for line in Path("/proc/self/net/tcp").read_text().splitlines()[1:]]
+    return sum(row[1].endswith(f":{port:04X}") and row[2].startswith(there) for row in rows)
+
+
+async def vanish(scene: Scene) -> None:
+    """All guests are cut off without a word: the lab is free of them within 20 s, they notice within 50 s."""
+    await guests_move_away(scene)
+    filtered("drop")
+    began = time.monotonic()
+    while connected(scene.port) and time.monotonic() - began < 20:  # noqa: ASYNC110 - the kernel tells nobody
+        await asyncio.sleep(0.1)
+    left = connected(scene.port)
+    scene.notes.append(f"{left} not freed" if left else f"freed after {time.monotonic() - began:.1f} s")
+    if left:
+        scene.complaints.append(f"{left} vanished clients were not freed within 20 s")
+    await asyncio.sleep(max(0.0, 50 - (time.monotonic() - began)))
+    filtered("")
+
+
+async def cut(scene: Scene) -> None:
+    """Every guest's connection is reset, three times: all come back and go on where they were."""
+    away = await guests_move_away(scene)
+    for _ in range(3):
+        await scene.pause(1)
+        away.cut()
+
+
+async def lose(scene: Scene) -> None:
+    """The link loses 30 % of all packets for 10 s: nothing is lost."""
+    await guests_move_away(scene)
+    filtered("numgen random mod 100 < 30 drop")
+    await scene.pause(10)
+    filtered("")
+
+
+async def link_down(scene: Scene) -> None:
+    """The link is down for 10 s: nothing is lost."""
+    await guests_move_away(scene)
+    filtered("drop")
+    await scene.pause(10)
+    filtered("")
+
+
+# Many at once ---------------------------------------------------------------------------------
+
+
+async def storm(scene: Scene) -> None:
+    """The lab restarts and 5,000 careless clients come at once: all are answered within 10 s."""
+    await asyncio.to_thread(scene.lab.kill)
+    await scene.start_lab()
+    overflows, began = listen_overflows(), time.monotonic()
+    count = 500 if scene.short else 5000
+    answers = await asyncio.gather(*(ask(scene.port) for _ in range(count)), return_exceptions=True)
+    took, good = time.monotonic() - began, sum(answer is True for answer in answers)
+    lost = listen_overflows() - overflows
+    scene.notes.append(f"{good:,} answered in {took:.1f} s, {lost} overflows")
+    if good < count or took > 10 or lost:
+        scene.complaints.append(scene.notes[-1])
+
+
+async def ask(port: int) -> bool:
+    """Connect, ask once, leave. Says whether the answer was a good one."""
+    wire = await Wire.open(port)
+    try:
+        async with asyncio.timeout(30):
+            return (await wire.ask("GET", "/shortpoll?after=latest")).status == 200
+    finally:
+        wire.abort()
+
+
+def listen_overflows() -> int:
+    """How many connections the kernel has turned away because nobody took them."""
+    lines = [line.split() for line in Path("/proc/self/net/netstat").read_text().splitlines()]
+    return int(dict(zip(lines[0], lines[1], strict=False))["ListenOverflows"])
+
+
+async def exhaust(scene: Scene) -> None:
+    """More connections than the lab has files for: newcomers are told, nobody inside suffers."""
+    used = cpu_s(scene.lab.pid)
+    wires = [await Wire.open(scene.port) for _ in range(400)]
+    answers = await asyncio.gather(*(try_to_ask(wire) for wire in wires), return_exceptions=True)
+    told = answers.count(503)
+    await scene.pause(5)
+    busy = cpu_s(scene.lab.pid) - used
+    for wire in wires:
+        wire.abort()
+    lines = len(scene.lab.stderr().splitlines())
+    scene.notes.append(f"{told} told, {answers.count(200)} let in, {busy:.1f} s CPU, {lines} log lines")
+    if not told or lines > 5:
+        scene.complaints.append(scene.notes[-1])
+
+
+async def try_to_ask(wire: Wire) -> int:
+    """The status of the answer, 0 when there is none soon."""
+    with suppress(Closed, OSError, TimeoutError):
+        async with asyncio.timeout(3):
+            return (await wire.ask("GET", "/shortpoll?after=latest")).status
+    return 0
+
+
+def cpu_s(pid: int) -> float:
+    """Processor time of a process."""
+    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
+FEW_FILES = ("prlimit", f"--nofile=220:{resource.getrlimit(resource.RLIMIT_NOFILE)[1]}")

@@ -1,0 +1,248 @@
+"""The stage of every fault: a Redis, a lab, guests of every technique, a speaker, and the book they write."""
+
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import cycle, islice
+from random import Random
+from subprocess import SubprocessError
+
+import aiohttp
+
+from lab.catalogue import WORDS
+from lab.experiment.check import Checker
+from lab.experiment.records import At, Record
+from tests.faults.crowd import Book, Guest, Speaker
+from tests.support.lab_process import OpenLab
+from tests.support.redis_server import RedisServer, free_port
+from tests.support.wire import HOST
+
+SETTLE_S = 30.0
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How large and how long: guests of each technique, messages a second, seconds before and after."""
+
+    each: int = 10
+    rate: float = 20.0
+    before_s: float = 5.0
+    after_s: float = 3.0
+    pace: float = 1.0
+    """What a fault's own pauses are multiplied by."""
+    patience: float = 1.0
+    """What every limit of time is multiplied by: what is a figure here is none on a busy machine."""
+
+
+FULL = Scale()
+SHORT = Scale(each=2, rate=10.0, before_s=0.5, after_s=0.5, pace=1 / 3, patience=10.0)
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is done to the lab, what must hold beyond the checker's invariants, and what it takes."""
+
+    id: str
+    title: str
+    do: Callable[["Scene"], Awaitable[None]]
+    must: Sequence[Callable[["Scene"], str | None]] = ()
+    """Each says what is wrong, or nothing."""
+    log: bool = False
+    """Redis keeps a log on disk."""
+    each: int | None = None
+    rate: float | None = None
+    size: int = 40
+    """Characters of a message."""
+    limits: dict[str, float] = field(default_factory=dict)
+    needs: Sequence[Callable[[], str | None]] = ()
+    """Each says what is missing on this machine, or nothing."""
+    environment: dict[str, str] = field(default_factory=dict)
+    before: Sequence[str] = ()
+    """Words before the lab's command."""
+
+
+class Scene:
+    """What a fault acts upon."""
+
+    def __init__(self, fault: Fault, scale: Scale, seed: int) -> None:
+        self.fault, self.scale, self.random = fault, scale, Random(seed)
+        self.book: Book = []
+        self.redis = RedisServer(log=fault.log, environment=fault.environment)
+        self.port = free_port()
+        self.url = f"http://{HOST}:{self.port}"
+        self.labs: list[OpenLab] = []
+        self.guests: list[Guest] = []
+        self.complaints: list[str] = []
+        self.notes: list[str] = []
+        self.closing: list[Callable[[], None]] = []
+        """What the fault leaves to be done when all is over."""
+        self.struck = self.healed = 0.0
+
+    # The lab ----------------------------------------------------------------------------------
+
+    @property
+    def lab(self) -> OpenLab:
+        """The lab that runs, or ran last."""
+        return self.labs[-1]
+
+    async def start_lab(self) -> None:
+        """Open the lab, at the port where it was before."""
+        fault = self.fault
+        self.labs.append(
+            await asyncio.to_thread(
+                OpenLab, self.redis.url, self.port, fault.before, fault.limits, **fault.environment
+            )
+        )
+
+    async def get(self, path: str) -> tuple[int, dict]:
+        """Ask the lab; status and JSON."""
+        async with self.session.get(self.url + path) as answer:
+            return answer.status, json.loads(await answer.text())
+
+    async def becomes(self, path: str, status: int, within_s: float) -> None:
+        """Wait until this path answers with this status; complain when it takes longer."""
+        began = time.monotonic()
+        while time.monotonic() - began < within_s * self.scale.patience:
+            with suppress(aiohttp.ClientError, OSError):
+                if (await self.get(path))[0] == status:
+                    return
+            await asyncio.sleep(0.05)
+        self.complaints.append(f"{path} did not become {status} within {within_s:g} s")
+
+    @property
+    def short(self) -> bool:
+        """Whether there is little time."""
+        return self.scale.pace < 1
+
+    # The people -------------------------------------------------------------------------------
+
+    async def come(self) -> None:
+        """Everybody comes in, at the end of the history; then the speaker begins."""
+        fault, scale = self.fault, self.scale
+        each = scale.each if self.short else fault.each or scale.each
+        start = (await self.get("/shortpoll?after=latest"))[1]["cursor"]
+        for number, word in enumerate(islice(cycle(WORDS), each * len(WORDS))):
+            self.guests.append(Guest(f"guest {number}", word, self.url, start, self.book))
+            await self.guests[-1].come()
+        self.speaker = Speaker(self.url, self.book, self.fault.size)
+        self.speaker.talk(scale.rate if self.short else fault.rate or scale.rate)
+
+    async def pause(self, seconds: float) -> None:
+        """Let time pass, at this scale's pace."""
+        await asyncio.sleep(seconds * self.scale.pace)
+
+    async def settle(self) -> None:
+        """Wait until every answer is in and every guest has heard everything, but not for ever."""
+        await self.speaker.hush(SETTLE_S)
+        with suppress(TimeoutError):
+            await self.all_heard()
+
+    async def all_heard(self) -> None:
+        """Wait until every guest has heard what is acknowledged by now."""
+        last = self.last
+        async with asyncio.timeout(SETTLE_S):
+            while any(guest.at < last for guest in self.guests):  # noqa: ASYNC110 - of many, any may be last
+                await asyncio.sleep(0.02)
+
+    async def leave(self) -> None:
+        """Everybody goes home."""
+        self.complaints += filter(None, (guest.gave_up() for guest in self.guests))
+        await asyncio.gather(*(guest.go() for guest in self.guests), self.speaker.go())
+        for close in self.closing:
+            close()
+
+    def clear(self) -> None:
+        """End the processes."""
+        for lab in self.labs:
+            if not lab.over:
+                lab.stop()
+            if wrong := lab.complaint():
+                self.complaints.append(f"the lab's log: {wrong.strip().splitlines()[-1]}")
+            lab.kill()
+            lab.forget()
+        self.redis.thaw()
+        self.redis.stop()
+
+    # What the book says -----------------------------------------------------------------------
+
+    def of(self, kind: str) -> list[Record]:
+        """All records of a kind."""
+        return [record for record in self.book if record.kind == kind]
+
+    @property
+    def last(self) -> At:
+        """The last place that was acknowledged."""
+        return max((record.at for record in self.book if record.kind == "ack"), default=(0, 0))
+
+    def heal_s(self) -> float | None:
+        """From the end of the fault until every guest had heard a message that was acknowledged after it."""
+        after = [record.at for record in self.of("ack") if record.t >= self.healed]
+        if not after:
+            return None
+        first: dict[str, float] = {}
+        for record in self.book:
+            if record.kind in ("recv", "reset") and record.at >= min(after):
+                first.setdefault(record.client, record.t)
+        if not {guest.name for guest in self.guests} <= first.keys():
+            return None
+        return max(0.0, max(first.values()) - self.healed)
+
+    def per_guest(self, kind: str) -> Counter[str]:
+        """How many records of a kind each guest has."""
+        return Counter({guest.name: 0 for guest in self.guests}) + Counter(r.client for r in self.of(kind))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a fault did: nothing wrong, or what; and what people were told."""
+
+    fault: Fault
+    violations: list[str]
+    complaints: list[str]
+    heal_s: float | None
+    counts: Counter[str]
+    notes: list[str]
+    took_s: float
+
+    @property
+    def passed(self) -> bool:
+        """Whether everything was as it must be."""
+        return not (self.violations or self.complaints)
+
+
+async def play(fault: Fault, scale: Scale = FULL, seed: int = 1) -> Outcome:
+    """Set the stage, let the fault happen and heal, wait until all is quiet, and judge the book."""
+    began = time.monotonic()
+    async with staged(fault, scale, seed) as scene:
+        await asyncio.sleep(scale.before_s)
+        scene.struck = time.monotonic()
+        try:
+            await fault.do(scene)
+        except (SubprocessError, AssertionError, OSError) as error:
+            scene.complaints.append(f"the fault itself failed: {error!r}")
+        scene.healed = scene.healed or time.monotonic()
+        await asyncio.sleep(scale.after_s)
+        await scene.settle()
+    scene.complaints += filter(None, (must(scene) for must in fault.must))
+    found = [str(violation) for violation in Checker(scene.book).violations()]
+    counts = Counter(record.kind for record in scene.book)
+    took = time.monotonic() - began
+    return Outcome(fault, found, scene.complaints, scene.heal_s(), counts, scene.notes, took)
+
+
+@asynccontextmanager
+async def staged(fault: Fault, scale: Scale, seed: int) -> AsyncIterator[Scene]:
+    """A scene with everybody in it, for the length of the block."""
+    scene = Scene(fault, scale, seed)
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(5)) as scene.session:
+        try:
+            await scene.start_lab()
+            await scene.come()
+            yield scene
+        finally:
+            await scene.leave()
+            await asyncio.to_thread(scene.clear)

@@ -1,0 +1,30 @@
+"""The lab is hurt while people listen and speak: whatever happens, nothing is lost, doubled or left unsaid.
+
+A short selection, with two guests of each technique; `python -m tests.faults` is the whole of it.
+"""
+
+import asyncio
+
+import pytest
+
+from tests.faults.__main__ import row
+from tests.faults.faults import FAULTS
+from tests.faults.scene import SHORT, play
+
+HERE = ("F1", "F2", "F3a", "F4", "F5a", "F6a", "F6c", "F7", "F8", "F11a", "F14", "F15", "F18", "F22")
+SEED = 7
+
+pytestmark = pytest.mark.needs("redis-server")
+
+
+@pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault.id in HERE], ids=lambda fault: fault.id)
+def test_a_fault_does_no_harm(fault):
+    """The checker finds nothing, and what the fault's own docstring promises holds."""
+    outcome = asyncio.run(play(fault, SHORT, SEED))
+    assert outcome.passed, row(outcome)
+    assert outcome.counts["recv"] > 20 and outcome.counts["ack"] > 5
+
+
+def test_the_list_has_what_is_played_here():
+    """No fault is left out of the tests by a misspelt name."""
+    assert set(HERE) <= {fault.id for fault in FAULTS}
