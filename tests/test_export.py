@@ -51,7 +51,7 @@ def exported(**received):
             size,
             size // 2,
         )
-        meter.delivery.add(0.25)
+        meter.delivery.add([0.25])
     crew = {"each": 5, "rtt_ms": 40}
     lesson = {"schema": "pushlab.lesson/1", "lab": {}, "taken": meters.since + 90, "simulated": False}
     return lesson | {"crew": crew, "strain": {}, "meters": meters.as_json()}

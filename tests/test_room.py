@@ -548,6 +548,7 @@ async def test_a_reader_far_behind_after_an_outage_is_told_of_the_gap(victim):
         await reaches(room, later)
         assert [event.kind for event in ear.events] == ["gap"] + ["message"] * KEPT
         assert json.loads(ear.events[0].json)["missed"] == 50
+        assert ear.events[1].json.endswith(b'"time":1}')  # as JavaScript writes it, to the byte
 
 
 def cut_off(client, key, epoch, count):

@@ -211,6 +211,12 @@ def _event(id_: bytes, fields: dict[bytes, bytes] | list[bytes]) -> Event:
         "mid": mid,
         "username": fields[b"username"].decode(),
         "body": fields[b"body"].decode(),
-        "time": float(fields[b"time"]),
+        "time": _number(fields[b"time"]),
     }
     return Event(compact(message), Cursor.parse(id_.decode()), mid=mid)
+
+
+def _number(text: bytes) -> float:
+    """Written as JavaScript writes it, a full second without ".0", so that pages count the same bytes."""
+    number = float(text)
+    return int(number) if number.is_integer() else number
