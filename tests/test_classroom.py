@@ -256,6 +256,58 @@ def test_simulated_students_come_and_go(school, open_page):
         expect(teacher.locator(f"[data-meters={word}] [data-figure=open]")).to_have_text(re.compile("^[01]$"))
 
 
+def test_the_pace_reaches_the_browsers(school, browser):
+    """Interval and hold go to the pages in the room; no poll is held longer than the lab itself allows."""
+    context = browser.new_context()
+    asked = []
+    context.on("request", lambda request: asked.append(request.url))
+    guests = {word: Guest(context, school.address, word, clock=True) for word in WORDS[:3]}
+    school.knock("crew", do="pace", interval=30, hold=59)
+    for guest in guests.values():
+        guest.page.wait_for_function("async () => (await import('/static/pace.js')).pace.interval === 30")
+    post(school.address)  # whoever is held comes back, and asks anew
+    for word in ("longpoll", "jsonp"):
+        assert_soon(
+            guests[word].page, lambda word=word: any(f"/{word}?" in u and "hold=25" in u for u in asked)
+        )
+    page = guests["shortpoll"].page
+
+    def polls():
+        page.evaluate("fetch('/healthz').then((answer) => answer.text())")  # what was answered has been heard
+        return len([url for url in asked if "/shortpoll?" in url])
+
+    for _ in range(2):
+        with page.expect_response("**/shortpoll?*"):
+            page.clock.fast_forward(30_000)
+        before = polls()
+        page.clock.fast_forward(15_000)
+        assert polls() == before
+    context.close()
+
+
+def assert_soon(page, condition):
+    """Wait until something comes true, while the page goes on."""
+    for _ in range(200):
+        if condition():
+            return
+        page.wait_for_timeout(100)
+    raise AssertionError("It did not come true in time.")
+
+
+def test_nobody_is_told_that_nobody_is_here(school, open_page):
+    """Who has just come is here; until the lab knows it, the page says nothing."""
+    page = open_page(school, "/")
+    page.add_init_script(
+        """new MutationObserver(() => {
+            const text = document.querySelector("#here")?.textContent;
+            if (text) (window.said ??= new Set()).add(text);
+        }).observe(document, { childList: true, subtree: true });"""
+    )
+    page.goto(f"{school.address}/room?mode=iframe")
+    expect(page.locator("#here")).to_have_text("1 here")
+    assert page.evaluate("[...said]") == ["1 here"]
+
+
 def test_the_bet(school, open_page):
     """A phone votes and may change its mind; then the bars tell the truth; then it is over."""
     teacher = open_page(school, "/teacher", teacher=True)

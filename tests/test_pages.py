@@ -28,7 +28,7 @@ PUBLIC = (
 )
 DOORS = {
     "network": [{}, {"address": "127.0.0.1"}],
-    "crew": [{"do": "start", "each": 1}, {"do": "stop"}],
+    "crew": [{"do": "start", "each": 1}, {"do": "stop"}, {"do": "pace"}],
     "bet": [{"do": "open"}, {"do": "count"}, {"do": "close"}],
     "assign": [{"to": "rotation"}, {"to": "choice"}, *({"to": word} for word in WORDS)],
     "reset": [{}],

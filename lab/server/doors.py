@@ -72,14 +72,19 @@ class LetPhonesJoin(Door):
 
 
 class CrewDoor(Door):
-    """Simulated students: `{"do": "start", …the plan…}` or `{"do": "stop"}`."""
+    """Simulated students: `{"do": "start", …the plan…}` or `{"do": "stop"}`; browsers alone: `pace`."""
 
     async def do(self, wanted: dict[str, Any]) -> dict[str, Any]:
-        """Let them come, or send them home."""
-        if one_of(wanted, "do", ("start", "stop")) == "start":
-            await self.lesson.crew.start(Plan.read(wanted))
-        else:
+        """Let them come, or send them home; browsers keep the plan's interval and hold from then on."""
+        what = one_of(wanted, "do", ("start", "stop", "pace"))
+        if what == "stop":
             await self.lesson.crew.stop()
+        else:
+            plan = Plan.read(wanted)
+            self.lesson.set_pace(plan)
+            if what == "start":
+                await self.lesson.crew.start(plan)
+        spread(self.lesson)
         return self.lesson.crew.as_json()
 
 

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from lab.server.assignment import Assignment
 from lab.server.bet import Bet
-from lab.server.crew import Crew
+from lab.server.crew import Crew, Plan
 from lab.server.drawing import Drawing
 from lab.server.metering import MeteredServer
 from lab.server.network import Network
@@ -59,6 +59,8 @@ class Lesson:
     crew: Crew = field(init=False)
     strain: Strain = field(init=False)
     assignment: Assignment = field(default_factory=Assignment)
+    pace: dict[str, float] = field(default_factory=dict)
+    """How often the polls of browsers ask and how long they are held; empty: as their techniques do."""
     drawing: Drawing = field(default_factory=Drawing)
 
     def listens(self, server: MeteredServer, port: int) -> None:
@@ -69,7 +71,7 @@ class Lesson:
         self.strain = Strain()
         self.bet = Bet(self.lab.meters)
         self.heard["vote"] = lambda watcher, said: self.bet.vote(said)
-        self.lasting |= {"network": self.network.as_json, "bet": self.bet.as_json}
+        self.lasting |= {"network": self.network.as_json, "bet": self.bet.as_json, "pace": lambda: self.pace}
         self.news |= {"crew": self.crew.as_json, "strain": self.strain.as_json}
 
     @property
@@ -81,6 +83,10 @@ class Lesson:
         """The lab closes: send the simulated students home."""
         self.strain.stop()
         await self.crew.stop()
+
+    def set_pace(self, plan: Plan) -> None:
+        """Let browsers ask and be held as simulated students are, within the server's own limit."""
+        self.pace = {"interval": plan.interval, "hold": min(plan.hold, self.lab.settings.hold)}
 
     def reset(self) -> None:
         """Let the meters count from nothing again; nothing in them is simulated then, unless it goes on."""

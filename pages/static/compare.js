@@ -14,6 +14,7 @@ import { bindSpeaker } from "./lanes/speaker.js";
 import { showFigures, showMessages, showSentence } from "./lanes/tables.js";
 import { Traffic } from "./lanes/traffic.js";
 import { on, say, watch } from "./live.js";
+import { pace } from "./pace.js";
 import { post } from "./techniques/shared.js";
 
 const FRAME_MS = 33; // thirty pictures a second are smooth, and leave the processor to the lab
@@ -111,7 +112,7 @@ function reset() {
   if (chosen) choose(chosen);
 }
 
-const audience = new Audience({ words, onState: showAudience });
+const audience = new Audience({ words, pace, onState: showAudience });
 
 function showAudience(state) {
   $("listen").setAttribute("aria-pressed", state === "here" || state === "hidden");

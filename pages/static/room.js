@@ -11,6 +11,7 @@ import { rememberName, rememberedName, uuid4 } from "./guest.js";
 import { _, bytes, number, share } from "./i18n.js";
 import { say, watch } from "./live.js";
 import { messageList } from "./messages.js";
+import { pace } from "./pace.js";
 import { sayingForm } from "./say.js";
 import { statusLine } from "./status.js";
 import { Tally } from "./tally.js";
@@ -43,7 +44,7 @@ async function use(word) {
   if (!technique) return (reason.textContent = _("room.no_file", { file: word }));
   connection?.close();
   const [after, username] = [messages.cursor(), nameBox.value];
-  connection = technique.connect({ after, onEvents, onStatus, client, username });
+  connection = technique.connect({ after, onEvents, onStatus, client, username, pace });
   showMode(word);
 }
 
@@ -118,7 +119,7 @@ function showTally({ requests, empty, down, up, useful, total }) {
 const names = (guests) => guests.filter((guest) => guest.client !== client).map(({ username }) => username);
 
 watch((news) => {
-  here.textContent = _("room.here", { n: number(news.here) });
+  here.textContent = news.here ? _("room.here", { n: number(news.here) }) : ""; // 0: not even we are known yet
   messages.company({ came: names(news.came), left: names(news.left) });
   showBet(news.bet);
 }, { light: true });

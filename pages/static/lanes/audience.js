@@ -13,8 +13,8 @@ const LATEST = "latest"; // a cursor: only what is said from now on
 
 export class Audience {
   /** `onState` is told "off", "here", "elsewhere" (in another tab) or "hidden". */
-  constructor({ words, onState }) {
-    Object.assign(this, { words, onState, state: "off", lines: [] });
+  constructor({ words, onState, pace }) {
+    Object.assign(this, { words, onState, pace, state: "off", lines: [] });
     this.me = uuid4();
     this.channel = new BroadcastChannel(CHANNEL);
     this.channel.onmessage = ({ data }) => this.hear(data);
@@ -72,7 +72,7 @@ export class Audience {
     if (this.state !== "here") return;
     const nothing = () => {}; // the picture shows what the server saw; nobody reads the messages here
     // Without a client id nobody counts them among the people; by the name their lanes know them again.
-    const how = { after: LATEST, onEvents: nothing, onStatus: nothing, username: this.me };
+    const how = { after: LATEST, onEvents: nothing, onStatus: nothing, username: this.me, pace: this.pace };
     this.lines = techniques.map(({ connect }) => connect(how));
   }
 }

@@ -20,11 +20,11 @@ export function unframe({ messages, cursor }) {
 }
 
 /** Read the room from the cursor `after` on, until closed. */
-export function connect({ after, onEvents, onStatus, client, username }) {
+export function connect({ after, onEvents, onStatus, client, username, pace = {} }) {
   const line = new Line({ after, onEvents, onStatus }, ask);
 
   async function ask() {
-    const hold = line.up ? HOLD : AT_ONCE;
+    const hold = line.up ? (pace.hold ?? HOLD) : AT_ONCE;
     const answer = await call(PATH, { after: line.cursor, hold, client, username }).catch(() => null);
     if (answer === null) return line.lost();
     line.hear(unframe(answer));

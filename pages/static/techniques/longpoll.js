@@ -17,12 +17,12 @@ export function unframe(text) {
 }
 
 /** Read the room from the cursor `after` on, until closed. */
-export function connect({ after, onEvents, onStatus, client, username }) {
+export function connect({ after, onEvents, onStatus, client, username, pace = {} }) {
   const line = new Line({ after, onEvents, onStatus }, ask);
   const hangUp = new AbortController();
 
   async function ask() {
-    const hold = line.up ? undefined : AT_ONCE;
+    const hold = line.up ? pace.hold : AT_ONCE;
     const text = await get(address(PATH, { after: line.cursor, hold, client, username }), hangUp.signal);
     if (text === null) return line.lost();
     line.hear(unframe(text));

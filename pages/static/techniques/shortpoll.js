@@ -8,7 +8,7 @@
 import { Line, address, get, post } from "./shared.js";
 
 const PATH = "/shortpoll";
-const INTERVAL_MS = 1000; // from an answer to the next question: shorter is more waste, longer is later news
+const INTERVAL_S = 1; // from an answer to the next question: shorter is more waste, longer is later news
 
 /** One answer: the events in order, and the cursor to ask with next time. */
 export function unframe(text) {
@@ -17,7 +17,7 @@ export function unframe(text) {
 }
 
 /** Read the room from the cursor `after` on, until closed. */
-export function connect({ after, onEvents, onStatus, client, username }) {
+export function connect({ after, onEvents, onStatus, client, username, pace = {} }) {
   const line = new Line({ after, onEvents, onStatus }, ask);
   const hangUp = new AbortController();
 
@@ -25,7 +25,7 @@ export function connect({ after, onEvents, onStatus, client, username }) {
     const text = await get(address(PATH, { after: line.cursor, client, username }), hangUp.signal);
     if (text === null) return line.lost();
     line.hear(unframe(text));
-    line.again(INTERVAL_MS);
+    line.again(1000 * (pace.interval ?? INTERVAL_S));
   }
 
   function send(message) {
