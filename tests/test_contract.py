@@ -5,6 +5,7 @@ import itertools
 import json
 import signal
 import time
+from email.utils import parsedate_to_datetime
 from uuid import uuid4
 
 import pytest
@@ -698,6 +699,18 @@ async def test_news_make_a_new_tag(lab):
     assert again.status == 200
     assert [message["id"] for message in again.json["messages"]] == ids
     assert again.headers["etag"] != first.headers["etag"]
+
+
+@pytest.mark.parametrize("word", POLLING)
+async def test_a_poll_is_answered_alike_where_the_connection_ends(word, lab):
+    """Head and body are the same on a connection that goes on and on one that does not, but for saying so."""
+    target = f"/{word}?hold=0&callback=f&after={await here(lab.port)}"
+    wishes = ({}, {"Connection": "keep-alive"}, {"Connection": "Keep-Alive"}, {"Connection": "close"})
+    answers = [await fetch(lab.port, "GET", target, wish) for wish in wishes]
+    dates = [answer.headers.pop("date") for answer in answers]
+    assert all(parsedate_to_datetime(date) for date in dates)
+    assert answers[-1].headers.pop("connection") == "close"
+    assert [answer == answers[-1] for answer in answers] == [True] * len(wishes)
 
 
 @pytest.mark.parametrize("callback", ["f", "_", "$", "lab.hear", "a.b.c1", "jQuery123_456"])

@@ -22,6 +22,7 @@ from tests.support.listeners import (
     draft,
     each_technique,
     held,
+    meters,
     publish,
     top,
 )
@@ -224,6 +225,33 @@ async def test_who_asks_nothing_any_more_is_not_kept(start_lab):
     idle, poll, stream = await bystanders(process.port)
     assert await hangs_up(idle)
     await all_hear(process.port, poll, stream)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows cannot pause a process")
+async def test_what_comes_too_early_waits_outside(start_lab):
+    """While a poll is held its client may send what it likes: the lab takes in little of it."""
+    process = start_lab()
+    poll = await client("longpoll", process.port).connect(await top(process.port))
+    await poll.ask()
+    await eventually(lambda: is_held(process.port, "longpoll", 1), "the poll is held")
+    before = (await meters(process.port))["total"]["bytes_in"]
+    process.signal(signal.SIGSTOP)  # so that there is much to be had at once
+    flood = poll.receiving[-1].socket
+    await eventually(lambda: is_full(flood), "the client's own socket takes no more")
+    process.signal(signal.SIGCONT)
+    (id_,) = await publish(process.port, 1)
+    await poll.take_answer()
+    assert poll.ids == [id_]
+    assert (await meters(process.port))["total"]["bytes_in"] - before < 200_000
+
+
+async def is_full(connection):
+    """Whether a socket takes no more; until it does not, it gets more."""
+    with contextlib.suppress(BlockingIOError):
+        for _ in range(16):
+            connection.send(b"x" * 65536)
+        return False
+    return True
 
 
 async def bystanders(port):

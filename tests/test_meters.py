@@ -310,6 +310,26 @@ async def test_what_was_never_taken_is_not_counted_as_delivered(word, counted):
     assert grown["payload_bytes"] <= grown["bytes_out"]
 
 
+@pytest.mark.parametrize("word", POLLING)
+async def test_an_answer_that_is_taken_late_is_counted_when_it_is(word, counted):
+    """A long answer to a client that reads late comes whole, counts only then, and the connection goes on."""
+    await publish(counted, 100, "😀" * 490)
+    guest, before = await client(word, counted, takes=4096).connect(), await meters(counted)
+    await guest.ask()
+    await eventually(lambda: has_answered(counted, word, before), "the answer is on its way")
+    assert growth(before, await meters(counted))["techniques"][word]["receive"]["messages"] == 0
+    await guest.take_answer()
+    await guest.poll(hold="0")
+    assert_tally(growth(before, await meters(counted))["techniques"][word]["receive"], guest.tally("receive"))
+    assert len(guest.receiving) == 1
+
+
+async def has_answered(port, word, before):
+    """Whether a first part of an answer has gone out."""
+    counts = await meters(port)
+    return growth(before, counts)["techniques"][word]["receive"]["bytes_out"] > 50_000
+
+
 JSON = {"Content-Type": "application/json", "Host": HOST}
 STATIC = next((file.name for file in sorted((ROOT / "pages" / "static").glob("*.*"))), "none")
 REFUSED = {

@@ -134,6 +134,19 @@ async def test_asking_brings_what_is_after_the_cursor(url):
         assert room.ask(said[-1]) == Batch((), said[-1])
 
 
+async def test_readers_at_one_place_share_a_batch(url):
+    """Until there is news, all who ask from one place get one batch; cursors from nowhere are not kept."""
+    async with opened(url) as room:
+        start, said = room.top, await say(room, 1)
+        assert room.ask(start) is room.ask(start)
+        assert room.ask(None) is room.ask(None)
+        said += await say(room, 1)
+        assert cursors(room.ask(start)) == cursors(room.ask(None)) == said
+        strangers = [Cursor(1, n) for n in range(100)]
+        kept = [room.ask(stranger) is room.ask(stranger) for stranger in strangers]
+        assert sum(kept) < 20
+
+
 async def test_a_room_keeps_exactly_100(url):
     """After 105 messages the newest 100 are kept, in the room and for one who opens it anew."""
     name = uuid4().hex

@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 
 from lab.errors import BadCursor, BadMessage, TooLong
@@ -29,13 +29,14 @@ class Cursor(NamedTuple):
     def __str__(self) -> str:
         return f"{self.epoch}-{self.n}"
 
-    @classmethod
-    def parse(cls, text: str) -> "Cursor":
+    @staticmethod
+    @lru_cache(256)  # most readers stand at the same few places
+    def parse(text: str) -> "Cursor":
         """Read `<epoch>-<n>`. Raises `BadCursor` for anything else."""
         if not re.fullmatch(r"[0-9]{1,15}-[0-9]{1,15}", text, re.ASCII):
             raise BadCursor(text)
         epoch, n = text.split("-")
-        return cls(int(epoch), int(n))
+        return Cursor(int(epoch), int(n))
 
 
 @dataclass(frozen=True, slots=True)

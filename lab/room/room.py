@@ -17,6 +17,8 @@ from lab.room.history import KEPT, History, Kept, Unreachable
 from lab.room.messages import Batch, Cursor, Draft, Event, bye, gap, reset
 
 RECONNECT_S = 0.2
+SHARED = 16
+"""Places in the history whose readers share a batch; nearly all are at the end of it."""
 REACH_S = 1.0
 """Seconds that a sender waits at most for its message to come back by the tail."""
 CHECK_S = 1.0
@@ -49,6 +51,8 @@ class Room:
         self.sending = 0
         """How many senders wait for their answer."""
         self._ring: deque[Event] = deque(maxlen=KEPT)
+        self._shared: dict[Cursor | None, Batch] = {}
+        """Until there is news, readers at the same place share one batch, and so its bytes."""
         self._waiters: dict[asyncio.Future[Batch], Cursor] = {}
         self._listeners: set[Listener] = set()
         self._taken: dict[str, float] = {}
@@ -61,7 +65,9 @@ class Room:
 
     def ask(self, after: Cursor | None) -> Batch:
         """The events after my cursor, now, perhaps none. Without a cursor: everything kept."""
-        batch = self._since(after)
+        batch = self._shared.get(after) or self._since(after)
+        if len(self._shared) < SHARED:
+            self._shared[after] = batch
         if self.leaving:  # whoever still asks is told to come back later
             return Batch((*batch.events, bye(random.randint(*self.leaving))), batch.cursor)
         return batch
@@ -87,8 +93,11 @@ class Room:
             future.set_result(batch)
         else:  # registered in the same turn in which the ring was read: nothing comes in between
             self._waiters[future] = batch.cursor
-            future.add_done_callback(lambda done: self._waiters.pop(done, None))
+            future.add_done_callback(self._forget)
         return future
+
+    def _forget(self, waiter: "asyncio.Future[Batch]") -> None:
+        self._waiters.pop(waiter, None)
 
     def stream(self, listener: Listener, after: Cursor | None) -> Batch:
         """The events after my cursor, without end: these now, and every later one by `hear`."""
@@ -219,13 +228,13 @@ class Room:
         for reached, cursor in self._awaited.items():
             if cursor <= self.top and not reached.done():
                 reached.set_result(None)
-        batches: dict[Cursor, Batch] = {}  # readers at the same place share one batch, and so its bytes
-        for waiter, after in list(self._waiters.items()):
-            if after not in batches:
-                batches[after] = self.ask(after)
+        self._shared.clear()
+        for waiter, after in self._waiters.items():
             if not waiter.done():
-                waiter.set_result(batches[after])
-        batch = batches.get(before) or self.ask(before)
+                waiter.remove_done_callback(self._forget)  # with news, all are forgotten at once
+                waiter.set_result(self.ask(after))
+        self._waiters.clear()
+        batch = self.ask(before)
         for listener in list(self._listeners):
             listener.hear(batch)
 

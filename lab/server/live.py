@@ -17,6 +17,7 @@ from lab.room.messages import compact
 from lab.server.lesson import Lesson
 from lab.techniques.endpoint import Endpoint
 from lab.techniques.frames import text_frame
+from lab.techniques.guards import require_handshake
 from lab.techniques.refusals import error_json
 
 WHERE_TO = "What changes the lesson is for the teacher only, and asked for by POST."
@@ -32,7 +33,7 @@ class Live(Endpoint, WebSocketHandler):
 
     async def get(self, *args: Any, **kwargs: Any) -> None:
         """Shake hands."""
-        self.require_handshake()
+        require_handshake(self.request)
         self.lesson = self.settings["lesson"]
         self.light = self.get_query_argument("light", "") == "1"
         self.is_teacher = self.lesson.key.fits(self.get_cookie(self.lesson.cookie, ""))

@@ -23,6 +23,9 @@ from lab.settings import Settings
 
 DRAIN_BYTES = 2**40
 """A body that is too long is read and thrown away, so that its sender lives to read the answer."""
+HEAD_BYTES = 16 * 1024
+READ_BYTES = 32 * 1024
+"""Read at once. Tornado makes a buffer of zeros for every read, so not much more than a frame may have."""
 CONTINUE = b"HTTP/1.1 100"
 END_OF_HEAD = b"\r\n\r\n"
 
@@ -55,7 +58,7 @@ class MeteredStream(IOStream):
     def __init__(
         self, connection: socket.socket, server: "MeteredServer", address: str, **kwargs: Any
     ) -> None:
-        super().__init__(connection, **kwargs)
+        super().__init__(connection, read_chunk_size=READ_BYTES, **kwargs)
         self.server = server
         self.address = address
         self.total = server.meters.total
@@ -95,11 +98,14 @@ class MeteredStream(IOStream):
     def write(self, data: bytes | memoryview) -> Any:
         """Send; the first write of an answer begins with its head, which ends at the empty line."""
         if self._head_wanted:
-            self._head_in += self._head_out_sent()  # of an interim answer, 100 Continue
-            self._head_from = self.bytes_out
-            self._head_out = bytes(data).index(END_OF_HEAD) + len(END_OF_HEAD)
+            self._head_begins(bytes(data).index(END_OF_HEAD) + len(END_OF_HEAD))
             self._head_wanted = bytes(data).startswith(CONTINUE)
         return super().write(data)
+
+    def _head_begins(self, size: int) -> None:
+        self._head_in += self._head_out_sent()  # of an interim answer, 100 Continue
+        self._head_from, self._head_out = self.bytes_out, size
+        self._head_wanted = False
 
     def _head_out_sent(self) -> int:
         """Of the answer's head, what the socket has taken so far."""
@@ -125,6 +131,18 @@ class MeteredStream(IOStream):
         if not self._closed:
             super().write(memoryview(data)[sent:])
         return False
+
+    def send_answer(self, head: bytes, body: bytes) -> bool:
+        """The same for a whole answer."""
+        self._head_begins(len(head))
+        return self.send(head + body)
+
+    def reading(self) -> bool:
+        """Whether more may come; between two requests too, until one of full size has come early.
+
+        Tornado would stop listening to whoever asks again at once, and start again: two system calls each.
+        """
+        return super().reading() or self._read_buffer_size < HEAD_BYTES
 
     def set_nodelay(self, value: bool) -> None:
         """Nothing: no small packet ever waits for an acknowledgement here, so Tornado need not ask."""
@@ -225,7 +243,7 @@ class MeteredServer(HTTPServer):
             application,
             body_timeout=settings.patience,
             max_body_size=DRAIN_BYTES,
-            max_header_size=16 * 1024,
+            max_header_size=HEAD_BYTES,
         )
         self.conn_params.header_timeout = None  # `dismiss` looks after all at once, without a timer for each
         self.settings = settings

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import gc
 import signal
 import socket
 import sys
@@ -35,6 +36,11 @@ LAST_ANSWER_S = 4.0
 RETRY_MS = (1000, 5000)
 """Readers come back spread over these, so that a class does not fall on the next server all at once."""
 PULSE_S = 1.0
+COLLECT_AFTER = (20_000, 20, 20)
+"""New objects before Python looks for cycles among them, and how often among older ones.
+
+With 700, which is usual, it would look at every open connection again with each few dozen polls.
+"""
 
 
 @dataclass
@@ -64,6 +70,8 @@ async def running(settings: Settings, temporary: bool = False) -> AsyncIterator[
     tls = shown(settings.certfile, settings.keyfile) if settings.certfile else None
     backend = await find(settings.redis)
     room = Room(History(backend.url, settings.room))
+    usual = gc.get_threshold()
+    gc.set_threshold(*COLLECT_AFTER)
     try:
         lab = Lab(room, settings, backend.words)
         running = await _open(lab, settings, tls)
@@ -75,6 +83,7 @@ async def running(settings: Settings, temporary: bool = False) -> AsyncIterator[
             await running.lesson.close()
             await _say_goodbye(running)
     finally:
+        gc.set_threshold(*usual)
         with suppress(*Unreachable):
             if temporary:
                 await room.history.forget()

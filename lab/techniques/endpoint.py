@@ -7,10 +7,11 @@ answers here and nowhere else.
 import asyncio
 import time
 from collections.abc import Awaitable
+from functools import cached_property, lru_cache
 from typing import Any, ClassVar, cast
-from urllib.parse import urlsplit
 
 from tornado.concurrent import future_add_done_callback
+from tornado.httputil import HTTPHeaders, format_timestamp
 from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler
 
@@ -24,6 +25,10 @@ from lab.techniques.wire import MeteredStream
 
 LONGEST_NAME = 32
 """Characters of a name that the guest list shows."""
+
+
+date = lru_cache(1)(format_timestamp)
+"""A moment as the Date header has it, put into words once a second."""
 
 
 class Endpoint(RequestHandler):
@@ -77,8 +82,8 @@ class Endpoint(RequestHandler):
             raise StreamClosedError  # while Redis was asked
 
     def _arrive(self) -> None:
-        client, now = self.get_query_argument("client", "")[:64], self.now()
-        name = self.get_query_argument("username", "")[:LONGEST_NAME]
+        client, now = self.query("client")[:64], self.now()
+        name = self.query("username")[:LONGEST_NAME]
         self._here = self.client = client
         self.meters.open += 1
         self.lab.tap.began(self, now)
@@ -99,7 +104,7 @@ class Endpoint(RequestHandler):
     @property
     def listener(self) -> object:
         """Whose request this is, as far as one can tell: the client's own id, its name, or its connection."""
-        return self._here or self.get_query_argument("username", "") or self.bytes
+        return self._here or self.query("username") or self.bytes
 
     def on_finish(self) -> None:
         """The answer is complete."""
@@ -119,10 +124,14 @@ class Endpoint(RequestHandler):
         """The one room."""
         return self.lab.room
 
-    @property
+    def query(self, name: str) -> str:
+        """A value of the query; empty when it is not there, which most are not."""
+        return self.get_query_argument(name, "") if name in self.request.query_arguments else ""
+
+    @cached_property
     def after(self) -> Cursor | None:
         """The cursor that the reader holds; None for one who has just come. Raises `BadCursor`."""
-        text = self.get_query_argument("after", "")
+        text = self.query("after")
         if text == "latest":
             return self.room.top
         return Cursor.parse(text) if text else None
@@ -130,7 +139,7 @@ class Endpoint(RequestHandler):
     @property
     def hold(self) -> float:
         """Seconds that the reader is willing to wait, never above the server's own limit."""
-        text = self.get_query_argument("hold", "")
+        text = self.query("hold")
         try:
             seconds = float(text) if text else self.lab.settings.hold
         except ValueError:
@@ -141,12 +150,19 @@ class Endpoint(RequestHandler):
 
     # Answering --------------------------------------------------------------------------------
 
+    def clear(self) -> None:
+        """Begin the answer anew, as Tornado does, which would also spell out the date and its own name."""
+        self._headers = HTTPHeaders()
+        self._write_buffer = []
+        self.set_status(200)
+        self.set_default_headers()
+
     def set_default_headers(self) -> None:
         """On every answer: nobody keeps it, nobody guesses its type, nobody learns the server's version."""
-        self.clear_header("Server")
-        self.set_header("Content-Type", self.content_type)
-        self.set_header("Cache-Control", "no-store, no-transform")
-        self.set_header("X-Content-Type-Options", "nosniff")
+        self._headers["Content-Type"] = self.content_type
+        self._headers["Date"] = date(int(time.time()))
+        self._headers["Cache-Control"] = "no-store, no-transform"
+        self._headers["X-Content-Type-Options"] = "nosniff"
 
     def compute_etag(self) -> str | None:
         """No hash of every answer: where a tag is wanted, the cursor is one."""
@@ -154,14 +170,41 @@ class Endpoint(RequestHandler):
 
     def answer(self, body: bytes, batch: Batch) -> None:
         """Finish a poll, and count what it brought once the socket has taken it."""
-        timed = bool(self.get_query_argument("after", ""))
         self.empty = not batch.events
         self.meter.empty += self.empty
-        future_add_done_callback(self.finish(body or None), lambda _: self._taken(batch, timed))
+        if self.get_status() == 200 and self.keeps_alive:
+            self._answer_at_once(body, batch)
+        else:
+            future_add_done_callback(self.finish(body or None), lambda _: self._taken(batch))
 
-    def _taken(self, batch: Batch, timed: bool) -> None:
+    @property
+    def keeps_alive(self) -> bool:
+        """Whether the connection goes on behind this answer: in HTTP/1.1 it does unless somebody objects."""
+        wish = self.request.headers.get("Connection", "keep-alive").lower()
+        return self.request.version == "HTTP/1.1" and wish == "keep-alive" and not self.lab.draining
+
+    def _answer_at_once(self, body: bytes, batch: Batch) -> None:
+        """What `finish` does, by one `send`: without checking all headers again, and without its futures."""
+        self._headers["Content-Length"] = str(len(body))
+        lines = "".join(f"{name}: {value}\r\n" for name, value in self._headers.get_all())
+        head = f"HTTP/1.1 200 OK\r\n{lines}\r\n".encode("latin-1")
+        self._finished = self._headers_written = True
+        self.ui.clear()  # it refers back to this handler, which would wait for the garbage collector
+        at_once = self.bytes.send_answer(head, body)
+        self.application.log_request(self)
+        self.on_finish()
+        if at_once:
+            self._complete(batch)
+        else:
+            future_add_done_callback(self.bytes.write(b""), lambda _: self._complete(batch))
+
+    def _complete(self, batch: Batch) -> None:
+        self.request.connection.finish()  # type: ignore[union-attr]
+        self._taken(batch)
+
+    def _taken(self, batch: Batch) -> None:
         if not self.bytes.cut:
-            self.count(batch, {self: self.now()}, timed)
+            self.count(batch, {self: self.now()}, timed=self.after is not None)
 
     def finish(self, chunk: Any = None) -> "asyncio.Future[None]":
         """Complete the answer; hang up behind it when the lab is leaving, or was full already."""
@@ -218,32 +261,9 @@ class Endpoint(RequestHandler):
         meter.payload_bytes += payload_bytes
         return {"id": str(cursor), "duplicate": duplicate}
 
-    def require_handshake(self) -> None:
-        """For paths that speak WebSocket. Raises `UpgradeRequired` for a request that is no handshake."""
-        headers = self.request.headers
-        wanted = headers.get("Upgrade", "").lower() == "websocket" and headers.get("Sec-WebSocket-Key")
-        if not wanted or headers.get("Sec-WebSocket-Version") != "13":
-            raise errors.UpgradeRequired("This path speaks WebSocket, version 13, and wants its handshake.")
-
     def check_origin(self, origin: str) -> bool:
         """Asked for a WebSocket from a foreign page: only the lab's own may open one. Raises `Forbidden`."""
         raise errors.Forbidden("This WebSocket is for the lab's own pages only.")
-
-    def refuse_foreign(self) -> None:
-        """A GET that changes something must come from the lab's own pages, or from no browser at all.
-
-        Raises `Forbidden`. A browser that says neither where it fetches for nor who refers is refused too.
-        """
-        site = self.request.headers.get("Sec-Fetch-Site")
-        referer = self.request.headers.get("Referer")
-        if site is not None:
-            own = site in ("same-origin", "none")
-        elif referer is not None:
-            own = urlsplit(referer).netloc == self.request.host
-        else:
-            own = not self.request.headers.get("User-Agent", "").startswith("Mozilla/")
-        if not own:
-            raise errors.Forbidden("Messages are sent from the lab's own pages only.")
 
     # Errors -----------------------------------------------------------------------------------
 

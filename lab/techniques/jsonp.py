@@ -18,6 +18,7 @@ from lab.errors import BadCallback
 from lab.room.messages import Batch, compact
 from lab.techniques import polling
 from lab.techniques.endpoint import Endpoint
+from lab.techniques.guards import refuse_foreign
 
 CALLBACK = re.compile(r"[A-Za-z_$][\w$]{0,63}(\.[A-Za-z_$][\w$]{0,63}){0,3}", re.ASCII)
 LINE_SEPARATORS = {"\u2028".encode(): b"\\u2028", "\u2029".encode(): b"\\u2029"}
@@ -76,7 +77,7 @@ class JsonpSend(Jsonp):
     async def get(self) -> None:
         """Store the message and hand its id to the page's function."""
         callback = self.callback
-        self.refuse_foreign()
+        refuse_foreign(self.request)
         fields = {name: self.text(name) for name in ("mid", "username", "body")}
         pairs = (pair.partition("=") for pair in self.request.query.split("&"))
         sent = sum(len(value) for name, _, value in pairs if name in fields)

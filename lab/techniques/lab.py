@@ -3,6 +3,7 @@
 import math
 import socket
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from tornado.netutil import is_valid_ip
@@ -16,6 +17,8 @@ from lab.techniques.tap import Tap
 
 BURST_S = 2.0
 """Seconds of sends at the full rate that a client may save up."""
+is_address = lru_cache(256)(is_valid_ip)
+"""Asked with every request, and answered by a call into the system's resolver."""
 
 
 class SendRate:
@@ -59,4 +62,4 @@ class Lab:
 
     def answers_to(self, host: str) -> bool:
         """Whether the lab goes by this name: its own, or any address, which no foreign DNS can point here."""
-        return host.lower() in self.names or is_valid_ip(host.strip("[]"))
+        return host.lower() in self.names or is_address(host.strip("[]"))

@@ -18,6 +18,7 @@ from lab.errors import BadJson, LabError
 from lab.room.messages import Batch, compact, mid_of
 from lab.techniques.endpoint import Endpoint, Taken
 from lab.techniques.frames import DEFLATED, deflate, text_frame
+from lab.techniques.guards import require_handshake
 from lab.techniques.refusals import error_json, parse_json
 from lab.techniques.streaming import Channel, Outlet
 
@@ -49,7 +50,7 @@ class WebSocket(Endpoint, WebSocketHandler):
 
     async def get(self, *args: Any, **kwargs: Any) -> None:
         """Shake hands."""
-        self.require_handshake()
+        require_handshake(self.request)
         offered = self.request.headers.get("Sec-WebSocket-Extensions", "")
         self.deflated = self.lab.settings.compress and "permessage-deflate" in offered
         self.start = self.after

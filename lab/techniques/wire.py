@@ -39,5 +39,8 @@ class MeteredStream(Protocol):
     def send(self, data: bytes) -> bool:
         """Send, now; whether the socket took it all. What it did not take follows when it can."""
 
+    def send_answer(self, head: bytes, body: bytes) -> bool:
+        """The same for a whole answer."""
+
     def close(self) -> None:
         """Drop the connection."""
