@@ -52,14 +52,14 @@ async def either_breaks(*ways: Coroutine) -> None:
         async with asyncio.TaskGroup() as both:
             for way in ways:
                 both.create_task(way)
-    except* ConnectionError:
+    except* OSError:  # of the connection, or of its encryption
         pass
 
 
 async def close(writer: asyncio.StreamWriter) -> None:
     """Close one end, when what was written has gone."""
     writer.close()
-    with suppress(ConnectionError):
+    with suppress(OSError):
         await writer.wait_closed()
 
 
