@@ -12,6 +12,8 @@ class LabError(Exception):
     """Something that the lab refuses or cannot do, in one sentence."""
 
     code: ClassVar[str] = "lab_error"
+    retry_s: ClassVar[int] = 1
+    """Seconds after which it makes sense to ask again, for what will pass."""
 
 
 class BadInput(LabError):
@@ -104,6 +106,13 @@ class UpgradeRequired(BadInput):
     """A plain request where a WebSocket handshake is wanted."""
 
     code = "upgrade_required"
+
+
+class TooManyTries(LabError):
+    """An address that has guessed at the teacher's token too often."""
+
+    code = "too_many_tries"
+    retry_s = 60
 
 
 class TooManySends(LabError):

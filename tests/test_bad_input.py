@@ -349,25 +349,6 @@ async def test_a_plain_request_for_a_websocket_is_426(path, missing, refusing):
     assert answer.headers["upgrade"].lower() == "websocket"
 
 
-@pytest.mark.parametrize(
-    "path",
-    [
-        "../lab/settings.py",
-        "%2e%2e/run_lab.py",
-        "..%2f..%2fetc/passwd",
-        "/etc/passwd",
-        "%00",
-        "a/../../x",
-        ".",
-    ],
-)
-async def test_static_files_are_those_of_the_pages(path, refusing):
-    """No path leads out of the folder of the pages' files."""
-    answer = await fetch(refusing.port, "GET", f"/static/{path}")
-    assert answer.status in (400, 403, 404)
-    assert answer.json["error"].keys() == {"code", "message"}
-
-
 # Foreigners ---------------------------------------------------------------------------------------
 
 FOREIGN = [

@@ -13,6 +13,7 @@ from lab.server.packing import takes_gzip
 from tests.support.browsing import PHONE, chromium, visiting
 from tests.support.lab_here import LabHere
 from tests.support.lab_process import ROOT
+from tests.support.wire import HOST
 
 MOST_BYTES = 60_000
 PAGES = ["/", f"/room?mode={WORDS[0]}", "/compare", "/teacher", *(f"/technique/{word}" for word in WORDS)]
@@ -69,7 +70,11 @@ def test_the_first_load_is_small(school, browser, path):
 def teachers_cookie(school):
     """The cookie that the printed link is exchanged for."""
     lesson = school.lab.lesson
-    return {"name": lesson.cookie, "value": lesson.key.exchange(lesson.key.ticket()), "url": school.address}
+    return {
+        "name": lesson.cookie,
+        "value": lesson.key.exchange(lesson.key.ticket(), HOST),
+        "url": school.address,
+    }
 
 
 # What is sent -------------------------------------------------------------------------------------

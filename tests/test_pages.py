@@ -13,6 +13,7 @@ from lab.server.crew import Plan
 from lab.server.network import adapters, qr_code
 from lab.server.teacher import TeacherKey, cookie_name
 from tests.support.lab_process import ROOT
+from tests.support.wire import HOST
 
 PAGES = ROOT / "pages"
 TEMPLATES = sorted((PAGES / "templates").glob("*.html"))
@@ -240,13 +241,13 @@ def test_a_ticket_works_once():
     """The printed link and the browser's own each give the cookie once; the header token lasts."""
     key = TeacherKey()
     ticket = key.ticket()
-    cookie = key.exchange(key.token)
-    assert key.exchange(ticket) == cookie
-    assert key.exchange(key.token) is key.exchange(ticket) is key.exchange("") is None
+    cookie = key.exchange(key.token, HOST)
+    assert key.exchange(ticket, HOST) == cookie
+    assert key.exchange(key.token, HOST) is key.exchange(ticket, HOST) is key.exchange("", HOST) is None
     assert key.fits(cookie)
     assert not key.fits("")
-    assert key.fits_script(key.token)
-    assert not key.fits_script(ticket)
+    assert key.fits_script(key.token, HOST)
+    assert not key.fits_script(ticket, HOST)
 
 
 @pytest.mark.parametrize(

@@ -13,13 +13,15 @@ import trustme
 
 from lab.server.network import Network
 from lab.server.secure import on_the_wire
+from lab.server.serving import running
 from lab.settings import Settings
 from lab.tls import trusting
 from tests.support.framings import ServerSentEvents
+from tests.support.lab_here import temporary
 from tests.support.lab_process import ROOT, LabProcess
 from tests.support.listeners import each_technique, here, meters, number, publish
 from tests.support.relay import relay, unencrypted
-from tests.support.wire import DEADLINE_S, HOST, Wire, eventually
+from tests.support.wire import DEADLINE_S, HOST, Wire, eventually, fetch
 from tests.test_contract import (
     test_a_fragmented_send_is_one_send,
     test_a_gap_is_told_with_the_exact_number,
@@ -268,3 +270,12 @@ def test_the_end_of_a_connection_is_no_byte():
             peer.shutdown(socket.SHUT_WR)
             assert connection.recv(10) + connection.recv(10) == b"abc"
             assert on_the_wire(connection) == 7
+
+
+async def test_the_teachers_cookie_is_for_https_alone(shown):
+    """Behind TLS no browser shows the cookie to a plain server of the same name."""
+    tls = trusting(shown["certfile"])
+    async with running(Settings(**temporary(), **shown), temporary=True) as here, relay(here.port, tls) as at:
+        answer = await fetch(at.port, "GET", f"/teacher?token={here.key.token}")
+    assert "Secure" in answer.headers["set-cookie"].split("; ")
+    assert answer.headers["cross-origin-opener-policy"] == "same-origin"

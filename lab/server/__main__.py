@@ -12,6 +12,7 @@ import threading
 from contextlib import suppress
 
 from lab.errors import CannotStart
+from lab.server.logs import keep_log
 from lab.server.reports import versions
 from lab.server.serving import running, stop_on_signals
 from lab.settings import Settings
@@ -19,6 +20,7 @@ from lab.settings import Settings
 
 def main() -> int:
     """Serve until told to stop. Returns the exit code."""
+    keep_log()
     settings = Settings(**json.loads(sys.argv[1]))
     try:
         asyncio.run(serve(settings))

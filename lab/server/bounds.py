@@ -32,4 +32,4 @@ def most_connections() -> float:
     except ImportError:  # Windows sets no such limit
         return float("inf")
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    return float("inf") if soft == resource.RLIM_INFINITY else soft - SPARE_DESCRIPTORS
+    return float("inf") if soft == resource.RLIM_INFINITY else max(soft - SPARE_DESCRIPTORS, soft // 2)

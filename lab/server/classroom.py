@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import logging
 import os
 import signal
 import sys
@@ -14,6 +13,7 @@ import tornado
 
 from lab import __version__
 from lab.errors import CannotStart
+from lab.server.logs import keep_log
 from lab.server.network import adapters
 from lab.server.second_thoughts import SecondThoughts
 from lab.server.serving import PortBusy, Running, on_signal, running, stop_on_signals
@@ -28,8 +28,7 @@ LOOPBACK = "127.0.0.1"
 
 async def serve(options: argparse.Namespace, redis: str | None) -> int:
     """Open the classroom and keep it open until Ctrl-C or SIGTERM. Returns the exit code."""
-    logging.basicConfig(level=logging.ERROR, format="%(levelname)s %(message)s")
-    logging.getLogger("tornado").setLevel("DEBUG" if options.verbose else options.logging.upper())
+    keep_log("debug" if options.verbose else options.logging)
     stop = stop_on_signals()
     async with on_a_port(options, redis) as lab:
         on_signal(signal.SIGINT, SecondThoughts(lab.lab, stop.set))

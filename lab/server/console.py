@@ -17,7 +17,7 @@ class Teacher(Page):
     def get(self) -> None:
         """Exchange the link's token for a cookie, once; show the console to who has the cookie."""
         token = self.get_query_argument("token", "")
-        if token and (cookie := self.lesson.key.exchange(token)):
+        if token and (cookie := self.lesson.key.exchange(token, self.request.remote_ip or "")):
             secure = self.request.protocol == "https"
             self.set_cookie(self.lesson.cookie, cookie, httponly=True, samesite="Strict", secure=secure)
             return self.redirect("/" if self.get_query_argument("to", "") == "/" else "/teacher")

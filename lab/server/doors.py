@@ -6,7 +6,7 @@ with `Authorization: Bearer <the token of the link>`. Everyone else gets 403.
 
 from typing import Any
 
-from lab.errors import BadJson, Forbidden, NotJson
+from lab.errors import BadJson, Forbidden
 from lab.room.messages import compact
 from lab.server.assignment import WAYS
 from lab.server.crew import Plan
@@ -15,7 +15,7 @@ from lab.server.live import spread
 from lab.server.network import adapters
 from lab.server.wanted import one_of
 from lab.techniques.endpoint import Endpoint
-from lab.techniques.refusals import parse_json
+from lab.techniques.refusals import parse_json, require_json
 
 BEARER = "Bearer "
 
@@ -24,14 +24,13 @@ class ForTeacher(Endpoint):
     """Something that is for the teacher only."""
 
     def prepare(self) -> None:
-        """Let nobody else in. Raises `Forbidden`; `TooManySends` for who tries keys in a row."""
+        """Let nobody else in. Raises `Forbidden`; `TooManyTries` for who shows wrong tokens in a row."""
         super().prepare()
         key, given = self.lesson.key, self.request.headers.get("Authorization", "")
-        if key.fits(self.get_cookie(self.lesson.cookie, "")) or key.fits_script(given.removeprefix(BEARER)):
+        if key.fits(self.get_cookie(self.lesson.cookie, "")):
             return
-        if given:
-            self.lab.send_rate.take(f"teacher {self.request.remote_ip}", self.now())
-        raise Forbidden("This is for the teacher only.")
+        if not given or not key.fits_script(given.removeprefix(BEARER), self.request.remote_ip or ""):
+            raise Forbidden("This is for the teacher only.")
 
     @property
     def lesson(self) -> Lesson:
@@ -47,8 +46,7 @@ class Door(ForTeacher):
 
     async def post(self) -> None:
         """Do it, and say how things stand now."""
-        if not self.request.headers.get("Content-Type", "").lower().startswith("application/json"):
-            raise NotJson("This is asked for as application/json.")
+        require_json(self.request.headers)
         wanted = parse_json(self.request.body)
         if not isinstance(wanted, dict):
             raise BadJson("This is asked for by a JSON object.")

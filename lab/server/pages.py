@@ -60,7 +60,7 @@ class Page(Endpoint):
     def show(self, template: str, **values: Any) -> None:
         """Fill in a template and send it."""
         self.set_header("Content-Security-Policy", CSP)
-        self.set_header("Referrer-Policy", "same-origin")
+        self.set_header("Referrer-Policy", "same-origin")  # by http a JSONP send has nothing else to show
         self.set_header("Vary", "Accept-Language, Accept-Encoding, Cookie")
         page = self.environment.get_template(template).render(self._words() | values).encode()
         if takes_gzip(self.request.headers.get("Accept-Encoding", "")):

@@ -2,6 +2,12 @@
 
 import hmac
 import secrets
+import time
+
+from lab.errors import TooManyTries
+
+TRIES = 30
+"""Wrong tokens that one address may show before it has to wait."""
 
 
 def cookie_name(port: int) -> str:
@@ -9,11 +15,30 @@ def cookie_name(port: int) -> str:
     return f"pushlab-teacher-{port}"
 
 
+class Guesses:
+    """The wrong tokens of the last minute, by address, so that nobody goes through them all."""
+
+    def __init__(self) -> None:
+        self._wrong: dict[str, list[float]] = {}
+
+    def admit(self, address: str) -> None:
+        """Let this address show a token. Raises `TooManyTries`, also when it would be the right one."""
+        since = time.monotonic() - TooManyTries.retry_s
+        self._wrong = {who: when for who, when in self._wrong.items() if when[-1] > since}
+        if sum(moment > since for moment in self._wrong.get(address, [])) >= TRIES:
+            raise TooManyTries("Too many wrong tokens from this address; wait a minute.")
+
+    def note(self, address: str) -> None:
+        """It was wrong."""
+        self._wrong[address] = [*self._wrong.get(address, [])[1 - TRIES :], time.monotonic()]
+
+
 class TeacherKey:
     """Who holds the cookie is the teacher; who first opens a link with a ticket gets the cookie."""
 
     def __init__(self) -> None:
         self.token = secrets.token_urlsafe(32)
+        self.guesses = Guesses()
         self._tickets = [self.token]
         self._cookie = secrets.token_urlsafe(32)
 
@@ -22,18 +47,35 @@ class TeacherKey:
         self._tickets.append(secrets.token_urlsafe(32))
         return self._tickets[-1]
 
-    def exchange(self, token: str) -> str | None:
-        """The cookie for a link's token, the first time; None ever after, and for any other token."""
+    def exchange(self, token: str, address: str) -> str | None:
+        """The cookie for a link's token, the first time; None ever after, and for any other token.
+
+        Raises `TooManyTries` when this address has shown too many wrong ones.
+        """
+        self.guesses.admit(address)
         for ticket in self._tickets:
-            if hmac.compare_digest(token.encode(), ticket.encode()):
+            if same(token, ticket):
                 self._tickets.remove(ticket)
                 return self._cookie
+        self.guesses.note(address)
         return None
 
     def fits(self, cookie: str) -> bool:
-        """Whether this is the teacher's cookie, compared in constant time."""
-        return hmac.compare_digest(cookie.encode(), self._cookie.encode())
+        """Whether this is the teacher's cookie."""
+        return same(cookie, self._cookie)
 
-    def fits_script(self, token: str) -> bool:
-        """Whether a script holds the printed token, in a header: that lasts as long as the lab."""
-        return hmac.compare_digest(token.encode(), self.token.encode())
+    def fits_script(self, token: str, address: str) -> bool:
+        """Whether a script holds the printed token, in a header: that lasts as long as the lab.
+
+        Raises `TooManyTries` when this address has shown too many wrong ones.
+        """
+        self.guesses.admit(address)
+        right = same(token, self.token)
+        if not right:
+            self.guesses.note(address)
+        return right
+
+
+def same(shown: str, kept: str) -> bool:
+    """Whether two secrets are equal, in a time that does not tell how far they agree."""
+    return hmac.compare_digest(shown.encode(), kept.encode())

@@ -20,7 +20,7 @@ from lab.meters import TechniqueMeters
 from lab.room.messages import Batch, Cursor, Draft, compact
 from lab.room.room import Room
 from lab.techniques.lab import Lab
-from lab.techniques.refusals import error_json, parse_json, status_of
+from lab.techniques.refusals import error_json, guards, parse_json, require_json, status_of
 from lab.techniques.wire import MeteredStream
 
 LONGEST_NAME = 32
@@ -163,6 +163,8 @@ class Endpoint(RequestHandler):
         self._headers["Date"] = date(int(time.time()))
         self._headers["Cache-Control"] = "no-store, no-transform"
         self._headers["X-Content-Type-Options"] = "nosniff"
+        if not self.word:  # a technique's answers are no documents, and each of their bytes is measured
+            self._headers.update(guards(self.request.protocol))
 
     def compute_etag(self) -> str | None:
         """No hash of every answer: where a tag is wanted, the cursor is one."""
@@ -239,9 +241,7 @@ class Endpoint(RequestHandler):
 
     async def post(self) -> None:
         """Send a message: JSON in, its id out. For the techniques that have no way of their own to send."""
-        media_type = self.request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-        if media_type != "application/json":
-            raise errors.NotJson("A message is sent as application/json.")
+        require_json(self.request.headers)
         body = self.request.body
         answer = await self.publish(parse_json(body), len(body))
         self.set_status(200 if answer["duplicate"] else 201)
@@ -275,14 +275,16 @@ class Endpoint(RequestHandler):
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Every error has one shape, and a send says what became of the message."""
         self.set_header("Content-Type", Endpoint.content_type)
+        self._headers.update(guards(self.request.protocol))
+        error = kwargs.get("exc_info", (None, None))[1]
         if status_code == 405:
             self.set_header("Allow", ", ".join(self.SUPPORTED_METHODS))
         if status_code == 426:
             self.set_header("Upgrade", "websocket")
             self.set_header("Connection", "Upgrade")
         if status_code in (429, 503):
-            self.set_header("Retry-After", "1")
-        self.finish(compact(error_json(kwargs.get("exc_info", (None, None))[1], status_code, self.sending)))
+            self.set_header("Retry-After", str(getattr(error, "retry_s", 1)))
+        self.finish(compact(error_json(error, status_code, self.sending)))
 
     def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
         """Keep what a client did wrong, or its leaving, out of the log."""

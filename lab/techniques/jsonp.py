@@ -8,7 +8,7 @@
       |── <script src=?after=8> ───>|
 
 Costs what long polling costs, plus a script element per answer. It cannot POST: a message is sent in
-the query of another script. No standard; its guards are CVE-2014-4671 (the comment) and nosniff.
+the query of another script. No standard; its guards (comment, nosniff, file name) answer CVE-2014-4671.
 """
 
 import asyncio
@@ -47,6 +47,11 @@ class Jsonp(Endpoint):
 
     word = "jsonp"
     content_type = "application/javascript; charset=utf-8"
+
+    def set_default_headers(self) -> None:
+        """Opened by itself it is a text file to keep, whatever stands in it."""
+        super().set_default_headers()
+        self.set_header("Content-Disposition", 'attachment; filename="f.txt"')
 
     @property
     def callback(self) -> str:

@@ -1,6 +1,7 @@
 """Errors of the lab as answers: the one place where an error becomes a status and a JSON object."""
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from lab import errors
@@ -16,6 +17,7 @@ STATUS: dict[type[errors.LabError], int] = {
     errors.BadMessage: 422,
     errors.UpgradeRequired: 426,
     errors.TooManySends: 429,
+    errors.TooManyTries: 429,
     errors.Overloaded: 503,
     errors.HistoryUnavailable: 503,
     errors.CannotDraw: 503,
@@ -30,6 +32,20 @@ SENTENCES = {
     500: "The lab made a mistake; it is in its log.",
 }
 """For what Tornado refuses by itself."""
+
+
+def guards(protocol: str) -> dict[str, str]:
+    """Headers under which nothing in an answer runs, and nobody frames it, reaches into it or hears of it."""
+    policy = "default-src 'none'; frame-ancestors 'none'"
+    # Browsers obey the opener's policy by https only, and complain of it elsewhere.
+    opener = {"Cross-Origin-Opener-Policy": "same-origin"} if protocol == "https" else {}
+    return {"Content-Security-Policy": policy, "Referrer-Policy": "no-referrer"} | opener
+
+
+def require_json(headers: Mapping[str, str]) -> None:
+    """A foreign page cannot say that it sends JSON without asking first. Raises `NotJson`."""
+    if headers.get("Content-Type", "").partition(";")[0].strip().lower() != "application/json":
+        raise errors.NotJson("This is sent as application/json.")
 
 
 def parse_json(data: str | bytes) -> object:

@@ -11,12 +11,17 @@
 Costs one request for ever, then a few bytes of framing per message. The HTML standard, section 9.2.
 """
 
-from lab.room.messages import Batch, Cursor, Event
+import random
+from typing import Any
+
+from lab.room.messages import Batch, Cursor, Event, bye
 from lab.techniques.endpoint import Endpoint
 from lab.techniques.streaming import stream
 
 PREAMBLE = b"retry: 2000\n\n"
 """Milliseconds after which EventSource comes back."""
+BACK_AFTER_MS = (1000, 5000)
+"""When somebody comes back whom the lab could not take, spread so that not all come at once."""
 HEARTBEAT = b":\n\n"
 """A comment: EventSource ignores it, a proxy sees that the line is alive."""
 
@@ -44,6 +49,15 @@ class ServerSentEvents(Endpoint):
         """The cursor that the reader holds; after a break EventSource says it in a header, which wins."""
         last = self.request.headers.get("Last-Event-ID")
         return Cursor.parse(last) if last else super().after
+
+    def write_error(self, status_code: int, **kwargs: Any) -> None:
+        """What will pass is said inside a stream: EventSource gives up for ever on anything but 200."""
+        if status_code != 503 or "text/event-stream" not in self.request.headers.get("Accept", ""):
+            return super().write_error(status_code, **kwargs)
+        self.set_status(200)
+        retry_ms = random.randint(*BACK_AFTER_MS)
+        leave = frame(Batch((bye(retry_ms),), self.room.top))
+        self.finish(b"retry: %d\n%b" % (retry_ms, leave))
 
     async def get(self) -> None:
         """Begin the answer at once, then go on for ever."""

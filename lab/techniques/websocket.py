@@ -14,7 +14,7 @@ from typing import Any
 
 from tornado.websocket import WebSocketHandler
 
-from lab.errors import BadJson, LabError
+from lab.errors import BadJson, LabError, TooManySends
 from lab.room.messages import Batch, compact, mid_of
 from lab.techniques.endpoint import Endpoint, Taken
 from lab.techniques.frames import DEFLATED, deflate, text_frame
@@ -24,6 +24,8 @@ from lab.techniques.streaming import Channel, Outlet
 
 HEARTBEAT = b"\x89\x00"
 """An empty ping frame; the client's library answers with a pong."""
+TOO_FAST, MOST_REFUSALS = 4029, 50
+"""Close code of the lab's own, for who has been refused so often for sending too fast."""
 TRY_AGAIN = 1012
 """Close code "service restart": come back (IANA WebSocket close code registry)."""
 
@@ -43,6 +45,7 @@ class WebSocket(Endpoint, WebSocketHandler):
 
     word = "websocket"
     outlet: Outlet | None = None
+    refusals = 0
 
     def is_send(self) -> bool:
         """`receive=0` asks for a socket that only sends."""
@@ -74,6 +77,8 @@ class WebSocket(Endpoint, WebSocketHandler):
         size = self.bytes.frame_in()
         self.bytes.reassign(size, 0, self.meters.send)
         self.meters.send.frames_in += 1
+        if self.refusals > MOST_REFUSALS:
+            return self.close(TOO_FAST, TooManySends.code)
         data = text_frame(compact(await self.answer_to(message, size)))
         if self.outlet and self.outlet.tell(data):  # else it is queued, and stays with the receiving side
             self.meters.send.frames_out += 1
@@ -88,6 +93,7 @@ class WebSocket(Endpoint, WebSocketHandler):
             fields, payload = parse_json(message), len(message.encode())
             stored = await self.publish(fields, payload)
         except LabError as error:
+            self.refusals += isinstance(error, TooManySends)
             return {"type": "error", "mid": mid_of(fields)} | error_json(error, 400, sending=True)
         if self.deflated:
             self.meters.send.saved_bytes += payload + (6 if payload < 126 else 8) - size

@@ -1,0 +1,534 @@
+"""The doors of the lab: what a student who tries everything gets to see, and that nothing moves."""
+
+import asyncio
+import http.client
+import json
+import logging
+import re
+import sys
+import zlib
+from collections import Counter
+from contextlib import suppress
+from itertools import product
+
+import pytest
+
+from lab.server import teacher
+from lab.server.doors import ForTeacher
+from lab.server.logs import OneLine
+from lab.server.reports import HistoryReport
+from tests.support.framings import CLOSE, TEXT, ServerSentEvents, client_frame, read_frame
+from tests.support.lab_here import LabHere
+from tests.support.lab_process import LabProcess
+from tests.support.listeners import client, draft, each_technique, handshake, history
+from tests.support.wire import HOST, Closed, Wire, eventually, fetch
+from tests.test_cli import Serving
+
+READING = {"GET", "HEAD"}
+JSON = {"Content-Type": "application/json"}
+STAND_INS = {r"\.": ".", r"(\w+)": "sse", "(.*)": "room.js"}
+"""What stands for a pattern in a route, so that the route can be asked for."""
+
+
+@pytest.fixture(scope="module")
+def school():
+    """A lab in this process."""
+    with LabHere() as school:
+        yield school
+
+
+def routes(school):
+    """Every path that the application knows, and who answers it."""
+    for rule in school.lab.server.request_callback.wildcard_router.rules:
+        path = rule.matcher.regex.pattern.rstrip("$")
+        for pattern, stand_in in STAND_INS.items():
+            path = path.replace(pattern, stand_in)
+        yield path, rule.target
+
+
+def teachers(school):
+    """The paths that are for the teacher, each with a method that it answers to."""
+    for path, handler in routes(school):
+        if issubclass(handler, ForTeacher) or path == "/teacher":
+            yield handler.SUPPORTED_METHODS[0], path
+
+
+def state(school):
+    """Everything that a teacher can change."""
+    lesson = school.lab.lesson
+    parts = (lesson.bet, lesson.crew, lesson.network)
+    return [part.as_json() for part in parts], lesson.assignment.way, lesson.lab.meters.since
+
+
+# The teacher's ------------------------------------------------------------------------------------
+
+
+def test_whatever_changes_something_is_a_send_or_the_teachers(school):
+    """Whoever adds a path that takes more than questions makes it the teacher's, or a technique's."""
+    for path, handler in routes(school):
+        changes = not READING.issuperset(handler.SUPPORTED_METHODS)
+        assert not changes or handler.word or issubclass(handler, ForTeacher), path
+    assert len(list(teachers(school))) >= 9
+
+
+STUDENTS = {
+    "nobody": {},
+    "a guess": {"Authorization": "Bearer guess"},
+    "no bearer": {"Authorization": "Basic dGVhY2hlcjo="},
+    "nothing in it": {"Authorization": "Bearer "},
+    "another lab's cookie": {"Cookie": "pushlab-teacher-1=x; pushlab-teacher=x"},
+}
+
+
+@pytest.mark.parametrize("who", STUDENTS)
+async def test_a_student_opens_no_door_of_the_teacher(who, school):
+    """Without the key every door says the same 403, whatever one holds instead, and nothing has changed."""
+    before = state(school)
+    school.lab.key.guesses = teacher.Guesses()
+    for method, path in teachers(school):
+        for target in (path, f"{path}?token={'x' * 43}", f"{path}?teacher=1"):
+            answer = await fetch(school.lab.port, method, target, JSON | STUDENTS[who], b"{}")
+            assert answer.status == 403, (path, answer)
+            assert answer.json["error"]["code"] == "forbidden"
+        school.lab.key.guesses = teacher.Guesses()
+    assert state(school) == before
+
+
+async def test_the_teachers_token_opens_every_door(school):
+    """The same requests with the token are not refused: so it is the token that they lack."""
+    key = {"Authorization": f"Bearer {school.lab.key.token}"}
+    for method, path in teachers(school):
+        if path != "/teacher":  # a page, for the cookie alone
+            answer = await fetch(school.lab.port, method, path, JSON | key, b"{")
+            assert answer.status in (200, 400), (path, answer)
+
+
+async def test_every_door_of_the_teacher_wants_json(school):
+    """A form of another site cannot say that it sends JSON, so nothing else is taken."""
+    key = {"Authorization": f"Bearer {school.lab.key.token}"}
+    for method, path in teachers(school):
+        for kind in ("text/plain", "application/x-www-form-urlencoded", "application/jsonp"):
+            if method == "POST":
+                answer = await fetch(school.lab.port, method, path, key | {"Content-Type": kind}, b"{}")
+                assert (answer.status, answer.json["error"]["code"]) == (415, "unsupported_media_type")
+
+
+async def test_a_student_changes_nothing_by_the_socket_of_the_pages(school):
+    """What the doors do is not done on `/live`, by whatever name one asks for it."""
+    before, doors = state(school), [path.rpartition("/")[2] for _, path in teachers(school)]
+    wire = await Wire.open(school.lab.port)
+    await wire.request("GET", "/live?light=1", handshake())
+    assert (await wire.read_head()).status == 101
+    for name in (*doors, "clear", "kick", "start", "stop", "open", "count", "close", "slow-down", "export"):
+        said = {"type": name, "do": "start", "to": "sse", "address": HOST}
+        await wire.send(client_frame(TEXT, json.dumps(said).encode()))
+        while (told := json.loads((await read_frame(wire)).payload))["type"] == "news":
+            pass
+        assert (told["type"], told["error"]["code"]) == ("error", "forbidden")
+    assert state(school) == before
+
+
+def knock(school, source, token, **headers):
+    """Show a token from one of this machine's addresses; returns the answer's status and Retry-After."""
+    line = http.client.HTTPConnection(HOST, school.lab.port, source_address=(source, 0), timeout=10)
+    headers |= JSON | {"Authorization": f"Bearer {token}"}
+    line.request("POST", "/teacher/assign", b'{"to":"choice"}', headers)
+    answer = line.getresponse()
+    line.close()
+    return answer.status, answer.headers["Retry-After"]
+
+
+def test_who_guesses_tokens_has_to_wait():
+    """After 30 wrong tokens an address waits, also with the right one; elsewhere the right one still opens.
+
+    Neither another way of showing them nor an address that one only claims to have helps.
+    """
+    with LabHere() as school:
+        right = school.lab.key.token
+        tries = [knock(school, "127.0.0.2", "guess", **{"X-Forwarded-For": f"10.0.0.{n}"}) for n in range(20)]
+        tries += [ask(school, "127.0.0.2", f"/teacher?token=guess{n}") for n in range(10)]
+        assert {status for status, _ in tries} == {403}
+        for late in (knock(school, "127.0.0.2", "guess"), knock(school, "127.0.0.2", right)):
+            assert (late[0], int(late[1])) == (429, 60)
+        assert ask(school, "127.0.0.2", f"/teacher?token={right}")[0] == 429
+        assert knock(school, "127.0.0.3", right)[0] == 200
+        assert ask(school, "127.0.0.3", f"/teacher?token={right}")[0] == 302
+
+
+def ask(school, source, path):
+    """Ask for a page from one of this machine's addresses; returns the answer's status and where it leads."""
+    line = http.client.HTTPConnection(HOST, school.lab.port, source_address=(source, 0), timeout=10)
+    line.request("GET", path)
+    answer = line.getresponse()
+    line.close()
+    return answer.status, answer.headers["Location"]
+
+
+def test_wrong_tokens_are_forgotten_in_a_minute(monkeypatch):
+    """Who has waited may try again, and nothing is kept of whom one has not heard of for a minute."""
+    now = 1000.0
+    monkeypatch.setattr(teacher.time, "monotonic", lambda: now)
+    guesses = teacher.Guesses()
+    for _ in range(teacher.TRIES):
+        guesses.admit("a")
+        guesses.note("a")
+    with pytest.raises(teacher.TooManyTries):
+        guesses.admit("a")
+    guesses.admit("b")
+    now += 61
+    guesses.admit("a")
+    assert guesses._wrong == {}
+
+
+def test_the_link_works_once_and_its_cookie_is_the_browsers_alone():
+    """The first who opens the link is the teacher; no script reads the cookie, no other site sends it."""
+    with LabHere() as school:
+        first = asyncio.run(fetch(school.lab.port, "GET", f"/teacher?token={school.lab.key.token}"))
+        again = asyncio.run(fetch(school.lab.port, "GET", f"/teacher?token={school.lab.key.token}"))
+    assert (first.status, first.headers["location"], again.status) == (302, "/teacher", 403)
+    assert {"HttpOnly", "SameSite=Strict"} <= set(first.headers["set-cookie"].split("; "))
+
+
+def test_secrets_are_compared_in_constant_time(monkeypatch):
+    """Every comparison with a secret is the one that takes no hint from where they differ."""
+    compared = []
+    monkeypatch.setattr(teacher.hmac, "compare_digest", lambda *pair: bool(compared.append(pair)))
+    key = teacher.TeacherKey()
+    assert not any((key.exchange("x", HOST), key.fits("x"), key.fits_script("x", HOST)))
+    assert len(compared) == 3
+
+
+# What leaves the lab ------------------------------------------------------------------------------
+
+
+async def test_the_token_stands_in_no_answer_and_no_log():
+    """Neither an error, a page, an export nor the fullest log tells the token."""
+    with Serving("-v", "--port", "0") as serving:
+        said = serving.read_until("Ctrl-C")
+        port, token = int(re.search(r":(\d+)/\n", said)[1]), re.search(r"token=([\w-]+)", said)[1]
+        key = {"Authorization": f"Bearer {token}"}
+        answers = [
+            *[await fetch(port, "GET", f"/{where}?token={token}") for where in ("teacher", "teacher", "x")],
+            *[await fetch(port, "GET", f"/teacher/meters.{kind}", key) for kind in ("json", "csv")],
+            *[await fetch(port, "GET", path, key) for path in ("/", "/room?mode=sse", "/meters", "/metrics")],
+            await fetch(port, "POST", f"/teacher/assign?token={token}", key | JSON, b'{"to":"nobody"}'),
+        ]
+        assert [answer.status for answer in answers[:5]] == [302, 403, 404, 200, 200]
+        for answer in answers:
+            assert token not in answer.body.decode() + str(answer.headers)
+        serving.process.terminate()
+        log = serving.process.communicate(timeout=20)[0]
+    assert "403 GET /teacher" in log
+    assert token not in log
+
+
+async def test_no_log_line_can_be_forged():
+    """Whatever a stranger sends, each line of the log is the lab's own, and steers no terminal."""
+    evil = "\x1b[31mERROR\x9b2J\u202e forged\x7f"
+    with Serving("-v", "--port", "0") as serving:
+        port = int(re.search(r":(\d+)/\n", serving.read_until("Ctrl-C"))[1])
+        for head in (
+            f"GET /{evil} HTTP/1.1\r\nHost: {HOST}\r\n\r\n",
+            f"GET /a%0d%0aERROR%1b[31m HTTP/1.1\r\nHost: {HOST}\r\nX: {evil}\r\n\r\n",
+            f"{evil} / HTTP/1.1\r\n\r\n",
+            f"GET / HTTP/1.1\r\nHost: {HOST}\r\n{evil}: x\r\n\r\n",
+            "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: \x1b[31m\r\n\r\n",
+            "GET / HTTP/1.1\r\n" + "X: \x1b[31m" + "x" * 70_000 + "\r\n\r\n",
+        ):
+            wire = await Wire.open(port)
+            with suppress(ConnectionError):  # what is far too long is not read to its end
+                await wire.send(head.encode())
+                await wire.close()
+        await client("sse", port).send("hello\r\nERROR forged", evil[:20])
+        serving.process.terminate()
+        log = serving.process.communicate(timeout=20)[0]
+    lines = [line for line in log.splitlines() if line.strip()]
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", log)
+    assert len(lines) > 3
+    own = r"(DEBUG|INFO|WARNING|ERROR) |  The lab is closed|  Ctrl"
+    assert all(re.match(own, line) for line in lines), log
+
+
+def test_what_a_stranger_says_is_written_on_one_line():
+    """Also where a library repeats a stranger's words, they end no line, steer nothing and tell no token."""
+    record = logging.LogRecord(
+        "x", logging.ERROR, "", 0, "%s", ("a\r\nERROR \x1b[31m\u2028b?token=abc-_1&c",), None
+    )
+    assert OneLine("%(levelname)s %(message)s").format(record) == (
+        "ERROR a\\x0d\\x0aERROR \\x1b[31m\\x2028b?token=…&c"
+    )
+    try:
+        raise ValueError("a\x1bb\r Bearer abc")
+    except ValueError:
+        record.exc_info, record.args = sys.exc_info(), ("x",)
+    assert OneLine().format(record).endswith("ValueError: a\\x1bb\\x0d Bearer …")
+
+
+HEADERS = {
+    "content-security-policy": "default-src",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "",
+    "cache-control": "",
+}
+
+
+async def test_every_answer_that_is_no_delivery_is_guarded(school, monkeypatch):
+    """Pages, files, reports, errors: a policy without inline code, no guessed types, and nobody's version."""
+
+    def broken(self):
+        raise RuntimeError("a secret of the lab")
+
+    monkeypatch.setattr(HistoryReport, "get", broken)
+    for method, path, status in (
+        *[("GET", path, 200) for path in ("/", "/room?mode=sse", "/compare", "/meters", "/palette.css")],
+        ("GET", "/static/room.js", 200),
+        ("GET", "/nowhere", 404),
+        ("DELETE", "/sse", 405),
+        ("GET", "/sse?after=x", 400),
+        ("GET", "/teacher", 403),
+        ("GET", "/history", 500),
+    ):
+        answer = await fetch(school.lab.port, method, path)
+        assert answer.status == status, path
+        for name, value in HEADERS.items():
+            assert answer.headers[name].startswith(value), (path, name)
+        assert "unsafe" not in answer.headers["content-security-policy"]
+        assert "frame-ancestors" in answer.headers["content-security-policy"]
+        assert answer.headers["referrer-policy"] in ("no-referrer", "same-origin")
+        assert "server" not in answer.headers
+        assert "secret" not in answer.body.decode() and "Traceback" not in answer.body.decode()
+        if not path.startswith("/static"):
+            assert "no-store" in answer.headers["cache-control"]
+
+
+@each_technique
+async def test_a_delivery_is_not_kept_and_not_guessed(word, lab):
+    """The techniques' own answers carry what guards them, and no more: each of their bytes is measured."""
+    wire = await Wire.open(lab.port)
+    headers = handshake() if word == "websocket" else {}
+    await wire.request("GET", f"/{word}?after=latest&hold=0&callback=f", headers)
+    head = (await wire.read_head()).headers
+    assert head["x-content-type-options"] == "nosniff"
+    assert "no-store" in head["cache-control"]
+    assert "server" not in head
+    assert word != "jsonp" or head["content-disposition"] == 'attachment; filename="f.txt"'
+
+
+UPWARD = ["..", "%2e%2e", ".%2e", "%2e.", "..%00", "..;", "....", "%c0%ae%c0%ae", "..%c0%af", "%252e%252e"]
+DELIMITERS = ["/", "%2f", "\\", "%5c", "//"]
+TRAVERSALS = [f"{up}{between}" * 6 + "etc/passwd" for up, between in product(UPWARD, DELIMITERS)]
+
+
+@pytest.mark.parametrize("base", ["/static/", "/static//", "/"])
+async def test_no_path_leads_out_of_the_folder(base, lab):
+    """Fifty ways to write "the folder above" are answered by an error in the lab's own words."""
+    assert len(TRAVERSALS) == 50
+    for path in TRAVERSALS:
+        answer = await fetch(lab.port, "GET", base + path)
+        assert answer.status in (400, 403, 404), path
+        assert answer.json["error"].keys() == {"code", "message"}
+        assert b"root:" not in answer.body
+
+
+ELSEWHERE = ["//evil.example", "https://evil.example", "/\\evil.example", "%2f%2fevil.example", "/%09/evil"]
+
+
+@pytest.mark.parametrize("elsewhere", ELSEWHERE)
+async def test_nothing_leads_to_another_site(elsewhere, school):
+    """Neither a path nor a parameter makes the lab send anybody away, not even with the teacher's link."""
+    token = school.lab.key.ticket()
+    for path in (
+        f"/teacher?to={elsewhere}&token={token}",
+        *(f"/?{name}={elsewhere}" for name in ("next", "to", "url", "lang")),
+        f"/{elsewhere}",
+        f"/static/{elsewhere}",
+    ):
+        answer = await fetch(school.lab.port, "GET", path)
+        assert answer.headers.get("location", "/teacher") == "/teacher", path
+        assert answer.status in (200, 302, 400, 403, 404)
+
+
+async def test_no_path_answers_to_a_foreign_name(school):
+    """By a name that somebody else's DNS points here no path tells or does anything."""
+    for path, handler in routes(school):
+        for headers in ({}, handshake(), {"Authorization": f"Bearer {school.lab.key.token}"}):
+            method = handler.SUPPORTED_METHODS[0]
+            answer = await fetch(school.lab.port, method, path, {"Host": "evil.example"} | headers)
+            assert (answer.status, answer.json["error"]["code"]) == (421, "unknown_host"), path
+
+
+SMUGGLED = {
+    "two lengths": "Content-Length: 4\r\nContent-Length: 5",
+    "a length and chunks": "Content-Length: 4\r\nTransfer-Encoding: chunked",
+    "odd chunks": "Transfer-Encoding: xchunked",
+    "a signed length": "Content-Length: +4",
+    "a list of lengths": "Content-Length: 4, 5",
+    "a space before the colon": "Content-Length : 4",
+    "a folded line": "X: a\r\n Content-Length: 4",
+    "two hosts": f"Host: {HOST}",
+}
+
+
+@pytest.mark.parametrize("head", SMUGGLED.values(), ids=SMUGGLED)
+async def test_no_second_request_is_smuggled_in(head, lab):
+    """A request whose end two readers could see in two places is refused, and what follows is not read."""
+    wire = await Wire.open(lab.port)
+    inner = f"GET /healthz HTTP/1.1\r\nHost: {HOST}\r\n\r\n"
+    await wire.send(f"POST /sse HTTP/1.1\r\nHost: {HOST}\r\n{head}\r\n\r\n0\r\n\r\n{inner}".encode())
+    said = await wire.take_rest()
+    assert said.startswith(b"HTTP/1.1 400")
+    assert said.count(b"HTTP/1.1") == 1
+
+
+# Sends --------------------------------------------------------------------------------------------
+
+
+@each_technique
+async def test_a_mid_tells_nothing_of_its_message(word, lab):
+    """Who repeats somebody else's mid learns the id and nothing of what was said, and changes nothing."""
+    first = await client("shortpoll", lab.port).send("a secret", "ann")
+    mid = next(m["mid"] for m in (await history(lab.port))["messages"] if m["id"] == first.id)
+    answer = (await client(word, lab.port).send("nosy", "eve", mid=mid)).answer
+    assert {name: value for name, value in answer.items() if name not in ("type", "mid")} == {
+        "id": first.id,
+        "duplicate": True,
+    }
+    assert "nosy" not in str(await history(lab.port))
+
+
+@pytest.fixture(scope="module")
+def strict():
+    """The port of a lab with the usual limits."""
+    process = LabProcess(limits={})
+    yield process.port
+    process.stop()
+
+
+async def test_a_flood_over_http_is_refused(strict):
+    """Of hundreds of sends at once the burst is taken, and the rest refused with a time to come back."""
+    wire, body = await Wire.open(strict), json.dumps(draft()).encode()
+    for _ in range(300):
+        await wire.request("POST", "/sse", JSON, json.dumps(draft("flood", "flooder")).encode())
+    answers = [await wire.read_answer() for _ in range(300)]
+    taken = sum(answer.status == 201 for answer in answers)
+    assert 10 <= taken < 100
+    assert {answer.status for answer in answers} == {201, 429}
+    assert all(int(a.headers["retry-after"]) >= 1 for a in answers if a.status == 429)
+    assert (await fetch(strict, "POST", "/sse", JSON, body)).status == 201
+
+
+async def test_a_flood_over_a_socket_ends_it(strict):
+    """Who goes on after many refusals is told so and closed with 4029; the others' sockets live on."""
+    calm = await client("websocket", strict).connect("latest")
+    guest = await client("websocket", strict).connect("latest")
+    flood = [client_frame(TEXT, json.dumps(draft("flood", "eve")).encode()) for _ in range(1000)]
+    await guest.wire.send(b"".join(flood))
+    frames = [await read_frame(guest.wire)]
+    while frames[-1].opcode != CLOSE:
+        frames.append(await read_frame(guest.wire))
+    refused = [frame for frame in frames if b'"rate_limited"' in frame.payload]
+    assert frames[-1].close_code == 4029
+    assert 50 <= len(refused) <= 100
+    assert (await calm.send("still here", "ann")).answer["type"] == "ack"
+
+
+async def test_a_compression_bomb_is_closed_and_costs_nothing(start_lab):
+    """A small frame that unpacks to 60 MB closes its socket with 1009, and the memory stays as it was."""
+    process = start_lab(compress=True)
+    squeeze = zlib.compressobj(wbits=-15)
+    bomb = (squeeze.compress(b"0" * 16) + squeeze.compress(bytes(60_000_000)) + squeeze.flush())[:-4]
+    before = (await fetch(process.port, "GET", "/healthz")).json["process"]["rss_bytes"]
+    for _ in range(5):
+        wire = await Wire.open(process.port)
+        offer = {"Sec-WebSocket-Extensions": "permessage-deflate"}
+        await wire.request("GET", "/websocket?after=latest", handshake() | offer)
+        assert "permessage-deflate" in (await wire.read_head()).headers["sec-websocket-extensions"]
+        await wire.send(client_frame(TEXT, bomb[:16_000], 0xC0))
+        frame = await read_frame(wire)
+        assert (frame.opcode, frame.close_code) == (CLOSE, 1009)
+    after = (await fetch(process.port, "GET", "/healthz")).json["process"]["rss_bytes"]
+    assert after - before < 20_000_000
+
+
+async def test_what_a_client_claims_of_its_address_is_not_believed(strict):
+    """With a new X-Forwarded-For for each send one is still one client."""
+    wire, answers = await Wire.open(strict), []
+    for n in range(30):
+        headers = JSON | {"X-Forwarded-For": f"10.0.0.{n}", "X-Real-IP": f"10.0.1.{n}"}
+        body = json.dumps(draft("many", "claimant")).encode()
+        answers.append(await wire.ask("POST", "/longpoll", headers, body))
+    assert 429 in {answer.status for answer in answers}
+
+
+# A full house ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small():
+    """A lab that takes three connections."""
+    process = LabProcess(limits={"connections": 3})
+    yield process.port
+    process.stop()
+
+
+async def test_an_eventsource_that_finds_no_place_comes_back(small):
+    """EventSource is refused inside a stream, with a time to return: any other status ends it for ever."""
+    guests = [await Wire.open(small) for _ in range(3)]
+    for guest in guests:
+        assert (await guest.ask("GET", "/healthz")).status == 200
+    answer = await fetch(small, "GET", "/sse", {"Accept": "text/event-stream"})
+    assert (answer.status, answer.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+    stream = ServerSentEvents()
+    [(kind, data, _)] = stream.feed(answer.body)
+    assert (kind, json.loads(data)) == ("bye", {"type": "bye", "retry_ms": stream.retry})
+    assert 1000 <= stream.retry <= 5000
+    assert (await fetch(small, "GET", "/sse")).status == 503
+
+
+DESCRIPTORS = 160
+
+
+@pytest.fixture
+def cramped():
+    """A lab that the system allows few files."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS, hard))
+    try:
+        process = LabProcess()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    yield process
+    process.stop()
+
+
+async def test_a_crowd_does_not_use_up_the_descriptors(cramped):
+    """Of more guests than there may be files some are let in, some told, and the rest find the door shut.
+
+    Who was there before goes on, the log keeps quiet, and when the crowd has gone there is place again.
+    """
+    listener = await client("websocket", cramped.port).connect("latest")
+    crowd = [await Wire.open(cramped.port) for _ in range(3 * DESCRIPTORS)]
+    met = Counter([await status_of(wire) for wire in crowd])
+    assert met[200] == DESCRIPTORS // 2 - 1
+    assert met[503] >= 1
+    assert met[None] >= DESCRIPTORS
+    receipt = await listener.send("still here")
+    await listener.hear_of(receipt.id)
+    for wire in crowd:
+        wire.abort()
+    await eventually(lambda: has_place(cramped.port), "there is place again")
+    assert len(cramped.stderr().splitlines()) <= 1
+
+
+async def status_of(wire):
+    """How a guest is met; None at a shut door."""
+    try:
+        return (await wire.ask("GET", "/readyz")).status
+    except (Closed, ConnectionError):
+        return None
+
+
+async def has_place(port):
+    """Whether a newcomer is let in."""
+    return await status_of(await Wire.open(port)) == 200
