@@ -77,7 +77,7 @@ class MeteredStream(IOStream):
         self._head_from = 0
         self._head_wanted = True
         self._frame_mark = 0
-        self._served: set[Meter] = set()
+        self._served: tuple[Meter, ...] = ()
 
     # Counting ---------------------------------------------------------------------------------
 
@@ -214,7 +214,7 @@ class MeteredStream(IOStream):
 
     def forget(self) -> None:
         """The meters count from nothing again: so does this connection, but for what is not yet credited."""
-        self._served.clear()
+        self._served = ()
         if self.owner:
             self._serves(self.owner)
         self.total.bytes_in += self.bytes_in - self._credited_in
@@ -223,7 +223,7 @@ class MeteredStream(IOStream):
 
     def _serves(self, meter: Meter) -> None:
         if meter not in self._served:
-            self._served.add(meter)
+            self._served += (meter,)
             meter.connections += 1
 
     def close_fd(self) -> None:

@@ -7,7 +7,7 @@ answers here and nowhere else.
 import asyncio
 import time
 from collections.abc import Awaitable
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import Any, ClassVar, cast
 
 from tornado.concurrent import future_add_done_callback
@@ -37,11 +37,13 @@ class Endpoint(RequestHandler):
     word: ClassVar[str] = ""
     content_type: ClassVar[str] = "application/json"
     SUPPORTED_METHODS: tuple[str, ...] = ("GET",)
+    __slots__ = ("_here", "bytes", "client", "empty", "held", "lab", "meter", "meters", "sending", "shown")
 
     # Whose bytes, and who is here -------------------------------------------------------------
 
     def initialize(self, lab: Lab) -> None:
         """Say whose bytes these are, before anything can be refused."""
+        self.ui.clear()  # for templates of Tornado only, and a circle of references
         self.lab = lab
         self.bytes = cast(MeteredStream, self.request.connection.stream)  # type: ignore[union-attr]
         self.sending = self.is_send()
@@ -128,7 +130,7 @@ class Endpoint(RequestHandler):
         """A value of the query; empty when it is not there, which most are not."""
         return self.get_query_argument(name, "") if name in self.request.query_arguments else ""
 
-    @cached_property
+    @property
     def after(self) -> Cursor | None:
         """The cursor that the reader holds; None for one who has just come. Raises `BadCursor`."""
         text = self.query("after")
@@ -166,6 +168,11 @@ class Endpoint(RequestHandler):
         if not self.word:  # a technique's answers are no documents, and each of their bytes is measured
             self._headers.update(guards(self.request.protocol))
 
+    def forget_heads(self) -> None:
+        """The connection stays open, perhaps for hours, but what its heads said will not be asked again."""
+        self.request.headers.clear()
+        self._headers.clear()
+
     def compute_etag(self) -> str | None:
         """No hash of every answer: where a tag is wanted, the cursor is one."""
         return None
@@ -191,7 +198,6 @@ class Endpoint(RequestHandler):
         lines = "".join(f"{name}: {value}\r\n" for name, value in self._headers.get_all())
         head = f"HTTP/1.1 200 OK\r\n{lines}\r\n".encode("latin-1")
         self._finished = self._headers_written = True
-        self.ui.clear()  # it refers back to this handler, which would wait for the garbage collector
         at_once = self.bytes.send_answer(head, body)
         self.application.log_request(self)
         self.on_finish()
@@ -205,8 +211,8 @@ class Endpoint(RequestHandler):
         self._taken(batch)
 
     def _taken(self, batch: Batch) -> None:
-        if not self.bytes.cut:
-            self.count(batch, {self: self.now()}, timed=self.after is not None)
+        if batch.events and not self.bytes.cut:
+            self.count(batch, {self: self.now()}, timed=bool(self.query("after")))
 
     def finish(self, chunk: Any = None) -> "asyncio.Future[None]":
         """Complete the answer; hang up behind it when the lab is leaving, or was full already."""
