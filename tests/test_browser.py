@@ -12,7 +12,7 @@ import pytest
 from playwright.sync_api import expect
 
 from lab.catalogue import TECHNIQUES, WORDS
-from tests.support.browsing import NAME, PATIENCE_MS, chromium, meters, post
+from tests.support.browsing import NAME, PATIENCE_MS, meters, post
 from tests.support.lab_here import LabHere, temporary
 
 pytestmark = pytest.mark.needs("chromium")
@@ -81,13 +81,6 @@ class Guest:
     def ids(self):
         """The cursors of the messages in the list, from top to bottom."""
         return self.lines().evaluate_all("lines => lines.map(line => line.dataset.id)")
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """One browser for all; every guest is in a profile of their own."""
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from lab.server.network import adapters
 from tests.support.browsing import (
     PHONE,
     PROJECTOR,
-    chromium,
     meters,
     picture,
     post,
@@ -32,13 +31,6 @@ PAGES = {"join": "/", "room": f"/room?mode={WORDS[1]}", "teacher": "/teacher"}
 LANGUAGES = ("en", "zh-CN")
 each_page = pytest.mark.parametrize("name", PAGES)
 each_language = pytest.mark.parametrize("language", LANGUAGES)
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """One browser for all."""
-    with chromium() as browser:
-        yield browser
 
 
 @pytest.fixture

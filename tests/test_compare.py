@@ -13,11 +13,9 @@ from tests.support.browsing import (
     PHONE,
     PROJECTOR,
     barriers,
-    chromium,
     meters,
     picture,
     post,
-    visiting,
 )
 from tests.support.lab_process import LabProcess
 
@@ -36,13 +34,6 @@ EXACT = {
 
 
 @pytest.fixture(scope="module")
-def browser():
-    """One browser for all."""
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture(scope="module")
 def address():
     """The lab that the tests of this file share."""
     process = LabProcess()
@@ -54,13 +45,6 @@ def address():
 def quiet_address(start_lab):
     """A lab in which nothing has happened yet."""
     return f"http://127.0.0.1:{start_lab().port}"
-
-
-@pytest.fixture
-def visit(browser):
-    """Let somebody in; at the end of the test nobody's browser has complained of anything."""
-    with visiting(browser) as visit:
-        yield visit
 
 
 @pytest.fixture

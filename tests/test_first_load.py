@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from lab.catalogue import WORDS
 from lab.server.packing import takes_gzip
-from tests.support.browsing import PHONE, chromium, visiting
+from tests.support.browsing import PHONE
 from tests.support.lab_here import LabHere
 from tests.support.lab_process import ROOT
 from tests.support.wire import HOST
@@ -29,13 +29,6 @@ def school():
         yield school
 
 
-@pytest.fixture(scope="module")
-def browser():
-    """One browser for all."""
-    with chromium() as browser:
-        yield browser
-
-
 def get(school, path, **headers):
     """An answer as it crosses the wire: status, headers, body."""
     connection = http.client.HTTPConnection("127.0.0.1", school.lab.port, timeout=20)
@@ -50,21 +43,20 @@ def get(school, path, **headers):
 
 @pytest.mark.needs("chromium")
 @pytest.mark.parametrize("path", PAGES)
-def test_the_first_load_is_small(school, browser, path):
+def test_the_first_load_is_small(school, visit, path):
     """With an empty cache everything that a page loads, heads included, is under 60 kB."""
-    with visiting(browser) as visit:
-        visitor = visit(school.address, language="zh-CN", size=PHONE)
-        page = visitor.context.new_page()
-        if path == "/teacher":
-            visitor.context.add_cookies([teachers_cookie(school)])
-        loaded = []
-        devtools = visitor.context.new_cdp_session(page)
-        devtools.send("Network.enable")
-        devtools.on("Network.loadingFinished", lambda said: loaded.append(said["encodedDataLength"]))
-        page.goto(school.address + path, wait_until="load")
-        expect(page.locator("#count, [data-status=waiting]").first).not_to_have_text("–")
-        assert len(loaded) > 5
-        assert sum(loaded) <= MOST_BYTES
+    visitor = visit(school.address, language="zh-CN", size=PHONE)
+    page = visitor.context.new_page()
+    if path == "/teacher":
+        visitor.context.add_cookies([teachers_cookie(school)])
+    loaded = []
+    devtools = visitor.context.new_cdp_session(page)
+    devtools.send("Network.enable")
+    devtools.on("Network.loadingFinished", lambda said: loaded.append(said["encodedDataLength"]))
+    page.goto(school.address + path, wait_until="load")
+    expect(page.locator("#count, [data-status=waiting]").first).not_to_have_text("–")
+    assert len(loaded) > 5
+    assert sum(loaded) <= MOST_BYTES
 
 
 def teachers_cookie(school):

@@ -16,13 +16,11 @@ from tests.support.browsing import (
     PHONE,
     PROJECTOR,
     barriers,
-    chromium,
     picture,
     post,
     sheets,
     too_much,
     too_small,
-    visiting,
 )
 from tests.support.lab_process import ROOT
 
@@ -34,20 +32,6 @@ each = pytest.mark.parametrize("word", WORDS)
 def address(lab):
     """Where the shared lab is."""
     return f"http://127.0.0.1:{lab.port}"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    """One browser for all."""
-    with chromium() as browser:
-        yield browser
-
-
-@pytest.fixture
-def visit(browser):
-    """Let somebody in; at the end of the test nobody's browser has complained of anything."""
-    with visiting(browser) as visit:
-        yield visit
 
 
 @each

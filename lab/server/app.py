@@ -26,6 +26,7 @@ def make_app(lesson: Lesson) -> Application:
         ("/", join.Join),
         ("/room", pages.RoomPage),
         ("/compare", compare.Compare),
+        ("/wire", compare.WireView),
         (r"/technique/(\w+)", source.TechniquePage),
         ("/teacher", console.Teacher),
         ("/teacher/network", doors.LetPhonesJoin),

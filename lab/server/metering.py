@@ -48,6 +48,7 @@ class MeteredStream(IOStream):
         "bytes_out",
         "cut",
         "deadline",
+        "head",
         "oversized",
         "owner",
         "server",
@@ -67,6 +68,7 @@ class MeteredStream(IOStream):
         self.oversized = False
         self.cut = False
         self.deadline = math.inf
+        self.head = b""
         self.unwelcome = server.full(address)
         self.bytes_in = 0
         self.bytes_out = 0
@@ -87,6 +89,13 @@ class MeteredStream(IOStream):
         self.bytes_in += count or 0
         self.total.bytes_in += count or 0
         return count
+
+    def _consume(self, loc: int) -> bytes:
+        """Take bytes from the buffer; before a request claims them they are its head, for whoever looks."""
+        data = super()._consume(loc)
+        if self.owner is None:
+            self.head = data
+        return data
 
     def write_to_fd(self, data: memoryview) -> int:
         """Write, and count what the socket took."""

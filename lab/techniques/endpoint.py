@@ -172,6 +172,7 @@ class Endpoint(RequestHandler):
         """The connection stays open, perhaps for hours, but what its heads said will not be asked again."""
         self.request.headers.clear()
         self._headers.clear()
+        self.bytes.head = b""
 
     def compute_etag(self) -> str | None:
         """No hash of every answer: where a tag is wanted, the cursor is one."""

@@ -13,11 +13,14 @@ from typing import Any, Protocol
 
 from lab.catalogue import TECHNIQUES
 from lab.room.messages import Batch
+from lab.techniques.watching import Wire, unwatch, watch
 
 KEPT_FACTS = 4096
 """More than ten seconds of six busy lanes."""
 NAMED = 20
 """Messages that a mark names; of a longer batch the newest."""
+KEPT_WIRES = 200
+"""Requests of each lane whose bytes are kept: half a minute of a quick one."""
 GRACE_S = {"ask": 5.0, "wait": 1.0, "stream": 0.0}
 """How long a lane waits for the next request of whom it shows, by verb; then it goes to somebody else."""
 
@@ -52,11 +55,14 @@ class Lane:
     """Who has asked since the lane's listener did."""
     left: float = float("-inf")
     open: dict[Request, float] = field(default_factory=dict)
+    wires: deque[Wire] = field(default_factory=lambda: deque(maxlen=KEPT_WIRES))
+    """The bytes of the newest requests that the lane has shown."""
 
     def show(self, request: Request) -> None:
         """Give the lane to a request."""
         self.listener, self.request, self.rival = request.listener, request, None
         request.shown = True
+        self.wires.append(watch(request, self.open[request]))
 
     def free(self, now: float) -> bool:
         """Whether the lane's listener has not come back in time."""
@@ -98,6 +104,7 @@ class Tap:
         if lane.request is request:
             ends = {"from": self._ms(began), "to": self._ms(now), "empty": request.empty}
             self._note({"lane": request.word} | ends)
+            unwatch(request)
             lane.request, lane.left, lane.rival = None, now, None
 
     def tend(self) -> None:
@@ -117,6 +124,10 @@ class Tap:
         """The lanes in which a request is open at this moment, and when it began."""
         shown = {word: (lane, lane.request) for word, lane in self._lanes.items()}
         return {word: self._ms(lane.open[request]) for word, (lane, request) in shown.items() if request}
+
+    def wire(self, word: str, began: float) -> Wire | None:
+        """The bytes of the request that a lane showed from a moment on; None when they are not kept."""
+        return next((w for w in self._lanes[word].wires if self._ms(w.began) == round(began, 2)), None)
 
     def now(self) -> float:
         """This moment."""

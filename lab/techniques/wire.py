@@ -1,7 +1,7 @@
 """The socket as a technique sees it: what it may ask of it, and what that counts by itself."""
 
 import asyncio
-from typing import Protocol
+from typing import Any, Protocol
 
 from lab.meters import Account, Meter
 
@@ -15,6 +15,10 @@ class MeteredStream(Protocol):
     """Who wants to know what this very request costs; its bytes are counted there too."""
     cut: bool
     """The connection was over before it had taken everything that was written."""
+    head: bytes
+    """The head of the request, as it came."""
+    socket: Any
+    """What the bytes go through; None when the connection is over."""
     unwelcome: bool
     """The connection is one more than the lab takes."""
 

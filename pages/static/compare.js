@@ -13,12 +13,14 @@ import { Picture } from "./lanes/picture.js";
 import { bindSpeaker } from "./lanes/speaker.js";
 import { showFigures, showMessages, showSentence } from "./lanes/tables.js";
 import { Traffic } from "./lanes/traffic.js";
+import { Wires, nearest } from "./lanes/wires.js";
 import { on, say, watch } from "./live.js";
 import { pace } from "./pace.js";
 import { post } from "./techniques/shared.js";
 
 const FRAME_MS = 33; // thirty pictures a second are smooth, and leave the processor to the lab
 const STILL_MS = 1000; // for those who asked their system for less motion
+const STEPS = { ArrowLeft: -1, ArrowRight: 1 };
 const SAY = "/longpoll"; // any path that takes a message will do: what sending costs is counted apart
 
 const $ = (id) => document.getElementById(id);
@@ -33,6 +35,8 @@ const charts = { bytes: new BytesChart($("chart-bytes"), signs), delivery: new D
 let techniques = null; // the meters of each, as last told
 let chosen = null; // the lane that stands out
 let drawn = -Infinity;
+let view = null; // the stretch of time that was drawn last
+let picked = null; // the request whose bytes Enter would open, as {lane, from, to}
 
 // What the server tells -----------------------------------------------------------------------
 
@@ -75,7 +79,8 @@ function draw(at) {
   if (!clock.ready || at - drawn < FRAME_MS) return;
   drawn = at;
   const shown = still.matches ? at - (at % STILL_MS) : at;
-  picture.draw(traffic, clock.view(shown), chosen);
+  view = clock.view(shown);
+  picture.draw(traffic, view, chosen, picked);
   showMode(shown);
 }
 
@@ -124,14 +129,50 @@ const pause = () => clock.togglePause(performance.now());
 const slow = () => clock.slow(performance.now());
 const listen = () => audience.toggle();
 for (const [id, action] of Object.entries({ pause, reset, slow, listen })) $(id).addEventListener("click", action);
-for (const row of rows) row.querySelector("button").addEventListener("click", () => choose(row.dataset.lane));
+for (const row of rows) row.querySelector(".sign").addEventListener("click", () => choose(row.dataset.lane));
 
 const letters = { r: reset, s: slow, l: listen };
 words.forEach((word, i) => (letters[i + 1] = () => choose(word)));
 bindKeys({ letters, space: pause, next: () => step(1), previous: () => step(-1) });
-for (const button of document.querySelectorAll(".controls button, .lanes button")) {
+for (const button of document.querySelectorAll(".controls button, .lanes .sign")) {
   button.addEventListener("click", letGo);
 }
+
+// The bytes of a request -------------------------------------------------------------------------
+
+const wires = new Wires($("wire"), audience.me);
+
+function requests(lane) {
+  return view ? traffic.held(view.from, view.moment).filter((bar) => bar.lane === lane).sort((a, b) => a.from - b.from) : [];
+}
+
+function openWire(row, event) {
+  const bars = requests(row.dataset.lane);
+  const aimed = event.detail ? nearest(bars, picture.moment(event)) : bars.find(({ from }) => from === picked?.from);
+  picked = aimed ?? bars.at(-1) ?? null;
+  if (picked) wires.open(picked.lane, picked.from, _(`title.${picked.lane}`));
+}
+
+function pick(row, by) {
+  const bars = requests(row.dataset.lane);
+  const now = bars.findIndex(({ from }) => from === picked?.from);
+  picked = bars[now < 0 ? bars.length - 1 : Math.min(bars.length - 1, Math.max(0, now + by))] ?? null;
+}
+
+for (const row of rows) {
+  const button = row.querySelector(".ways");
+  button.addEventListener("click", (event) => openWire(row, event));
+  button.addEventListener("keydown", ({ key }) => key in STEPS && pick(row, STEPS[key]));
+  button.addEventListener("blur", () => wires.dialog.open || (picked = null));
+}
+
+// The scale of the chart, and an empty room ---------------------------------------------------
+
+$("scale").addEventListener("click", () => {
+  $("scale").setAttribute("aria-pressed", charts.delivery.turn());
+});
+$("hint-listen").addEventListener("click", () => audience.start());
+$("hint-crew")?.addEventListener("click", () => post("/teacher/crew", { do: "start" }).catch(() => {}));
 
 // A message for all ---------------------------------------------------------------------------
 

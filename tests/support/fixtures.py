@@ -1,6 +1,7 @@
 """Fixtures for every test: labs that run, a Redis to torment, and the rule that no lab writes a traceback."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -45,6 +46,24 @@ def redis_server() -> Iterator[RedisServer]:
     server = RedisServer()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """One Chromium for all tests of a file; whoever uses it is in a profile of their own."""
+    from tests.support.browsing import chromium
+
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def visit(browser) -> Iterator[Callable[..., Any]]:
+    """Let somebody in; at the end of the test nobody's browser has complained of anything."""
+    from tests.support.browsing import visiting
+
+    with visiting(browser) as visit:
+        yield visit
 
 
 @pytest.fixture(autouse=True)

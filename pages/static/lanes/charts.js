@@ -78,22 +78,39 @@ function spread(places, size, height) {
   return down;
 }
 
-/** A row per technique: a dot at the median, a bar up to the 95th percentile, on an axis of powers of ten. */
+/** Marks of a linear axis up to `most`: about five, at round figures. */
+function rounds(most) {
+  const ten = 10 ** Math.floor(Math.log10(most / 4));
+  const step = [1, 2, 5, 10].map((n) => n * ten).find((size) => most / size <= 5);
+  return Array.from({ length: Math.floor(most / step) + 1 }, (_, i) => i * step);
+}
+
+/** A row per technique: a dot at the median, a bar up to the 95th percentile, on a logarithmic or a linear axis. */
 export class DeliveryChart {
   constructor(svg, signs) {
-    Object.assign(this, { svg, signs });
+    Object.assign(this, { svg, signs, log: true, figures: null });
+  }
+
+  /** Turn to the other scale; returns whether it is the logarithmic one. */
+  turn() {
+    this.log = !this.log;
+    if (this.figures) this.show(this.figures);
+    return this.log;
   }
 
   /** Show technique -> `{p50, p95}` in seconds; null where nothing was measured. */
   show(figures) {
+    this.figures = figures;
     const { width, height, size } = empty(this.svg);
     if (!width) return;
-    const [low, high] = [LEAST_S, MOST_S].map(Math.log10);
-    const x = (s) => LEFT + ((width - LEFT - SIDE * size) * (Math.log10(Math.max(s, LEAST_S)) - low)) / (high - low);
+    const most = Math.max(LEAST_S, ...Object.values(figures).map(({ p95 }) => p95 ?? 0));
+    const scale = this.log ? (s) => Math.log10(Math.max(s, LEAST_S)) : (s) => s;
+    const [low, high] = this.log ? [LEAST_S, MOST_S].map(scale) : [0, most];
+    const x = (s) => LEFT + ((width - LEFT - SIDE * size) * (scale(s) - low)) / (high - low);
     const step = (height - size * 1.2) / Object.keys(this.signs).length;
-    for (const ten of TENS_S.filter((_, i) => width > NARROW_PX || i % 2 === 0)) {
-      add(this.svg, "line", { class: "rule", x1: x(ten), x2: x(ten), y1: 0, y2: height - size * 1.2 });
-      add(this.svg, "text", { class: "tick", x: x(ten), y: height - 3 }, duration(ten));
+    for (const mark of (this.log ? TENS_S : rounds(most)).filter((_, i) => width > NARROW_PX || i % 2 === 0)) {
+      add(this.svg, "line", { class: "rule", x1: x(mark), x2: x(mark), y1: 0, y2: height - size * 1.2 });
+      add(this.svg, "text", { class: "tick", x: x(mark), y: height - 3 }, duration(mark));
     }
     Object.entries(this.signs).forEach(([word, sign], row) => {
       const [middle, { p50, p95 }] = [step * (row + 0.5), figures[word]];

@@ -34,8 +34,8 @@ export class Picture {
     this.dot = Math.max(5, this.size * 0.45);
   }
 
-  /** Draw a stretch of time; `chosen` is the lane that stands out. */
-  draw(traffic, view, chosen) {
+  /** Draw a stretch of time; `chosen` is the lane that stands out, `picked` the request. */
+  draw(traffic, view, chosen, picked = null) {
     if (!this.lanes) this.measure();
     Object.assign(this, { view, traffic });
     this.pen.clearRect(0, 0, this.canvas.width, this.canvas.height);
@@ -47,7 +47,7 @@ export class Picture {
     drawAxis(this.pen, { ...this, x, width }, view);
     for (const lane of this.lanes) {
       this.within(lane, chosen, () => {
-        for (const bar of bars.filter((bar) => bar.lane === lane.word)) this.bar(lane, bar);
+        for (const bar of bars.filter((bar) => bar.lane === lane.word)) this.bar(lane, bar, bar.from === picked?.from);
       });
     }
     this.free = -Infinity; // from here on is room for the next message's number
@@ -77,7 +77,13 @@ export class Picture {
     return x + (width * (moment - from)) / (to - from);
   }
 
-  bar({ y, height, verb, colour }, { from, to }) {
+  /** The moment under a pointer. */
+  moment({ clientX }) {
+    const [{ x, width }, { from, to }] = [this.lanes[0], this.view];
+    return from + ((clientX - this.box.getBoundingClientRect().left - x) * (to - from)) / width;
+  }
+
+  bar({ y, height, verb, colour }, { from, to }, isPicked) {
     const [left, right] = [this.x(from), this.x(Math.min(to, this.view.moment))];
     const [thick, middle, wide] = [height * BAR[verb], y + height * HALF, Math.max(right - left, LEAST_PX)];
     Object.assign(this.pen, { fillStyle: colour, strokeStyle: colour, lineWidth: THIN_PX });
@@ -87,6 +93,9 @@ export class Picture {
     this.pen.fillRect(...place);
     this.pen.restore();
     this.pen.strokeRect(...place);
+    if (!isPicked) return;
+    Object.assign(this.pen, { strokeStyle: this.ink, lineWidth: THICK_PX });
+    this.pen.strokeRect(place[0] - THICK_PX, y + THICK_PX, wide + 2 * THICK_PX, height - 2 * THICK_PX);
   }
 
   /** One message: a line across all lanes, at the moment at which the room took it in. */

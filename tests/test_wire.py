@@ -1,0 +1,285 @@
+"""The bytes behind a bar: exactly those that crossed the socket, for whom they concern, without secrets."""
+
+import json
+import socket
+import time
+import urllib.error
+import urllib.parse
+import uuid
+
+import pytest
+from playwright.sync_api import expect
+
+from lab.catalogue import TECHNIQUES, WORDS
+from lab.techniques.watching import MOST_BYTES, Watched, Wire
+from tests.support.browsing import PROJECTOR, barriers, post
+from tests.support.lab_here import LabHere
+
+PATIENCE_S = 20.0
+STREAMS = [word for word, technique in TECHNIQUES.items() if technique.verb == "stream"]
+
+
+@pytest.fixture(scope="module")
+def school():
+    """A lab whose tap can be looked into."""
+    with LabHere() as school:
+        yield school
+
+
+def soon(look):
+    """What something is, once it is anything."""
+    until = time.monotonic() + PATIENCE_S
+    while not (seen := look()) and time.monotonic() < until:
+        time.sleep(0.02)
+    return seen
+
+
+def kept(school, word, began, name="", teacher=None):
+    """What the lab tells of a bar, as it tells the page of that name or the teacher."""
+    cookie = {}
+    if teacher:
+        lesson = school.lab.lesson
+        cookie = {"Cookie": f"{lesson.cookie}={lesson.key.exchange(lesson.key.ticket(), '127.0.0.1')}"}
+    with school.look(f"/wire?lane={word}&from={began}&as={name}", **cookie) as answer:
+        return json.load(answer)
+
+
+def refusal(ask, *arguments):
+    """The status and the code with which the lab refuses something."""
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        ask(*arguments)
+    with caught.value as answer:
+        return answer.code, json.load(answer)["error"]["code"]
+
+
+def passed(wire, came):
+    """All bytes of one direction."""
+    return "".join(part["text"] for part in wire["parts"] if part["came"] is came).encode("latin-1")
+
+
+def converse(school, word, query, **headers):
+    """Ask as a program does, and be shown: the bytes sent, the bytes received, when the bar began."""
+    lane, before = school.lab.lab.tap._lanes[word], bars(school, word)
+    lane.left = float("-inf")  # whoever was shown there is gone
+    lines = [f"GET /{word}?{query} HTTP/1.1", f"Host: 127.0.0.1:{school.lab.port}", "Connection: close"]
+    lines += [f"{name}: {value}" for name, value in headers.items()]
+    sent = "\r\n".join([*lines, "", ""]).encode()
+    with socket.create_connection(("127.0.0.1", school.lab.port), PATIENCE_S) as line:
+        line.sendall(sent)
+        received = b"".join(iter(lambda: line.recv(65536), b""))
+    assert soon(lambda: len(bars(school, word)) > len(before))
+    return sent, received, bars(school, word)[-1]
+
+
+def bars(school, word):
+    """When the requests that were shown in a lane began, those that are over."""
+    return [f["from"] for f in school.lab.lab.tap.since(0) if f["lane"] == word and "from" in f]
+
+
+@pytest.mark.parametrize("word", ["shortpoll", "longpoll", "jsonp"])
+def test_it_is_what_crossed_the_socket(school, word):
+    """To the byte, both ways, as the client itself saw it."""
+    post(school.address, "to the byte: 中文")
+    name = str(uuid.uuid4())
+    sent, received, began = converse(school, word, f"username={name}&callback=f&hold=0")
+    wire = kept(school, word, began, name)
+    assert (passed(wire, True), passed(wire, False)) == (sent, received)
+    assert wire["left_out"] == 0
+
+
+def test_a_bar_is_for_its_own_page_and_the_teacher(school):
+    """Everyone else is told so, by the error that all errors look like."""
+    name = str(uuid.uuid4())
+    *_, began = converse(school, "shortpoll", f"username={name}")
+    for foreign in ("", "somebody", str(uuid.uuid4())):
+        assert refusal(kept, school, "shortpoll", began, foreign) == (403, "forbidden")
+    assert passed(kept(school, "shortpoll", began, name), True) == passed(
+        kept(school, "shortpoll", began, teacher=True), True
+    )
+
+
+def test_a_client_with_an_id_is_shown_to_the_teacher_only(school):
+    """Ids are on the guest list that everyone hears, so they open nothing; a name beside them neither."""
+    *_, began = converse(school, "shortpoll", "client=a-known-id&username=Anna")
+    for name in ("a-known-id", "Anna", ""):
+        assert refusal(kept, school, "shortpoll", began, name) == (403, "forbidden")
+    assert b"a-known-id" in passed(kept(school, "shortpoll", began, teacher=True), True)
+
+
+def test_secrets_are_blanked(school):
+    """Cookies and keys are told as so many stars, and everything else as it was."""
+    name = str(uuid.uuid4())
+    secret = {"Cookie": "a=secret", "Authorization": "Bearer secret"}
+    sent, _, began = converse(school, "shortpoll", f"username={name}&token=tooopen", **secret)
+    told = passed(kept(school, "shortpoll", began, name), True)
+    assert b"secret" not in told
+    assert b"tooopen" not in told
+    assert told.count(b"*") == len("a=secret" + "Bearer secret" + "tooopen")
+    assert len(told) == len(sent)
+
+
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("lane=shortpoll&from=0.01", 404), ("lane=shortpoll", 400), ("lane=nowhere&from=1", 400), ("", 400),
+        ("lane=sse&from=nan", 400), ("lane=sse&from=-1", 400), ("lane=sse&from=1e9", 400),
+        ("lane=sse&from=٣", 400),
+    ],
+)  # fmt: skip
+def test_what_is_not_there_is_said(school, query, status):
+    """No 500, whatever is asked."""
+    assert refusal(school.look, "/wire?" + urllib.parse.quote(query, safe="=&"))[0] == status
+
+
+def test_what_is_kept_is_bounded():
+    """Of a long stream the beginning is kept, and how much was left out is counted to the byte."""
+    wire = Wire("", 0.0)
+    for _ in range(100):
+        wire.keep(False, b"x" * 1000)
+    told = wire.as_json()
+    assert len(passed(told, False)) == MOST_BYTES
+    assert told["left_out"] == 100_000 - MOST_BYTES
+
+
+def test_a_socket_is_left_as_it_was(school):
+    """When a request is over its connection is nobody's any more; the meters still add up."""
+    import http.client
+
+    school.lab.lab.tap._lanes["shortpoll"].left = float("-inf")
+    line = http.client.HTTPConnection("127.0.0.1", school.lab.port, timeout=PATIENCE_S)
+    for _ in range(3):
+        line.request("GET", "/shortpoll?username=kept-alive")
+        line.getresponse().read()
+    mine = line.sock.getsockname()
+    (stream,) = [stream for stream in school.lab.server.open if stream.socket.getpeername() == mine]
+    assert soon(lambda: not isinstance(stream.socket, Watched))
+    wires = list(school.lab.lab.tap._lanes["shortpoll"].wires)[-3:]
+    assert [passed(wire.as_json(), True).count(b"GET ") for wire in wires] == [1, 1, 1]
+    line.close()
+
+
+# On the page --------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def page(school, visit):
+    """The compare page, listening, after a message that all lanes have had."""
+    page = visit(school.address, size=PROJECTOR).open("/compare?view=projector")
+    names = set()
+    page.on("request", lambda request: names.add(request.url.partition("username=")[2].partition("&")[0]))
+    page.click("#listen")
+    lanes = school.lab.lab.tap._lanes.values()
+    for _ in range(200):
+        page.wait_for_timeout(100)
+        if all(lane.listener in names for lane in lanes) and sum(bool(lane.request) for lane in lanes) >= 5:
+            break
+    id_ = post(school.address, "look at me")
+    row = page.locator("#latencies tr", has_text=f"#{id_.split('-')[1]}")
+    expect(row).to_have_count(1)
+    expect(row.locator("td", has_text="–")).to_have_count(0)
+    return page
+
+
+@pytest.mark.needs("chromium")
+def test_enter_on_a_lane_opens_its_bytes(page):
+    """The keyboard alone is enough; Escape closes, and the focus is where it was."""
+    for word in WORDS:
+        page.focus(f"[data-lane={word}] .ways")
+        page.keyboard.press("Enter")
+        dialog = page.locator("#wire")
+        expect(dialog.locator("li pre").first).to_contain_text(f"GET /{word}?")
+        if word in STREAMS:
+            expect(dialog.locator("li pre").nth(1)).to_contain_text("HTTP/1.1 ")
+        page.keyboard.press("Escape")
+        expect(dialog).to_be_hidden()
+        expect(page.locator(f"[data-lane={word}] .ways")).to_be_focused()
+
+
+@pytest.mark.needs("chromium")
+def test_text_or_digits_and_nothing_runs(page, school):
+    """A message is text in it, or sixteen bytes a line in hexadecimal; markup stays text. axe is content."""
+    post(school.address, "<img src=x onerror=hacked=1>")
+    message = page.locator("#wire pre", has_text="<img src=x onerror=hacked=1>")
+    for _ in range(50):
+        page.focus("[data-lane=sse] .ways")
+        page.keyboard.press("Enter")
+        expect(page.locator("#wire li").first).to_be_visible()
+        if message.count():
+            break
+        page.keyboard.press("Escape")
+        page.wait_for_timeout(200)
+    expect(message).to_be_visible()
+    assert page.evaluate("typeof hacked") == "undefined"
+    assert barriers(page) == []
+    page.check("#wire input")
+    expect(page.locator("#wire pre").first).to_contain_text("47 45 54 20 2f 73 73 65 3f")  # GET /sse?
+
+
+@pytest.mark.needs("chromium")
+def test_a_click_or_the_arrows_choose_a_request(page):
+    """A click takes the bar under the pointer; left goes to an older one, right to a younger."""
+    page.keyboard.press("Space")
+    expect(page.locator("#mode")).to_contain_text("paused")
+    lane = page.locator("[data-lane=shortpoll] .ways")
+
+    def opened(do):
+        with page.expect_request("**/wire?*") as asked:
+            do()
+        expect(page.locator("#wire")).to_be_visible()
+        page.keyboard.press("Escape")
+        return float(asked.value.url.partition("from=")[2].partition("&")[0])
+
+    newest = opened(lambda: lane.press("Enter"))
+    lane.press("ArrowLeft")
+    older = opened(lambda: page.keyboard.press("Enter"))
+    assert older < newest
+    lane.press("ArrowRight")
+    assert opened(lambda: page.keyboard.press("Enter")) == newest
+    box = lane.bounding_box()
+    at = {"x": box["width"] - 2, "y": box["height"] / 2}
+    assert opened(lambda: lane.click(position=at)) == newest
+
+
+@pytest.mark.needs("chromium")
+def test_a_student_is_told_whose_bytes_they_are(page, school, visit):
+    """On the page of somebody who does not listen the lanes are those of others."""
+    other = visit(school.address)
+    student = other.open("/compare")
+    expect(student.locator("#hint")).to_be_hidden()
+    lane = student.locator("[data-lane=sse] .ways")
+    lane.press("Enter")
+    expect(student.locator("#wire [role=status]")).to_contain_text("somebody else")
+    expect(student.locator("#wire li")).to_have_count(0)
+    assert all("403" in other.complaints.pop() for _ in other.complaints[:])  # the browser's own line
+
+
+@pytest.mark.needs("chromium")
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_the_scale_can_be_linear(school, visit, language):
+    """The axis of the delivery chart begins at 0 then; the switch says which one it is."""
+    page = visit(school.address, language=language).open("/compare")
+    scale, ticks = page.locator("#scale"), page.locator("#chart-delivery .tick")
+    for pressed, first in (("true", "1 ms"), ("false", "0 ms"), ("true", "1 ms")):
+        expect(scale).to_have_attribute("aria-pressed", pressed)
+        expect(ticks.first).to_have_text(first)
+        scale.press("Enter")
+
+
+@pytest.fixture
+def empty():
+    """A lab in which nobody is; it is still there when the browsers go."""
+    with LabHere() as empty:
+        yield empty
+
+
+@pytest.mark.needs("chromium")
+def test_an_empty_room_is_one_button_away_from_a_full_one(empty, visit):
+    """The teacher starts simulated students where the lanes say that nobody listens; students may listen."""
+    student = visit(empty.address).open("/compare")
+    expect(student.locator("#hint-listen")).to_be_visible()
+    expect(student.locator("#hint-crew")).to_have_count(0)
+    teacher = visit(empty.address).open(f"/teacher?token={empty.lab.key.ticket()}")
+    teacher.goto(f"{empty.address}/compare")
+    teacher.click("#hint-crew")
+    expect(teacher.locator("#hint")).to_be_hidden(timeout=30_000)
+    expect(teacher.locator("#simulated")).to_be_visible()
