@@ -143,7 +143,8 @@ def test_a_run_has_the_shape_of_the_contract(runs):
         "server_rss_bytes predicted series fleet"
     )
     assert all(set(run) == set(keys.split()) for run in found["runs"])
-    assert set(found["runs"][0]["series"][0]) == {"t_s", "requests", "bytes_in", "bytes_out", "delivered"}
+    moment = {"t_s", "requests", "empty", "bytes_in", "bytes_out", "delivered"}
+    assert all(set(point) == moment for run in found["runs"] for point in run["series"])
 
 
 def test_a_table_row_per_run_in_csv(runs):

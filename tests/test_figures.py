@@ -84,6 +84,17 @@ def test_runs_without_samples_show_their_percentiles(runs):
     assert len(line.get_xdata()) == 4
 
 
+def test_requests_in_vain_stand_apart_over_time(runs):
+    """What was asked in vain is an area below the line of all; a record that does not know has none."""
+    looks = [{"t_s": at, "requests": 10 * at, "empty": 4 * at} for at in range(4)]
+    short = replace(next(run for run in runs if run.mode == "shortpoll"), series=looks)
+    axes = lab.figures.requests([short]).axes[0]
+    (area,), (line,) = axes.collections, axes.get_lines()
+    assert set(line.get_ydata()) == {10} and area.get_datalim(axes.transData).ymax == 4
+    unknown = replace(short, series=[{"t_s": look["t_s"], "requests": look["requests"]} for look in looks])
+    assert not lab.figures.requests([unknown]).axes[0].collections
+
+
 def test_without_a_chinese_font_the_labels_are_english(runs, monkeypatch):
     """No boxes where Chinese should be: where no font has it, it is left out."""
     monkeypatch.setattr(style, "chinese_font", lambda: None)

@@ -38,6 +38,7 @@ HEAD_START_S = 0.2
 SETTLE_S = 5.0
 """How much longer than it should take the last message is waited for, before it counts as lost."""
 SAMPLE_S = 1.0
+OVER_TIME = ("requests", "empty", "bytes_in", "bytes_out")
 
 
 @dataclass
@@ -224,7 +225,7 @@ async def _sample(probe: Probe, mode: str, looks: Looks) -> list[dict[str, Any]]
         while True:
             receive = looks.until(await probe.look(mode))
             point = {"t_s": round(time.monotonic() - start, 3), "delivered": receive["messages"]}
-            series.append(point | {name: receive[name] for name in ("requests", "bytes_in", "bytes_out")})
+            series.append(point | {name: receive[name] for name in OVER_TIME})
             await asyncio.sleep(SAMPLE_S)
     return series
 

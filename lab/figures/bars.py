@@ -72,7 +72,7 @@ def draw_answers(axes: Axes, runs: Sequence[Run]) -> None:
     style.rows(axes, list(modes))
     axes.set_xlim(0, 1.75 * max(totals) or 1)
     axes.set_xlabel(
-        style.label("requests; hatched: empty answers (measured)", "请求数；斜线：空答复（实测）")
+        style.label("requests (measured); hatched: in vain", "请求数（实测）；斜线：空答复")
     )
     axes.grid(axis="x")
     style.titled(axes, "Who asks how often", "谁问得最多")

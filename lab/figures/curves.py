@@ -141,7 +141,7 @@ def _pairs(axes: Axes, runs: Sequence[Run], name: str, reading: Reading, _: str)
     if name != "requests":
         axes.set_xscale("symlog", linthresh=LINEAR_MS)
         axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-    axes.set_xlim(left=0)
+    axes.set_xlim(0, 1.3 * axes.get_xlim()[1])
 
 
 def scale(runs: Sequence[Run], size: str = "page") -> Figure:
@@ -180,7 +180,7 @@ def _grow(axes: Axes, runs: Sequence[Run], reading: Reading) -> None:
     numbers = sorted({run.conditions["clients"] for run in runs})
     axes.set_xticks(numbers, [str(number) for number in numbers])
     axes.set_xticks([], minor=True)
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.1 * axes.get_ylim()[1])  # room for the letters, also where nothing grows
     axes.set_xlabel(style.label("listeners", "听众数"))
     axes.grid()
 

@@ -16,7 +16,7 @@ SHARES = {"p50": 0.50, "p95": 0.95, "p99": 0.99, "max": 1.0}
 
 
 def requests(runs: Sequence[Run], size: str = "page") -> Figure:
-    """Requests per second over time (first round), beside all requests with the empty answers apart."""
+    """Requests per second over time (first round), beside all requests; the empty answers apart in both."""
     with style.sheet(size, height=0.5, ncols=2) as (figure, (left, right)):
         draw_over_time(left, runs)
         draw_answers(right, runs)
@@ -24,27 +24,38 @@ def requests(runs: Sequence[Run], size: str = "page") -> Figure:
 
 
 def draw_over_time(axes: Axes, runs: Sequence[Run]) -> None:
-    """Requests per second, second by second, of each technique's first round."""
+    """Requests per second, second by second, of each technique's first round; hatched: answered in vain.
+
+    Runs that were recorded without their empty answers over time have no hatching.
+    """
     for mode, rounds in by_mode(runs).items():
-        moments, rates = _rates(rounds[0])
+        moments, rates = _rates(rounds[0], "requests")
         look: dict[str, Any] = {
             "color": style.colour(mode),
             "linestyle": style.dashes(mode),
             "marker": style.sign(mode),
         }
         axes.plot(moments, rates, label=mode, markevery=_apart(len(moments)), clip_on=False, **look)
+        _in_vain(axes, mode, rounds[0])
     axes.set_ylim(bottom=0)
-    axes.set_xlabel(style.label("seconds", "秒"))
+    axes.set_xlabel(style.label("seconds; hatched: in vain", "秒；斜线：空答复"))
     axes.set_ylabel(style.label("requests per second", "每秒请求数"))
     axes.grid(axis="y")
     style.titled(axes, "Requests over time", "请求随时间")
 
 
-def _rates(run: Run) -> tuple[list[float], list[float]]:
-    """Between each two looks at the meters: the moment in the middle, and requests per second."""
+def _in_vain(axes: Axes, mode: str, run: Run) -> None:
+    """The requests that brought nothing, as an area below the line of all."""
+    if run.receive["empty"] and all("empty" in point for point in run.series):
+        hollow: dict[str, Any] = {"facecolor": "none", "edgecolor": style.tint(mode, 0.5), "hatch": "////"}
+        axes.fill_between(*_rates(run, "empty"), linewidth=0, label=f"{mode}, in vain", **hollow)
+
+
+def _rates(run: Run, name: str) -> tuple[list[float], list[float]]:
+    """Between each two looks at the meters: the moment in the middle, and how many per second."""
     steps = [(one, other) for one, other in pairwise(run.series) if other["t_s"] > one["t_s"]]
     moments = [(one["t_s"] + other["t_s"]) / 2 for one, other in steps]
-    rates = [(other["requests"] - one["requests"]) / (other["t_s"] - one["t_s"]) for one, other in steps]
+    rates = [(other[name] - one[name]) / (other["t_s"] - one["t_s"]) for one, other in steps]
     return moments, rates
 
 
