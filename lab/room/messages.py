@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from lab.errors import BadCursor, BadMessage, TooLong
 
+PLACE = re.compile(r"[0-9]{1,15}-[0-9]{1,15}")
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -33,7 +34,7 @@ class Cursor(NamedTuple):
     @lru_cache(256)  # most readers stand at the same few places
     def parse(text: str) -> "Cursor":
         """Read `<epoch>-<n>`. Raises `BadCursor` for anything else."""
-        if not re.fullmatch(r"[0-9]{1,15}-[0-9]{1,15}", text, re.ASCII):
+        if not PLACE.fullmatch(text):
             raise BadCursor(text)
         epoch, n = text.split("-")
         return Cursor(int(epoch), int(n))

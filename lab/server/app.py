@@ -7,7 +7,7 @@ import tornado.log
 from tornado.web import Application
 
 from lab.catalogue import WORDS, server_side
-from lab.server import compare, console, doors, export, join, live, pages, reports, source
+from lab.server import compare, console, doors, export, join, live, openapi, pages, reports, source
 from lab.server.lesson import Lesson
 from lab.server.texts import PAGES
 
@@ -22,6 +22,7 @@ def make_app(lesson: Lesson) -> Application:
         ("/metrics", reports.Metrics),
         ("/healthz", reports.Healthz),
         ("/readyz", reports.Readyz),
+        ("/openapi.json", openapi.OpenApi),
         ("/live", live.Live),
         ("/", join.Join),
         ("/room", pages.RoomPage),

@@ -1,0 +1,211 @@
+"""What programs may ask of the lab, as an OpenAPI 3.1 description made from the lab's own tables.
+
+The techniques come from the catalogue, the limits from the settings, the errors from the table of refusals.
+"""
+
+from typing import Any
+
+from tornado.websocket import WebSocketHandler
+
+from lab import __version__
+from lab.catalogue import TECHNIQUES, Technique, server_side
+from lab.meters import COUNTERS
+from lab.room.messages import PLACE, UUID, compact
+from lab.settings import Settings
+from lab.techniques.endpoint import Endpoint
+from lab.techniques.refusals import CODES, STATUS
+
+Json = dict[str, Any]
+TEXT: Json = {"type": "string"}
+YES: Json = {"type": "boolean"}
+COUNT: Json = {"type": "integer", "minimum": 0}
+SECONDS: Json = {"type": ["number", "null"], "minimum": 0}
+CURSOR: Json = {"type": "string", "pattern": f"^{PLACE.pattern}$"}
+NAME = r"[A-Za-z_$][A-Za-z0-9_$]{0,63}"
+CALLBACK: Json = {"type": "string", "pattern": rf"^{NAME}(\.{NAME}){{0,3}}$"}
+HOLD: Json = {"type": "number", "minimum": 0}
+TIMES = ("mean", "p50", "p95", "p99", "max")
+
+
+class OpenApi(Endpoint):
+    """The description of everything that answers programs."""
+
+    def get(self) -> None:
+        """As this lab is set up."""
+        self.finish(compact(describe(self.lab.settings)))
+
+
+def describe(settings: Settings) -> Json:
+    """The whole description."""
+    offered = {path: item for technique in TECHNIQUES.values() for path, item in offers(technique).items()}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Push Lab", "version": __version__, "description": "One room, six ways to push."},
+        "paths": offered | REPORTS,
+        "components": {
+            "schemas": schemas(settings),
+            "responses": {"Refused": answer("It was refused; the code says why.", ref("Refusal"))},
+        },
+    }
+
+
+# Paths --------------------------------------------------------------------------------------------
+
+
+def offers(technique: Technique) -> Json:
+    """The paths of one technique: the first receives, and takes a POST if it can; another one sends."""
+    (path, first), *more = server_side(technique.word).ROUTES
+    found: Json = {path: {"get": receiving(technique, first)}}
+    if "POST" in first.SUPPORTED_METHODS:
+        found[path]["post"] = sending([]) | {
+            "requestBody": {"content": content(ref("Send")), "required": True}
+        }
+    for other, handler in more:
+        fields = [query(name, ref(name.capitalize()), True) for name in ("mid", "username", "body")]
+        found[other] = {"get": sending([*fields, *callbacks(handler)], handler.content_type)}
+    return found
+
+
+def receiving(technique: Technique, handler: type[Endpoint]) -> Json:
+    """How a technique receives: events after a cursor."""
+    where = [query("after", AFTER), query("client", TEXT), query("username", TEXT), *callbacks(handler)]
+    if technique.verb == "wait":
+        where.append(query("hold", HOLD))
+    if issubclass(handler, WebSocketHandler):
+        return operation(
+            technique.title, {"101": {"description": "From here on it speaks WebSocket."}}, where
+        )
+    brought = answer("Events after the cursor.", body_of(handler.content_type, "Batch"), handler.content_type)
+    return operation(f"{technique.title}: {technique.verb}", {"200": brought}, where)
+
+
+def sending(where: list[Json], media_type: str = Endpoint.content_type) -> Json:
+    """How one sends: the same mid again stores nothing and is answered by the same id."""
+    stored = answer("Where it stands in the history.", body_of(media_type, "Stored"), media_type)
+    return operation("send", {"200": stored, "201": stored}, where)
+
+
+def callbacks(handler: type[Endpoint]) -> list[Json]:
+    """The parameter of those who answer by a call of the page's function."""
+    return [query("callback", CALLBACK, True)] if hasattr(handler, "callback") else []
+
+
+def operation(summary: str, answers: Json, where: list[Json]) -> Json:
+    """One method of one path, with every refusal that it may meet."""
+    refusals = {str(status): {"$ref": "#/components/responses/Refused"} for status in REFUSALS}
+    return {"summary": summary, "parameters": where, "responses": refusals | answers}
+
+
+def query(name: str, schema: Json, required: bool = False) -> Json:
+    """A parameter in the query."""
+    return {"name": name, "in": "query", "required": required, "schema": schema}
+
+
+def answer(sentence: str, schema: Json, media_type: str = Endpoint.content_type) -> Json:
+    """An answer with a body."""
+    return {"description": sentence, "content": content(schema, media_type)}
+
+
+def content(schema: Json, media_type: str = Endpoint.content_type) -> Json:
+    """A body of one type."""
+    return {media_type.partition(";")[0]: {"schema": schema}}
+
+
+def body_of(media_type: str, shape: str) -> Json:
+    """JSON of this shape, or text in which such JSON is framed."""
+    return ref(shape) if media_type == Endpoint.content_type else TEXT
+
+
+def ref(shape: str) -> Json:
+    """A shape that is described once."""
+    return {"$ref": f"#/components/schemas/{shape}"}
+
+
+REFUSALS = sorted({*STATUS.values(), *CODES})
+AFTER: Json = {"anyOf": [CURSOR, {"enum": ["latest", ""]}]}
+REPORTS: Json = {
+    path: {"get": operation(sentence, {"200": answer(sentence, schema, media_type)}, [])}
+    for path, sentence, schema, media_type in (
+        ("/history", "The kept messages.", ref("Batch"), Endpoint.content_type),
+        ("/meters", "What everything cost.", ref("Meters"), Endpoint.content_type),
+        ("/metrics", "The same for Prometheus.", TEXT, "text/plain"),
+        ("/healthz", "The lab is alive.", ref("Health"), Endpoint.content_type),
+        ("/readyz", "It can do its work.", ref("Readiness"), Endpoint.content_type),
+        ("/openapi.json", "This description.", {"type": "object"}, Endpoint.content_type),
+    )
+}
+REPORTS["/readyz"]["get"]["responses"]["503"] = answer(
+    "It cannot, and why; or it was refused.", {"anyOf": [ref("Readiness"), ref("Refusal")]}
+)
+
+
+# Shapes -------------------------------------------------------------------------------------------
+
+
+def shape(properties: Json, optional: tuple[str, ...] = ()) -> Json:
+    """An object with these properties and no others."""
+    required = [name for name in properties if name not in optional]
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": required,
+        "additionalProperties": False,
+    }
+
+
+def text_up_to(limit: float) -> Json:
+    """Text of at least one character."""
+    return TEXT | {"minLength": 1} | ({"maxLength": int(limit)} if limit < float("inf") else {})
+
+
+def schemas(settings: Settings) -> Json:
+    """Everything that has a name."""
+    mid = {"type": "string", "pattern": f"^{UUID.pattern}$"}
+    username, body = (text_up_to(settings.limit(f"{name}_chars")) for name in ("username", "message"))
+    said = {"mid": ref("Mid"), "username": ref("Username"), "body": ref("Body")}
+    return {
+        "Mid": mid,
+        "Username": username,
+        "Body": body,
+        "Send": {"type": "object", "properties": said, "required": list(said)},
+        "Stored": shape({"id": CURSOR, "duplicate": YES}),
+        "Event": {"anyOf": list(events(said).values())},
+        "Batch": shape({"messages": {"type": "array", "items": ref("Event")}, "cursor": CURSOR}),
+        "Refusal": shape(
+            {"error": shape({"code": TEXT, "message": TEXT}), "stored": {"enum": [False, "unknown"]}},
+            optional=("stored",),
+        ),
+        "Health": shape({"ok": YES, "versions": {"type": "object"}, "process": {"type": "object"}}),
+        "Readiness": shape({"ready": YES, "reasons": {"type": "array", "items": TEXT}}),
+        "Meter": shape(dict.fromkeys(COUNTERS, COUNT) | {"delivery_s": ref("Delivery")}),
+        "Delivery": shape({"count": COUNT} | dict.fromkeys(TIMES, SECONDS)),
+        "Meters": meters(),
+    }
+
+
+def events(said: Json) -> Json:
+    """What may come to a reader, by type."""
+    return {
+        kind: shape({"type": {"const": kind}} | more)
+        for kind, more in {
+            "message": {"id": CURSOR, **said, "time": {"type": "number"}},
+            "gap": {"missed": COUNT},
+            "reset": {"id": CURSOR},
+            "bye": {"retry_ms": COUNT},
+        }.items()
+    }
+
+
+def meters() -> Json:
+    """The meters of the whole lab."""
+    each = shape({"open": COUNT, "receive": ref("Meter"), "send": ref("Meter")})
+    moved: Json = {"bytes_in": COUNT, "bytes_out": COUNT}
+    tls = {"type": ["integer", "null"]}
+    return shape(
+        {
+            "since": {"type": "number"},
+            "techniques": shape(dict.fromkeys(TECHNIQUES, each)),
+            "other": shape(moved),
+            "total": shape(moved | {"connections": COUNT, "tls_bytes": tls}, optional=("tls_bytes",)),
+        }
+    )
