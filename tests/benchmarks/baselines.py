@@ -1,7 +1,8 @@
 """Servers to compare with: `python -m tests.benchmarks.baselines KIND`, each as plain as its documentation.
 
-A message comes in as a line of text on a port of its own, which is cheaper than any of the lab's ways;
-what is heard has the shape and the size of the lab's messages. Each ends when its standard input does.
+A message comes in as a line of text on a port of its own, which is cheaper than any of the lab's ways, and
+goes through a stream in a private Redis as the lab's messages do (not for epoll, which is the floor). What
+is heard has the shape and the size of the lab's messages. Each ends when its standard input does.
 """
 
 import asyncio
@@ -11,53 +12,15 @@ import json
 import select
 import socket
 import sys
-import threading
-import time
-import uuid
+
+from tests.benchmarks.way import greet, lines, message, until_told
 
 MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-
-
-def message(n, body):
-    """A message as the lab would tell it."""
-    id_ = f"1700000000000-{n}"
-    said = {"type": "message", "id": id_, "mid": str(uuid.uuid4()), "username": "publisher"}
-    return said | {"body": body, "time": round(time.time(), 3)}
 
 
 def text_frame(payload):
     """A WebSocket frame of 126 to 65535 bytes."""
     return b"\x81\x7e" + len(payload).to_bytes(2, "big") + payload
-
-
-def greet(port, say):
-    """Tell whoever started this where to listen and where to speak."""
-    print(json.dumps({"port": port, "say": say}), flush=True)
-
-
-async def lines(heard):
-    """Listen for messages, one per line; return the port."""
-
-    async def serve(reader, _):
-        n = 0
-        while line := await reader.readline():
-            n += 1
-            heard(message(n, line.decode().strip()))
-
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    return server, server.sockets[0].getsockname()[1]
-
-
-async def until_told():
-    """Wait for the end of standard input."""
-    ended, loop = asyncio.Event(), asyncio.get_running_loop()
-
-    def read():
-        sys.stdin.buffer.read()
-        loop.call_soon_threadsafe(ended.set)
-
-    threading.Thread(target=read, daemon=True).start()
-    await ended.wait()
 
 
 # Tornado as its documentation shows it --------------------------------------------------------
@@ -142,7 +105,7 @@ async def tornado():
     say, port = await lines(heard)
     greet(listening[0].getsockname()[1], port)
     await until_told()
-    say.close()
+    await say.close()
 
 
 async def delegate():
@@ -198,7 +161,7 @@ async def delegate():
     say, port = await lines(heard)
     greet(listening[0].getsockname()[1], port)
     await until_told()
-    say.close()
+    await say.close()
 
 
 # Other servers --------------------------------------------------------------------------------
@@ -215,7 +178,7 @@ async def websockets():
         say, port = await lines(lambda said: broadcast(server.connections, json.dumps(said)))
         greet(server.sockets[0].getsockname()[1], port)
         await until_told()
-        say.close()
+        await say.close()
 
 
 async def aiohttp():
@@ -251,7 +214,7 @@ async def aiohttp():
     say, port = await lines(heard)
     greet(site._server.sockets[0].getsockname()[1], port)
     await until_told()
-    say.close()
+    await say.close()
 
 
 def epoll():
@@ -268,6 +231,7 @@ def epoll():
                 return
             if fd == doors[0].fileno():
                 client, _ = doors[0].accept()
+                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as everyone else here
                 clients[client.fileno()] = client
                 poll.register(client.fileno(), select.EPOLLIN)
             elif fd == doors[1].fileno():

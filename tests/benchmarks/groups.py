@@ -66,6 +66,8 @@ def interleaved(cells, rounds, measure):
                 costs[cell.name].append(cost)
                 shares[cell.name].append(share)
         gc.collect()
+        print(".", end="", file=sys.stderr, flush=True)
+    print(file=sys.stderr)
     return costs, shares
 
 

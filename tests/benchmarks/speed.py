@@ -4,6 +4,9 @@
     python -m tests.benchmarks.speed --quick         the same rows from fewer rounds
     python -m tests.benchmarks.speed --only polls    one group of rows
     python -m tests.benchmarks.speed --json FILE     the figures too
+    python -m tests.benchmarks.profile websocket     why: where the server's time goes (needs py-spy)
+
+Ctrl-C prints the rows that are complete. Each goal is met or not in one run; **no** stands where it is not.
 
 The server has one core, the load the other, where there are two. All servers of a group stand ready at
 once and are measured in turn, round by round, so that a busy machine is busy for all of them; what counts
@@ -35,20 +38,29 @@ def main():
     files = raise_limits()
     os.sched_setaffinity(0, LOADS)
     gc.disable()
-    rows = []
-    for name in options.only or groups.GROUPS:
-        with ExitStack() as stack:
-            print(f"{name} …", file=sys.stderr, flush=True)
-            found = groups.GROUPS[name](stack, QUICK if options.quick else FULL)
-            rows += found
-            print("\n".join(map(line, found)), file=sys.stderr, flush=True)
-        gc.collect()
-    machine = f"{description()}; {files} files per process"
+    rows, machine = [], f"{description()}; {files} files per process"
+    try:
+        for name in options.only or groups.GROUPS:
+            rows += measure(name, QUICK if options.quick else FULL)
+    except KeyboardInterrupt:
+        machine += "; partial, stopped by Ctrl-C"
     print(markdown(rows, machine))
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
             json.dump({"machine": machine, "rows": [row._asdict() for row in rows]}, file, indent=1)
+    if "partial" in machine:
+        return 130
     return 0 if all(row.met is not False for row in rows) else 1
+
+
+def measure(name, rounds):
+    """The rows of one group, with what stands around them on a terminal."""
+    with ExitStack() as stack:
+        print(f"{name} ", end="", file=sys.stderr, flush=True)
+        found = groups.GROUPS[name](stack, rounds)
+        print("\n".join(map(line, found)), file=sys.stderr, flush=True)
+    gc.collect()
+    return found
 
 
 if __name__ == "__main__":
