@@ -27,8 +27,7 @@ LONGEST_NAME = 32
 """Characters of a name that the guest list shows."""
 
 
-date = lru_cache(1)(format_timestamp)
-"""A moment as the Date header has it, put into words once a second."""
+date = lru_cache(1)(format_timestamp)  # as the Date header has it, put into words once a second
 
 
 class Endpoint(RequestHandler):
@@ -233,16 +232,15 @@ class Endpoint(RequestHandler):
         self.meter.messages += len(taken) * len(batch.messages)
         self.meter.payload_bytes += len(taken) * batch.payload_bytes
         hidden = self.lab.presence.hidden
-        moments = [now for one, now in taken.items() if not hidden or one.client not in hidden]
+        visible = {one: now for one, now in taken.items() if one.client not in hidden} if hidden else taken
         for event in batch.messages if timed else ():
             if event.taken:
-                self.meter.delivery.add([now - event.taken for now in moments])
+                self.meter.delivery.add([now - event.taken for now in visible.values()])
         for one in taken:
             if one.shown:
                 self.lab.tap.handed(one, batch, taken[one], timed)
 
-    now = staticmethod(time.monotonic)
-    """Seconds on the clock of asyncio's event loops."""
+    now = staticmethod(time.monotonic)  # the clock of asyncio's event loops
 
     # Sending ----------------------------------------------------------------------------------
 
