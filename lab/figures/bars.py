@@ -71,9 +71,7 @@ def draw_answers(axes: Axes, runs: Sequence[Run]) -> None:
     totals = [_answers(axes, at, mode, rounds) for at, (mode, rounds) in enumerate(modes.items())]
     style.rows(axes, list(modes))
     axes.set_xlim(0, 1.75 * max(totals) or 1)
-    axes.set_xlabel(
-        style.label("requests (measured); hatched: in vain", "请求数（实测）；斜线：空答复")
-    )
+    axes.set_xlabel(style.label("requests (measured); hatched: in vain", "请求数（实测）；斜线：空答复"))
     axes.grid(axis="x")
     style.titled(axes, "Who asks how often", "谁问得最多")
 
