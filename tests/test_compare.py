@@ -414,6 +414,8 @@ def test_it_fits_a_projector(visit, address, language):
     sizes = "places => places.map(place => parseFloat(getComputedStyle(place).fontSize))"
     assert min(page.locator("[data-figure]").evaluate_all(sizes)) >= 32
     assert min(page.locator("main *:visible").evaluate_all(sizes)) >= 16
+    page.keyboard.press("?")
+    assert page.locator("#help").evaluate("help => help.scrollHeight <= help.clientHeight")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
