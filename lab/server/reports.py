@@ -1,5 +1,6 @@
 """What programs ask the lab for: the kept messages, the meters in two formats, and whether it is well."""
 
+import asyncio
 import os
 import platform
 import time
@@ -49,9 +50,10 @@ class Healthz(Endpoint):
     """Is the event loop alive? Whoever reads this answer knows."""
 
     def get(self) -> None:
-        """What this process is, and what it has used."""
-        process = {"cpu_s": time.process_time(), "rss_bytes": resident_bytes()}
-        self.finish(compact({"ok": True, "versions": versions(self.lab), "process": process}))
+        """What this process is, what it has used, and what it holds: as before when everybody has left."""
+        spent = {"cpu_s": time.process_time(), "rss_bytes": resident_bytes()}
+        held = {"tasks": len(asyncio.all_tasks()), "files": open_files(), "readers": self.room.readers}
+        self.finish(compact({"ok": True, "versions": versions(self.lab), "process": spent | held}))
 
 
 class Readyz(Endpoint):
@@ -77,6 +79,14 @@ def versions(lab: Lab) -> dict[str, str]:
         "redis": lab.backend,
         "platform": platform.platform(),
     }
+
+
+def open_files() -> int | None:
+    """The files and sockets that this process has open; None where the system does not say."""
+    try:
+        return len(os.listdir("/proc/self/fd"))
+    except OSError:
+        return None
 
 
 def resident_bytes() -> int | None:

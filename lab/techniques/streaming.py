@@ -134,7 +134,8 @@ class Outlet:
         """Wait until the client has taken what it was sent, then fetch what came since, until it is even."""
         try:
             while True:
-                await asyncio.wait_for(self.socket.write(b""), PATIENCE_S)
+                # Shielded, because Tornado writes a traceback for a write that is cancelled.
+                await asyncio.wait_for(asyncio.shield(self.socket.write(b"")), PATIENCE_S)
                 if batch:
                     self.last_write = self.endpoint.now()
                     self.channel.count(batch, {self.endpoint: self.last_write}, timed)
