@@ -10,8 +10,9 @@ import pytest
 from tests.faults.__main__ import row
 from tests.faults.faults import FAULTS
 from tests.faults.scene import SHORT, play
+from tests.faults.soak import soak, table
 
-HERE = ("F1", "F2", "F3a", "F4", "F5a", "F6a", "F6c", "F7", "F8", "F11a", "F14", "F15", "F18", "F22")
+HERE = ("F1", "F2", "F3a", "F4", "F5a", "F6a", "F6c", "F7", "F8", "F11a", "F12", "F14", "F15", "F18", "F22")
 SEED = 7
 
 pytestmark = pytest.mark.needs("redis-server")
@@ -28,3 +29,10 @@ def test_a_fault_does_no_harm(fault):
 def test_the_list_has_what_is_played_here():
     """No fault is left out of the tests by a misspelt name."""
     assert set(HERE) <= {fault.id for fault in FAULTS}
+
+
+def test_nothing_remains_of_those_who_left():
+    """Some stay, some come and go, then all leave: tasks, files and readers are exactly as before."""
+    soaked = asyncio.run(soak(6, steady=18, joins=10, rate=5, visit_s=(0.2, 2.0)))
+    assert soaked.passed, table(soaked)
+    assert soaked.visits > 40 and soaked.heard > 200

@@ -3,6 +3,7 @@
     python -m tests.faults                        everything, one line per fault (about a quarter of an hour)
     python -m tests.faults --only F1,F5 --short   some, with few people and short pauses
     python -m tests.faults --times 20 --seed 7    each so often; the seed decides all that is random
+    python -m tests.faults --soak 60m             300 people who stay, 50 a second who come and go
 
 The exit code is 0 when no fault did any harm, 1 when one did, 130 after Ctrl-C (the table so far is shown).
 """
@@ -15,10 +16,12 @@ from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from random import randrange
 
+from lab.cli import seconds
 from tests.benchmarks.machine import description, raise_limits
 from tests.faults.faults import FAULTS
 from tests.faults.network_faults import own_network
 from tests.faults.scene import FULL, SHORT, Fault, Outcome, play
+from tests.faults.soak import soak, table
 
 HEAD = "| fault | what | result | healed | heard | refused | in doubt | announced | notes |\n|" + "---|" * 9
 
@@ -30,6 +33,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--times", type=int, default=1)
     parser.add_argument("--short", action="store_true", help="few people, short pauses")
+    parser.add_argument("--soak", type=seconds, metavar="TIME", help="many people for so long, as 60s or 60m")
     parser.add_argument("--json", metavar="FILE", help="write the outcomes down too")
     return parser.parse_args()
 
@@ -87,7 +91,12 @@ def main() -> int:
     seed = randrange(10**6) if wanted.seed is None else wanted.seed
     raise_limits()
     own_network()
-    print(f"{description()}; seed {seed}\n\n{HEAD}", flush=True)
+    print(f"{description()}; seed {seed}\n", flush=True)
+    if wanted.soak:
+        soaked = asyncio.run(soak(wanted.soak, seed=seed))
+        print(table(soaked))
+        return int(not soaked.passed)
+    print(HEAD, flush=True)
     played, stopped = [], False
     try:
         for outcome in outcomes(wanted, seed):

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from tests.faults.clock import SET, faketime_missing, jump
 from tests.faults.criteria import all_told, heals, no_gap, one_reset, refused_for_sure, same_history
 from tests.faults.lab_faults import drain, kill_lab
 from tests.faults.network_faults import (
@@ -14,7 +15,8 @@ from tests.faults.network_faults import (
     storm,
     vanish,
 )
-from tests.faults.reader_faults import be_absent, switch
+from tests.faults.proxy import be_silent, nginx_missing, roll
+from tests.faults.reader_faults import be_absent, never_read, read_slowly, switch
 from tests.faults.redis_faults import (
     cut_the_tail,
     delete,
@@ -39,6 +41,7 @@ async def mixture(scene: Scene) -> None:
         await asyncio.sleep(scene.random.uniform(0.2, 2.0))
 
 
+LONG = {"message_chars": 5000.0}
 FAULTS = [
     Fault("F1", "Redis killed, log kept", kill_redis, [same_history, no_gap, heals(3)], log=True),
     Fault("F2", "Redis killed, nothing kept", kill_redis, [one_reset, heals(3)]),
@@ -54,14 +57,26 @@ FAULTS = [
     Fault(
         "F8", "lab asked to end, 1,000 guests", drain, [same_history, all_told, heals(12)], each=167, rate=2
     ),
+    Fault("F9", "two labs behind nginx, in turn", roll, [same_history], needs=[nginx_missing]),
     Fault("F10", "guests vanish", vanish, [same_history, heals(20)], needs=[filter_missing], rate=5),
     Fault("F11a", "connections reset", cut, [same_history, no_gap]),
     Fault("F11b", "30 % of packets lost", lose, [same_history], needs=[filter_missing]),
     Fault("F11c", "link down for 10 s", link_down, [same_history], needs=[filter_missing]),
+    Fault("F12", "200 never read", never_read, [same_history], rate=50, size=4000, limits=LONG),
+    Fault("F13", "slow readers", read_slowly, [same_history], size=4000, limits=LONG),
     Fault("F14", "absent for 99 to 10,000", be_absent, [same_history]),
     Fault("F15", "every switch of technique", switch, [same_history, no_gap]),
+    Fault(
+        "F17",
+        "clock jumps by an hour",
+        jump,
+        [same_history, no_gap],
+        needs=[faketime_missing],
+        environment=SET,
+    ),
     Fault("F18", "tail's connection cut", cut_the_tail, [same_history, no_gap, heals(2)]),
     Fault("F19", "5,000 come at once", storm, [same_history]),
     Fault("F20", "out of files", exhaust, [same_history, no_gap], before=FEW_FILES),
+    Fault("F21", "70 s of silence behind nginx", be_silent, [same_history], needs=[nginx_missing]),
     Fault("F22", "a random mixture", mixture, [], log=True),
 ]

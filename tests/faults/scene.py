@@ -71,7 +71,7 @@ class Scene:
     def __init__(self, fault: Fault, scale: Scale, seed: int) -> None:
         self.fault, self.scale, self.random = fault, scale, Random(seed)
         self.book: Book = []
-        self.redis = RedisServer(log=fault.log, environment=fault.environment)
+        self.redis = RedisServer(log=fault.log)
         self.port = free_port()
         self.url = f"http://{HOST}:{self.port}"
         self.labs: list[OpenLab] = []
@@ -238,7 +238,8 @@ async def play(fault: Fault, scale: Scale = FULL, seed: int = 1) -> Outcome:
 async def staged(fault: Fault, scale: Scale, seed: int) -> AsyncIterator[Scene]:
     """A scene with everybody in it, for the length of the block."""
     scene = Scene(fault, scale, seed)
-    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(5)) as scene.session:
+    one = aiohttp.TCPConnector(limit=1)  # who counts connections must know his own
+    async with aiohttp.ClientSession(connector=one, timeout=aiohttp.ClientTimeout(5)) as scene.session:
         try:
             await scene.start_lab()
             await scene.come()

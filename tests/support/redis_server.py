@@ -1,6 +1,5 @@
 """A Redis of the tests' own, that may be emptied, frozen, killed and started again."""
 
-import os
 import shutil
 import signal
 import socket
@@ -21,9 +20,8 @@ LOG = "appendonlydir"
 class RedisServer:
     """A Redis on a port of its own; what it holds survives a kill only when it is told to keep a log."""
 
-    def __init__(self, log: bool = False, environment: dict[str, str] | None = None) -> None:
+    def __init__(self, log: bool = False) -> None:
         self.port = free_port()
-        self._environment = os.environ | (environment or {})
         self.url = f"redis://{HOST}:{self.port}/0"
         self.client = redis.Redis(host=HOST, port=self.port)
         self._folder = tempfile.TemporaryDirectory(prefix="pushlab-test-")
@@ -35,7 +33,7 @@ class RedisServer:
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        self.process = subprocess.Popen(self._command, start_new_session=True, env=self._environment)
+        self.process = subprocess.Popen(self._command, start_new_session=True)
         deadline = time.monotonic() + DEADLINE_S
         while not self.answers():
             assert time.monotonic() < deadline, "Redis did not start"

@@ -1,0 +1,177 @@
+"""Many people for a long time: some stay, others come and go; then all leave, and nothing may remain."""
+
+import asyncio
+import time
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from itertools import count, cycle
+from statistics import linear_regression, median
+
+from lab.catalogue import WORDS
+from lab.experiment.check import Checker
+from lab.experiment.records import Record
+from tests.faults.crowd import Guest, Speaker
+from tests.faults.scene import Fault, Scale, Scene, staged
+
+EMPTY = Scale(each=0, rate=1.0)
+SAMPLE_S = 1.0
+RETURN_S = 30.0
+HELD = ("tasks", "files", "readers")
+
+
+class Judge:
+    """A book that is judged as it is written, and kept no longer."""
+
+    def __init__(self) -> None:
+        self.checker = Checker()
+
+    def append(self, record: Record) -> None:
+        """Judge one record."""
+        self.checker.take(record)
+
+    def extend(self, records: Iterable[Record]) -> None:
+        """Judge some."""
+        for record in records:
+            self.checker.take(record)
+
+
+@dataclass(frozen=True)
+class Soaked:
+    """What many people for a long time left behind."""
+
+    seconds: float
+    visits: int
+    heard: int
+    violations: list[str]
+    complaints: list[str]
+    before: dict[str, int]
+    after: dict[str, int]
+    rss: list[tuple[float, int]]
+
+    @property
+    def passed(self) -> bool:
+        """Nothing wrong, and nothing left."""
+        return not (self.violations or self.complaints) and self.before == self.after
+
+    @property
+    def growth(self) -> tuple[int, int, float]:
+        """Memory in bytes: the median of the first and of the last quarter, and the slope per hour."""
+        rest = self.rss[len(self.rss) // 4 :]  # warm-up is left out
+        quarter = max(1, len(rest) // 4)
+        first, last = (median(size for _, size in part) for part in (rest[:quarter], rest[-quarter:]))
+        slope = linear_regression(*zip(*rest, strict=True)).slope if len(rest) > 2 else 0.0
+        return int(first), int(last), 3600 * slope
+
+
+class Soak:
+    """One room full of people."""
+
+    def __init__(
+        self, scene: Scene, steady: int = 0, joins: float = 0, rate: float = 0, visit_s=(0.0, 0.0)
+    ) -> None:
+        self.scene, self.steady, self.joins, self.rate = scene, steady, joins, rate
+        self.visit_s = visit_s
+        self.judge = Judge()
+        self.visits: set[asyncio.Task] = set()
+        self.names = count()
+        self.words = cycle(WORDS)
+        self.rss: list[tuple[float, int]] = []
+
+    async def run(self, seconds: float) -> Soaked:
+        """Let them come, stay and go for so long; then all leave."""
+        before = await self.held()
+        speaker = Speaker(self.scene.url, self.judge)
+        steady = [await self.enter() for _ in range(self.steady)]
+        speaker.talk(self.rate)
+        await self.stay(time.monotonic() + seconds)
+        await speaker.hush(15)
+        await asyncio.gather(*self.visits)
+        violations = [str(violation) for violation in self.judge.checker.violations()]
+        wrong = [why for guest in steady if (why := guest.gave_up())]
+        await asyncio.gather(*(guest.go() for guest in steady), speaker.go())
+        heard = sum(self.judge.checker.deliveries.values())
+        after = await self.back_to(before)
+        return Soaked(seconds, next(self.names), heard, violations, wrong, before, after, self.rss)
+
+    async def enter(self) -> Guest:
+        """One guest more, by the next technique."""
+        start = (await self.scene.get("/shortpoll?after=latest"))[1]["cursor"]
+        guest = Guest(f"guest {next(self.names)}", next(self.words), self.scene.url, start, self.judge)
+        await guest.come()
+        return guest
+
+    async def stay(self, until: float) -> None:
+        """Let some come each second, for a short visit each; look at the memory now and then."""
+        began = sampled = time.monotonic()
+        while (now := time.monotonic()) < until:
+            task = asyncio.create_task(self.visit())
+            self.visits.add(task)
+            task.add_done_callback(self.visits.discard)
+            if now - sampled > SAMPLE_S:
+                sampled = now
+                self.rss.append((now - began, (await self.scene.get("/healthz"))[1]["process"]["rss_bytes"]))
+            await asyncio.sleep(1 / self.joins)
+
+    async def visit(self) -> None:
+        """Come, stay a little, and go."""
+        guest = await self.enter()
+        await asyncio.sleep(self.scene.random.uniform(*self.visit_s))
+        await guest.go()
+        guest.write("close")
+
+    async def held(self) -> dict[str, int]:
+        """What the lab holds at this moment."""
+        process = (await self.scene.get("/healthz"))[1]["process"]
+        return {name: process[name] for name in HELD}
+
+    async def settle(self) -> None:
+        """Wait until what the lab holds does not change any more."""
+        last: dict[str, int] = {}
+        while last != (last := await self.held()):  # noqa: ASYNC110 - the lab tells nobody
+            await asyncio.sleep(1)
+
+    async def back_to(self, before: dict[str, int]) -> dict[str, int]:
+        """What the lab holds when it is back to this, or after some patience."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(RETURN_S):
+                while await self.held() != before:  # noqa: ASYNC110 - the lab tells nobody
+                    await asyncio.sleep(0.1)
+        return await self.held()
+
+
+async def nothing(scene: Scene) -> None:
+    """No fault at all."""
+
+
+async def soak(
+    seconds: float,
+    steady: int = 300,
+    joins: float = 50,
+    rate: float = 2,
+    visit_s: tuple[float, float] = (2.0, 20.0),
+    seed: int = 1,
+) -> Soaked:
+    """Open a lab and soak it."""
+    async with staged(Fault("soak", "many people for a long time", nothing), EMPTY, seed) as scene:
+        await scene.speaker.burst(200)  # every connection to Redis is open from here on
+        await scene.speaker.go()
+        await Soak(scene).settle()
+        soaked = await Soak(scene, steady, joins, rate, visit_s).run(seconds)
+    soaked.complaints.extend(scene.complaints)
+    return soaked
+
+
+def table(soaked: Soaked) -> str:
+    """What came out, as rows of a table."""
+    first, last, slope = soaked.growth
+    rows = {
+        "visits, deliveries": f"{soaked.visits:,}, {soaked.heard:,} in {soaked.seconds:g} s",
+        "violations": f"{len(soaked.violations)} {' '.join(soaked.violations[:3] + soaked.complaints[:3])}",
+        "memory": f"{first / 1e6:.1f} MB, later {last / 1e6:.1f} MB ({slope / 1e6:+.1f} MB/h)",
+        **{name: f"{soaked.before[name]} before, {soaked.after[name]} after" for name in HELD},
+        "result": "pass" if soaked.passed else "**fail**",
+    }
+    return "\n".join(
+        ["| what | found |", "|---|---|", *(f"| {what} | {found} |" for what, found in rows.items())]
+    )
