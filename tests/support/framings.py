@@ -127,9 +127,8 @@ async def read_frame(wire) -> Frame:
 def client_frame(opcode: int, payload: bytes, first_bits: int = 0x80) -> bytes:
     """A client's frame, whole and masked."""
     size, mask = len(payload), os.urandom(4)
-    length = bytes([0x80 | size]) if size < 126 else struct.pack("!BH", 0x80 | 126, size)
-    if size > 0xFFFF:
-        length = struct.pack("!BQ", 0x80 | 127, size)
+    long = struct.pack("!BQ", 0x80 | 127, size) if size > 0xFFFF else struct.pack("!BH", 0x80 | 126, size)
+    length = bytes([0x80 | size]) if size < 126 else long
     masked = bytes(byte ^ mask[place % 4] for place, byte in enumerate(payload))
     return bytes([first_bits | opcode]) + length + mask + masked
 
