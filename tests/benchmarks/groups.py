@@ -87,6 +87,8 @@ def fan_out(stack, rounds):
     goals = [("lab websocket", "tornado websocket", 0.25), ("lab websocket", "websockets websocket", 0.95)]
     goals += [(f"lab {word}", f"tornado {word}", 1 / 1.6) for word in ("sse", "iframe")]
     goals += [(f"lab {word}", "lab websocket", 1.25) for word in ("sse", "iframe")]
+    floor = f"{ratio(costs, 'epoll websocket', 'tornado websocket'):.2f}"
+    rows.append(Row("epoll websocket / tornado websocket: the floor", "", floor, None, {}))
     return [*rows, *(at_most(costs, *goal) for goal in goals), busiest(shares)]
 
 
@@ -134,6 +136,7 @@ def delivery(stack, rounds):
     """How late the slowest hundredth hears, at 10 messages a second."""
     rows, words = [], (*STREAMS, "longpoll")
     cells = [Cell(stack, kind, word) for word in words for kind in ("lab", "tornado")]
+    cells.append(Cell(stack, "epoll", "websocket"))
     found, _ = interleaved(cells, max(3, rounds // 2), lambda c: (p99(c.crowd.keep_time(10, 30)), 0))
     for word in words:
         lab, plain = found[f"lab {word}"], found[f"tornado {word}"]
@@ -142,7 +145,8 @@ def delivery(stack, rounds):
         text = f"{milliseconds(median(lab))} / {milliseconds(median(plain))} = {share:.2f}"
         what = f"p99 delivery, 10 messages/s × 500, lab / tornado, {word}"
         rows.append(Row(what, f"≤ {most:.2f}", text, share <= most, {"lab_s": lab, "tornado_s": plain}))
-    return rows
+    floor = f"{ratio(found, 'epoll websocket', 'tornado websocket'):.2f}"
+    return [*rows, Row("the same, epoll / tornado, websocket: the floor", "", floor, None, {})]
 
 
 def many(stack, rounds):

@@ -23,6 +23,7 @@ READ = 16_384
 HANDSHAKE = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
 KEY = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 PATIENCE_S = 60.0
+QUIET_S = 10.0
 STREAMS = ("websocket", "sse", "iframe")
 
 
@@ -186,12 +187,18 @@ class Crowd:
             while (left := planned - time.monotonic()) > 0:
                 self.turn(left)
             self.publisher.say()
-        end = time.monotonic() + 10
-        while self.heard < all_ and time.monotonic() < end:
-            self.turn(0.1)
+        self.rest(all_)
         fds, counts, moments = self.arrivals
         self.arrivals = None
         return self.latencies(zip(fds, counts, moments, strict=True), start, rate)
+
+    def rest(self, all_):
+        """Hear what is still on its way; lost is only what has not come when nothing comes any more."""
+        heard, end = self.heard, time.monotonic() + QUIET_S
+        while self.heard < all_ and time.monotonic() < end:
+            self.turn(0.1)
+            if self.heard > heard:
+                heard, end = self.heard, time.monotonic() + QUIET_S
 
     @staticmethod
     def latencies(arrivals, start, rate):
