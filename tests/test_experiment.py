@@ -1,5 +1,6 @@
 """Measured runs: the timetable, the check, the record, and one real run of each technique."""
 
+import asyncio
 import io
 import json
 import random
@@ -14,6 +15,8 @@ import lab
 from lab.catalogue import WORDS
 from lab.errors import BadInput, BadParameter, CannotStart
 from lab.experiment.conditions import Conditions
+from lab.experiment.measure import Looks
+from lab.experiment.measure import _listening as listening
 from lab.experiment.probe import difference
 from lab.experiment.runs import document, write_csv
 from lab.experiment.session import order
@@ -68,6 +71,26 @@ def test_percentiles_are_not_subtracted():
     meter.delivery.add([3.0])
     assert difference(meter.as_json(), nothing)["delivery_s"]["max"] == 3.0
     assert difference(meter.as_json(), some)["delivery_s"] == dict.fromkeys(some["delivery_s"]) | {"count": 1}
+
+
+class Scripted:
+    """A lab whose meters say what was written down for them."""
+
+    def __init__(self, *looks):
+        self.looks = [Meter().as_json() | look for look in looks]
+
+    async def look(self, mode):
+        """The next look; the last one again and again."""
+        return {"receive": self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]}
+
+
+@pytest.mark.parametrize(("mode", "bytes_out"), [("sse", 245), ("shortpoll", 0)])
+async def test_the_beginning_of_a_stream_is_counted(mode, bytes_out):
+    """The answer of a stream begins after its request: counting waits for it, but not for one who asks on."""
+    asked = {"connections": 1, "requests": 1, "bytes_in": 562}
+    probe, looks = Scripted(asked, asked | {"bytes_out": 245}), Looks(before={"receive": Meter().as_json()})
+    await listening(probe, mode, looks, Conditions(clients=1), asyncio.Event())
+    assert looks.ready["receive"]["bytes_out"] == bytes_out and looks.zero["receive"]["bytes_out"] == 245
 
 
 # A real run -----------------------------------------------------------------------------------

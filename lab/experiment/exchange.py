@@ -27,7 +27,7 @@ BEFOREHAND = 10
 """Messages said before the exchange, so that cursors have two digits as in most runs."""
 QUIET = 3
 """Empty answers that are weighed."""
-MESSAGES = 10
+MESSAGES = 7
 PAUSE_S = 0.05
 """Between two messages, so that each finds a machine at rest, as most messages of a run do."""
 INTERVAL_S = 0.002
