@@ -191,7 +191,8 @@ def test_what_cannot_be_predicted_is_refused():
 @pytest.mark.parametrize("word", WORDS)
 def test_a_run_carries_its_prediction(word):
     """Requests and bytes of a short run are near what was predicted; how near, the benchmark shows."""
-    run = lab.measure(word, clients=5, rate=20, duration=2, rtt=0.02, interval=0.2)
+    slow = {"rate": 2, "interval": 0.5, "arrivals": "periodic"}  # so that a busy machine changes little
+    run = lab.measure(word, clients=5, duration=2, rtt=0.02, **slow)
     assert run.clean
     assert run.receive["requests"] == pytest.approx(run.predicted["requests"], rel=0.25)
     assert run.wire_bytes == pytest.approx(run.predicted["bytes"], rel=0.25)
