@@ -6,7 +6,7 @@ import gc
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from ssl import SSLContext
@@ -30,7 +30,9 @@ from lab.techniques.lab import Lab
 from lab.tls import shown
 
 GOODBYE_S = 1.0
-"""Seconds for everyone to hear the goodbye; who polls, and just was between two polls, asks for it."""
+"""Seconds in which nobody left, after which the others are left behind; a poller may be between two polls."""
+LONGEST_GOODBYE_S = 5.0
+"""Seconds for a large house to hear the goodbye."""
 LAST_ANSWER_S = 4.0
 """Seconds more for sends in flight; a Redis that hangs is given up after half of that."""
 RETRY_MS = (1000, 5000)
@@ -135,11 +137,21 @@ async def _say_goodbye(running: Running) -> None:
     running.server.stop()
     running.lab.room.leaving = RETRY_MS
     running.lab.room.say_goodbye(RETRY_MS)
-    await _until(lambda: not running.server.open, GOODBYE_S)  # whoever holds a connection may ask once more
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LONGEST_GOODBYE_S):
+            while await _somebody_leaves(running.server.open):
+                pass
     await _until(lambda: not running.lab.room.sending, LAST_ANSWER_S)
     for connection in list(running.server.open):
         connection.close()
     await running.server.close_all_connections()
+
+
+async def _somebody_leaves(connections: Collection[object]) -> bool:
+    """Whether somebody hangs up soon; whoever holds a connection may ask once more, and hears the goodbye."""
+    many = len(connections)
+    await _until(lambda: not many or len(connections) < many, GOODBYE_S)
+    return len(connections) < many
 
 
 async def _until(is_so: Callable[[], bool], patience_s: float) -> None:

@@ -151,6 +151,8 @@ class Outlet:
     def close(self) -> None:
         """This client is gone, or has been told to go."""
         self.channel.leave(self)
+        if self.pulling is not None:
+            self.pulling.cancel()  # what it would still send does not belong behind the end
         if not self.finished.done():
             self.finished.set_result(None)
 
