@@ -145,3 +145,16 @@ async def test_no_small_packet_waits_for_an_earlier_one():
         streams = [stream.socket for stream in lab.server.open]
         assert streams
         assert all(one.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for one in streams)
+
+
+@pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux counts so")
+async def test_the_kernel_asks_after_every_client():
+    """Who vanishes while nothing is on its way is asked after, and gone within 20 s, whatever the technique."""
+    async with running(settings(), temporary=True) as lab, Listening("longpoll", lab.port) as listening:
+        await say("longpoll", lab.port, "hello")
+        await listening.hears("message", 1)
+        options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_USER_TIMEOUT)
+        for one in [stream.socket for stream in lab.server.open]:
+            assert one.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+            idle, every, most = (one.getsockopt(socket.IPPROTO_TCP, option) for option in options)
+            assert idle + every <= most / 1000 <= 20 - every
