@@ -169,8 +169,8 @@ class Endpoint(RequestHandler):
 
     def forget_heads(self) -> None:
         """The connection stays open, perhaps for hours, but what its heads said will not be asked again."""
-        self.request.headers.clear()
-        self._headers.clear()
+        for headers in (self.request.headers, self._headers):
+            headers.__init__()  # type: ignore[misc]  # `clear` would keep the tables, empty
         self.bytes.head = b""
 
     def compute_etag(self) -> str | None:
@@ -297,5 +297,4 @@ class Endpoint(RequestHandler):
             super().log_exception(typ, value, tb)
 
 
-Taken = dict[Endpoint, float]
-"""Receivers whose sockets have taken a batch, and when, on the clock of asyncio's event loops."""
+Taken = dict[Endpoint, float]  # whose sockets have taken a batch, and when by the event loop's clock

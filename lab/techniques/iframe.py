@@ -23,6 +23,7 @@ NONCE_BYTES = 16
 """A fresh number per page: only scripts that carry it may run, so no message can become one."""
 SCRIPT = b'<script nonce="' + b" " * len(secrets.token_urlsafe(NONCE_BYTES)) + b'">'
 """How each element begins, with room for the nonce of the page that it is sent to."""
+POLICY = "default-src 'none'; script-src 'nonce-{}'; frame-ancestors 'self'"
 ESCAPES = {"&": b"\\u0026", "<": b"\\u003c", ">": b"\\u003e", "\u2028": b"\\u2028", "\u2029": b"\\u2029"}
 """What could end the script element or its line, written so that JSON and JavaScript both still read it."""
 
@@ -50,8 +51,7 @@ class Iframe(Endpoint):
         """Begin the page at once, then go on for ever."""
         nonce = secrets.token_urlsafe(NONCE_BYTES)
         script = SCRIPT.replace(b" " * len(nonce), nonce.encode())
-        policy = f"default-src 'none'; script-src 'nonce-{nonce}'; frame-ancestors 'self'"
-        self.set_header("Content-Security-Policy", policy)
+        self.set_header("Content-Security-Policy", POLICY.format(nonce))
         self.set_header("X-Accel-Buffering", "no")
         await stream(self, frame, PREAMBLE, HEARTBEAT, seal=lambda page: page.replace(SCRIPT, script))
 
