@@ -149,7 +149,7 @@ async def test_no_small_packet_waits_for_an_earlier_one():
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux counts so")
 async def test_the_kernel_asks_after_every_client():
-    """Who vanishes while nothing is on its way is asked after, and gone within 20 s, in every technique."""
+    """Who vanishes while nothing is on its way is asked after, and gone within 20 s."""
     async with running(settings(), temporary=True) as lab, Listening("longpoll", lab.port) as listening:
         await say("longpoll", lab.port, "hello")
         await listening.hears("message", 1)

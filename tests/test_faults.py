@@ -12,7 +12,7 @@ from tests.faults.faults import FAULTS
 from tests.faults.scene import SHORT, play
 from tests.faults.soak import soak, table
 
-HERE = ("F1", "F2", "F3a", "F4", "F5a", "F6a", "F6c", "F7", "F8", "F11a", "F12", "F14", "F15", "F18", "F22")
+HERE = ("F1", "F2", "F3a", "F5a", "F6a", "F6c", "F7", "F8", "F11a", "F12", "F14", "F15", "F18", "F22")
 SEED = 7
 
 pytestmark = pytest.mark.needs("redis-server")

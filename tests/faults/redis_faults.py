@@ -26,7 +26,11 @@ async def delete(scene: Scene) -> None:
 async def put_back(scene: Scene) -> None:
     """An older copy of the log is put back: a reset each, and no id with two contents."""
     await asyncio.to_thread(scene.redis.save_copy)
+    copied = scene.last
     await scene.pause(3)
+    async with asyncio.timeout(30):
+        while scene.last <= copied:  # noqa: ASYNC110 - a copy that lacks nothing is no older one
+            await asyncio.sleep(0.1)
     await asyncio.to_thread(scene.redis.put_back)
 
 
