@@ -135,6 +135,13 @@ class Scene:
         """Let time pass, at this scale's pace."""
         await asyncio.sleep(seconds * self.scale.pace)
 
+    async def spoken_again(self) -> None:
+        """Wait until something was stored after the fault, but not for ever."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SETTLE_S):
+                while not any(ack.t >= self.healed for ack in self.of("ack")):  # noqa: ASYNC110 - see below
+                    await asyncio.sleep(0.05)
+
     async def settle(self) -> None:
         """Wait until every answer is in and every guest has heard everything, but not for ever."""
         await self.speaker.hush(SETTLE_S)
@@ -226,6 +233,7 @@ async def play(fault: Fault, scale: Scale = FULL, seed: int = 1) -> Outcome:
             scene.complaints.append(f"the fault itself failed: {error!r}")
         scene.healed = scene.healed or time.monotonic()
         await asyncio.sleep(scale.after_s)
+        await scene.spoken_again()
         await scene.settle()
     scene.complaints += filter(None, (must(scene) for must in fault.must))
     found = [str(violation) for violation in Checker(scene.book).violations()]
