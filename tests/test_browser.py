@@ -428,7 +428,7 @@ def test_a_hidden_page_says_that_it_is_hidden(lab, enter):
 
 
 def test_the_pauses_grow_and_are_random(lab, enter):
-    """After k failures a page waits a random part of min(30 s, 0.5 s * 2^k)."""
+    """After k failures a page waits a random part of min(8 s, 0.5 s * 2^k)."""
     page = enter(lab, WORDS[0]).page
     drawn = page.evaluate(
         """async () => {
@@ -437,7 +437,7 @@ def test_the_pauses_grow_and_are_random(lab, enter):
         }"""
     )
     for failures, pauses in enumerate(drawn):
-        most = min(30_000, 500 * 2**failures)
+        most = min(8_000, 500 * 2**failures)
         assert 0 <= min(pauses) < 0.1 * most
         assert 0.9 * most < max(pauses) <= most
 

@@ -15,7 +15,7 @@ from tests.faults.soak import soak, table
 HERE = ("F1", "F2", "F3a", "F5a", "F6a", "F6c", "F7", "F8", "F11a", "F12", "F14", "F15", "F18", "F22")
 SEED = 7
 
-pytestmark = pytest.mark.needs("redis-server")
+pytestmark = [pytest.mark.needs("redis-server"), pytest.mark.timeout(200)]
 
 
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault.id in HERE], ids=lambda fault: fault.id)
