@@ -22,6 +22,7 @@ from lab.experiment.runs import document, write_csv
 from lab.experiment.session import order
 from lab.experiment.strain import strain, warnings
 from lab.experiment.timetable import timetable
+from lab.experiment.words import late
 from lab.meters import Meter
 
 # The timetable --------------------------------------------------------------------------------
@@ -251,3 +252,18 @@ def test_a_run_says_what_its_fleet_cost():
     assert 0 < run.fleet["cpu_share"] < 2
     assert 0 <= run.fleet["late_s"]["mean"] <= run.fleet["late_s"]["max"] < 2
     assert run.as_json()["fleet"] == run.fleet
+
+
+@pytest.mark.parametrize(
+    ("measured", "predicted", "word"),
+    [
+        (0.0043, 0.0014, "+3ms"),
+        (0.0, 0.0, "+0ms"),
+        (0.055, 0.05, "+10%"),
+        (None, 0.05, "–"),
+        (0.1, None, "–"),
+    ],
+)
+def test_a_time_is_apart_in_ms_where_theory_says_next_to_nothing(measured, predicted, word):
+    """Four milliseconds where theory says one are three late, and not 300 % off."""
+    assert late(measured, predicted) == word

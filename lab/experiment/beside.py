@@ -7,14 +7,16 @@ from rich.text import Text
 from lab.catalogue import TECHNIQUES
 from lab.experiment.rounds import Figure, Spread, by_mode, middle, spread
 from lab.experiment.runs import Run
-from lab.experiment.words import NOTHING, amount, count, off, seconds
+from lab.experiment.words import NOTHING, amount, count, late, off, seconds
 
 GROUPS = "".join(f"{name:^23}" for name in ("requests", "bytes, both ways", "mean latency"))
 HEAD = f"\n{'':10}{GROUPS.rstrip()}\n{'':10}" + 3 * f"{'theory':>8} measured {'off':>5}"
-FIGURES: tuple[tuple[str, Figure, Callable[[float | None], str]], ...] = (
-    ("requests", lambda run: run.receive["requests"], amount),
-    ("bytes", lambda run: run.wire_bytes, amount),
-    ("latency_mean_s", lambda run: run.latency_s["mean"], seconds),
+Word = Callable[[float | None], str]
+Apart = Callable[[float | None, float | None], str]
+FIGURES: tuple[tuple[str, Figure, Word, Apart], ...] = (
+    ("requests", lambda run: run.receive["requests"], amount, off),
+    ("bytes", lambda run: run.wire_bytes, amount, off),
+    ("latency_mean_s", lambda run: run.latency_s["mean"], seconds, late),
 )
 
 
@@ -22,7 +24,7 @@ def predictions(runs: Sequence[Run]) -> Text:
     """What theory said and what came of it, technique by technique; medians over the rounds."""
     lines = [Text(HEAD, style="bold")]
     for mode, rounds in by_mode(runs).items():
-        cells = "".join(_pair(rounds, name, figure, word) for name, figure, word in FIGURES)
+        cells = "".join(_pair(rounds, *each) for each in FIGURES)
         lines.append(Text(f" {mode:<9}{cells}", style=TECHNIQUES[mode].dark))
     return Text("\n").join(lines)
 
@@ -32,9 +34,9 @@ def foretold(name: str) -> Figure:
     return lambda run: run.predicted[name]
 
 
-def _pair(rounds: Sequence[Run], name: str, figure: Figure, word: Callable[[float | None], str]) -> str:
+def _pair(rounds: Sequence[Run], name: str, figure: Figure, word: Word, apart: Apart) -> str:
     predicted, measured = middle(rounds, foretold(name)), middle(rounds, figure)
-    return f" {word(predicted):>7} {word(measured):>8} {off(measured, predicted):>5}"
+    return f" {word(predicted):>7} {word(measured):>8} {apart(measured, predicted):>5}"
 
 
 def spreads(runs: Sequence[Run]) -> Text | None:

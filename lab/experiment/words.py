@@ -28,6 +28,16 @@ def off(measured: float | None, predicted: float | None) -> str:
     return f"{measured / predicted - 1:+.0%}"
 
 
+NEXT_TO_NOTHING_S = 0.01
+
+
+def late(measured: float | None, predicted: float | None) -> str:
+    """The same of a time; in ms where theory says less than ten, as a share of so little says nothing."""
+    if measured is None or predicted is None or predicted >= NEXT_TO_NOTHING_S:
+        return off(measured, predicted)
+    return f"{1000 * (measured - predicted):+.0f}ms"
+
+
 def times(value: float | None) -> str:
     """A factor."""
     return NOTHING if value is None else f"{value:#.3g}".rstrip(".") + "x"

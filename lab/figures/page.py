@@ -14,7 +14,6 @@ from lab.experiment.beside import foretold
 from lab.experiment.rounds import by_mode, middle
 from lab.experiment.runs import Run
 from lab.experiment.tables import COLUMNS, row, verdicts
-from lab.experiment.words import off
 from lab.figures.bars import overhead
 from lab.figures.comparison import save
 from lab.figures.curves import prediction
@@ -124,9 +123,9 @@ def _beside(runs: Sequence[Run]) -> str:
 
 def _pairs(rounds: Sequence[Run]) -> list[str]:
     cells = []
-    for name, figure, word in BESIDE:
+    for name, figure, word, apart in BESIDE:
         predicted, measured = middle(rounds, foretold(name)), middle(rounds, figure)
-        cells += [word(predicted), word(measured), off(measured, predicted)]
+        cells += [word(predicted), word(measured), apart(measured, predicted)]
     return cells
 
 
