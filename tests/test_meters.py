@@ -15,6 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.meters import Durations, summary
+from lab.server.serving import running
+from lab.settings import Settings
 from tests.support.framings import BINARY, CLOSE, PING, PONG, TEXT, canonical, client_frame
 from tests.support.lab_process import ROOT, LabProcess
 from tests.support.listeners import (
@@ -440,6 +442,15 @@ async def test_a_half_request_belongs_to_nobody(counted):
     await wire.close()
     await is_conserved(counted)
     assert not any(leaves(growth(before, await meters(counted))["techniques"]))
+
+
+async def test_who_hangs_up_in_the_middle_of_the_next_request_is_counted_once():
+    """The end comes while the first of two requests is answered, with the half of the second unread."""
+    async with running(Settings(port=0, redis="private"), temporary=True) as lab:  # in this very event loop,
+        wire = await Wire.open(lab.port)
+        await wire.send(REFUSED["a poll and a half"])
+        wire.drop()  # so that the lab finds both at once
+        await is_conserved(lab.port)
 
 
 async def test_every_connection_is_counted(counted):

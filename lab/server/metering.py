@@ -140,8 +140,8 @@ class MeteredStream(IOStream):
 
     @property
     def parsed(self) -> int:
-        """Bytes that Tornado has taken from this stream; what is still unread belongs to a later request."""
-        return self.bytes_in - self._read_buffer_size
+        """Bytes that Tornado has taken; what is unread belongs to a later request while one may come."""
+        return self.bytes_in - (0 if self._closed else self._read_buffer_size)
 
     # Crediting --------------------------------------------------------------------------------
 
