@@ -28,7 +28,7 @@ from tests.support.listeners import (
     number,
     publish,
 )
-from tests.support.wire import Closed, Wire, eventually, fetch
+from tests.support.wire import HOST, Closed, Wire, eventually, fetch, request_head
 
 KEPT = 100
 HOSTILE = {
@@ -523,15 +523,17 @@ def test_a_leaving_server_closes_a_websocket_with_1012(farewell):
 def test_a_leaving_server_ends_its_answers_properly(farewell):
     """The endless answers end with their last chunk: nothing is cut off."""
     listeners, _ = farewell
-    assert all(
-        bytes(listeners[word].receiving[0].received).endswith(b"\r\n0\r\n\r\n") for word in ("iframe", "sse")
-    )
+    assert all(bytes(listeners[word].receiving[0].received).endswith(b"\r\n0\r\n\r\n") for word in ENDLESS)
 
 
 def test_a_leaving_server_is_gone_with_exit_code_0(farewell):
     """To be told to end is no failure."""
     _, code = farewell
     assert code == 0
+
+
+ENDLESS = ("iframe", "sse")
+"""Streams whose end is the end of an answer."""
 
 
 @pytest.fixture(scope="module")
@@ -551,23 +553,35 @@ async def ask_while_leaving(process):
     for poller in pollers.values():
         await poller.hear_of(ids[-1])
     health = await Wire.open(port)
+    streams = [await Wire.open(port) for _ in ENDLESS]
     process.signal(signal.SIGTERM)
     while (ready := await health.ask("GET", "/readyz")).status == 200:
         pass
+    for word, stream in zip(ENDLESS, streams, strict=True):
+        await stream.send(request_head("GET", f"/{word}?after=latest", {"Host": HOST}, 0))
     await asyncio.gather(*(poller.poll() for poller in pollers.values()), return_exceptions=True)
-    return pollers, ready.json
+    await asyncio.gather(*(stream.close() for stream in streams))
+    return pollers, ready.json, dict(zip(ENDLESS, streams, strict=True))
 
 
 @pytest.mark.parametrize("word", POLLING)
 def test_who_asks_a_leaving_server_is_told_bye(word, leaving):
     """A poll that reaches the server while it is leaving is answered at once, with a bye."""
-    pollers, _ = leaving
+    pollers, _, _ = leaving
     assert pollers[word].kinds[-2:] == ["message", "bye"]
+
+
+@pytest.mark.parametrize("word", ENDLESS)
+def test_who_comes_to_a_leaving_server_for_ever_is_sent_away_at_once(word, leaving):
+    """A stream that begins while the server is leaving has a bye, and a proper end."""
+    _, _, streams = leaving
+    received = bytes(streams[word].received)
+    assert b"retry_ms" in received and received.endswith(b"\r\n0\r\n\r\n")
 
 
 def test_a_leaving_server_is_not_ready(leaving):
     """While it is leaving the server says that it takes no more work."""
-    _, ready = leaving
+    _, ready, _ = leaving
     assert (ready["ready"], ready["reasons"]) == (False, ["draining"])
 
 

@@ -117,6 +117,8 @@ class Outlet:
         batch = self.channel.join(self, after)
         if batch.events:
             self.channel.hand(batch, [self], timed=after is not None)
+        if self.channel.room.leaving:
+            self.close()  # who comes when all have been told is told at once, and goes
 
     def tell(self, data: bytes) -> bool:
         """Send something that is for this client alone; whether its socket took it all."""

@@ -23,13 +23,18 @@ export function connect({ after, onEvents, onStatus, client, username }) {
 
   function open() {
     hangUp();
-    window.pushlab = (event) => line.hear(unframe(event));
+    window.pushlab = hear;
     frame = document.createElement("iframe");
     frame.hidden = true;
     frame.onload = end; // the page that never ends has ended, or could not be had
     frame.src = address(PATH, { after: line.cursor, client, username });
     document.body.append(frame);
     [newest, heard, looking] = [null, Date.now(), setInterval(look, LOOK_MS)];
+  }
+
+  function hear(event) {
+    line.hear(unframe(event));
+    if (event.type === "bye") end(); // what is still to come of this page is no sign of life
   }
 
   function look() {
