@@ -132,10 +132,21 @@ def test_the_picture_moves_and_holds_still_when_paused(listening):
     listening.wait_for_function(f"before => {drawn} !== before", arg=before)
     listening.keyboard.press("Space")
     expect(listening.locator("#mode")).to_contain_text("paused")
-    listening.wait_for_timeout(100)
-    held = listening.evaluate(drawn)
-    listening.wait_for_timeout(700)
-    assert listening.evaluate(drawn) == held
+    held, later = listening.evaluate(
+        f"""async () => {{
+          const pause = (ms) => new Promise((done) => setTimeout(done, ms));
+          let held = {drawn};
+          for (let tries = 0; tries < 20; tries++) {{ // the last step may still be drawn
+            const before = held;
+            await pause(200);
+            held = {drawn};
+            if (held === before) break;
+          }}
+          await pause(700);
+          return [held, {drawn}];
+        }}"""
+    )
+    assert later == held
     listening.keyboard.press("Space")
     expect(listening.locator("#mode")).to_have_text("live")
 
@@ -205,8 +216,11 @@ def settled(page, address):
     """The meters, once nobody listens and the page shows them as they stand."""
     page.click("#listen")
     expect(page.locator("#listen")).to_have_attribute("aria-pressed", "false")
-    page.wait_for_timeout(500)
-    final = meters(address)
+    for _ in range(20):
+        final = meters(address)
+        page.wait_for_timeout(500)
+        if meters(address) == final:
+            break
     for word in WORDS:
         exact = str(EXACT["bytes"](final[word]["receive"]))
         expect(value(page, word, "bytes")).to_have_attribute("value", exact)
