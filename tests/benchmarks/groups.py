@@ -176,21 +176,25 @@ def many(stack, rounds):
 
 
 def doubling(stack, rounds):
-    """Whether a delivery costs more when there are more listeners."""
-    rows = []
-    for word in (*STREAMS, "longpoll"):
-        cells = {size: Cell(stack, "lab", word, size) for size in SIZES}
-        for size, cell in cells.items():
-            cell.name = str(size)
-        costs, _ = interleaved(list(cells.values()), max(3, rounds // 2), Cell.spread)
-        growth = ratio(costs, "4000", "500") - 1
-        text = f"{growth:+.0%}: " + " · ".join(f"{1e6 * median(each):.1f}" for each in costs.values()) + " µs"
-        what = f"CPU per delivery, 500 → 1,000 → 2,000 → 4,000, {word}"
-        rows.append(Row(what, "grows ≤ 15 %", text, growth <= 0.15, {"growth": growth, "s": costs}))
-        for cell in cells.values():
-            cell.crowd.close()
-            cell.server.stop()
-    return rows
+    """Whether a delivery costs more when there are more listeners, and whether it must."""
+    rows = [grown(stack, rounds, "lab", word) for word in (*STREAMS, "longpoll")]
+    floor = grown(stack, rounds, "epoll", "websocket")
+    return [*rows, floor._replace(what="the same, epoll websocket: the floor", goal="", met=None)]
+
+
+def grown(stack, rounds, kind, word):
+    """What a delivery costs with ever more listeners."""
+    cells = {size: Cell(stack, kind, word, size) for size in SIZES}
+    for size, cell in cells.items():
+        cell.name = str(size)
+    costs, _ = interleaved(list(cells.values()), max(3, rounds // 2), Cell.spread)
+    for cell in cells.values():
+        cell.crowd.close()
+        cell.server.stop()
+    growth = ratio(costs, "4000", "500") - 1
+    text = f"{growth:+.0%}: " + " · ".join(f"{1e6 * median(each):.1f}" for each in costs.values()) + " µs"
+    what = f"CPU per delivery, 500 → 1,000 → 2,000 → 4,000, {word}"
+    return Row(what, "grows ≤ 15 %", text, growth <= 0.15, {"growth": growth, "s": costs})
 
 
 def idle(stack, rounds):
