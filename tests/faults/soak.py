@@ -1,7 +1,11 @@
-"""Many people for a long time: some stay, others come and go; then all leave, and nothing may remain."""
+"""Many people for a long time: some stay, others come and go; then all leave, and nothing may remain.
+
+Now and then Redis hangs, or some of those who stay are cut off without a word.
+"""
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,12 +16,26 @@ from lab.catalogue import WORDS
 from lab.experiment.check import Checker
 from lab.experiment.records import Record
 from tests.faults.crowd import Guest, Speaker
+from tests.faults.network_faults import Away, filter_missing, filtered
+from tests.faults.redis_faults import freeze
 from tests.faults.scene import Fault, Scale, Scene, staged
 
 EMPTY = Scale(each=0, rate=1.0)
+KEPT = 100
 SAMPLE_S = 1.0
 RETURN_S = 30.0
+LEVEL_S = 60.0
+"""Who is cut off notices within 45 s."""
+CUT_S = 30.0
+"""Longer than the lab holds on to who vanished."""
+CUT_OFF = 12
+"""How many of those who stay are cut off now and then."""
 HELD = ("tasks", "files", "readers")
+LONG_S = 1200.0
+"""From here on memory tells more of the lab than of the allocator."""
+GROWTH = 0.02
+SLOPE = 1e6
+"""What memory may grow by: this part between the first and the last quarter, so many bytes an hour."""
 
 
 class Judge:
@@ -48,11 +66,19 @@ class Soaked:
     before: dict[str, int]
     after: dict[str, int]
     rss: list[tuple[float, int]]
+    hurt_by: Counter[str]
 
     @property
     def passed(self) -> bool:
-        """Nothing wrong, and nothing left."""
-        return not (self.violations or self.complaints) and self.before == self.after
+        """Nothing wrong, nothing left, and no memory that grew."""
+        left = self.before != self.after
+        return not (self.violations or self.complaints or left or self.grew)
+
+    @property
+    def grew(self) -> bool:
+        """Whether memory grew for good; after a short time nobody can tell."""
+        first, last, slope = self.growth
+        return self.seconds >= LONG_S and (last - first > GROWTH * first or slope > SLOPE)
 
     @property
     def growth(self) -> tuple[int, int, float]:
@@ -72,32 +98,59 @@ class Soak:
     ) -> None:
         self.scene, self.steady, self.joins, self.rate = scene, steady, joins, rate
         self.visit_s = visit_s
+        self.hurts = cycle([freeze] if filter_missing() else [freeze, self.cut_off])
         self.judge = Judge()
         self.visits: set[asyncio.Task] = set()
         self.names = count()
         self.words = cycle(WORDS)
         self.rss: list[tuple[float, int]] = []
+        self.hurt_by: Counter[str] = Counter()
 
-    async def run(self, seconds: float) -> Soaked:
-        """Let them come, stay and go for so long; then all leave."""
+    async def run(self, seconds: float, hurt_s: float | None) -> Soaked:
+        """Let them come, stay and go for so long, and hurt the lab every now and then; then all leave."""
         before = await self.held()
-        speaker = Speaker(self.scene.url, self.judge)
+        speaker, away = Speaker(self.scene.url, self.judge), Away(self.scene)
         steady = [await self.enter() for _ in range(self.steady)]
+        if hurt_s:
+            steady += [await self.enter(await away.open()) for _ in range(CUT_OFF)]
         speaker.talk(self.rate)
+        hurting = asyncio.create_task(self.hurt(hurt_s))
         await self.stay(time.monotonic() + seconds)
+        hurting.cancel()
+        await asyncio.gather(hurting, return_exceptions=True)
         await speaker.hush(15)
+        await self.all_level(steady)
         await asyncio.gather(*self.visits)
         violations = [str(violation) for violation in self.judge.checker.violations()]
         wrong = [why for guest in steady if (why := guest.gave_up())]
         await asyncio.gather(*(guest.go() for guest in steady), speaker.go())
+        if hurt_s:
+            away.close()
         heard = sum(self.judge.checker.deliveries.values())
         after = await self.back_to(before)
-        return Soaked(seconds, next(self.names), heard, violations, wrong, before, after, self.rss)
+        visits = next(self.names)
+        return Soaked(seconds, visits, heard, violations, wrong, before, after, self.rss, self.hurt_by)
 
-    async def enter(self) -> Guest:
+    async def hurt(self, every_s: float | None) -> None:
+        """Let Redis hang and cut some off, in turn, so many seconds after the last time."""
+        for do in self.hurts if every_s else ():
+            await asyncio.sleep(every_s)
+            self.hurt_by[do.__name__] += 1
+            await do(self.scene)
+
+    async def cut_off(self, scene: Scene) -> None:
+        """Who comes through the relay is cut off without a word, for longer than the lab holds on to them."""
+        filtered("drop")
+        try:
+            await asyncio.sleep(CUT_S)
+        finally:
+            filtered("")
+
+    async def enter(self, url: str | None = None) -> Guest:
         """One guest more, by the next technique."""
         start = (await self.scene.get("/shortpoll?after=latest"))[1]["cursor"]
-        guest = Guest(f"guest {next(self.names)}", next(self.words), self.scene.url, start, self.judge)
+        name = f"guest {next(self.names)}"
+        guest = Guest(name, next(self.words), url or self.scene.url, start, self.judge)
         await guest.come()
         return guest
 
@@ -121,8 +174,9 @@ class Soak:
         guest.write("close")
 
     async def held(self) -> dict[str, int]:
-        """What the lab holds at this moment."""
+        """What the lab holds at this moment, but for its connections to Redis, which come and go."""
         process = (await self.scene.get("/healthz"))[1]["process"]
+        process["files"] -= len(self.scene.redis.client.client_list())
         return {name: process[name] for name in HELD}
 
     async def settle(self) -> None:
@@ -130,6 +184,13 @@ class Soak:
         last: dict[str, int] = {}
         while last != (last := await self.held()):  # noqa: ASYNC110 - the lab tells nobody
             await asyncio.sleep(1)
+
+    async def all_level(self, guests: list[Guest]) -> None:
+        """Wait until everybody has come as far as the first of them, but not for ever."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(LEVEL_S):
+                while len({guest.at for guest in guests}) > 1:  # noqa: ASYNC110 - any may be last
+                    await asyncio.sleep(0.1)
 
     async def back_to(self, before: dict[str, int]) -> dict[str, int]:
         """What the lab holds when it is back to this, or after some patience."""
@@ -150,15 +211,17 @@ async def soak(
     joins: float = 50,
     rate: float = 2,
     visit_s: tuple[float, float] = (2.0, 20.0),
+    hurt_s: float | None = 300.0,
     seed: int = 1,
 ) -> Soaked:
     """Open a lab and soak it."""
     async with staged(Fault("soak", "many people for a long time", nothing), EMPTY, seed) as scene:
-        await scene.speaker.burst(200)  # every connection to Redis is open from here on
+        await scene.speaker.burst(200)  # what is made at first use is there from here on
         await scene.speaker.go()
         await Soak(scene).settle()
-        soaked = await Soak(scene, steady, joins, rate, visit_s).run(seconds)
-    soaked.complaints.extend(scene.complaints)
+        soaked = await Soak(scene, steady, joins, rate, visit_s).run(seconds, hurt_s)
+        kept = scene.redis.client.xlen("pushlab:room")
+    soaked.complaints.extend([*scene.complaints, *([] if kept == KEPT else [f"{kept} are kept"])])
     return soaked
 
 
@@ -167,6 +230,7 @@ def table(soaked: Soaked) -> str:
     first, last, slope = soaked.growth
     rows = {
         "visits, deliveries": f"{soaked.visits:,}, {soaked.heard:,} in {soaked.seconds:g} s",
+        "meanwhile": ", ".join(f"{many} × {what}" for what, many in soaked.hurt_by.items()) or "–",
         "violations": f"{len(soaked.violations)} {' '.join(soaked.violations[:3] + soaked.complaints[:3])}",
         "memory": f"{first / 1e6:.1f} MB, later {last / 1e6:.1f} MB ({slope / 1e6:+.1f} MB/h)",
         **{name: f"{soaked.before[name]} before, {soaked.after[name]} after" for name in HELD},
