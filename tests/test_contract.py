@@ -668,6 +668,27 @@ async def test_hold_0_is_a_short_poll(word, lab):
 
 
 @pytest.mark.parametrize("word", WAITING)
+async def test_a_held_answer_bears_the_date_of_its_own_moment(word, lab):
+    """The Date of an answer is when it was given, not when it was asked for (RFC 9110 section 6.6.1)."""
+    asked = time.time()
+    target = f"/{word}?hold=1.1&callback=f&after={await here(lab.port)}"
+    date = (await fetch(lab.port, "GET", target)).headers["date"]
+    assert parsedate_to_datetime(date).timestamp() > asked
+
+
+@pytest.mark.parametrize("word", WAITING)
+async def test_a_held_question_in_http_1_0_may_keep_its_connection(word, lab):
+    """Who asks in HTTP/1.0 for the connection to go on is told that it does, however long the wait was."""
+    target = f"/{word}?hold=0.2&callback=f&after={await here(lab.port)}"
+    wire = await Wire.open(lab.port)
+    for _ in range(2):
+        await wire.send(f"GET {target} HTTP/1.0\r\nHost: {HOST}\r\nConnection: Keep-Alive\r\n\r\n".encode())
+        answer = await wire.read_answer()
+        assert (answer.status, answer.headers["connection"].lower()) == (200, "keep-alive")
+    await wire.close()
+
+
+@pytest.mark.parametrize("word", WAITING)
 async def test_one_message_answers_everyone_who_waits(word, lab):
     """Fifty held questions are all answered by one message."""
     place = await here(lab.port)

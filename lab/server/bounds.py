@@ -1,6 +1,7 @@
 """What one client may cost the machine, and how many of them the system allows."""
 
 import socket
+from typing import Any
 
 SEND_BUFFER_BYTES = 128 * 1024
 """What the kernel may hold for a client that does not read; its own choice would be megabytes."""
@@ -23,6 +24,21 @@ def bound_the_cost(connection: socket.socket) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, ASK_AFTER_S)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, ASK_EVERY_S)
+
+
+class Few(list[Any]):
+    """A queue that is nearly always empty: then a deque takes twelve times its memory."""
+
+    __slots__ = ()
+
+    def popleft(self) -> Any:
+        """Take the first."""
+        return self.pop(0)
+
+
+def save_memory(stream: Any) -> None:
+    """Give an idle stream queues that take nearly nothing; Tornado's own are 1.4 KB for each connection."""
+    stream._write_buffer._buffers, stream._write_futures = Few(), Few()
 
 
 def most_connections() -> float:

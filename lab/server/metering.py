@@ -18,7 +18,7 @@ from tornado.iostream import IOStream
 
 from lab.meters import Account, Meter, Meters
 from lab.server.arriving import Arriving
-from lab.server.bounds import TURNED_AWAY, bound_the_cost, most_connections
+from lab.server.bounds import TURNED_AWAY, bound_the_cost, most_connections, save_memory
 from lab.settings import Settings
 
 DRAIN_BYTES = 2**40
@@ -42,6 +42,7 @@ class MeteredStream(IOStream):
         self, connection: socket.socket, server: "MeteredServer", address: str, **kwargs: Any
     ) -> None:
         super().__init__(connection, read_chunk_size=READ_BYTES, **kwargs)
+        save_memory(self)
         self.server = server
         self.address = address
         self.total = server.meters.total

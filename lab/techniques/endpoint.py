@@ -21,7 +21,7 @@ from lab.room.messages import Batch, Cursor, Draft, compact
 from lab.room.room import Room
 from lab.techniques.lab import Lab
 from lab.techniques.refusals import error_json, guards, parse_json, require_json, status_of
-from lab.techniques.wire import MeteredStream
+from lab.techniques.wire import MeteredStream, keeps_alive
 
 LONGEST_NAME = 32
 """Characters of a name that the guest list shows."""
@@ -36,7 +36,8 @@ class Endpoint(RequestHandler):
     word: ClassVar[str] = ""
     content_type: ClassVar[str] = "application/json"
     SUPPORTED_METHODS: tuple[str, ...] = ("GET",)
-    __slots__ = ("_here", "bytes", "client", "empty", "held", "lab", "meter", "meters", "sending", "shown")
+    __slots__: tuple[str, ...] = ("_here", "bytes", "client", "empty", "held", "keeps_alive", "lab")
+    __slots__ += ("meter", "meters", "sending", "shown")
 
     # Whose bytes, and who is here -------------------------------------------------------------
 
@@ -45,6 +46,7 @@ class Endpoint(RequestHandler):
         self.ui.clear()  # for templates of Tornado only, and a circle of references
         self.lab = lab
         self.bytes = cast(MeteredStream, self.request.connection.stream)  # type: ignore[union-attr]
+        self.keeps_alive = keeps_alive(self.request)
         self.sending = self.is_send()
         self.meters = lab.meters.techniques.get(self.word) or TechniqueMeters()
         self.meter = self.meters.send if self.sending else self.meters.receive
@@ -168,10 +170,9 @@ class Endpoint(RequestHandler):
             self._headers.update(guards(self.request.protocol))
 
     def forget_heads(self) -> None:
-        """The connection stays open, perhaps for hours, but what its heads said will not be asked again."""
-        for headers in (self.request.headers, self._headers):
+        """The request stays open, perhaps for hours, but what its heads said will not be asked again."""
+        for headers in (self.request.headers, self._headers) if self.request.version == "HTTP/1.1" else ():
             headers.__init__()  # type: ignore[misc]  # `clear` would keep the tables, empty
-        self.bytes.head = b""
 
     def compute_etag(self) -> str | None:
         """No hash of every answer: where a tag is wanted, the cursor is one."""
@@ -181,16 +182,12 @@ class Endpoint(RequestHandler):
         """Finish a poll, and count what it brought once the socket has taken it."""
         self.empty = not batch.events
         self.meter.empty += self.empty
-        if self.get_status() == 200 and self.keeps_alive:
+        if not self._headers:  # forgotten while the request was held
+            self.clear()
+        if self.get_status() == 200 and self.keeps_alive and not self.lab.draining:
             self._answer_at_once(body, batch)
         else:
             future_add_done_callback(self.finish(body or None), lambda _: self._taken(batch))
-
-    @property
-    def keeps_alive(self) -> bool:
-        """Whether the connection goes on behind this answer: in HTTP/1.1 it does unless somebody objects."""
-        wish = self.request.headers.get("Connection", "keep-alive").lower()
-        return self.request.version == "HTTP/1.1" and wish == "keep-alive" and not self.lab.draining
 
     def _answer_at_once(self, body: bytes, batch: Batch) -> None:
         """What `finish` does, by one `send`: without checking all headers again, and without its futures."""

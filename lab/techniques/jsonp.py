@@ -65,6 +65,7 @@ class Jsonp(Endpoint):
         """Answer at the first news, or empty when the time is up."""
         callback = self.callback
         self.held = self.room.wait(self.after)
+        self.forget_heads()
         try:
             batch = await asyncio.wait_for(self.held, self.hold)
         except TimeoutError:

@@ -28,6 +28,7 @@ class LongPoll(Endpoint):
     async def get(self) -> None:
         """Answer at the first news, or empty when the time is up."""
         self.held = self.room.wait(self.after)
+        self.forget_heads()
         try:
             batch = await asyncio.wait_for(self.held, self.hold)
         except TimeoutError:

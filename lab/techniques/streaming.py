@@ -114,6 +114,7 @@ class Outlet:
     def begin(self, after: Cursor | None) -> None:
         """Send what is kept after the cursor, and from now on everything."""
         self.endpoint.forget_heads()
+        self.socket.head = b""
         batch = self.channel.join(self, after)
         if batch.events:
             self.channel.hand(batch, [self], timed=after is not None)

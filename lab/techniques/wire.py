@@ -3,6 +3,8 @@
 import asyncio
 from typing import Any, Protocol
 
+from tornado.httputil import HTTPServerRequest
+
 from lab.meters import Account, Meter
 
 
@@ -48,3 +50,9 @@ class MeteredStream(Protocol):
 
     def close(self) -> None:
         """Drop the connection."""
+
+
+def keeps_alive(request: HTTPServerRequest) -> bool:
+    """Whether the connection goes on behind the answer: in HTTP/1.1 it does unless somebody objects."""
+    wish = request.headers.get("Connection", "keep-alive")
+    return request.version == "HTTP/1.1" and wish.lower() == "keep-alive"
