@@ -357,29 +357,6 @@ async def test_no_path_answers_to_a_foreign_name(school):
             assert (answer.status, answer.json["error"]["code"]) == (421, "unknown_host"), path
 
 
-SMUGGLED = {
-    "two lengths": "Content-Length: 4\r\nContent-Length: 5",
-    "a length and chunks": "Content-Length: 4\r\nTransfer-Encoding: chunked",
-    "odd chunks": "Transfer-Encoding: xchunked",
-    "a signed length": "Content-Length: +4",
-    "a list of lengths": "Content-Length: 4, 5",
-    "a space before the colon": "Content-Length : 4",
-    "a folded line": "X: a\r\n Content-Length: 4",
-    "two hosts": f"Host: {HOST}",
-}
-
-
-@pytest.mark.parametrize("head", SMUGGLED.values(), ids=SMUGGLED)
-async def test_no_second_request_is_smuggled_in(head, lab):
-    """A request whose end two readers could see in two places is refused, and what follows is not read."""
-    wire = await Wire.open(lab.port)
-    inner = f"GET /healthz HTTP/1.1\r\nHost: {HOST}\r\n\r\n"
-    await wire.send(f"POST /sse HTTP/1.1\r\nHost: {HOST}\r\n{head}\r\n\r\n0\r\n\r\n{inner}".encode())
-    said = await wire.take_rest()
-    assert said.startswith(b"HTTP/1.1 400")
-    assert said.count(b"HTTP/1.1") == 1
-
-
 # Sends --------------------------------------------------------------------------------------------
 
 
