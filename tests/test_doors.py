@@ -94,6 +94,26 @@ async def test_a_student_opens_no_door_of_the_teacher(who, school):
     assert state(school) == before
 
 
+async def test_no_failure_says_how_near_it_was(school):
+    """A guess, a used link, another lab's cookie or nothing: each door gives all of them the same answer."""
+    key, other, cookie = school.lab.key, teacher.TeacherKey(), school.lab.lesson.cookie
+    used = key.ticket()
+    assert key.exchange(used, HOST)
+    tries = [("", headers) for headers in STUDENTS.values()]
+    tries += [("", {"Cookie": f"{cookie}={other.exchange(other.token, HOST)}"})]
+    tries += [(f"?token={token}", {}) for token in (used, key.token[:-1], "x")]
+    for method, path in teachers(school):
+        school.lab.key.guesses = teacher.Guesses()
+        answers = [await fetch(school.lab.port, method, path + q, JSON | h, b"{}") for q, h in tries]
+        assert {answer.status for answer in answers} == {403}
+        assert len({(answer.body, *without_date(answer)) for answer in answers}) == 1, path
+
+
+def without_date(answer):
+    """The headers of an answer but for the moment at which it was given."""
+    return [pair for pair in answer.headers.items() if pair[0] != "date"]
+
+
 async def test_the_teachers_token_opens_every_door(school):
     """The same requests with the token are not refused: so it is the token that they lack."""
     key = {"Authorization": f"Bearer {school.lab.key.token}"}
@@ -189,13 +209,16 @@ def test_the_link_works_once_and_its_cookie_is_the_browsers_alone():
     assert {"HttpOnly", "SameSite=Strict"} <= set(first.headers["set-cookie"].split("; "))
 
 
-def test_secrets_are_compared_in_constant_time(monkeypatch):
-    """Every comparison with a secret is the one that takes no hint from where they differ."""
-    compared = []
-    monkeypatch.setattr(teacher.hmac, "compare_digest", lambda *pair: bool(compared.append(pair)))
-    key = teacher.TeacherKey()
-    assert not any((key.exchange("x", HOST), key.fits("x"), key.fits_script("x", HOST)))
-    assert len(compared) == 3
+@pytest.mark.parametrize("verdict", [True, False])
+def test_secrets_are_compared_in_constant_time(verdict, monkeypatch):
+    """Right, short or long: what decides is always the comparison that takes no hint from its operands."""
+    monkeypatch.setattr(teacher.hmac, "compare_digest", lambda *pair: verdict)
+    token = teacher.TeacherKey().token
+    for shown in ("", "x", token[:-1], token, token + "x", "ü"):
+        key = teacher.TeacherKey()
+        key.token, key._tickets, key._cookie = token, [token], token
+        met = [key.fits(shown), key.fits_script(shown, HOST), key.exchange(shown, HOST) is not None]
+        assert met == [verdict] * 3, shown
 
 
 # What leaves the lab ------------------------------------------------------------------------------
