@@ -13,7 +13,7 @@ from itertools import product
 
 import pytest
 
-from lab.server import teacher
+from lab.server import logs, teacher
 from lab.server.doors import ForTeacher
 from lab.server.logs import OneLine
 from lab.server.reports import HistoryReport
@@ -285,6 +285,22 @@ def test_what_a_stranger_says_is_written_on_one_line():
     except ValueError:
         record.exc_info, record.args = sys.exc_info(), ("x",)
     assert OneLine().format(record).endswith("ValueError: a\\x1bb\\x0d Bearer …")
+
+
+def test_the_same_warning_is_written_once_a_second(monkeypatch):
+    """What strangers can cause as often as they like is written seldom, and counted; errors always are."""
+    now = 1000.0
+    monkeypatch.setattr(logs.time, "monotonic", lambda: now)
+    sieve, written = logs.OnceASecond(), []
+    for _ in range(6):
+        for level, line in (("WARNING", 1), ("WARNING", 2), ("ERROR", 1)):
+            record = logging.LogRecord("x", getattr(logging, level), "file", line, "%d", (line,), None)
+            if sieve.filter(record):
+                written.append(f"{level} {record.getMessage()}")
+        now += 0.4
+    again = [f"WARNING {line} (and 2 more like this)" for line in (1, 2)]
+    assert [said for said in written if said != "ERROR 1"] == ["WARNING 1", "WARNING 2", *again]
+    assert written.count("ERROR 1") == 6
 
 
 HEADERS = {

@@ -5,6 +5,8 @@ import json
 import socket
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -270,6 +272,21 @@ def test_the_end_of_a_connection_is_no_byte():
             peer.shutdown(socket.SHUT_WR)
             assert connection.recv(10) + connection.recv(10) == b"abc"
             assert on_the_wire(connection) == 7
+
+
+async def test_who_speaks_no_tls_does_not_fill_the_log(shown, start_lab):
+    """Of many who come by http, or scan, the log says so once a second, and the lab goes on."""
+    process, began = start_lab(**shown), time.monotonic()
+    for _ in range(30):
+        wire = await Wire.open(process.port)
+        await wire.send(b"GET / HTTP/1.1\r\n\r\n")
+        with suppress(ConnectionError):
+            await wire.take_rest()
+    lines = process.complaint().splitlines()
+    assert all(line.startswith("WARNING SSL Error") for line in lines)
+    assert 1 <= len(lines) <= 2 + time.monotonic() - began
+    async with relay(process.port, trusting(shown["certfile"])) as at:
+        assert (await fetch(at.port, "GET", "/healthz")).status == 200
 
 
 async def test_the_teachers_cookie_is_for_https_alone(shown):

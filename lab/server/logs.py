@@ -3,10 +3,14 @@
 import logging
 import re
 import sys
+import time
+from collections import Counter
 
 SECRET = re.compile(r"(token=|Bearer )[\w-]+")
 STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 """Characters that end a line, steer a terminal or turn text around."""
+QUIET_S = 1.0
+"""Seconds after a warning in which no other from the same line of code is written."""
 
 
 class OneLine(logging.Formatter):
@@ -21,6 +25,31 @@ class OneLine(logging.Formatter):
         return "\n".join(map(harmless, super().formatException(ei).split("\n")))  # type: ignore[arg-type]
 
 
+class OnceASecond(logging.Filter):
+    """Lets one warning of a kind through each second, so that no stranger can fill the log with it.
+
+    The next one says how many were left out. Errors are the lab's own and all written.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._written: dict[tuple[str, int], float] = {}
+        self._left_out: Counter[tuple[str, int]] = Counter()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether to write it."""
+        if record.levelno != logging.WARNING:
+            return True
+        kind, now = (record.pathname, record.lineno), time.monotonic()
+        if now - self._written.get(kind, -QUIET_S) < QUIET_S:
+            self._left_out[kind] += 1
+            return False
+        self._written[kind] = now
+        if more := self._left_out.pop(kind, 0):
+            record.msg = f"{record.msg} (and {more} more like this)"
+        return True
+
+
 def harmless(text: str) -> str:
     """The same text without secrets, as one line that changes nothing on a terminal."""
     return STEERING.sub(lambda found: f"\\x{ord(found[0]):02x}", SECRET.sub(r"\1…", text))
@@ -30,5 +59,6 @@ def keep_log(level: str = "warning") -> None:
     """Write the log to stderr: Tornado's from this level on, everybody else's errors."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(OneLine("%(levelname)s %(message)s"))
+    handler.addFilter(OnceASecond())
     logging.basicConfig(level=logging.ERROR, handlers=[handler])
     logging.getLogger("tornado").setLevel(level.upper())
