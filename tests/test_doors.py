@@ -6,6 +6,7 @@ import json
 import logging
 import re
 import sys
+import time
 import zlib
 from collections import Counter
 from contextlib import suppress
@@ -537,10 +538,31 @@ async def test_a_crowd_does_not_use_up_the_descriptors(cramped):
     assert len(cramped.stderr().splitlines()) <= 1
 
 
-async def status_of(wire):
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no process can take another's files away")
+async def test_without_a_file_newcomers_wait(start_lab):
+    """When others have the last file, newcomers wait until there is one; meanwhile the lab does not spin."""
+    process = start_lab()
+    guest = await Wire.open(process.port)
+    assert await status_of(guest, "/healthz") == 200
+    with process.no_file_left():
+        newcomer = asyncio.create_task(status_of(await Wire.open(process.port), "/healthz"))
+        began = time.monotonic()
+        await eventually(lambda: complains_of_files(process), "the lab says that newcomers wait")
+        assert {await status_of(guest, "/healthz") for _ in range(300)} == {200}
+        assert len(process.stderr().splitlines()) <= 2 + time.monotonic() - began
+        assert not newcomer.done()
+    assert await newcomer == 200
+
+
+async def complains_of_files(process):
+    """Whether the log says that there are no files."""
+    return "Newcomers must wait: Too many open files" in process.stderr()
+
+
+async def status_of(wire, path="/readyz"):
     """How a guest is met; None at a shut door."""
     try:
-        return (await wire.ask("GET", "/readyz")).status
+        return (await wire.ask("GET", path)).status
     except (Closed, ConnectionError):
         return None
 

@@ -9,13 +9,11 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 import segno
-from tornado.netutil import bind_sockets
 
 from lab.errors import BadParameter
+from lab.server.listening import listen
 from lab.server.metering import MeteredServer
 
-BACKLOG = 4096
-"""Connections that may wait to be accepted: a whole class that comes back in the same second."""
 LOOPBACK = "127."
 EVERYWHERE = "0.0.0.0"
 VIRTUAL = ("docker", "br-", "veth", "virbr", "vmnet", "vbox", "tun", "tap", "utun", "wg", "zt", "tailscale")
@@ -53,7 +51,7 @@ class Network:
             raise BadParameter("This machine has no adapter with that address.")
         if not self.bound & {EVERYWHERE, address}:
             try:
-                self.server.add_sockets(bind_sockets(self.port, address, backlog=BACKLOG))
+                self.server.add_sockets(listen(address, self.port))
             except OSError as error:
                 raise BadParameter(f"Cannot listen at {address}:{self.port}: {error.strerror}.") from error
             self.bound.add(address)

@@ -4,14 +4,11 @@ import asyncio
 import errno
 import gc
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from ssl import SSLContext
-
-from tornado.netutil import bind_sockets
 
 from lab.errors import CannotStart
 from lab.room.history import History, Unreachable
@@ -19,9 +16,9 @@ from lab.room.room import Room
 from lab.server.app import make_app
 from lab.server.guests import Guests
 from lab.server.lesson import Lesson
+from lab.server.listening import Listening, listen
 from lab.server.live import spread
 from lab.server.metering import MeteredServer
-from lab.server.network import BACKLOG
 from lab.server.redis_process import find
 from lab.server.secure import SecureServer
 from lab.server.teacher import TeacherKey
@@ -110,10 +107,10 @@ async def _open(lab: Lab, settings: Settings, tls: SSLContext | None) -> Running
     return Running(lab, server, key, port, lesson)
 
 
-def bind(host: str, port: int) -> list[socket.socket]:
+def bind(host: str, port: int) -> list[Listening]:
     """Sockets that will listen. Raises `PortBusy` or `CannotStart`."""
     try:
-        return bind_sockets(port, host, backlog=BACKLOG)
+        return listen(host, port)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise PortBusy(port) from error

@@ -6,7 +6,8 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -72,6 +73,19 @@ class LabProcess:
     def signal(self, number: int) -> None:
         """Send the process a signal."""
         self.process.send_signal(number)
+
+    @contextmanager
+    def no_file_left(self) -> Iterator[None]:
+        """For the length of the block it can open nothing more. Linux only."""
+        import resource  # not on Windows
+
+        usual = resource.prlimit(self.pid, resource.RLIMIT_NOFILE)
+        used = 1 + max(map(int, os.listdir(f"/proc/{self.pid}/fd")))
+        resource.prlimit(self.pid, resource.RLIMIT_NOFILE, (used, usual[1]))
+        try:
+            yield
+        finally:
+            resource.prlimit(self.pid, resource.RLIMIT_NOFILE, usual)
 
     def wait(self, seconds: float = STOP_S) -> int:
         """Wait for the end and return the exit code; `TimeoutExpired` when it does not come."""
