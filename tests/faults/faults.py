@@ -6,13 +6,10 @@ from tests.faults.clock import SET, faketime_missing, jump
 from tests.faults.criteria import all_told, heals, no_gap, one_reset, refused_for_sure, same_history
 from tests.faults.lab_faults import drain, kill_lab
 from tests.faults.network_faults import (
-    FEW_FILES,
     cut,
-    exhaust,
     filter_missing,
     link_down,
     lose,
-    storm,
     vanish,
 )
 from tests.faults.proxy import be_silent, nginx_missing, roll
@@ -29,6 +26,7 @@ from tests.faults.redis_faults import (
     read_only,
     refuse_writes,
 )
+from tests.faults.rush_faults import FEW_FILES, exhaust, starve, storm
 from tests.faults.scene import Fault, Scene
 
 
@@ -76,7 +74,8 @@ FAULTS = [
     ),
     Fault("F18", "tail's connection cut", cut_the_tail, [same_history, no_gap, heals(2)]),
     Fault("F19", "5,000 come at once", storm, [same_history]),
-    Fault("F20", "out of files", exhaust, [same_history, no_gap], before=FEW_FILES),
+    Fault("F20a", "more than there are files for", exhaust, [same_history, no_gap], before=FEW_FILES),
+    Fault("F20b", "files taken by others", starve, [same_history, no_gap]),
     Fault("F21", "70 s of silence behind nginx", be_silent, [same_history], needs=[nginx_missing]),
     Fault("F22", "a random mixture", mixture, [], log=True),
 ]

@@ -1,4 +1,4 @@
-"""What networks do: forget a client, cut it off, lose packets; and what many clients do to a port at once.
+"""What networks do: forget a client, cut it off, lose packets.
 
 The guests come through a relay with an address of its own, so that a packet filter can tell them apart. All
 of it happens in a network namespace that belongs to this process alone.
@@ -7,7 +7,6 @@ of it happens in a network namespace that belongs to this process alone.
 import asyncio
 import ctypes
 import os
-import resource
 import shutil
 import socket
 import struct
@@ -18,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tests.faults.scene import Scene
-from tests.support.wire import HOST, Closed, Wire
+from tests.support.wire import HOST
 
 NEW_NETWORK = 0x40000000
 AWAY = "127.0.0.66"
@@ -153,69 +152,3 @@ async def link_down(scene: Scene) -> None:
     filtered("drop")
     await scene.pause(10)
     filtered("")
-
-
-# Many at once ---------------------------------------------------------------------------------
-
-
-async def storm(scene: Scene) -> None:
-    """The lab restarts and 5,000 careless clients come at once: all are answered within 10 s."""
-    await asyncio.to_thread(scene.lab.kill)
-    await scene.start_lab()
-    overflows, began = listen_overflows(), time.monotonic()
-    count = 500 if scene.short else 5000
-    answers = await asyncio.gather(*(ask(scene.port) for _ in range(count)), return_exceptions=True)
-    took, good = time.monotonic() - began, sum(answer is True for answer in answers)
-    lost = listen_overflows() - overflows
-    scene.notes.append(f"{good:,} answered in {took:.1f} s, {lost} overflows")
-    if good < count or took > 10 or lost:
-        scene.complaints.append(scene.notes[-1])
-
-
-async def ask(port: int) -> bool:
-    """Connect, ask once, leave. Says whether the answer was a good one."""
-    wire = await Wire.open(port)
-    try:
-        async with asyncio.timeout(30):
-            return (await wire.ask("GET", "/shortpoll?after=latest")).status == 200
-    finally:
-        wire.abort()
-
-
-def listen_overflows() -> int:
-    """How many connections the kernel has turned away because nobody took them."""
-    lines = [line.split() for line in Path("/proc/self/net/netstat").read_text().splitlines()]
-    return int(dict(zip(lines[0], lines[1], strict=False))["ListenOverflows"])
-
-
-async def exhaust(scene: Scene) -> None:
-    """More connections than the lab has files for: newcomers are told, nobody inside suffers."""
-    used = cpu_s(scene.lab.pid)
-    wires = [await Wire.open(scene.port) for _ in range(400)]
-    answers = await asyncio.gather(*(try_to_ask(wire) for wire in wires), return_exceptions=True)
-    told = answers.count(503)
-    await scene.pause(5)
-    busy = cpu_s(scene.lab.pid) - used
-    for wire in wires:
-        wire.abort()
-    lines = len(scene.lab.stderr().splitlines())
-    scene.notes.append(f"{told} told, {answers.count(200)} let in, {busy:.1f} s CPU, {lines} log lines")
-    if not told or lines > 5:
-        scene.complaints.append(scene.notes[-1])
-
-
-async def try_to_ask(wire: Wire) -> int:
-    """The status of the answer, 0 when there is none soon."""
-    with suppress(Closed, OSError, TimeoutError):
-        async with asyncio.timeout(3):
-            return (await wire.ask("GET", "/shortpoll?after=latest")).status
-    return 0
-
-
-def cpu_s(pid: int) -> float:
-    """Processor time of a process."""
-    user, system = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[11:13]
-    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
-
-
-FEW_FILES = ("prlimit", f"--nofile=220:{resource.getrlimit(resource.RLIMIT_NOFILE)[1]}")
