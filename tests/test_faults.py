@@ -7,12 +7,15 @@ import asyncio
 
 import pytest
 
-from tests.faults.__main__ import row
+from tests.faults.__main__ import missing, row
 from tests.faults.faults import FAULTS
 from tests.faults.scene import SHORT, play
 from tests.faults.soak import soak, table
 
-HERE = ("F1", "F2", "F3a", "F5a", "F6a", "F6c", "F7", "F8", "F11a", "F12", "F14", "F15", "F18", "F22")
+REDIS = ("F1", "F2", "F3a", "F5a", "F6a", "F6c", "F6d", "F18")
+LAB = ("F7", "F8")
+READERS = ("F11a", "F12", "F14", "F15")
+HERE = (*REDIS, *LAB, *READERS, "F22")
 SEED = 7
 
 pytestmark = [pytest.mark.needs("redis-server"), pytest.mark.timeout(200)]
@@ -21,6 +24,8 @@ pytestmark = [pytest.mark.needs("redis-server"), pytest.mark.timeout(200)]
 @pytest.mark.parametrize("fault", [fault for fault in FAULTS if fault.id in HERE], ids=lambda fault: fault.id)
 def test_a_fault_does_no_harm(fault):
     """The checker finds nothing, and what the fault's own docstring promises holds."""
+    if lacking := missing(fault):
+        pytest.skip(lacking)
     outcome = asyncio.run(play(fault, SHORT, SEED))
     assert outcome.passed, row(outcome)
     assert outcome.counts["recv"] and outcome.counts["ack"]

@@ -56,11 +56,16 @@ def outcomes(wanted: argparse.Namespace, seed: int) -> Iterator[Outcome]:
     """Play every fault; what cannot be played here is said aloud."""
     for turn in range(wanted.times):
         for fault in chosen(wanted.only):
-            if missing := [word for need in fault.needs if (word := need())]:
-                say(f"{fault.id} {fault.title}: skipped, {'; '.join(missing)}")
+            if lacking := missing(fault):
+                say(f"{fault.id} {fault.title}: skipped, {lacking}")
                 continue
             say(f"{fault.id} {fault.title} …")
             yield asyncio.run(play(fault, SHORT if wanted.short else FULL, seed + turn))
+
+
+def missing(fault: Fault) -> str:
+    """What this machine lacks for a fault, in words; nothing when it can be played."""
+    return "; ".join(filter(None, (need() for need in fault.needs)))
 
 
 def say(words: str) -> None:

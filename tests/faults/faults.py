@@ -15,9 +15,13 @@ from tests.faults.network_faults import (
 from tests.faults.proxy import be_silent, nginx_missing, roll
 from tests.faults.reader_faults import be_absent, never_read, read_slowly, switch
 from tests.faults.redis_faults import (
+    SMALL,
     cut_the_tail,
     delete,
     demand_password,
+    disk_missing,
+    fill_disk,
+    fill_disk_for_good,
     flush,
     freeze,
     freeze_long,
@@ -51,6 +55,24 @@ FAULTS = [
     Fault("F6a", "Redis out of memory", refuse_writes, [same_history, refused_for_sure, heals(2)]),
     Fault("F6b", "Redis read-only", read_only, [same_history, refused_for_sure, heals(2)]),
     Fault("F6c", "Redis wants a password", demand_password, [same_history, heals(3)]),
+    Fault(
+        "F6d",
+        "disk full, log once a second",
+        fill_disk,
+        [same_history, refused_for_sure, no_gap, heals(3)],
+        log=True,
+        redis={"disk_bytes": SMALL},
+        needs=[disk_missing],
+    ),
+    Fault(
+        "F6e",
+        "disk full, log always",
+        fill_disk_for_good,
+        [same_history, no_gap, heals(3)],
+        log=True,
+        redis={"disk_bytes": SMALL, "sync": "always"},
+        needs=[disk_missing],
+    ),
     Fault("F7", "lab killed, 1,000 guests", kill_lab, [same_history, heals(12)], each=167, rate=2),
     Fault(
         "F8", "lab asked to end, 1,000 guests", drain, [same_history, all_told, heals(12)], each=167, rate=2

@@ -2,8 +2,14 @@
 
 import asyncio
 import time
+from subprocess import CalledProcessError
 
 from tests.faults.scene import Scene
+from tests.support.small_disk import SmallDisk
+
+SMALL = 8_000_000
+"""Bytes of a disk on which a log has room for any fault here, and which is full in a moment."""
+SEE_S = 10.0
 
 
 async def kill_redis(scene: Scene) -> None:
@@ -80,3 +86,33 @@ async def demand_password(scene: Scene) -> None:
     await scene.becomes("/readyz", 503, 6)
     await scene.pause(3)
     scene.redis.client.config_set("requirepass", "")
+
+
+def disk_missing() -> str | None:
+    """Why no small disk can be had here."""
+    try:
+        SmallDisk(SMALL).close()
+    except (CalledProcessError, OSError):
+        return "no disk can be mounted; needs root on Linux"
+    return None
+
+
+async def fill_disk(scene: Scene) -> None:
+    """The disk of the log is full: sends are refused for sure, reading goes on, no restart is needed."""
+    scene.redis.disk.fill()
+    async with asyncio.timeout(SEE_S):
+        while scene.redis.client.info("persistence")["aof_last_write_status"] == "ok":  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    await scene.pause(4)
+    await scene.becomes("/readyz", 200, 0.1)
+    scene.redis.disk.free()
+
+
+async def fill_disk_for_good(scene: Scene) -> None:
+    """Each write is forced to a full disk: Redis ends; started again, it has all that was acknowledged."""
+    scene.redis.disk.fill()
+    await asyncio.to_thread(scene.redis.process.wait, SEE_S)
+    await scene.becomes("/readyz", 503, 6)
+    await scene.pause(3)
+    scene.redis.disk.free()
+    await asyncio.to_thread(scene.redis.start)

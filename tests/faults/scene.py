@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import cycle, islice
 from random import Random
 from subprocess import SubprocessError
+from typing import Any
 
 import aiohttp
 
@@ -53,6 +54,8 @@ class Fault:
     """Each says what is wrong, or nothing."""
     log: bool = False
     """Redis keeps a log on disk."""
+    redis: dict[str, Any] = field(default_factory=dict)
+    """What else `RedisServer` is told."""
     each: int | None = None
     rate: float | None = None
     size: int = 40
@@ -71,7 +74,7 @@ class Scene:
     def __init__(self, fault: Fault, scale: Scale, seed: int) -> None:
         self.fault, self.scale, self.random = fault, scale, Random(seed)
         self.book: Book = []
-        self.redis = RedisServer(log=fault.log)
+        self.redis = RedisServer(fault.log, **fault.redis)
         self.port = free_port()
         self.url = f"http://{HOST}:{self.port}"
         self.labs: list[OpenLab] = []

@@ -1,5 +1,6 @@
 """A Redis of the tests' own, that may be emptied, frozen, killed and started again."""
 
+import os
 import shutil
 import signal
 import socket
@@ -12,28 +13,44 @@ from pathlib import Path
 import redis
 
 from tests import tools
+from tests.support.small_disk import SmallDisk
 from tests.support.wire import DEADLINE_S, HOST
 
 LOG = "appendonlydir"
 
 
 class RedisServer:
-    """A Redis on a port of its own; what it holds survives a kill only when it is told to keep a log."""
+    """A Redis on a port of its own; what it holds survives a kill only when it is told to keep a log.
 
-    def __init__(self, log: bool = False) -> None:
+    The log is written to the disk every second or always (`sync`), perhaps to a disk of so few bytes.
+    """
+
+    def __init__(
+        self,
+        log: bool = False,
+        *,
+        sync: str = "everysec",
+        disk_bytes: int = 0,
+        program: str | None = None,
+        environment: dict[str, str] | None = None,
+    ) -> None:
         self.port = free_port()
         self.url = f"redis://{HOST}:{self.port}/0"
         self.client = redis.Redis(host=HOST, port=self.port)
         self._folder = tempfile.TemporaryDirectory(prefix="pushlab-test-")
-        self.folder = Path(self._folder.name)
-        keep = ["--appendonly", "yes" if log else "no", "--save", ""]
-        where = ["--port", str(self.port), "--bind", HOST, "--dir", str(self.folder), "--logfile", "log"]
-        self._command = [tools.find("redis-server"), *keep, *where]
+        self.disk = SmallDisk(disk_bytes) if disk_bytes else None
+        self.folder = self.disk.folder if self.disk else Path(self._folder.name)
+        self._environment = os.environ | (environment or {})
+        keep = ["--appendonly", "yes" if log else "no", "--appendfsync", sync, "--save", ""]
+        where = ["--port", str(self.port), "--bind", HOST, "--logfile", "log"]
+        self._command = [program or tools.find("redis-server"), *keep, *where]
         self.start()
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
-        self.process = subprocess.Popen(self._command, start_new_session=True)
+        self.process = subprocess.Popen(
+            self._command, cwd=self.folder, env=self._environment, start_new_session=True
+        )
         deadline = time.monotonic() + DEADLINE_S
         while not self.answers():
             assert time.monotonic() < deadline, "Redis did not start"
@@ -73,6 +90,8 @@ class RedisServer:
         """End it for good."""
         self.kill()
         self.client.close()
+        if self.disk:
+            self.disk.close()
         self._folder.cleanup()
 
 
