@@ -8,8 +8,12 @@ from tests.faults.lab_faults import drain, kill_lab
 from tests.faults.network_faults import (
     cut,
     filter_missing,
+    kill_sockets,
+    killer_missing,
     link_down,
     lose,
+    shaper_missing,
+    slow,
     vanish,
 )
 from tests.faults.proxy import be_silent, nginx_missing, roll
@@ -82,6 +86,16 @@ FAULTS = [
     Fault("F11a", "connections reset", cut, [same_history, no_gap]),
     Fault("F11b", "30 % of packets lost", lose, [same_history], needs=[filter_missing]),
     Fault("F11c", "link down for 10 s", link_down, [same_history], needs=[filter_missing]),
+    Fault("F11d", "sockets killed", kill_sockets, [same_history, no_gap], needs=[killer_missing]),
+    Fault(
+        "F11e",
+        "link of 1 Mbit/s",
+        slow,
+        [same_history, heals(50)],
+        size=4000,
+        limits=LONG,
+        needs=[shaper_missing],
+    ),
     Fault("F12", "200 never read", never_read, [same_history], each=2, rate=50, size=4000, limits=LONG),
     Fault("F13", "slow readers", read_slowly, [same_history], size=4000, limits=LONG),
     Fault("F14", "absent for 99 to 10,000", be_absent, [same_history]),

@@ -1,4 +1,4 @@
-"""What networks do: forget a client, cut it off, lose packets.
+"""What networks do: forget a client, cut it off, lose packets, be slow.
 
 The guests come through a relay with an address of its own, so that a packet filter can tell them apart. All
 of it happens in a network namespace that belongs to this process alone.
@@ -24,6 +24,16 @@ AWAY = "127.0.0.66"
 """Where the relay calls the lab from."""
 RESET = struct.pack("ii", 1, 0)
 """SO_LINGER: closing sends a reset."""
+SHAPE = """
+qdisc add dev lo root handle 1: htb
+class add dev lo parent 1: classid 1:1 htb rate {rate}
+qdisc add dev lo parent 1:1 bfifo limit {queue}
+filter add dev lo parent 1: protocol ip u32 match ip src {away} flowid 1:1
+filter add dev lo parent 1: protocol ip u32 match ip dst {away} flowid 1:1
+"""
+"""One queue for all that passes between the relay and the lab; everything else goes by without waiting."""
+QUEUE = 125_000
+"""Bytes that wait for the link, a second's worth at 1 Mbit/s; the kernel's own choice would be minutes."""
 
 
 def own_network() -> bool:
@@ -152,3 +162,70 @@ async def link_down(scene: Scene) -> None:
     filtered("drop")
     await scene.pause(10)
     filtered("")
+
+
+async def slow(scene: Scene) -> None:
+    """All share 1 Mbit/s for 20 s, a fortieth of what they need: told what they missed, whole in the end.
+
+    Who was given up while no word came through learns it by the silence, and all is well within 50 s.
+    """
+    await guests_move_away(scene)
+    before = len(scene.of("recv"))
+    shape("1mbit")
+    await scene.pause(20)
+    scene.notes.append(f"{len(scene.of('recv')) - before:,} heard meanwhile")
+    unshape()
+    scene.healed = time.monotonic()
+    await asyncio.sleep(20)
+
+
+def shape(rate: str) -> None:
+    """From now on the relay and the lab have a link of so many bits a second."""
+    orders = SHAPE.format(rate=rate, away=AWAY, queue=QUEUE)
+    subprocess.run(["tc", "-batch", "-"], input=orders, text=True, check=True, capture_output=True)
+
+
+def unshape() -> None:
+    """The link is as fast as before."""
+    with suppress(FileNotFoundError):
+        subprocess.run(["tc", "qdisc", "del", "dev", "lo", "root"], check=False, capture_output=True)
+
+
+def shaper_missing() -> str | None:
+    """Why no link can be made slow here."""
+    if missing := filter_missing():
+        return missing
+    try:
+        shape("1mbit")
+    except (OSError, subprocess.CalledProcessError):
+        return "tc cannot shape a link; needs iproute2 and the kernel's HTB and u32"
+    finally:
+        unshape()
+    return None
+
+
+async def kill_sockets(scene: Scene) -> None:
+    """The system kills the lab's end of every connection, three times: all come back to where they were."""
+    killed = []
+    for _ in range(3):
+        await scene.pause(1)
+        killed.append(kill_established(scene.port))
+    scene.notes.append(f"{', '.join(map(str, killed))} killed")
+    if not all(killed):
+        scene.complaints.append(scene.notes[-1])
+
+
+def kill_established(port: int) -> int:
+    """End all connections that have this port at their near end, without either program's doing; how many."""
+    words = ["ss", "-KHtn", "state", "established", "sport", "=", f":{port}"]
+    return len(subprocess.run(words, check=True, capture_output=True, text=True).stdout.splitlines())
+
+
+def killer_missing() -> str | None:
+    """Why the system does not kill connections here: it needs root and CONFIG_INET_DIAG_DESTROY."""
+    server = socket.create_server((HOST, 0))
+    try_it = suppress(OSError, subprocess.CalledProcessError)
+    with try_it, server, socket.create_connection(server.getsockname()), server.accept()[0]:
+        if kill_established(server.getsockname()[1]):
+            return None
+    return "ss -K kills nothing; needs root, iproute2 and a kernel that lets it"
