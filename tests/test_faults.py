@@ -14,7 +14,7 @@ from tests.faults.soak import soak, table
 
 REDIS = ("F1", "F2", "F3a", "F5a", "F6a", "F6c", "F6d", "F18")
 LAB = ("F7", "F8")
-READERS = ("F11a", "F12", "F14", "F15")
+READERS = ("F11a", "F12", "F14", "F15", "F16")
 HERE = (*REDIS, *LAB, *READERS, "F22")
 SEED = 7
 

@@ -16,6 +16,7 @@ from tests.faults.network_faults import (
     slow,
     vanish,
 )
+from tests.faults.page_faults import listen_twice
 from tests.faults.proxy import be_silent, nginx_missing, roll
 from tests.faults.reader_faults import be_absent, never_read, read_slowly, switch
 from tests.faults.redis_faults import (
@@ -100,6 +101,7 @@ FAULTS = [
     Fault("F13", "slow readers", read_slowly, [same_history], size=4000, limits=LONG),
     Fault("F14", "absent for 99 to 10,000", be_absent, [same_history]),
     Fault("F15", "every switch of technique", switch, [same_history, no_gap]),
+    Fault("F16", "two techniques in one page", listen_twice, [same_history, no_gap]),
     Fault(
         "F17a",
         "lab's clock jumps by an hour",

@@ -1,0 +1,52 @@
+"""Two techniques in one page at once: each hears everything, and the page shows each message once."""
+
+import time
+from collections.abc import Iterable
+from itertools import combinations
+
+from lab.catalogue import WORDS
+from lab.experiment.records import Record, heard, place
+from tests.faults.crowd import Guest
+from tests.faults.network_faults import cut
+from tests.faults.scene import Scene
+
+
+class Page:
+    """What two listeners put together; in the book it is one more reader."""
+
+    def __init__(self, words: tuple[str, str], scene: Scene) -> None:
+        self.name, self.book = " and ".join(words), scene.book
+        self.shown: set[str] = set()
+        start = "{}-{}".format(*scene.last)
+        self.book.append(Record(time.monotonic(), self.name, "page", "open", *place(start)))
+        self.halves = [Half(self, word, scene, start) for word in words]
+
+    def show(self, events: Iterable[dict]) -> None:
+        """Write down what is not here yet, by its id."""
+        for event in events:
+            if event["type"] == "message" and event["id"] not in self.shown:
+                self.shown.add(event["id"])
+                self.book.append(heard(time.monotonic(), self.name, "page", event))
+
+
+class Half(Guest):
+    """One of a page's listeners."""
+
+    def __init__(self, page: Page, word: str, scene: Scene, start: str) -> None:
+        super().__init__(f"{word} of {page.name}", word, scene.url, start, scene.book)
+        self.page = page
+
+    def hear(self, events: Iterable[dict]) -> None:
+        """Write down what came, and show it."""
+        events = list(events)
+        super().hear(events)
+        self.page.show(events)
+
+
+async def listen_twice(scene: Scene) -> None:
+    """Pages listen by every two techniques and are cut off thrice: all listeners and all pages are whole."""
+    for words in combinations(WORDS, 2):
+        for half in Page(words, scene).halves:
+            await half.come()
+            scene.guests.append(half)
+    await cut(scene)
