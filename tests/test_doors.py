@@ -137,9 +137,7 @@ async def test_every_door_of_the_teacher_wants_json(school):
 async def test_a_student_changes_nothing_by_the_socket_of_the_pages(school):
     """What the doors do is not done on `/live`, by whatever name one asks for it."""
     before, doors = state(school), [path.rpartition("/")[2] for _, path in teachers(school)]
-    wire = await Wire.open(school.lab.port)
-    await wire.request("GET", "/live?light=1", handshake())
-    assert (await wire.read_head()).status == 101
+    wire = await watch(school.lab.port)
     for name in (*doors, "clear", "kick", "start", "stop", "open", "count", "close", "slow-down", "export"):
         said = {"type": name, "do": "start", "to": "sse", "address": HOST}
         await wire.send(client_frame(TEXT, json.dumps(said).encode()))
@@ -447,6 +445,30 @@ async def test_a_flood_over_a_socket_ends_it(strict):
     assert frames[-1].close_code == 4029
     assert 50 <= len(refused) <= 100
     assert (await calm.send("still here", "ann")).answer["type"] == "ack"
+
+
+async def watch(port):
+    """A page on `/live`."""
+    wire = await Wire.open(port)
+    await wire.request("GET", "/live?light=1", handshake())
+    assert (await wire.read_head()).status == 101
+    return wire
+
+
+async def test_a_flood_over_the_socket_of_the_pages_ends_it(strict):
+    """Who says too much on `/live` is refused, and closed with 4029 in the end; other pages are not."""
+    calm, guest = await watch(strict), await watch(strict)
+    question = client_frame(TEXT, b'{"type":"clock","at":1}')
+    await guest.send(question * 1000)
+    told = Counter()
+    while (frame := await read_frame(guest)).opcode != CLOSE:
+        said = json.loads(frame.payload)
+        told[said.get("error", said).get("code", said["type"])] += 1
+    assert frame.close_code == 4029
+    assert 40 <= told["clock"] < 500 and told["rate_limited"] == 50
+    await calm.send(question)
+    while json.loads((await read_frame(calm)).payload)["type"] != "clock":
+        pass
 
 
 async def test_a_compression_bomb_is_closed_and_costs_nothing(start_lab):

@@ -12,15 +12,18 @@ from typing import Any
 from tornado.iostream import StreamClosedError
 from tornado.websocket import WebSocketHandler
 
-from lab.errors import Forbidden
+from lab.errors import Forbidden, LabError, TooManySends
 from lab.room.messages import compact
 from lab.server.lesson import Lesson
 from lab.techniques.endpoint import Endpoint
 from lab.techniques.frames import text_frame
-from lab.techniques.guards import require_handshake
+from lab.techniques.guards import MOST_REFUSALS, TOO_FAST, require_handshake
+from lab.techniques.lab import SendRate
 from lab.techniques.refusals import error_json
 
 WHERE_TO = "What changes the lesson is for the teacher only, and asked for by POST."
+SAID_PER_S = 20
+"""What a page may say, with a burst of twice as much: many times what any of the lab's own does."""
 
 
 class Live(Endpoint, WebSocketHandler):
@@ -29,12 +32,14 @@ class Live(Endpoint, WebSocketHandler):
     lesson: Lesson
     is_teacher = False
     light = False
+    refusals = 0
     _last = b""
 
     async def get(self, *args: Any, **kwargs: Any) -> None:
         """Shake hands."""
         require_handshake(self.request)
         self.lesson = self.settings["lesson"]
+        self.rate = SendRate(SAID_PER_S)
         self.light = self.get_query_argument("light", "") == "1"
         self.is_teacher = self.lesson.key.fits(self.get_cookie(self.lesson.cookie, ""))
         await super().get(*args, **kwargs)
@@ -45,14 +50,25 @@ class Live(Endpoint, WebSocketHandler):
         self.show(light_news(self.lesson, [], []) if self.light else news(self.lesson))
 
     def on_message(self, message: str | bytes) -> None:
-        """A page says something: hand it to whoever listens for its type."""
+        """A page says something; who says too much is refused, and in the end hung up on."""
+        try:
+            self.rate.take("", self.now())
+        except TooManySends as error:
+            self.refusals += 1
+            return self.close(TOO_FAST, error.code) if self.refusals > MOST_REFUSALS else self.refuse(error)
         with suppress(ValueError, RecursionError, TypeError, KeyError):
-            said = json.loads(message)
-            listener = self.lesson.heard.get(str(said["type"]))
-            if listener is None:
-                self.tell(compact({"type": "error"} | error_json(Forbidden(WHERE_TO), 403, False)))
-            else:
-                listener(self, said)
+            self.hear(json.loads(message))
+
+    def hear(self, said: Any) -> None:
+        """Hand it to whoever listens for its type."""
+        if listener := self.lesson.heard.get(str(said["type"])):
+            listener(self, said)
+        else:
+            self.refuse(Forbidden(WHERE_TO))
+
+    def refuse(self, error: LabError) -> None:
+        """Say no, in the shape of every error."""
+        self.tell(compact({"type": "error"} | error_json(error, 400, False)))
 
     def show(self, news: bytes) -> None:
         """Send what is new, unless this page has not yet taken what was sent before."""

@@ -6,6 +6,9 @@ from tornado.httputil import HTTPServerRequest
 
 from lab.errors import Forbidden, UpgradeRequired
 
+TOO_FAST, MOST_REFUSALS = 4029, 50
+"""Close code of the lab's own, for who has been refused so often on one socket for speaking too fast."""
+
 
 def require_handshake(request: HTTPServerRequest) -> None:
     """For paths that speak WebSocket. Raises `UpgradeRequired` for a request that is no handshake."""

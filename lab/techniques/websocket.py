@@ -18,14 +18,12 @@ from lab.errors import BadJson, LabError, TooManySends
 from lab.room.messages import Batch, compact, mid_of
 from lab.techniques.endpoint import Endpoint, Taken
 from lab.techniques.frames import DEFLATED, deflate, text_frame
-from lab.techniques.guards import require_handshake
+from lab.techniques.guards import MOST_REFUSALS, TOO_FAST, require_handshake
 from lab.techniques.refusals import error_json, parse_json
 from lab.techniques.streaming import Channel, Outlet
 
 HEARTBEAT = b"\x89\x00"
 """An empty ping frame; the client's library answers with a pong."""
-TOO_FAST, MOST_REFUSALS = 4029, 50
-"""Close code of the lab's own, for who has been refused so often for sending too fast."""
 TRY_AGAIN = 1012
 """Close code "service restart": come back (IANA WebSocket close code registry)."""
 
