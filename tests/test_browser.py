@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import threading
+import time
 import uuid
 from contextlib import contextmanager
 from pathlib import Path
@@ -302,6 +303,20 @@ def test_a_cut_line_loses_and_doubles_nothing(lab_here, enter):
             expect(guest.line(said[-1])).to_have_count(1)
             expect(guest.status).to_have_attribute("data-status", "waiting")
             assert guest.ids() == said
+
+
+def test_a_clock_that_is_set_is_no_silence(lab_here, enter):
+    """A frame is given up after 41 s of silence, and not because somebody has set the clock of the phone."""
+    guest = enter(lab_here.address, "iframe", clock=True)
+    before = meters(lab_here.address)["iframe"]["receive"]["requests"]
+    for hours in (1, -1):
+        guest.page.clock.set_system_time(time.time() + hours * 3600)
+        guest.page.clock.run_for(1_000)
+    assert meters(lab_here.address)["iframe"]["receive"]["requests"] == before
+    guest.page.clock.run_for(41_000)
+    guest.page.clock.fast_forward(60_000)
+    expect(guest.status).to_have_attribute("data-status", "waiting")
+    assert meters(lab_here.address)["iframe"]["receive"]["requests"] > before
 
 
 @each

@@ -29,7 +29,7 @@ export function connect({ after, onEvents, onStatus, client, username }) {
     frame.onload = end; // the page that never ends has ended, or could not be had
     frame.src = address(PATH, { after: line.cursor, client, username });
     document.body.append(frame);
-    [newest, heard, looking] = [null, Date.now(), setInterval(look, LOOK_MS)];
+    [newest, heard, looking] = [null, performance.now(), setInterval(look, LOOK_MS)];
   }
 
   function hear(event) {
@@ -39,9 +39,9 @@ export function connect({ after, onEvents, onStatus, client, username }) {
 
   function look() {
     const head = frame.contentDocument?.head;
-    if (!head?.lastChild || head.lastChild === newest) return Date.now() - heard > SILENCE_MS && end();
+    if (!head?.lastChild || head.lastChild === newest) return performance.now() - heard > SILENCE_MS && end();
     if (!newest) line.works();
-    [newest, heard] = [head.lastChild, Date.now()];
+    [newest, heard] = [head.lastChild, performance.now()];
     while (head.firstChild !== newest) head.firstChild.remove(); // or the page would grow for ever
   }
 
