@@ -130,7 +130,7 @@ class Outlet:
 
     def fall_behind(self, batch: Batch | None = None, timed: bool = False) -> None:
         """The client has not taken all, perhaps of this batch: leave it alone until it has."""
-        if self.pulling is None:  # it kept up until now, so it has been given everything
+        if self.pulling is None and not self.finished.done():  # it kept up until now, so it has everything
             self.pulling = asyncio.ensure_future(self._pull(self.channel.room.top, batch, timed))
 
     async def _pull(self, cursor: Cursor, batch: Batch | None, timed: bool) -> None:

@@ -24,7 +24,7 @@ from lab.techniques.streaming import Channel, Outlet
 
 HEARTBEAT = b"\x89\x00"
 """An empty ping frame; the client's library answers with a pong."""
-TRY_AGAIN = 1012
+RESTART = 1012, "restart"
 """Close code "service restart": come back (IANA WebSocket close code registry)."""
 
 
@@ -43,6 +43,7 @@ class WebSocket(Endpoint, WebSocketHandler):
 
     word = "websocket"
     outlet: Outlet | None = None
+    answering = False
     refusals = 0
 
     def is_send(self) -> bool:
@@ -66,7 +67,7 @@ class WebSocket(Endpoint, WebSocketHandler):
         self.bytes.frame_in()
         framing = frame_deflated if self.deflated else frame
         self.outlet = Outlet(self, Channel.of(self.lab, framing, HEARTBEAT))
-        self.outlet.finished.add_done_callback(lambda _: self.close(TRY_AGAIN, "restart"))
+        self.outlet.finished.add_done_callback(lambda _: self.hang_up())
         if not self.sending:
             self.outlet.begin(self.start)
 
@@ -76,11 +77,22 @@ class WebSocket(Endpoint, WebSocketHandler):
         self.bytes.reassign(size, 0, self.meters.send)
         self.meters.send.frames_in += 1
         if self.refusals > MOST_REFUSALS:
-            return self.close(TOO_FAST, TooManySends.code)
+            self.close(TOO_FAST, TooManySends.code)
+        if self.ws_connection is None:
+            return  # behind the close nobody would hear an answer, so nothing is stored
+        self.answering = True
         data = text_frame(compact(await self.answer_to(message, size)))
         if self.outlet and self.outlet.tell(data):  # else it is queued, and stays with the receiving side
             self.meters.send.frames_out += 1
             self.bytes.reassign(0, len(data), self.meters.send)
+        self.answering = False
+        if self.lab.draining:
+            self.hang_up()
+
+    def hang_up(self) -> None:
+        """The lab leaves: close, but not on a sender who waits for an answer."""
+        if not self.answering:
+            self.close(*RESTART)
 
     async def answer_to(self, message: str | bytes, size: int) -> dict[str, Any]:
         """Store a send that came in `size` bytes, and say what became of it."""

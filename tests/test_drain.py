@@ -1,0 +1,105 @@
+"""A lab that goes while people send by WebSocket: whatever it stored is acknowledged before it hangs up."""
+
+import asyncio
+import json
+import signal
+
+import pytest
+
+from tests.support.framings import CLOSE, TEXT, client_frame, read_frame
+from tests.support.lab_process import OpenLab
+from tests.support.listeners import client, draft, meters, number, top
+from tests.support.redis_server import RedisServer, free_port
+from tests.support.wire import eventually
+
+pytestmark = [pytest.mark.needs("redis-server"), pytest.mark.timeout(120)]
+SENDERS, SENDS = 20, 200
+
+
+@pytest.fixture
+def store():
+    """A Redis that outlives the labs."""
+    server = RedisServer()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def open_lab(store):
+    """Open labs over that Redis."""
+    opened = []
+
+    def open_one():
+        opened.append(OpenLab(store.url, free_port()))
+        return opened[-1]
+
+    yield open_one
+    for lab in opened:
+        lab.stop()
+
+
+async def answers_until_closed(guest):
+    """What this socket is answered before the lab closes it, by mid; and the close code."""
+    answers = {}
+    while (frame := await read_frame(guest.wire)).opcode != CLOSE:
+        said = json.loads(frame.payload) if frame.opcode == TEXT else {}
+        if said.get("type") in ("ack", "error"):
+            answers[said["mid"]] = said
+    guest.abort()
+    return answers, frame.close_code
+
+
+@pytest.mark.parametrize("receive", ["1", "0"])
+async def test_a_send_in_flight_is_answered_before_the_close(receive, store, open_lab):
+    """While Redis hangs the lab is told to go: who waits for an ack gets it, and then 1012."""
+    lab, fields = open_lab(), draft()
+    guest = await client("websocket", lab.port, receive=receive).connect("latest")
+    store.freeze()
+    await guest.wire.send(client_frame(TEXT, json.dumps(fields).encode()))
+    await eventually(lambda: has_come(lab.port), "the send has come")
+    lab.signal(signal.SIGTERM)
+    await eventually(lambda: refuses(lab.port), "the lab listens no more")
+    store.thaw()
+    answers, code = await answers_until_closed(guest)
+    assert (list(answers), code) == ([fields["mid"]], 1012)
+
+
+async def has_come(port):
+    """Whether the lab has a send by WebSocket in hand."""
+    return (await meters(port))["techniques"]["websocket"]["send"]["frames_in"] == 1
+
+
+async def refuses(port):
+    """Whether nobody listens at this port any more."""
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except ConnectionError:
+        return True
+    writer.close()
+    return False
+
+
+async def test_what_was_stored_was_acknowledged(open_lab):
+    """Twenty send without a pause while the lab goes: what has no ack was not stored, and is new again."""
+    lab, mids = open_lab(), []
+    guests = [await client("websocket", lab.port).connect("latest") for _ in range(SENDERS)]
+    for guest in guests:
+        sends = [draft(f"{n}") for n in range(SENDS)]
+        mids += [fields["mid"] for fields in sends]
+        frames = [client_frame(TEXT, json.dumps(fields).encode()) for fields in sends]
+        await guest.wire.send(b"".join(frames))
+    await read_frame(guests[0].wire)
+    lab.signal(signal.SIGTERM)
+    met = await asyncio.gather(*map(answers_until_closed, guests))
+    acked = {mid for answers, _ in met for mid in answers}
+    assert {code for _, code in met} == {1012}
+    assert 0 < len(acked) < len(mids), "the lab went too early or too late for this test"
+    lab.wait()
+    await all_else_is_new(open_lab().port, [mid for mid in mids if mid not in acked], len(acked))
+
+
+async def all_else_is_new(port, unanswered, stored):
+    """The history holds exactly what was acknowledged, and nothing unanswered stands in it."""
+    assert number(await top(port)) == stored
+    receipts = [await client("websocket", port).send(mid=mid) for mid in unanswered[:: SENDS // 4]]
+    assert [receipt.answer["duplicate"] for receipt in receipts] == [False] * len(receipts)
