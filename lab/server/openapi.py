@@ -11,6 +11,8 @@ from lab import __version__
 from lab.catalogue import TECHNIQUES, Technique, server_side
 from lab.meters import COUNTERS
 from lab.room.messages import PLACE, UUID, compact
+from lab.server.compare import NUMBER
+from lab.server.export import AsCsv, AsJson, AsPng, AsSvg
 from lab.settings import Settings
 from lab.techniques.endpoint import Endpoint
 from lab.techniques.refusals import CODES, STATUS
@@ -41,8 +43,9 @@ def describe(settings: Settings) -> Json:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Push Lab", "version": __version__, "description": "One room, six ways to push."},
-        "paths": offered | REPORTS,
+        "paths": offered | REPORTS | EXPORTS,
         "components": {
+            "securitySchemes": {"teacher": {"type": "http", "scheme": "bearer"}},
             "schemas": schemas(settings),
             "responses": {"Refused": answer("It was refused; the code says why.", ref("Refusal"))},
         },
@@ -123,20 +126,38 @@ def ref(shape: str) -> Json:
 
 REFUSALS = sorted({*STATUS.values(), *CODES})
 AFTER: Json = {"anyOf": [CURSOR, {"enum": ["latest", ""]}]}
+BAR = [
+    query("lane", {"enum": list(TECHNIQUES)}, True),
+    query("from", {"type": "string", "pattern": f"^{NUMBER.pattern}$"}, True),
+    query("as", TEXT),
+]
 REPORTS: Json = {
-    path: {"get": operation(sentence, {"200": answer(sentence, schema, media_type)}, [])}
-    for path, sentence, schema, media_type in (
-        ("/history", "The kept messages.", ref("Batch"), Endpoint.content_type),
-        ("/meters", "What everything cost.", ref("Meters"), Endpoint.content_type),
-        ("/metrics", "The same for Prometheus.", TEXT, "text/plain"),
-        ("/healthz", "The lab is alive.", ref("Health"), Endpoint.content_type),
-        ("/readyz", "It can do its work.", ref("Readiness"), Endpoint.content_type),
-        ("/openapi.json", "This description.", {"type": "object"}, Endpoint.content_type),
+    path: {"get": operation(sentence, {"200": answer(sentence, schema, media_type)}, where)}
+    for path, sentence, schema, media_type, where in (
+        ("/history", "The kept messages.", ref("Batch"), Endpoint.content_type, []),
+        ("/meters", "What everything cost.", ref("Meters"), Endpoint.content_type, []),
+        ("/metrics", "The same for Prometheus.", TEXT, "text/plain", []),
+        ("/wire", "The bytes of a bar in a lane.", ref("Wire"), Endpoint.content_type, BAR),
+        ("/healthz", "The lab is alive.", ref("Health"), Endpoint.content_type, []),
+        ("/readyz", "It can do its work.", ref("Readiness"), Endpoint.content_type, []),
+        ("/openapi.json", "This description.", {"type": "object"}, Endpoint.content_type, []),
     )
 }
 REPORTS["/readyz"]["get"]["responses"]["503"] = answer(
     "It cannot, and why; or it was refused.", {"anyOf": [ref("Readiness"), ref("Refusal")]}
 )
+EXPORTS: Json = {
+    f"/teacher/meters.{export.ending}": {
+        "get": operation(sentence, {"200": answer(sentence, schema, export.content_type)}, [])
+        | {"security": [{"teacher": []}]}
+    }
+    for export, sentence, schema in (
+        (AsJson, "The lesson so far.", ref("Lesson")),
+        (AsCsv, "The same as a table.", TEXT),
+        (AsSvg, "The same as a figure.", TEXT),
+        (AsPng, "That figure in pixels.", TEXT),
+    )
+}
 
 
 # Shapes -------------------------------------------------------------------------------------------
@@ -177,6 +198,9 @@ def schemas(settings: Settings) -> Json:
         ),
         "Health": shape({"ok": YES, "versions": {"type": "object"}, "process": {"type": "object"}}),
         "Readiness": shape({"ready": YES, "reasons": {"type": "array", "items": TEXT}}),
+        "Wire": shape({"parts": {"type": "array", "items": ref("Part")}, "left_out": COUNT}),
+        "Part": shape({"at": {"type": "number", "minimum": 0}, "came": YES, "text": TEXT}),
+        "Lesson": lesson(),
         "Meter": shape(dict.fromkeys(COUNTERS, COUNT) | {"delivery_s": ref("Delivery")}),
         "Delivery": shape({"count": COUNT} | dict.fromkeys(TIMES, SECONDS)),
         "Meters": meters(),
@@ -209,3 +233,10 @@ def meters() -> Json:
             "total": shape(moved | {"connections": COUNT, "tls_bytes": tls}, optional=("tls_bytes",)),
         }
     )
+
+
+def lesson() -> Json:
+    """The meters of a lesson, with the conditions under which they were counted."""
+    some: Json = {"type": "object"}
+    told = {"schema": {"const": "pushlab.lesson/1"}, "lab": some, "taken": {"type": "number"}}
+    return shape(told | {"simulated": YES, "crew": some, "strain": some, "meters": ref("Meters")})
