@@ -9,7 +9,7 @@ from tests.support.small_disk import SmallDisk
 
 SMALL = 8_000_000
 """Bytes of a disk on which a log has room for any fault here, and which is full in a moment."""
-SEE_S = 10.0
+SEE_S = 30.0
 
 
 async def kill_redis(scene: Scene) -> None:

@@ -74,7 +74,7 @@ async def rush(scene: Scene, count: int) -> Counter[int]:
     lines = len(scene.lab.stderr().splitlines()) - said
     scene.notes.append(f"{answers[503]} told, {answers[200]} let in, {answers[0]} not heard")
     scene.notes.append(f"{busy:.1f} s CPU in {took:.0f} s, {lines} log lines")
-    if lines > took + 1 or busy > took / 2:
+    if lines > took + 1 or busy > took / 3:
         scene.complaints.append(scene.notes[-1])
     return answers
 
