@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 import uuid
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -317,6 +317,31 @@ def test_a_clock_that_is_set_is_no_silence(lab_here, enter):
     guest.page.clock.fast_forward(60_000)
     expect(guest.status).to_have_attribute("data-status", "waiting")
     assert meters(lab_here.address)["iframe"]["receive"]["requests"] > before
+
+
+DUMB = """
+export const on = (type, listener) => ((window.hear ??= {})[type] = listener);
+export const say = () => {};
+export const watch = () => {};
+"""
+ANSWERED = """async (answers) => {
+  const clock = (await import("/static/clock.js")).serverClock();
+  for (const [took, ahead] of answers) {
+    const now = performance.now();
+    hear.clock({ at: now - took, time: (now - took / 2 + ahead) / 1000 });
+  }
+  return clock.now() - performance.now();
+}"""
+
+
+def test_a_clock_that_was_set_is_noticed(lab, browser):
+    """The quickest answer says how far the clocks are apart, until another contradicts it."""
+    with closing(browser.new_context()) as context:
+        page = context.new_page()
+        page.route("**/live.js", lambda route: route.fulfill(content_type="text/javascript", body=DUMB))
+        page.goto(f"{lab}/technique/sse")
+        for answers, ahead in (([[2, 0], [50, 10]], 0), ([[2, 0], [50, 9000]], 9000)):
+            assert page.evaluate(ANSWERED, answers) == pytest.approx(ahead, abs=1)
 
 
 @each

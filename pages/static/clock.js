@@ -1,6 +1,7 @@
 /**
  * How far this clock is off the server's, asked on /live: without that no page could say how long a message took
- * that was accepted on another machine. The best of some questions counts, the one that was answered quickest.
+ * that was accepted on another machine. The best of some questions counts, the one that was answered quickest, until
+ * an answer contradicts it: then one of the clocks was set, or stood still while its machine slept.
  */
 
 import { on, say } from "./live.js";
@@ -17,7 +18,9 @@ export function serverClock() {
   on("clock", ({ at, time }) => {
     const there = performance.now();
     const off = (there - at) / 2 + STAMP_MS;
-    if (bound === null || off <= bound) [offset, bound] = [time * 1000 - (at + there) / 2, off];
+    const found = time * 1000 - (at + there) / 2;
+    const moved = Math.abs(found - offset) > off + bound; // more than both can be wrong
+    if (bound === null || off <= bound || moved) [offset, bound] = [found, off];
   });
   const ask = () => say({ type: "clock", at: performance.now() }, false);
   on("status", ({ state }) => {
