@@ -15,6 +15,7 @@ from playwright.sync_api import expect
 from lab.catalogue import TECHNIQUES, WORDS
 from tests.support.browsing import NAME, PATIENCE_MS, meters, post
 from tests.support.lab_here import LabHere, temporary
+from tests.support.redis_server import free_port
 
 pytestmark = pytest.mark.needs("chromium")
 
@@ -251,7 +252,8 @@ def test_the_switch_says_which_technique_is_in_use(lab, enter):
 
 def test_pages_come_back_after_a_restart(enter):
     """The lab stops and starts again: pages of every technique say so, come back by themselves, and chat."""
-    with serving() as address:
+    port = free_port()
+    with serving(port=port) as address:
         guests = {word: enter(address, word, clock=True) for word in WORDS}
         post(address, "before")
         for guest in guests.values():
@@ -259,7 +261,7 @@ def test_pages_come_back_after_a_restart(enter):
     for guest in guests.values():
         guest.page.clock.fast_forward(6_000)  # later than any bye asks for: the first attempt is in vain
         expect(guest.status).to_have_attribute("data-status", "retrying")
-    with serving(port=int(address.rpartition(":")[2])):
+    with serving(port=port):
         for word, guest in guests.items():
             guest.page.clock.fast_forward(60_000)
             expect(guest.status).to_have_attribute("data-status", "waiting")

@@ -15,6 +15,7 @@ import pytest
 
 from lab.catalogue import WORDS
 from lab.settings import LIMITS
+from tests.support.redis_server import free_port
 
 ROOT = Path(__file__).resolve().parent.parent
 CAPTURED = {"cwd": ROOT, "capture_output": True, "text": True}
@@ -27,13 +28,6 @@ def run_lab(*arguments, **options):
     done = subprocess.run(command, **CAPTURED, timeout=50, check=False, **options)
     assert "Traceback" not in done.stdout + done.stderr
     return done
-
-
-def free_port():
-    """A port that nobody uses just now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 class Serving:

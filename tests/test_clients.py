@@ -16,6 +16,7 @@ from lab.clients.link import Link, Refused
 from lab.clients.listening import keep_listening
 from lab.server.serving import running
 from lab.settings import Settings
+from tests.support.redis_server import free_port
 
 
 def settings(port=0):
@@ -71,7 +72,7 @@ async def test_it_comes_back_after_a_restart(word, monkeypatch):
     """A lab that leaves and is replaced is heard again by itself, at the moment that its bye named."""
     monkeypatch.setattr("lab.server.serving.RETRY_MS", (50, 100))
     async with contextlib.AsyncExitStack() as stack:
-        async with running(settings(), temporary=True) as lab:
+        async with running(settings(free_port()), temporary=True) as lab:
             listening = await stack.enter_async_context(Listening(word, lab.port))
             await say(word, lab.port, "before")
             await listening.hears("message", 1)
@@ -87,7 +88,7 @@ async def test_a_sender_outlives_its_lab(word):
     """Whoever sent to a lab that was replaced sends to the next one, at the latest when it tries again."""
     message = {"mid": str(uuid.uuid4()), "username": "teacher", "body": "hello"}
     async with contextlib.AsyncExitStack() as stack:
-        async with running(settings(), temporary=True) as lab:
+        async with running(settings(free_port()), temporary=True) as lab:
             link = await stack.enter_async_context(Link(url=f"http://127.0.0.1:{lab.port}"))
             await client_side(word).send(link, message)
         async with running(settings(lab.port), temporary=True):

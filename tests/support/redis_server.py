@@ -1,6 +1,7 @@
 """A Redis of the tests' own, that may be emptied, frozen, killed and started again."""
 
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -17,6 +18,8 @@ from tests.support.small_disk import SmallDisk
 from tests.support.wire import DEADLINE_S, HOST
 
 LOG = "appendonlydir"
+GIVEN_TO_NOBODY = range(10_000, 32_768)
+"""Ports below those that Linux, macOS and Windows give to whoever asks for any."""
 
 
 class RedisServer:
@@ -96,7 +99,8 @@ class RedisServer:
 
 
 def free_port() -> int:
-    """A port that is free at this moment."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return probe.getsockname()[1]
+    """A port that is free, and that no connection is given for its own end: so it stays free."""
+    while True:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((HOST, secrets.choice(GIVEN_TO_NOBODY)))
+            return probe.getsockname()[1]
