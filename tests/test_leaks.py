@@ -1,0 +1,110 @@
+"""When everybody has left a lab is as it was: the same timers, tasks, descriptors, and nobody on any list."""
+
+import asyncio
+import json
+import os
+import sys
+from collections import Counter
+
+import pytest
+
+from lab.catalogue import WORDS
+from lab.room import presence
+from lab.server.serving import running
+from lab.settings import Settings
+from tests.support.framings import TEXT, client_frame
+from tests.support.lab_here import temporary
+from tests.support.listeners import WAITING, client, draft, handshake
+from tests.support.wire import Wire, eventually
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="counts descriptors, as only Linux lets one")
+SAMPLES = 60
+REFUSED = (
+    b"GET /longp",
+    b"nonsense\r\n\r\n",
+    b"GET /longpoll?after=x HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"POST /sse HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{",
+)
+
+
+def holdings(here):
+    """What the lab holds, by kind: what the loop knows, what the system knows, who is on which list."""
+    loop, lab, lesson = asyncio.get_running_loop(), here.lab, here.lesson
+    room, lanes = lab.room, lab.tap._lanes.values()
+    lists = {
+        "connections": (here.server.open, here.server._from),
+        "room": (room._waiters, room._listeners, room._awaited, room._taken),
+        "channels": lab.channels.values(),
+        "lanes": [lane.open for lane in lanes],
+        "pages": (lesson.watchers, lab.accounts, lesson.company),
+        "guests": (lab.presence._guests, lab.presence.hidden),
+    }
+    return {kind: sum(map(len, these)) for kind, these in lists.items()} | {
+        "timers": sum(not timer.cancelled() for timer in loop._scheduled),
+        "tasks": len(asyncio.all_tasks()),
+        "readers": len(loop._selector.get_map()),
+        "files": len(os.listdir("/proc/self/fd")),
+        "open": sum(technique.open for technique in lab.meters.techniques.values()),
+    }
+
+
+async def usual(here):
+    """What it holds most of the time: the tail and the pulse come to their next round now and then."""
+    seen = Counter()
+    for _ in range(SAMPLES):
+        seen[json.dumps(holdings(here))] += 1
+        await asyncio.sleep(0.01)
+    return json.loads(seen.most_common(1)[0][0])
+
+
+async def visit(port, word, politely):
+    """Come in by a technique, send and hear, and leave, or vanish in the middle of something."""
+    guest = await client(word, port, client=f"{word}-{politely}", username="ann").connect("latest")
+    await guest.hear_to((await guest.send("hello")).n)
+    if politely:
+        return await guest.leave()
+    if word in WAITING:
+        await guest.ask()
+    guest.abort()
+
+
+async def watch(port):
+    """Open a page in the room, and the lanes."""
+    wire = await Wire.open(port)
+    await wire.request("GET", "/live", handshake())
+    for said in ({"type": "client", "client": "a", "mode": "sse"}, {"type": "lanes"}):
+        await wire.send(client_frame(TEXT, json.dumps(said).encode()))
+    await wire.take_through(b'"lanes"')
+    wire.abort()
+
+
+async def everything(port):
+    """Everything that people do, and what they do wrong."""
+    for word in WORDS:
+        await asyncio.gather(*(visit(port, word, politely) for politely in (True, False)))
+    await watch(port)
+    for beginning in REFUSED:
+        wire = await Wire.open(port)
+        await wire.send(beginning)
+        wire.abort()
+    wire = await Wire.open(port)
+    await wire.request("POST", "/sse", {"Content-Type": "application/json"}, json.dumps(draft()).encode())
+    wire.abort()
+
+
+async def test_nothing_remains_of_those_who_left(monkeypatch):
+    """After clients of every technique have come and gone the lab holds exactly what it held before."""
+    monkeypatch.setattr(presence, "POLL_GRACE_S", 0.1)
+    async with running(Settings(**temporary()), temporary=True) as here:
+        await asyncio.gather(*(here.lab.room.history.read(0) for _ in range(16)))  # opens all it may to Redis
+        before = await usual(here)
+
+        async def as_before():
+            return holdings(here) == before
+
+        for _ in range(2):
+            await everything(here.port)
+        try:
+            await eventually(as_before, "the lab is as before")
+        except AssertionError:
+            raise AssertionError(f"before: {before}, now: {await usual(here)}") from None
