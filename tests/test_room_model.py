@@ -15,13 +15,15 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from lab.room.history import KEPT, PREFIX, History
+from lab.room.history import PREFIX, History
 from lab.room.messages import Cursor, Draft
 from lab.room.room import Room
 from tests.support.redis_server import RedisServer
 from tests.support.wire import eventually
 
 pytestmark = [pytest.mark.needs("redis-server"), pytest.mark.timeout(180)]
+KEPT = 100
+"""What a history keeps, by the contract: whatever the lab's own constant says."""
 TEXTS = st.text(min_size=1, max_size=20)
 ROOMS = st.integers(0, 1)
 
@@ -211,6 +213,11 @@ class RoomAndList(RuleBasedStateMachine):
         if after.n < oldest:
             return [("gap", oldest - after.n), *everything]
         return everything[after.n - oldest :]
+
+    @invariant()
+    def redis_keeps_the_newest_and_no_more(self):
+        """What a lab would find that opens now: everything, up to a hundred messages."""
+        assert self.server.client.xlen(f"{PREFIX}{self.name}") == min(len(self.said), KEPT)
 
     @invariant()
     def who_listens_could_write_the_list(self):
