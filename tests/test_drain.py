@@ -13,7 +13,7 @@ from tests.support.redis_server import RedisServer, free_port
 from tests.support.wire import eventually
 
 pytestmark = [pytest.mark.needs("redis-server"), pytest.mark.timeout(120)]
-SENDERS, SENDS = 20, 200
+SENDERS, SENDS = 20, 400
 
 
 @pytest.fixture

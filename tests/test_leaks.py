@@ -24,6 +24,8 @@ REFUSED = (
     b"nonsense\r\n\r\n",
     b"GET /longpoll?after=x HTTP/1.1\r\nHost: localhost\r\n\r\n",
     b"POST /sse HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{",
+    b"GET /healthz HTTP/1.0\r\nHost: localhost\r\n\r\nGET /longpoll HTTP/1.1\r\nHost: localhost\r\n\r\n",
+    b"GET /longpoll HTTP/1.1\r\nHost: localhost\r\n\r\nGET /longpoll HTTP/1.1\r\nHost: localhost\r\n\r\n",
 )
 
 
