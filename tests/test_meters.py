@@ -326,6 +326,24 @@ async def test_an_answer_that_is_taken_late_is_counted_when_it_is(word, counted)
     assert len(guest.receiving) == 1
 
 
+@pytest.mark.parametrize("word", STREAMING)
+async def test_a_history_is_handed_over_in_pieces(word, counted):
+    """Who reads nothing of a long history has a part of it, which counts; the rest comes when it reads."""
+    await publish(counted, 100, "😀" * 490)
+    before = await meters(counted)
+    guest = await client(word, counted, takes=4096).connect()
+    await eventually(lambda: has_answered(counted, word, before), "the first pieces are on their way")
+    assert growth(before, await meters(counted))["techniques"][word]["receive"]["messages"] > 0
+    await guest.hear(100)
+    await eventually(lambda: has_taken(counted, word, before, 100), "the last piece is counted")
+    guest.abort()
+
+
+async def has_taken(port, word, before, messages):
+    """Whether so many messages have been handed over in all."""
+    return growth(before, await meters(port))["techniques"][word]["receive"]["messages"] == messages
+
+
 async def has_answered(port, word, before):
     """Whether a first part of an answer has gone out."""
     counts = await meters(port)

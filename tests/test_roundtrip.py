@@ -2,6 +2,7 @@
 
 import json
 import struct
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -11,7 +12,7 @@ from lab.catalogue import WORDS, client_side, server_side
 from lab.clients import jsonp as jsonp_client
 from lab.clients import sse as sse_client
 from lab.clients.link import Unframed
-from lab.room.messages import Batch, Cursor, Event, bye, compact, gap, reset
+from lab.room.messages import PIECE_BYTES, Batch, Cursor, Event, bye, compact, gap, reset
 from lab.techniques import frames as ws_frames
 from lab.techniques import jsonp
 
@@ -72,6 +73,23 @@ def test_a_frame_may_arrive_in_pieces(word, batch, data):
     second = client_side(word).unframe(first.rest + framed[cut:])
     assert first.events + second.events == [json.loads(event.json) for event in batch.events]
     assert second.rest == b""
+
+
+@given(sizes=st.lists(st.integers(1, 2 * PIECE_BYTES), max_size=9), told=st.sampled_from([gap(3), None]))
+def test_a_batch_is_handed_on_in_pieces(sizes, told):
+    """Together they are the batch; none with two messages is larger than it may be; each says its place."""
+    messages = [Event(b"x" * size, Cursor(7, n + 1)) for n, size in enumerate(sizes)]
+    batch = Batch((told, *messages) if told and messages else tuple(messages), Cursor(7, len(sizes)))
+    pieces = batch.pieces
+    assert tuple(event for piece in pieces for event in piece.events) == batch.events
+    assert all(len(piece.messages) == 1 or weight(piece) <= PIECE_BYTES for piece in pieces)
+    assert all(weight(one) + len(next_.events[0].json) > PIECE_BYTES for one, next_ in pairwise(pieces))
+    assert [piece.cursor for piece in pieces] == [piece.events[-1].cursor for piece in pieces]
+
+
+def weight(batch):
+    """The bytes of all its events."""
+    return sum(len(event.json) for event in batch.events)
 
 
 @pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])

@@ -14,6 +14,8 @@ from lab.errors import BadCursor, BadMessage, TooLong
 
 PLACE = re.compile(r"[0-9]{1,15}-[0-9]{1,15}")
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+PIECE_BYTES = 32 * 1024
+"""Of JSON, handed to a stream at once: what the kernel takes whole, so that nothing of it is kept here."""
 
 
 def compact(value: object) -> bytes:
@@ -80,6 +82,19 @@ class Batch:
         if frame not in self._bytes:
             self._bytes[frame] = frame(self)
         return self._bytes[frame]
+
+    @cached_property
+    def pieces(self) -> "tuple[Batch, ...]":
+        """The same events in batches of bounded size, each with the place that it leads to."""
+        pieces, events, size = list[Batch](), list[Event](), 0
+        for event in self.events:
+            size += len(event.json)
+            if size > PIECE_BYTES and events and (cursor := events[-1].cursor):
+                pieces.append(Batch(tuple(events), cursor))
+                events, size = [], len(event.json)
+            events.append(event)
+        last = (Batch(tuple(events), self.cursor) if pieces else self,)
+        return (*pieces, *last) if self.events else ()
 
     @cached_property
     def messages(self) -> tuple[Event, ...]:

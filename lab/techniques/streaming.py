@@ -4,8 +4,9 @@ All clients of one framing hang on one channel. When the room has news, the chan
 hands the very same bytes to every client's socket: one system call per client, and next to nothing else.
 
 A client whose socket did not take everything is left alone; it is not sent more, so it cannot fill the
-memory. When it has taken what it was sent, it fetches what came since from the room's ring, at its own pace,
-and is told of a gap if that was more than the ring keeps. Who takes nothing for ten seconds is dropped.
+memory. When it has taken what it was sent, it fetches what came since from the room's ring, piece by piece at
+its own pace, and is told of a gap if that was more than the ring keeps. Who does not take a piece in ten
+seconds is dropped.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ from lab.techniques.endpoint import Endpoint, Taken
 from lab.techniques.lab import Lab
 
 PATIENCE_S = 10.0
-"""Seconds in which a client must take one batch of at most 100 messages."""
+"""Seconds in which a client must take one piece."""
 
 Frame = Callable[[Batch], bytes]
 Seal = Callable[[bytes], bytes]
@@ -61,7 +62,8 @@ class Channel:
 
     def hear(self, batch: Batch) -> None:
         """The room has news: hand the same bytes to every client that keeps up."""
-        self.hand(batch, list(self.outlets))
+        for piece in batch.pieces:
+            self.hand(piece, list(self.outlets))
 
     def hand(self, batch: Batch, outlets: list["Outlet"], timed: bool = True) -> None:
         """One loop over those who keep up, with nothing in it that can wait; counted is behind it."""
@@ -115,9 +117,8 @@ class Outlet:
         """Send what is kept after the cursor, and from now on everything."""
         self.endpoint.forget_heads()
         self.socket.head = b""
-        batch = self.channel.join(self, after)
-        if batch.events:
-            self.channel.hand(batch, [self], timed=after is not None)
+        for piece in self.channel.join(self, after).pieces:
+            self.channel.hand(piece, [self], timed=after is not None)
         if self.channel.room.leaving:
             self.close()  # who comes when all have been told is told at once, and goes
 
@@ -128,10 +129,11 @@ class Outlet:
             self.fall_behind()
         return taken
 
-    def fall_behind(self, batch: Batch | None = None, timed: bool = False) -> None:
+    def fall_behind(self, batch: Batch | None = None, timed: bool = True) -> None:
         """The client has not taken all, perhaps of this batch: leave it alone until it has."""
-        if self.pulling is None and not self.finished.done():  # it kept up until now, so it has everything
-            self.pulling = asyncio.ensure_future(self._pull(self.channel.room.top, batch, timed))
+        if self.pulling is None and not self.finished.done():  # it kept up, so it has all that was before
+            cursor = batch.cursor if batch else self.channel.room.top
+            self.pulling = asyncio.ensure_future(self._pull(cursor, batch, timed))
 
     async def _pull(self, cursor: Cursor, batch: Batch | None, timed: bool) -> None:
         """Wait until the client has taken what it was sent, then fetch what came since, until it is even."""
@@ -142,9 +144,10 @@ class Outlet:
                 if batch:
                     self.last_write = self.endpoint.now()
                     self.channel.count(batch, {self.endpoint: self.last_write}, timed)
-                batch, timed = self.channel.room.ask(cursor), True
-                if not batch.events:
+                pieces = self.channel.room.ask(cursor).pieces
+                if not pieces:
                     break
+                batch = pieces[0]
                 cursor = batch.cursor
                 self.send(batch.framed(self.channel.frame))
             self.pulling = None
