@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterable
 from contextlib import suppress
 from itertools import cycle
+from math import inf
 from uuid import uuid4
 
 import aiohttp
@@ -79,14 +80,16 @@ class Speaker:
         self.saying: set[asyncio.Task] = set()
         self.talking: asyncio.Task | None = None
 
-    def talk(self, rate: float) -> None:
-        """Begin to say so many messages a second, whatever becomes of the ones before."""
-        self.talking = asyncio.create_task(self._talk(rate))
+    def talk(self, rate: float, at_once: float = inf) -> None:
+        """Begin to say so many messages a second, and wait for none, until so many are on the way."""
+        self.talking = asyncio.create_task(self._talk(rate, at_once))
 
-    async def _talk(self, rate: float) -> None:
+    async def _talk(self, rate: float, at_once: float) -> None:
         start, loop = asyncio.get_running_loop().time(), asyncio.get_running_loop()
         for number in range(2**31):
             await asyncio.sleep(max(0.0, start + number / rate - loop.time()))
+            while len(self.saying) >= at_once:
+                await asyncio.wait(self.saying, return_when=asyncio.FIRST_COMPLETED)
             task = asyncio.create_task(self.say(next(self.words)))
             self.saying.add(task)
             task.add_done_callback(self.saying.discard)

@@ -97,7 +97,7 @@ FAULTS = [
         limits=LONG,
         needs=[shaper_missing],
     ),
-    Fault("F12", "200 never read", never_read, [same_history], each=2, rate=50, size=4000, limits=LONG),
+    Fault("F12", "200 never read", never_read, [same_history], rate=50, size=4000, limits=LONG),
     Fault("F13", "slow readers", read_slowly, [same_history], size=4000, limits=LONG),
     Fault("F14", "absent for 99 to 10,000", be_absent, [same_history]),
     Fault("F15", "every switch of technique", switch, [same_history, no_gap]),
