@@ -14,7 +14,7 @@ from statistics import linear_regression, median
 
 from lab.catalogue import WORDS
 from lab.experiment.check import Checker
-from lab.experiment.records import Record
+from lab.experiment.records import Record, place
 from tests.faults.crowd import Guest, Speaker
 from tests.faults.network_faults import Away, filter_missing, filtered
 from tests.faults.redis_faults import freeze
@@ -41,17 +41,20 @@ SLOPE = 1e6
 class Judge:
     """A book that is judged as it is written, and kept no longer."""
 
-    def __init__(self) -> None:
+    def __init__(self, start: str = "") -> None:
         self.checker = Checker()
+        self.at = place(start) if start else (0, 0)
+        """How far anybody has heard."""
 
     def append(self, record: Record) -> None:
         """Judge one record."""
         self.checker.take(record)
+        self.at = max(self.at, record.at)
 
     def extend(self, records: Iterable[Record]) -> None:
         """Judge some."""
         for record in records:
-            self.checker.take(record)
+            self.append(record)
 
 
 @dataclass(frozen=True)
@@ -109,6 +112,7 @@ class Soak:
     async def run(self, seconds: float, hurt_s: float | None) -> Soaked:
         """Let them come, stay and go for so long, and hurt the lab every now and then; then all leave."""
         before = await self.held()
+        self.judge = Judge((await self.scene.get("/shortpoll?after=latest"))[1]["cursor"])
         speaker, away = Speaker(self.scene.url, self.judge), Away(self.scene)
         steady = [await self.enter() for _ in range(self.steady)]
         if hurt_s:
@@ -147,9 +151,8 @@ class Soak:
             filtered("")
 
     async def enter(self, url: str | None = None) -> Guest:
-        """One guest more, by the next technique."""
-        start = (await self.scene.get("/shortpoll?after=latest"))[1]["cursor"]
-        name = f"guest {next(self.names)}"
+        """One guest more, by the next technique, from as far as anybody has heard."""
+        name, start = f"guest {next(self.names)}", "{}-{}".format(*self.judge.at)
         guest = Guest(name, next(self.words), url or self.scene.url, start, self.judge)
         await guest.come()
         return guest
@@ -163,8 +166,13 @@ class Soak:
             task.add_done_callback(self.visits.discard)
             if now - sampled > SAMPLE_S:
                 sampled = now
-                self.rss.append((now - began, (await self.scene.get("/healthz"))[1]["process"]["rss_bytes"]))
+                await self.look(now - began)
             await asyncio.sleep(1 / self.joins)
+
+    async def look(self, t: float) -> None:
+        """Write down how much memory the lab takes; on a busy machine a look may be in vain."""
+        with suppress(TimeoutError):
+            self.rss.append((t, (await self.scene.get("/healthz"))[1]["process"]["rss_bytes"]))
 
     async def visit(self) -> None:
         """Come, stay a little, and go."""
