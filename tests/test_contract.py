@@ -25,6 +25,7 @@ from tests.support.listeners import (
     here,
     history,
     is_heard,
+    meters,
     number,
     publish,
 )
@@ -878,6 +879,24 @@ async def test_json_on_the_wire_is_compact_utf_8(lab):
     await client("sse", lab.port).send("你好", "ann")
     body = (await fetch(lab.port, "GET", "/history")).body
     assert json.dumps(json.loads(body), ensure_ascii=False, separators=(",", ":")).encode() == body
+
+
+async def test_a_socket_that_only_sends_is_told_nothing_else(lab):
+    """However far it is behind with its answers, a socket with `receive=0` hears no message of the room."""
+    before = (await meters(lab.port))["techniques"]["websocket"]["send"]["frames_in"]
+    sender = await client("websocket", lab.port, receive="0", takes=4096).connect()
+    await sender.wire.send(client_frame(TEXT, b"{}") * 4000)
+
+    async def all_have_come():
+        return (await meters(lab.port))["techniques"]["websocket"]["send"]["frames_in"] - before >= 4000
+
+    await eventually(all_have_come, "the lab has taken all")
+    await publish(lab.port, 3)
+    while len(sender.answers) < 4000:
+        await sender.step()
+    await sender.send_frame(TEXT, b"{}")
+    assert sender.events == []
+    sender.abort()
 
 
 async def test_one_connection_serves_all_polls_one_after_the_other(lab):

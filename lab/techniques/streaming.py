@@ -145,7 +145,7 @@ class Outlet:
                     self.last_write = self.endpoint.now()
                     self.channel.count(batch, {self.endpoint: self.last_write}, timed)
                 pieces = self.channel.room.ask(cursor).pieces
-                if not pieces:
+                if not pieces or self not in self.channel.outlets:  # even, or only here to send
                     break
                 batch = pieces[0]
                 cursor = batch.cursor
