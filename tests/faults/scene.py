@@ -77,6 +77,7 @@ class Scene:
         self.redis = RedisServer(fault.log, **fault.redis)
         self.port = free_port()
         self.url = f"http://{HOST}:{self.port}"
+        self.speaker = Speaker(self.url, self.book, fault.size)
         self.labs: list[OpenLab] = []
         self.guests: list[Guest] = []
         self.complaints: list[str] = []
@@ -131,7 +132,6 @@ class Scene:
         for number, word in enumerate(islice(cycle(WORDS), each * len(WORDS))):
             self.guests.append(Guest(f"guest {number}", word, self.url, start, self.book))
             await self.guests[-1].come()
-        self.speaker = Speaker(self.url, self.book, self.fault.size)
         self.speaker.talk(scale.rate if self.short else fault.rate or scale.rate)
 
     async def pause(self, seconds: float) -> None:
