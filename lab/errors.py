@@ -3,9 +3,12 @@
 Only the outermost layer turns one into a status, a frame or an exit code.
 """
 
+from errno import EMFILE, ENFILE, ENOBUFS, ENOMEM
 from typing import ClassVar, Literal
 
 Stored = Literal[False, "unknown"]
+NO_FILE_LEFT = {EMFILE, ENFILE, ENOBUFS, ENOMEM}
+"""What the system says when this process, or the machine, can open nothing more (open(2), accept(2))."""
 
 
 class LabError(Exception):

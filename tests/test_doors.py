@@ -579,6 +579,21 @@ async def test_without_a_file_newcomers_wait(start_lab):
     assert await newcomer == 200
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no process can take another's files away")
+async def test_a_page_that_cannot_be_opened_is_503(start_lab):
+    """Without a file to read it from, a page is refused for now, and the log holds no traceback."""
+    process = start_lab()
+    guest = await Wire.open(process.port)
+    assert await status_of(guest, "/healthz") == 200
+    with process.no_file_left():
+        for path in ("/", "/technique/sse", "/static/live.js"):
+            answer = await guest.ask("GET", path)
+            assert (answer.status, answer.json["error"]["code"]) == (503, "out_of_files")
+            assert answer.headers["retry-after"] == "1"
+    assert await status_of(guest, "/") == 200
+    assert process.complaint() == ""
+
+
 async def complains_of_files(process):
     """Whether the log says that there are no files."""
     return "Newcomers must wait: Too many open files" in process.stderr()

@@ -1,6 +1,5 @@
 """Where newcomers knock: ports that a whole class may come to at once, also when there are no files left."""
 
-import errno
 import logging
 import socket
 from typing import Any
@@ -8,10 +7,10 @@ from typing import Any
 from tornado.ioloop import IOLoop
 from tornado.netutil import bind_sockets
 
+from lab.errors import NO_FILE_LEFT
+
 BACKLOG = 4096
 """Connections that may wait to be accepted: a whole class that comes back in the same second."""
-NO_FILE_LEFT = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
-"""Of this process, of the whole machine; no memory for one (accept(2))."""
 AGAIN_S = 1.0
 
 

@@ -290,7 +290,8 @@ class Endpoint(RequestHandler):
 
     def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
         """Keep what a client did wrong, or its leaving, out of the log."""
-        if not isinstance(value, (errors.LabError, HTTPError, StreamClosedError, asyncio.CancelledError)):
+        usual = isinstance(value, (HTTPError, StreamClosedError, asyncio.CancelledError))
+        if not usual and status_of(value) is None:
             super().log_exception(typ, value, tb)
 
 

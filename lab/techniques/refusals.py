@@ -23,15 +23,17 @@ STATUS: dict[type[errors.LabError], int] = {
     errors.CannotDraw: 503,
 }
 
-CODES = {400: "bad_request", 403: "forbidden", 404: "not_found", 405: "method_not_allowed", 500: "internal"}
+CODES = {400: "bad_request", 403: "forbidden", 404: "not_found", 405: "method_not_allowed"}
+CODES |= {500: "internal", 503: "out_of_files"}
 SENTENCES = {
     400: "This request cannot be understood.",
     403: "This request comes from another site.",
     404: "There is nothing at this path.",
     405: "This path does not answer to this method.",
     500: "The lab made a mistake; it is in its log.",
+    503: "The lab can open no file at this moment; come back soon.",
 }
-"""For what Tornado refuses by itself."""
+"""For what Tornado refuses by itself, or the system."""
 
 
 def guards(protocol: str) -> dict[str, str]:
@@ -61,7 +63,9 @@ def _no_constant(name: str) -> object:
 
 
 def status_of(error: BaseException | None) -> int | None:
-    """The HTTP status of an error of the lab; None for any other."""
+    """The HTTP status of an error of the lab, or of a system without files; None for any other."""
+    if isinstance(error, OSError) and error.errno in errors.NO_FILE_LEFT:
+        return 503
     return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), None)
 
 
@@ -73,5 +77,6 @@ def error_json(error: BaseException | None, status: int, sending: bool) -> dict[
         code, message = CODES.get(status, "error"), SENTENCES.get(status, "This did not work.")
     shape: dict[str, Any] = {"error": {"code": code, "message": message}}
     if sending:
-        shape["stored"] = getattr(error, "stored", "unknown" if status == 500 else False)
+        surprised = status == 500 or isinstance(error, OSError)
+        shape["stored"] = getattr(error, "stored", "unknown" if surprised else False)
     return shape
