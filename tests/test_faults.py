@@ -4,11 +4,15 @@ A short selection, with two guests of each technique; `python -m tests.faults` i
 """
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
+from lab.catalogue import WORDS
 from tests.faults.__main__ import missing, row
+from tests.faults.counts import FIGURES, Count, differences
 from tests.faults.faults import FAULTS
+from tests.faults.loads import LOADS, scale
 from tests.faults.scene import SHORT, play
 from tests.faults.soak import soak, table
 
@@ -29,6 +33,27 @@ def test_a_fault_does_no_harm(fault):
     outcome = asyncio.run(play(fault, SHORT, SEED))
     assert outcome.passed, row(outcome)
     assert outcome.counts["recv"] and outcome.counts["ack"]
+
+
+@pytest.mark.parametrize(
+    "load", [load for load in LOADS if load.id in ("L1", "L6")], ids=lambda load: load.id
+)
+def test_a_load_is_borne(load):
+    """A class for 10 seconds, and a burst: no violation, and the lab counted exactly what its clients did."""
+    outcome = asyncio.run(play(load, scale(load, short=True), SEED))
+    assert outcome.passed, row(outcome)
+
+
+def test_a_miscount_is_noticed():
+    """Each figure in which the lab and its clients differ is told; none when they agree."""
+    nothing = {word: {way: dict.fromkeys(FIGURES, 0) for way in ("receive", "send")} for word in WORDS}
+    counts = {(word, way): Count() for word in WORDS for way in ("receive", "send")}
+    assert not list(differences(nothing, nothing, counts))
+    for name in FIGURES:
+        counts["sse", "send"] = replace(Count(), **{name: 1})
+        assert list(differences(nothing, nothing, counts)) == [
+            f"sse send: the lab counted 0 {name}, its clients 1"
+        ]
 
 
 def test_the_list_has_what_is_played_here():

@@ -3,6 +3,7 @@
     python -m tests.faults                        everything, one line per fault (about a quarter of an hour)
     python -m tests.faults --only F1,F5 --short   some, with few people and short pauses
     python -m tests.faults --times 20 --seed 7    each so often; the seed decides all that is random
+    python -m tests.faults --load L1,L6           loads instead: a class, a hall, thousands, a burst
     python -m tests.faults --soak 60m             300 people who stay, 50 a second who come and go
 
 The exit code is 0 when no fault did any harm, 1 when one did, 130 after Ctrl-C (the table so far is shown).
@@ -19,6 +20,7 @@ from random import randrange
 from lab.cli import seconds
 from tests.benchmarks.machine import description, raise_limits
 from tests.faults.faults import FAULTS
+from tests.faults.loads import LOADS, scale
 from tests.faults.network_faults import own_network
 from tests.faults.scene import FULL, SHORT, Fault, Outcome, play
 from tests.faults.soak import soak, table
@@ -30,6 +32,7 @@ def options() -> argparse.Namespace:
     """What was asked for."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="", help="such as F1,F5 (F5 means F5a and F5b)")
+    parser.add_argument("--load", default="", help="such as L1,L3, or all: loads instead of faults")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--times", type=int, default=1)
     parser.add_argument("--short", action="store_true", help="few people, short pauses")
@@ -38,13 +41,13 @@ def options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def chosen(only: str) -> list[Fault]:
-    """The faults that were asked for."""
-    wanted = [word.strip() for word in only.split(",") if word.strip()]
-    unknown = [word for word in wanted if not any(is_meant(word, fault) for fault in FAULTS)]
+def chosen(only: str, there: list[Fault]) -> list[Fault]:
+    """Those of a list that were asked for."""
+    wanted = [word.strip() for word in only.split(",") if word.strip() not in ("", "all")]
+    unknown = [word for word in wanted if not any(is_meant(word, fault) for fault in there)]
     if unknown:
-        sys.exit(f"There is no fault {', '.join(unknown)}; there are {', '.join(f.id for f in FAULTS)}.")
-    return [fault for fault in FAULTS if not wanted or any(is_meant(word, fault) for word in wanted)]
+        sys.exit(f"There is no {', '.join(unknown)}; there are {', '.join(fault.id for fault in there)}.")
+    return [fault for fault in there if not wanted or any(is_meant(word, fault) for word in wanted)]
 
 
 def is_meant(word: str, fault: Fault) -> bool:
@@ -54,13 +57,15 @@ def is_meant(word: str, fault: Fault) -> bool:
 
 def outcomes(wanted: argparse.Namespace, seed: int) -> Iterator[Outcome]:
     """Play every fault; what cannot be played here is said aloud."""
+    plays = chosen(wanted.load, LOADS) if wanted.load else chosen(wanted.only, FAULTS)
     for turn in range(wanted.times):
-        for fault in chosen(wanted.only):
+        for fault in plays:
             if lacking := missing(fault):
                 say(f"{fault.id} {fault.title}: skipped, {lacking}")
                 continue
             say(f"{fault.id} {fault.title} …")
-            yield asyncio.run(play(fault, SHORT if wanted.short else FULL, seed + turn))
+            size = scale(fault, wanted.short) if wanted.load else SHORT if wanted.short else FULL
+            yield asyncio.run(play(fault, size, seed + turn))
 
 
 def missing(fault: Fault) -> str:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Iterable
+from collections import defaultdict
 from contextlib import suppress
 from itertools import cycle
 from math import inf
@@ -11,14 +11,17 @@ from uuid import uuid4
 import aiohttp
 
 from lab.catalogue import WORDS, client_side
-from lab.clients.link import Link, Refused
+from lab.clients.link import Refused
 from lab.clients.listening import keep_listening
 from lab.experiment.records import At, Record, digest, heard, place
+from tests.faults.counts import Count, CountedLink
 
 INTERVAL_S = 0.5
 ANSWER_S = 15.0
 """How long a sender waits for an answer before it says the same again."""
 AGAIN_S = 0.25
+MARK = "^"
+"""In every message once, for listeners that only count."""
 Book = list[Record]
 
 
@@ -28,17 +31,20 @@ class Guest:
     def __init__(self, name: str, word: str, url: str, start: str, book: Book) -> None:
         self.name, self.word, self.url, self.book = name, word, url, book
         self.cursor = start
-        self.link: Link | None = None
+        self.counts: defaultdict[str, Count] = defaultdict(Count)
+        """What it cost by each technique."""
+        self.link: CountedLink | None = None
         self.write("open", *place(start))
 
     def write(self, kind: str, epoch: int = 0, n: int = 0) -> None:
         """Write down that this happened."""
         self.book.append(Record(time.monotonic(), self.name, self.word, kind, epoch, n))
 
-    def hear(self, events: Iterable[dict]) -> None:
+    def hear(self, events: list[dict]) -> None:
         """Write down what came."""
         now = time.monotonic()
         self.book.extend(heard(now, self.name, self.word, event) for event in events)
+        self.link.count.hear(events)
         self.cursor = self.link.after
 
     @property
@@ -48,7 +54,8 @@ class Guest:
 
     async def come(self) -> None:
         """Begin to listen where it left off."""
-        self.link = Link(self.url, hear=self.hear, after=self.cursor, interval=INTERVAL_S)
+        count = self.counts[self.word]
+        self.link = CountedLink(self.url, hear=self.hear, after=self.cursor, interval=INTERVAL_S, count=count)
         self.task = asyncio.create_task(keep_listening(self.word, self.link))
 
     async def go(self) -> None:
@@ -75,7 +82,7 @@ class Speaker:
 
     def __init__(self, url: str, book: Book, size: int = 40) -> None:
         self.book, self.size = book, size
-        self.links = {word: Link(url) for word in WORDS}
+        self.links = {word: CountedLink(url) for word in WORDS}
         self.words = cycle(WORDS)
         self.saying: set[asyncio.Task] = set()
         self.talking: asyncio.Task | None = None
@@ -97,13 +104,14 @@ class Speaker:
     async def say(self, word: str) -> None:
         """Send one message, until it is stored or surely is not."""
         mid = str(uuid4())
-        message = {"mid": mid, "username": "speaker", "body": mid.ljust(self.size, ".")}
+        message = {"mid": mid, "username": "speaker", "body": f"{mid}{MARK}".ljust(self.size, ".")}
         self.write("send", word, message)
         certain = True
         while True:
             try:
                 async with asyncio.timeout(ANSWER_S):
                     answer = await client_side(word).send(self.links[word], message)
+                self.links[word].count.messages += not answer["duplicate"]
                 return self.write("ack", word, message, place(answer["id"]))
             except Refused as refused:
                 if certain and not refused.unknown:

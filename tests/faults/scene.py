@@ -17,6 +17,7 @@ import aiohttp
 from lab.catalogue import WORDS
 from lab.experiment.check import Checker
 from lab.experiment.records import At, Record
+from tests.faults.counts import Count, contradictions
 from tests.faults.crowd import Book, Guest, Speaker
 from tests.support.lab_process import OpenLab
 from tests.support.redis_server import RedisServer, free_port
@@ -66,6 +67,8 @@ class Fault:
     environment: dict[str, str] = field(default_factory=dict)
     before: Sequence[str] = ()
     """Words before the lab's command."""
+    counted: bool = False
+    """No process is killed and nothing is cut: what the lab has counted is what its clients did."""
 
 
 class Scene:
@@ -129,10 +132,28 @@ class Scene:
         fault, scale = self.fault, self.scale
         each = scale.each if self.short else fault.each or scale.each
         start = (await self.get("/shortpoll?after=latest"))[1]["cursor"]
+        self.before = await self.look()
         for number, word in enumerate(islice(cycle(WORDS), each * len(WORDS))):
             self.guests.append(Guest(f"guest {number}", word, self.url, start, self.book))
             await self.guests[-1].come()
         self.speaker.talk(scale.rate if self.short else fault.rate or scale.rate)
+
+    async def look(self) -> dict:
+        """What the lab has counted, and what its process has used."""
+        return (await self.get("/meters"))[1] | (await self.get("/healthz"))[1]
+
+    async def check_counts(self) -> None:
+        """Let those who only ask rest, and complain when the lab has counted otherwise than its clients."""
+        for guest in self.guests:
+            guest.link.interval = SETTLE_S
+        self.complaints += await contradictions(self.look, self.before, self.counts)
+
+    def counts(self) -> dict[tuple[str, str], Count]:
+        """What all clients together have counted so far, by technique and direction."""
+        counts = {(word, "send"): link.count for word, link in self.speaker.links.items()}
+        for word in WORDS:
+            counts[word, "receive"] = sum((guest.counts[word] for guest in self.guests), Count())
+        return counts
 
     async def pause(self, seconds: float) -> None:
         """Let time pass, at this scale's pace."""
@@ -238,6 +259,8 @@ async def play(fault: Fault, scale: Scale = FULL, seed: int = 1) -> Outcome:
         await asyncio.sleep(scale.after_s)
         await scene.spoken_again()
         await scene.settle()
+        if fault.counted:
+            await scene.check_counts()
     scene.complaints += filter(None, (must(scene) for must in fault.must))
     found = [str(violation) for violation in Checker(scene.book).violations()]
     counts = Counter(record.kind for record in scene.book)

@@ -1,0 +1,206 @@
+"""Loads that a lab must bear: many listeners, much said, a long silence, a burst; the list is at the end.
+
+Some dozen guests write everything down for the checker. Where there are thousands, the rest are bare sockets
+that only count: each must hear as many messages as were said.
+"""
+
+import asyncio
+import time
+from array import array
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable
+
+from lab.catalogue import TECHNIQUES, WORDS
+from lab.meters import summary
+from tests.benchmarks.load import Crowd
+from tests.benchmarks.machine import cpu_s, resident
+from tests.faults.criteria import no_gap, same_history
+from tests.faults.crowd import INTERVAL_S
+from tests.faults.proxy import move_behind, nginx_missing
+from tests.faults.scene import FULL, SHORT, Fault, Scale, Scene
+from tests.support.lab_process import OpenLab
+from tests.support.redis_server import free_port
+
+SMALL = Scale(each=34, rate=10.0, before_s=0.5, after_s=0.5, pace=1 / 6, patience=10.0)
+"""What runs in the tests, and where there is little time."""
+Do = Callable[[Scene], Awaitable[None]]
+
+
+class Watch:
+    """What the lab's process and this one use from now on."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene, self.began = scene, time.monotonic()
+        self._spent, self._own = cpu_s(scene.lab.pid), time.process_time()
+
+    def note(self, listeners: int) -> tuple[float, float]:
+        """Say it; returns the lab's share of one processor, and its bytes for each listener."""
+        took = time.monotonic() - self.began
+        used, own = (cpu_s(self.scene.lab.pid) - self._spent) / took, (time.process_time() - self._own) / took
+        each = (resident(self.scene.lab.pid) - self.scene.before["process"]["rss_bytes"]) / listeners
+        self.scene.notes.append(f"lab {100 * used:.0f} %, clients {100 * own:.0f} % of a processor")
+        self.scene.notes.append(f"{each / 1000:.1f} kB for each")
+        return used, each
+
+
+def demand(scene: Scene, what: str, found: float, most: float) -> None:
+    """Complain of a figure that is too large, unless there is little time: it says nothing then."""
+    if not scene.short and found > most:
+        scene.complaints.append(f"{what} is {found:.3g}, not {most:.3g}")
+
+
+# Guests who write everything down ---------------------------------------------------------------
+
+
+def listen(seconds: float, p99_s: float, share: float = 1.0) -> Do:
+    """Everybody listens for so long; news takes so long at most, and the lab so much of one processor."""
+
+    async def do(scene: Scene) -> None:
+        watch = Watch(scene)
+        await scene.pause(seconds)
+        note_latencies(scene, watch.began, p99_s)
+        used, _ = watch.note(len(scene.guests))
+        demand(scene, "the lab's share of a processor", used, share)
+
+    return do
+
+
+def note_latencies(scene: Scene, since: float, p99_s: float) -> None:
+    """Say how long it took from each send to each arrival."""
+    sent = {record.mid: record.t for record in scene.of("send") if record.t >= since}
+    times = defaultdict(list)
+    for record in scene.of("recv"):
+        if record.mid in sent:
+            times[record.technique].append(record.t - sent[record.mid])
+    note_p99(scene, times, p99_s)
+
+
+def note_p99(scene: Scene, times: dict[str, Iterable[float]], most: float) -> None:
+    """Say the 99th percentile of each technique; who asks may take its interval longer."""
+    found = {word: summary(times[word])["p99"] for word in WORDS if times.get(word)}
+    said = ", ".join(f"{word} {1000 * took:.0f}" for word, took in found.items())
+    scene.notes.append(f"p99 {said or 0} ms")
+    for word, took in found.items():
+        waits = INTERVAL_S if TECHNIQUES[word].verb == "ask" else 0.0
+        demand(scene, f"p99 of {word}", took, most + waits)
+
+
+async def burst(scene: Scene) -> None:
+    """100 say 50 messages each, all at once: each is stored within 2 s, and the newest 100 are kept."""
+    await scene.speaker.hush(10)
+    watch = Watch(scene)
+    await scene.speaker.burst(500 if scene.short else 5000, at_once=100)
+    sent = {record.mid: record.t for record in scene.of("send") if record.t >= watch.began}
+    took = summary(record.t - sent[record.mid] for record in scene.of("ack") if record.mid in sent)
+    scene.notes.append(f"acknowledged after {took['p50']:.2f} s, at most {took['max']:.2f} s")
+    demand(scene, "the longest acknowledgement", took["max"], 2.0)
+    await scene.all_heard()
+    watch.note(len(scene.guests))
+    kept = len((await scene.get("/history"))[1]["messages"])
+    if kept != 100:
+        scene.complaints.append(f"{kept} messages are kept, not 100")
+    scene.speaker.talk(scene.scale.rate)
+
+
+# Thousands who only count -----------------------------------------------------------------------
+
+
+def crowd(kinds: dict[str, int], seconds: float, rate: float, p99_s: float, most_bytes: float) -> Do:
+    """So many bare listeners by each technique hear so much for so long, each every message."""
+
+    async def do(scene: Scene) -> None:
+        await scene.speaker.hush(15)
+        many = await asyncio.to_thread(come, scene, kinds)
+        watch, listeners = Watch(scene), sum(len(some.sockets) for some in many)
+        try:
+            times = await asyncio.to_thread(hear, scene, many, max(2.0, seconds * scene.scale.pace), rate)
+            note_p99(scene, times, p99_s)
+        except (ConnectionError, AssertionError) as error:
+            scene.complaints.append(str(error))
+        _, each = watch.note(len(scene.guests) + listeners)
+        demand(scene, "memory for each in bytes", each, most_bytes)
+        for some in many:
+            some.close()
+        scene.speaker.talk(scene.scale.rate)
+
+    return do
+
+
+def come(scene: Scene, kinds: dict[str, int]) -> list[Crowd]:
+    """All listeners come in; a few of them where there is little time."""
+    place = {"port": int(scene.url.rpartition(":")[2])}
+    few = 0.02 if scene.short else 1
+    return [Crowd(word, place, round(few * count)) for word, count in kinds.items()]
+
+
+def hear(scene: Scene, many: list[Crowd], seconds: float, rate: float) -> dict[str, list[float]]:
+    """Let them listen while messages are said in turn; each must come to each. Returns the latencies."""
+    said = round(seconds * rate)
+    for some in many:
+        some.arrivals, some.heard = (array("i"), array("i"), array("d")), 0
+    start = time.monotonic()
+    for number in range(said):
+        turn_until(many, start + number / rate)
+        many[number % len(many)].publisher.say()
+    turn_until(many, start + seconds)
+    for some in many:
+        some.rest(said * len(some.sockets))
+        if some.heard != said * len(some.sockets):
+            scene.complaints.append(f"{some.word}: {some.heard} heard of {said * len(some.sockets)}")
+    heard = {some.word: zip(*some.arrivals, strict=True) for some in many}
+    return {word: Crowd.latencies(arrivals, start, rate or 1) for word, arrivals in heard.items()}
+
+
+def turn_until(many: list[Crowd], moment: float) -> None:
+    """Take what comes until then."""
+    while time.monotonic() < moment:
+        for some in many:
+            some.turn(0.002)
+
+
+def behind_nginx(do: Do) -> Do:
+    """The same behind nginx, in front of two labs that share one Redis."""
+
+    async def done(scene: Scene) -> None:
+        port = free_port()
+        scene.labs.insert(0, await asyncio.to_thread(OpenLab, scene.redis.url, port))
+        await move_behind(scene, [port, scene.port])
+        await do(scene)
+
+    return done
+
+
+LOADS = [
+    Fault("L1", "class", listen(60, 0.1, 0.6), [same_history, no_gap], each=34, rate=10, counted=True),
+    Fault("L2", "hall", listen(120, 0.25), [same_history, no_gap], each=167, rate=5, counted=True),
+    Fault(
+        "L3",
+        "thousands",
+        crowd({"websocket": 3500, "sse": 1000, "longpoll": 500}, 60, 2, 1.0, 40e3),
+        [same_history, no_gap],
+        each=2,
+    ),
+    Fault(
+        "L4",
+        "two labs behind nginx",
+        behind_nginx(crowd({"websocket": 1500, "sse": 1000, "longpoll": 500}, 60, 2, 0.6, 40e3)),
+        [same_history, no_gap],
+        each=2,
+        needs=[nginx_missing],
+    ),
+    Fault(
+        "L5",
+        "10,000 idle",
+        crowd({"websocket": 5000, "sse": 3000, "longpoll": 2000}, 300, 0, 1.0, 25e3),
+        [same_history, no_gap],
+        each=2,
+        limits={"connections": 0},
+    ),
+    Fault("L6", "burst", burst, [same_history], each=84, rate=1, counted=True),
+]
+
+
+def scale(load: Fault, short: bool) -> Scale:
+    """How large a load is played."""
+    small = SMALL if load.id in ("L1", "L2") else SHORT
+    return small if short else FULL
