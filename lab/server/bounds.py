@@ -7,8 +7,11 @@ SEND_BUFFER_BYTES = 128 * 1024
 """What the kernel may hold for a client that does not read; its own choice would be megabytes."""
 VANISHED_MS = 15_000
 """Unacknowledged for so long, a client is gone, whatever the technique (Linux TCP_USER_TIMEOUT)."""
-ASK_AFTER_S, ASK_EVERY_S = 10, 3
-"""When nothing is on its way, the kernel asks whether the client is still there (TCP keep-alive)."""
+ASK_AFTER_S, ASK_EVERY_S = 5, 2
+"""When nothing is on its way, the kernel asks whether the client is still there (TCP keep-alive).
+
+Five times before it is taken for vanished: thousands who came at once are asked at once, and much is lost.
+"""
 SPARE_DESCRIPTORS = 100
 """For Redis, files and the listening sockets, so that a full house can still say that it is full."""
 TURNED_AWAY = 50

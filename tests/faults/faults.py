@@ -87,8 +87,8 @@ FAULTS = [
     Fault("F9", "two labs behind nginx, in turn", roll, [same_history], needs=[nginx_missing]),
     Fault("F10", "guests vanish", vanish, [same_history, heals(20)], needs=[filter_missing], rate=5),
     Fault("F11a", "connections reset", cut, [same_history, no_gap]),
-    Fault("F11b", "30 % of packets lost", lose, [same_history], needs=[filter_missing]),
-    Fault("F11c", "link down for 10 s", link_down, [same_history], needs=[filter_missing]),
+    Fault("F11b", "30 % of packets lost", lose, [same_history, heals(50)], needs=[filter_missing]),
+    Fault("F11c", "link down for 10 s", link_down, [same_history, heals(50)], needs=[filter_missing]),
     Fault("F11d", "sockets killed", kill_sockets, [same_history, no_gap], needs=[killer_missing]),
     Fault(
         "F11e",

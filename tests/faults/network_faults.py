@@ -154,6 +154,7 @@ async def lose(scene: Scene) -> None:
     filtered("numgen random mod 100 < 30 drop")
     await scene.pause(10)
     filtered("")
+    await all_notice(scene)
 
 
 async def link_down(scene: Scene) -> None:
@@ -162,21 +163,24 @@ async def link_down(scene: Scene) -> None:
     filtered("drop")
     await scene.pause(10)
     filtered("")
+    await all_notice(scene)
+
+
+async def all_notice(scene: Scene) -> None:
+    """The link is well again; who was given up while no word came through learns it by the silence."""
+    scene.healed = time.monotonic()
+    await asyncio.sleep(20)
 
 
 async def slow(scene: Scene) -> None:
-    """All share 1 Mbit/s for 20 s, a fortieth of what they need: told what they missed, whole in the end.
-
-    Who was given up while no word came through learns it by the silence, and all is well within 50 s.
-    """
+    """All share 1 Mbit/s for 20 s, a fortieth of what they need: told what they missed, whole within 50 s."""
     await guests_move_away(scene)
     before = len(scene.of("recv"))
     shape("1mbit")
     await scene.pause(20)
     scene.notes.append(f"{len(scene.of('recv')) - before:,} heard meanwhile")
     unshape()
-    scene.healed = time.monotonic()
-    await asyncio.sleep(20)
+    await all_notice(scene)
 
 
 def shape(rate: str) -> None:
