@@ -39,7 +39,7 @@ def test_a_fault_does_no_harm(fault):
     "load", [load for load in LOADS if load.id in ("L1", "L6")], ids=lambda load: load.id
 )
 def test_a_load_is_borne(load):
-    """A class for 10 seconds, and a burst: no violation, and the lab counted exactly what its clients did."""
+    """A class for 5 seconds, and a burst: no violation, and the lab counted exactly what its clients did."""
     outcome = asyncio.run(play(load, scale(load, short=True), SEED))
     assert outcome.passed, row(outcome)
 

@@ -9,13 +9,14 @@ from collections import Counter
 import pytest
 
 from lab.catalogue import WORDS
+from lab.meters import Account
 from lab.room import presence
 from lab.server.serving import running
 from lab.settings import Settings
 from tests.support.framings import TEXT, client_frame
 from tests.support.lab_here import temporary
 from tests.support.listeners import WAITING, client, draft, handshake
-from tests.support.wire import Wire, eventually
+from tests.support.wire import Wire, eventually, fetch
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="counts descriptors, as only Linux lets one")
 SAMPLES = 60
@@ -110,3 +111,22 @@ async def test_nothing_remains_of_those_who_left(monkeypatch):
             await eventually(as_before, "the lab is as before")
         except AssertionError:
             raise AssertionError(f"before: {before}, now: {await usual(here)}") from None
+
+
+async def test_whoever_asks_what_it_costs_is_told_all_of_it():
+    """However often the meters are looked at, a client's own account has every byte of its requests."""
+    async with running(Settings(**temporary()), temporary=True) as here:
+        account = here.lab.accounts["ann", "longpoll"] = Account()
+        looking = asyncio.create_task(look_always(here))
+        for _ in range(20):
+            await fetch(here.port, "GET", "/longpoll?hold=0&client=ann")
+        looking.cancel()
+        meter = here.lab.meters.techniques["longpoll"].receive
+        assert (account.bytes_in, account.bytes_out) == (meter.bytes_in, meter.bytes_out)
+
+
+async def look_always(here):
+    """Bring the meters up to every moment."""
+    while True:
+        here.lesson.settle()
+        await asyncio.sleep(0)

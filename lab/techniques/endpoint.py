@@ -21,7 +21,7 @@ from lab.room.messages import Batch, Cursor, Draft, compact
 from lab.room.room import Room
 from lab.techniques.lab import Lab
 from lab.techniques.refusals import error_json, guards, parse_json, require_json, status_of
-from lab.techniques.wire import MeteredStream, keeps_alive
+from lab.techniques.wire import MeteredStream, asker, keeps_alive
 
 LONGEST_NAME = 32
 """Characters of a name that the guest list shows."""
@@ -54,6 +54,8 @@ class Endpoint(RequestHandler):
             self.meter = lab.meters.other
         self.meter.requests += 1
         self.bytes.claim(self.meter)
+        if self.word and not self.sending:  # now: whoever looks at the meters next credits these bytes
+            self.bytes.account = self.lab.accounts.get((asker(self.request), self.word))
         self.held: asyncio.Future[Any] | None = None
         self.shown = self.empty = False
         self._here: str | None = None
@@ -92,7 +94,6 @@ class Endpoint(RequestHandler):
         self.lab.tap.began(self, now)
         if client:
             self.lab.presence.enter(client, name, self.word, now)
-            self.bytes.account = self.lab.accounts.get((client, self.word))
 
     def depart(self) -> None:
         """This receiver is gone, or has its answer. Saying it twice is harmless."""

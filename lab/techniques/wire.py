@@ -56,3 +56,8 @@ def keeps_alive(request: HTTPServerRequest) -> bool:
     """Whether the connection goes on behind the answer: in HTTP/1.1 it does unless somebody objects."""
     wish = request.headers.get("Connection", "keep-alive")
     return request.version == "HTTP/1.1" and wish.lower() == "keep-alive"
+
+
+def asker(request: HTTPServerRequest) -> str:
+    """The id that a client gave itself, as far as it can be read; empty when it gave none."""
+    return request.query_arguments.get("client", [b""])[-1].decode(errors="replace")[:64]

@@ -23,7 +23,7 @@ from tests.faults.scene import FULL, SHORT, Fault, Scale, Scene
 from tests.support.lab_process import OpenLab
 from tests.support.redis_server import free_port
 
-SMALL = Scale(each=34, rate=10.0, before_s=0.5, after_s=0.5, pace=1 / 6, patience=10.0)
+SMALL = Scale(each=34, rate=10.0, before_s=0.5, after_s=0.5, pace=1 / 12, patience=10.0)
 """What runs in the tests, and where there is little time."""
 LATE = 0.8
 """Of one processor: clients who use more say how slow they are, not the lab."""
