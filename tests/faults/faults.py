@@ -68,7 +68,7 @@ FAULTS = [
         fill_disk,
         [same_history, refused_for_sure, no_gap, heals(3)],
         log=True,
-        redis={"disk_bytes": SMALL},
+        redis={"disk_bytes": SMALL, "sync": "everysec"},
         needs=[disk_missing],
     ),
     Fault(
@@ -77,7 +77,7 @@ FAULTS = [
         fill_disk_for_good,
         [same_history, no_gap, heals(3)],
         log=True,
-        redis={"disk_bytes": SMALL, "sync": "always"},
+        redis={"disk_bytes": SMALL},
         needs=[disk_missing],
     ),
     Fault("F7", "lab killed, 1,000 guests", kill_lab, [same_history, heals(12)], each=167, rate=2),

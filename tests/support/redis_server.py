@@ -25,14 +25,15 @@ GIVEN_TO_NOBODY = range(11_000, 32_768)
 class RedisServer:
     """A Redis on a port of its own; what it holds survives a kill only when it is told to keep a log.
 
-    The log is written to the disk every second or always (`sync`), perhaps to a disk of so few bytes.
+    The log is on the disk before an answer goes out. With `sync="everysec"` it is not: while the disk is slow
+    Redis holds it back, and what it acknowledged meanwhile does not survive a kill. The disk may be small.
     """
 
     def __init__(
         self,
         log: bool = False,
         *,
-        sync: str = "everysec",
+        sync: str = "always",
         disk_bytes: int = 0,
         program: str | None = None,
         environment: dict[str, str] | None = None,
