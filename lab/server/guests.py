@@ -7,8 +7,7 @@ from lab.catalogue import WORDS
 from lab.meters import Account
 from lab.room.messages import compact
 from lab.server.lesson import Lesson, Said, Watcher
-
-LONGEST_ID = 64
+from lab.techniques.wire import LONGEST_ID
 
 
 class Guests:

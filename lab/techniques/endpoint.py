@@ -21,7 +21,7 @@ from lab.room.messages import Batch, Cursor, Draft, compact
 from lab.room.room import Room
 from lab.techniques.lab import Lab
 from lab.techniques.refusals import error_json, guards, parse_json, require_json, status_of
-from lab.techniques.wire import MeteredStream, asker, keeps_alive
+from lab.techniques.wire import LONGEST_ID, MeteredStream, asker, keeps_alive
 
 LONGEST_NAME = 32
 """Characters of a name that the guest list shows."""
@@ -87,7 +87,7 @@ class Endpoint(RequestHandler):
             raise StreamClosedError  # while Redis was asked
 
     def _arrive(self) -> None:
-        client, now = self.query("client")[:64], self.now()
+        client, now = self.query("client")[:LONGEST_ID], self.now()
         name = self.query("username")[:LONGEST_NAME]
         self._here = self.client = client
         self.meters.open += 1

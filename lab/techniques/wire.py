@@ -7,6 +7,9 @@ from tornado.httputil import HTTPServerRequest
 
 from lab.meters import Account, Meter
 
+LONGEST_ID = 64
+"""Characters of the id that a client gives itself."""
+
 
 class MeteredStream(Protocol):
     """The socket as a technique sees it: it counts by itself and only wants to know for whom."""
@@ -60,4 +63,4 @@ def keeps_alive(request: HTTPServerRequest) -> bool:
 
 def asker(request: HTTPServerRequest) -> str:
     """The id that a client gave itself, as far as it can be read; empty when it gave none."""
-    return request.query_arguments.get("client", [b""])[-1].decode(errors="replace")[:64]
+    return request.query_arguments.get("client", [b""])[-1].decode(errors="replace")[:LONGEST_ID]
