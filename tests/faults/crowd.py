@@ -14,14 +14,13 @@ from lab.catalogue import WORDS, client_side
 from lab.clients.link import Refused
 from lab.clients.listening import keep_listening
 from lab.experiment.records import At, Record, digest, heard, place
+from tests.benchmarks.load import MARK
 from tests.faults.counts import Count, CountedLink
 
 INTERVAL_S = 0.5
 ANSWER_S = 15.0
 """How long a sender waits for an answer before it says the same again."""
 AGAIN_S = 0.25
-MARK = "^"
-"""In every message once, for listeners that only count."""
 Book = list[Record]
 
 
@@ -104,7 +103,7 @@ class Speaker:
     async def say(self, word: str) -> None:
         """Send one message, until it is stored or surely is not."""
         mid = str(uuid4())
-        message = {"mid": mid, "username": "speaker", "body": f"{mid}{MARK}".ljust(self.size, ".")}
+        message = {"mid": mid, "username": "speaker", "body": f"{mid}{MARK.decode()}".ljust(self.size, ".")}
         self.write("send", word, message)
         certain = True
         while True:

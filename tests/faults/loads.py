@@ -8,9 +8,9 @@ import asyncio
 import gc
 import time
 from array import array
-from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 
 from lab.catalogue import TECHNIQUES, WORDS
 from lab.meters import summary
@@ -19,6 +19,7 @@ from tests.benchmarks.machine import cpu_s, resident
 from tests.faults.criteria import no_gap, same_history
 from tests.faults.crowd import INTERVAL_S
 from tests.faults.proxy import move_behind, nginx_missing
+from tests.faults.reader_faults import KEPT
 from tests.faults.scene import FULL, SHORT, Fault, Scale, Scene
 from tests.support.lab_process import OpenLab
 from tests.support.redis_server import free_port
@@ -64,7 +65,7 @@ def listen(seconds: float, p99_s: float, share: float = 1.0) -> Do:
         watch = Watch(scene)
         with no_look_for_garbage():
             await scene.pause(seconds)
-        note_latencies(scene, watch.began, p99_s)
+        note_p99(scene, scene.took("recv", watch.began), p99_s)
         used, _ = watch.note(len(scene.guests))
         demand(scene, "the lab's share of a processor", used, share)
 
@@ -79,16 +80,6 @@ def no_look_for_garbage() -> Iterator[None]:
         yield
     finally:
         gc.enable()
-
-
-def note_latencies(scene: Scene, since: float, p99_s: float) -> None:
-    """Say how long it took from each send to each arrival."""
-    sent = {record.mid: record.t for record in scene.of("send") if record.t >= since}
-    times = defaultdict(list)
-    for record in scene.of("recv"):
-        if record.mid in sent:
-            times[record.technique].append(record.t - sent[record.mid])
-    note_p99(scene, times, p99_s)
 
 
 def note_p99(scene: Scene, times: dict[str, Iterable[float]], most: float) -> None:
@@ -106,8 +97,7 @@ async def burst(scene: Scene) -> None:
     await scene.speaker.hush(10)
     watch = Watch(scene)
     await scene.speaker.burst(500 if scene.short else 5000, at_once=100)
-    sent = {record.mid: record.t for record in scene.of("send") if record.t >= watch.began}
-    took = summary(record.t - sent[record.mid] for record in scene.of("ack") if record.mid in sent)
+    took = summary(chain(*scene.took("ack", watch.began).values()))
     scene.notes.append(f"acknowledged after {took['p50']:.2f} s, at most {took['max']:.2f} s")
     await scene.all_heard()
     watch.note(len(scene.guests))
@@ -116,8 +106,8 @@ async def burst(scene: Scene) -> None:
     else:
         scene.notes.append("the clients themselves were late")
     kept = len((await scene.get("/history"))[1]["messages"])
-    if kept != 100:
-        scene.complaints.append(f"{kept} messages are kept, not 100")
+    if kept != KEPT:
+        scene.complaints.append(f"{kept} messages are kept, not {KEPT}")
     scene.speaker.talk(scene.scale.rate)
 
 

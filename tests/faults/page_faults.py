@@ -1,7 +1,6 @@
 """Two techniques in one page at once: each hears everything, and the page shows each message once."""
 
 import time
-from collections.abc import Iterable
 from itertools import combinations
 
 from lab.catalogue import WORDS
@@ -21,7 +20,7 @@ class Page:
         self.book.append(Record(time.monotonic(), self.name, "page", "open", *place(start)))
         self.halves = [Half(self, word, scene, start) for word in words]
 
-    def show(self, events: Iterable[dict]) -> None:
+    def show(self, events: list[dict]) -> None:
         """Write down what is not here yet, by its id."""
         for event in events:
             if event["type"] == "message" and event["id"] not in self.shown:
@@ -36,9 +35,8 @@ class Half(Guest):
         super().__init__(f"{word} of {page.name}", word, scene.url, start, scene.book)
         self.page = page
 
-    def hear(self, events: Iterable[dict]) -> None:
+    def hear(self, events: list[dict]) -> None:
         """Write down what came, and show it."""
-        events = list(events)
         super().hear(events)
         self.page.show(events)
 

@@ -4,11 +4,12 @@ import asyncio
 import gc
 import time
 from contextlib import suppress
-from itertools import cycle, permutations
+from itertools import chain, cycle, permutations
 from pathlib import Path
 
 from lab.catalogue import TECHNIQUES, WORDS
 from lab.experiment.records import At, Record, heard, place
+from lab.meters import summary
 from tests.faults.crowd import Guest
 from tests.faults.scene import Scene
 from tests.support.listeners import STREAMING, Listener, client
@@ -109,13 +110,9 @@ async def memory(scene: Scene) -> int:
 
 def p99(scene: Scene, since: float, until: float) -> float:
     """The 99th percentile of the seconds from send to arrival, for those who need not ask."""
-    sent = {record.mid: record.t for record in scene.of("send") if since <= record.t < until}
-    times = sorted(
-        record.t - sent[record.mid]
-        for record in scene.of("recv")
-        if record.mid in sent and TECHNIQUES[record.technique].verb != "ask"
-    )
-    return times[int(0.99 * len(times))] if times else 0.0
+    took = scene.took("recv", since, until)
+    told = (times for word, times in took.items() if TECHNIQUES[word].verb != "ask")
+    return summary(chain.from_iterable(told))["p99"] or 0.0
 
 
 class Slow:

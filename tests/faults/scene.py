@@ -3,11 +3,12 @@
 import asyncio
 import json
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import cycle, islice
+from math import inf
 from random import Random
 from subprocess import SubprocessError
 from typing import Any
@@ -221,6 +222,15 @@ class Scene:
         if not {guest.name for guest in self.guests} <= first.keys():
             return None
         return max(0.0, max(first.values()) - self.healed)
+
+    def took(self, kind: str, since: float, until: float = inf) -> dict[str, list[float]]:
+        """Seconds from each send in a window to its records of this kind, by technique."""
+        sent = {record.mid: record.t for record in self.of("send") if since <= record.t < until}
+        times = defaultdict(list)
+        for record in self.of(kind):
+            if record.mid in sent:
+                times[record.technique].append(record.t - sent[record.mid])
+        return times
 
     def per_guest(self, kind: str) -> Counter[str]:
         """How many records of a kind each guest has."""

@@ -17,11 +17,11 @@ from lab.experiment.check import Checker
 from lab.experiment.records import Record, place
 from tests.faults.crowd import Guest, Speaker
 from tests.faults.network_faults import Away, filter_missing, filtered
+from tests.faults.reader_faults import KEPT, memory
 from tests.faults.redis_faults import freeze
 from tests.faults.scene import Fault, Scale, Scene, staged
 
 EMPTY = Scale(each=0, rate=1.0)
-KEPT = 100
 SAMPLE_S = 1.0
 RETURN_S = 30.0
 LEVEL_S = 60.0
@@ -41,9 +41,9 @@ SLOPE = 1e6
 class Judge:
     """A book that is judged as it is written, and kept no longer."""
 
-    def __init__(self, start: str = "") -> None:
+    def __init__(self, start: str) -> None:
         self.checker = Checker()
-        self.at = place(start) if start else (0, 0)
+        self.at = place(start)
         """How far anybody has heard."""
 
     def append(self, record: Record) -> None:
@@ -102,7 +102,6 @@ class Soak:
         self.scene, self.steady, self.joins, self.rate = scene, steady, joins, rate
         self.visit_s = visit_s
         self.hurts = cycle([freeze] if filter_missing() else [freeze, self.cut_off])
-        self.judge = Judge()
         self.visits: set[asyncio.Task] = set()
         self.names = count()
         self.words = cycle(WORDS)
@@ -172,7 +171,7 @@ class Soak:
     async def look(self, t: float) -> None:
         """Write down how much memory the lab takes; on a busy machine a look may be in vain."""
         with suppress(TimeoutError):
-            self.rss.append((t, (await self.scene.get("/healthz"))[1]["process"]["rss_bytes"]))
+            self.rss.append((t, await memory(self.scene)))
 
     async def visit(self) -> None:
         """Come, stay a little, and go."""
