@@ -64,6 +64,15 @@ async def test_a_send_in_flight_is_answered_before_the_close(receive, store, ope
     assert (list(answers), code) == ([fields["mid"]], 1012)
 
 
+@pytest.mark.parametrize("receive", ["1", "0"])
+async def test_who_is_silent_is_told_to_come_back(receive, open_lab):
+    """A socket on which nothing is going on, be it there only to send, is closed with 1012 and not cut."""
+    lab = open_lab()
+    guest = await client("websocket", lab.port, receive=receive).connect("latest")
+    lab.signal(signal.SIGTERM)
+    assert await answers_until_closed(guest) == ({}, 1012)
+
+
 async def has_come(port):
     """Whether the lab has a send by WebSocket in hand."""
     return (await meters(port))["techniques"]["websocket"]["send"]["frames_in"] == 1

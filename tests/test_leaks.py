@@ -35,7 +35,7 @@ def holdings(here):
     loop, lab, lesson = asyncio.get_running_loop(), here.lab, here.lesson
     room, lanes = lab.room, lab.tap._lanes.values()
     lists = {
-        "connections": (here.server.open, here.server._from),
+        "connections": (here.server.open, here.server._from, lab.senders),
         "room": (room._waiters, room._listeners, room._awaited, room._taken),
         "channels": lab.channels.values(),
         "lanes": [lane.open for lane in lanes],
@@ -86,6 +86,7 @@ async def everything(port):
     for word in WORDS:
         await asyncio.gather(*(visit(port, word, politely) for politely in (True, False)))
     await watch(port)
+    (await client("websocket", port, receive="0").connect("latest")).abort()
     for beginning in REFUSED:
         wire = await Wire.open(port)
         await wire.send(beginning)

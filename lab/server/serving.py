@@ -134,6 +134,8 @@ async def _say_goodbye(running: Running) -> None:
     running.server.stop()
     running.lab.room.leaving = RETRY_MS
     running.lab.room.say_goodbye(RETRY_MS)
+    for sender in list(running.lab.senders):
+        sender.close()
     with suppress(TimeoutError):
         async with asyncio.timeout(LONGEST_GOODBYE_S):
             while await _somebody_leaves(running.server.open):

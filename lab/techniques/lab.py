@@ -54,6 +54,8 @@ class Lab:
     """What receiving costs those who asked to know it, by client id and technique."""
     tap: Tap = field(default_factory=Tap)
     channels: dict[Any, Any] = field(default_factory=dict)
+    senders: set[Any] = field(default_factory=set)
+    """Streams that are open only to send: no channel has them, so the lab itself must tell them to go."""
     draining: bool = False
 
     def __post_init__(self) -> None:

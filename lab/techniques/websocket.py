@@ -68,7 +68,9 @@ class WebSocket(Endpoint, WebSocketHandler):
         framing = frame_deflated if self.deflated else frame
         self.outlet = Outlet(self, Channel.of(self.lab, framing, HEARTBEAT))
         self.outlet.finished.add_done_callback(lambda _: self.hang_up())
-        if not self.sending:
+        if self.sending:
+            self.lab.senders.add(self.outlet)
+        else:
             self.outlet.begin(self.start)
 
     async def on_message(self, message: str | bytes) -> None:
@@ -135,6 +137,7 @@ class WebSocket(Endpoint, WebSocketHandler):
         """The client left, or was told to."""
         if self.outlet:
             self.outlet.close()
+            self.lab.senders.discard(self.outlet)
         self.depart()
 
 
