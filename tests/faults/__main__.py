@@ -14,7 +14,6 @@ import asyncio
 import json
 import sys
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from random import randrange
 
 from lab.cli import seconds
@@ -130,5 +129,7 @@ def write(played: list[Outcome], path: str) -> None:
 
 
 if __name__ == "__main__":
-    with suppress(KeyboardInterrupt):
+    try:
         sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -4,6 +4,7 @@ Now and then Redis hangs, or some of those who stay are cut off without a word.
 """
 
 import asyncio
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterable
@@ -23,6 +24,8 @@ from tests.faults.scene import Fault, Scale, Scene, staged
 
 EMPTY = Scale(each=0, rate=1.0)
 SAMPLE_S = 1.0
+TOLD_EACH = 60
+"""After so many looks at the memory, whoever waits for the end is told how far it is."""
 RETURN_S = 30.0
 LEVEL_S = 60.0
 """Who is cut off notices within 45 s."""
@@ -172,6 +175,14 @@ class Soak:
         """Write down how much memory the lab takes; on a busy machine a look may be in vain."""
         with suppress(TimeoutError):
             self.rss.append((t, await memory(self.scene)))
+            if len(self.rss) % TOLD_EACH == 0:
+                print(self.so_far(t), file=sys.stderr, flush=True)
+
+    def so_far(self, t: float) -> str:
+        """One line for whoever waits for the end."""
+        judged = self.judge.checker
+        wrong, heard = len(judged.found), judged.deliveries.total()
+        return f"{t / 60:.0f} min: {heard:,} deliveries, {wrong} violations, {self.rss[-1][1] / 1e6:.1f} MB"
 
     async def visit(self) -> None:
         """Come, stay a little, and go."""
