@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 
 from lab.server.redis_process import PrivateRedis, programs
+from tests.support.kernel import LISTENING, connections
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process listens on")
-LISTENING = "0A"
-"""The state of a socket that listens, in /proc/net/tcp."""
 
 
 @pytest.fixture(params=list(programs()), ids=lambda program: Path(program).name)
@@ -34,9 +33,7 @@ def sockets(pid):
 
 def tcp_listeners(pid):
     """The inodes of those sockets that listen on a port."""
-    tables = [Path(f"/proc/{pid}/net/{name}") for name in ("tcp", "tcp6")]
-    rows = [row.split() for table in tables if table.exists() for row in table.read_text().splitlines()[1:]]
-    return {row[9] for row in rows if row[3] == LISTENING}
+    return {row.inode for row in connections(pid) if row.state == LISTENING}
 
 
 def test_it_listens_on_no_port(private):

@@ -5,11 +5,9 @@ that only count: each must hear as many messages as were said.
 """
 
 import asyncio
-import gc
 import time
 from array import array
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable
 from itertools import chain
 
 from lab.catalogue import TECHNIQUES, WORDS
@@ -20,7 +18,7 @@ from tests.faults.criteria import no_gap, same_history
 from tests.faults.crowd import INTERVAL_S
 from tests.faults.proxy import move_behind, nginx_missing
 from tests.faults.reader_faults import KEPT
-from tests.faults.scene import FULL, SHORT, Fault, Scale, Scene
+from tests.faults.scene import FULL, SHORT, Fault, Scale, Scene, no_look_for_garbage
 from tests.support.lab_process import OpenLab
 from tests.support.redis_server import free_port
 
@@ -70,16 +68,6 @@ def listen(seconds: float, p99_s: float, share: float = 1.0) -> Do:
         demand(scene, "the lab's share of a processor", used, share)
 
     return do
-
-
-@contextmanager
-def no_look_for_garbage() -> Iterator[None]:
-    """For the length of the block; one look through half a million records takes these clients 0.4 s."""
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
 
 
 def note_p99(scene: Scene, times: dict[str, Iterable[float]], most: float) -> None:

@@ -17,6 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tests.faults.scene import Scene
+from tests.support.kernel import connections
 from tests.support.wire import HOST
 
 NEW_NETWORK = 0x40000000
@@ -120,9 +121,7 @@ async def guests_move_away(scene: Scene) -> Away:
 
 def connected(port: int) -> int:
     """How many of the lab's sockets are open towards the relay."""
-    there = f"{int.from_bytes(socket.inet_aton(AWAY), sys.byteorder):08X}:"
-    rows = [line.split() for line in Path("/proc/self/net/tcp").read_text().splitlines()[1:]]
-    return sum(row[1].endswith(f":{port:04X}") and row[2].startswith(there) for row in rows)
+    return sum(row.here[1] == port and row.there[0] == AWAY for row in connections())
 
 
 async def vanish(scene: Scene) -> None:

@@ -1,17 +1,16 @@
 """What readers do: stay away, change their technique, read slowly or not at all."""
 
 import asyncio
-import gc
 import time
 from contextlib import suppress
 from itertools import chain, cycle, permutations
-from pathlib import Path
 
 from lab.catalogue import TECHNIQUES, WORDS
 from lab.experiment.records import At, Record, heard, place
 from lab.meters import summary
 from tests.faults.crowd import Guest
-from tests.faults.scene import Scene
+from tests.faults.scene import Scene, no_look_for_garbage
+from tests.support.kernel import ESTABLISHED, connections
 from tests.support.listeners import STREAMING, Listener, client
 from tests.support.wire import Closed
 
@@ -56,24 +55,18 @@ async def never_read(scene: Scene) -> None:
     count, times, quiet_s = (12, 1, 3.0) if scene.short else (200, 3, 36.0)
     await scene.speaker.hush(10)
     scene.speaker.talk(scene.fault.rate, at_once=AT_ONCE)
-    began = now_and_here()
-    before, _ = await watch(scene, set(), quiet_s)
-    struck = now_and_here()
-    found = [await not_reading(scene, count) for _ in range(times)]
-    ended = time.monotonic()
+    with no_look_for_garbage():
+        began = time.monotonic()
+        before, _ = await watch(scene, set(), quiet_s)
+        struck = time.monotonic()
+        found = [await not_reading(scene, count) for _ in range(times)]
+        ended = time.monotonic()
     more, freed = max(most for most, _ in found) - before, max(took for _, took in found)
     quiet, loud = p99(scene, began, struck), p99(scene, struck, ended)
     scene.notes.append(f"+{more / 1e6:.1f} MB, freed after {freed:.0f} s")
     scene.notes.append(f"others' p99 {1000 * quiet:.0f} ms before, {1000 * loud:.0f} ms meanwhile")
     if more > 20e6 or freed > 20 * scene.scale.patience:
         scene.complaints.append(scene.notes[0])
-
-
-def now_and_here() -> float:
-    """The moment at which a window begins; no look for garbage in it goes through what is older."""
-    gc.collect()
-    gc.freeze()
-    return time.monotonic()
 
 
 async def not_reading(scene: Scene, count: int) -> tuple[int, float]:
@@ -98,9 +91,8 @@ async def watch(scene: Scene, ports: set[int], least_s: float = 0.0) -> tuple[in
 
 def still_open(port: int, ports: set[int]) -> int:
     """How many connections to these ports the lab has not closed; what it closed may wait in the kernel."""
-    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
-    ends = [[int(end.split(":")[1], 16) for end in row[1:3]] for row in rows if row[3] == "01"]
-    return sum(here == port and there in ports for here, there in ends)
+    ours = [row for row in connections() if row.here[1] == port and row.there[1] in ports]
+    return sum(row.state == ESTABLISHED for row in ours)
 
 
 async def memory(scene: Scene) -> int:
