@@ -102,9 +102,9 @@ def main() -> int:
     own_network()
     print(f"{description()}; seed {seed}\n", flush=True)
     if wanted.soak:
-        soaked = asyncio.run(soak(wanted.soak, seed=seed))
+        soaked = asyncio.run(soak(wanted.soak, seed=seed, stoppable=True))
         print(table(soaked))
-        return int(not soaked.passed)
+        return 130 if soaked.seconds < wanted.soak else int(not soaked.passed)
     print(HEAD, flush=True)
     played, stopped = [], False
     try:

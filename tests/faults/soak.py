@@ -11,11 +11,13 @@ from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count, cycle
+from math import inf
 from statistics import linear_regression, median
 
 from lab.catalogue import WORDS
 from lab.experiment.check import Checker
 from lab.experiment.records import Record, place
+from lab.server.serving import stop_on_signals
 from tests.faults.crowd import Guest, Speaker
 from tests.faults.network_faults import Away, filter_missing, filtered
 from tests.faults.reader_faults import KEPT, memory
@@ -110,6 +112,8 @@ class Soak:
         self.words = cycle(WORDS)
         self.rss: list[tuple[float, int]] = []
         self.hurt_by: Counter[str] = Counter()
+        self.stop = asyncio.Event()
+        """Set by whoever does not want to wait for the end."""
 
     async def run(self, seconds: float, hurt_s: float | None) -> Soaked:
         """Let them come, stay and go for so long, and hurt the lab every now and then; then all leave."""
@@ -121,7 +125,7 @@ class Soak:
             steady += [await self.enter(await away.open()) for _ in range(CUT_OFF)]
         speaker.talk(self.rate)
         hurting = asyncio.create_task(self.hurt(hurt_s))
-        await self.stay(time.monotonic() + seconds)
+        stayed = await self.stay(seconds)
         hurting.cancel()
         await asyncio.gather(hurting, return_exceptions=True)
         await speaker.hush(15)
@@ -135,7 +139,7 @@ class Soak:
         heard = sum(self.judge.checker.deliveries.values())
         after = await self.back_to(before)
         visits = next(self.names)
-        return Soaked(seconds, visits, heard, violations, wrong, before, after, self.rss, self.hurt_by)
+        return Soaked(stayed, visits, heard, violations, wrong, before, after, self.rss, self.hurt_by)
 
     async def hurt(self, every_s: float | None) -> None:
         """Let Redis hang and cut some off, in turn, so many seconds after the last time."""
@@ -159,17 +163,23 @@ class Soak:
         await guest.come()
         return guest
 
-    async def stay(self, until: float) -> None:
-        """Let some come each second, for a short visit each; look at the memory now and then."""
-        began = sampled = time.monotonic()
-        while (now := time.monotonic()) < until:
+    async def stay(self, seconds: float) -> float:
+        """Let some come each second, for a short visit each; look at the memory now and then.
+
+        Returns the seconds that it lasted.
+        """
+        began, sampled = time.monotonic(), -inf
+        while (lasted := time.monotonic() - began) < seconds:
+            if lasted - sampled > SAMPLE_S:
+                sampled = lasted
+                await self.look(lasted)
+            if self.stop.is_set():
+                break
             task = asyncio.create_task(self.visit())
             self.visits.add(task)
             task.add_done_callback(self.visits.discard)
-            if now - sampled > SAMPLE_S:
-                sampled = now
-                await self.look(now - began)
             await asyncio.sleep(1 / self.joins)
+        return lasted
 
     async def look(self, t: float) -> None:
         """Write down how much memory the lab takes; on a busy machine a look may be in vain."""
@@ -236,13 +246,17 @@ async def soak(
     visit_s: tuple[float, float] = (2.0, 20.0),
     hurt_s: float | None = 300.0,
     seed: int = 1,
+    stoppable: bool = False,
 ) -> Soaked:
-    """Open a lab and soak it."""
+    """Open a lab and soak it; if it is stoppable, Ctrl-C lets all leave early."""
     async with staged(Fault("soak", "many people for a long time", nothing), EMPTY, seed) as scene:
         await scene.speaker.burst(200)  # what is made at first use is there from here on
         await scene.speaker.go()
         await Soak(scene).settle()
-        soaked = await Soak(scene, steady, joins, rate, visit_s).run(seconds, hurt_s)
+        many = Soak(scene, steady, joins, rate, visit_s)
+        if stoppable:
+            many.stop = stop_on_signals()
+        soaked = await many.run(seconds, hurt_s)
         kept = scene.redis.client.xlen("pushlab:room")
     soaked.complaints.extend([*scene.complaints, *([] if kept == KEPT else [f"{kept} are kept"])])
     return soaked
@@ -250,12 +264,13 @@ async def soak(
 
 def table(soaked: Soaked) -> str:
     """What came out, as rows of a table."""
-    first, last, slope = soaked.growth
+    first, last, slope = (figure / 1e6 for figure in soaked.growth)
+    trend = f"{slope:+.1f} MB/h" if soaked.seconds >= LONG_S else "too short to tell growth"
     rows = {
-        "visits, deliveries": f"{soaked.visits:,}, {soaked.heard:,} in {soaked.seconds:g} s",
+        "visits, deliveries": f"{soaked.visits:,}, {soaked.heard:,} in {soaked.seconds:.0f} s",
         "meanwhile": ", ".join(f"{many} × {what}" for what, many in soaked.hurt_by.items()) or "–",
         "violations": f"{len(soaked.violations)} {' '.join(soaked.violations[:3] + soaked.complaints[:3])}",
-        "memory": f"{first / 1e6:.1f} MB, later {last / 1e6:.1f} MB ({slope / 1e6:+.1f} MB/h)",
+        "memory": f"{first:.1f} MB, later {last:.1f} MB ({trend})",
         **{name: f"{soaked.before[name]} before, {soaked.after[name]} after" for name in HELD},
         "result": "pass" if soaked.passed else "**fail**",
     }

@@ -39,6 +39,7 @@ class LabProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
+            start_new_session=True,  # Ctrl-C is for whoever runs this, who then ends the lab in good order
         )
         LABS.add(self)
 
