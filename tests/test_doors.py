@@ -590,6 +590,7 @@ async def test_a_page_that_cannot_be_opened_is_503(start_lab):
             answer = await guest.ask("GET", path)
             assert (answer.status, answer.json["error"]["code"]) == (503, "out_of_files")
             assert answer.headers["retry-after"] == "1"
+        assert (await guest.ask("GET", "/", {"Accept": "text/html"})).status == 503
     assert await status_of(guest, "/") == 200
     assert process.complaint() == ""
 

@@ -266,6 +266,54 @@ def test_a_plan_has_bounds(wanted):
         Plan.read(wanted)
 
 
+# What went wrong ----------------------------------------------------------------------------------
+
+WRONG = {
+    "/nowhere": (404, "not_found"),
+    "/technique/telepathy": (404, "not_found"),
+    "/teacher": (403, "forbidden"),
+    "/teacher?token=wrong": (403, "forbidden"),
+    "/room?mode=telepathy": (400, "bad_parameter"),
+}
+BROWSER = "text/html,application/xhtml+xml,*/*;q=0.8"
+
+
+@pytest.mark.parametrize("path", WRONG)
+@pytest.mark.parametrize("language", texts.LANGUAGES)
+def test_a_person_is_told_on_a_page(visit, path, language):
+    """What went wrong in the reader's language, what to do now, and beside it what programs are told."""
+    status, code = WRONG[path]
+    found, headers, page = visit(path, Accept=BROWSER, **{"Accept-Language": language})
+    assert (found, headers["Content-Type"]) == (status, "text/html; charset=utf-8")
+    assert headers["Referrer-Policy"] == "no-referrer"
+    assert "default-src 'self'" in headers["Content-Security-Policy"]
+    assert f'<html lang="{language}">' in page
+    assert texts.text(language, f"error.{code}") in page
+    assert texts.text(language, "error.first_page") in page
+    assert f"{status} {code}" in page
+    assert "token=" not in page
+
+
+@pytest.mark.parametrize("path", WRONG)
+def test_a_program_is_told_in_json(visit, path):
+    """The same at the same path, for whoever does not ask for a page."""
+    found, _, body = visit(path)
+    assert (found, json.loads(body)["error"]["code"]) == WRONG[path]
+
+
+def test_what_no_page_can_say_is_json(visit):
+    """A query that is no UTF-8 would go wrong on the page that says so, too."""
+    found, _, body = visit("/room?mode=%ff", Accept=BROWSER)
+    assert (found, json.loads(body)["error"]["code"]) == (400, "bad_request")
+
+
+def test_a_strange_name_is_told_the_right_one(visit):
+    """Who types a name of which the lab knows nothing reads where to look for the address."""
+    found, _, page = visit("/", Accept=BROWSER, Host="evil.example")
+    assert found == 421
+    assert texts.text(texts.ENGLISH, "error.unknown_host") in page
+
+
 # Phones -------------------------------------------------------------------------------------------
 
 

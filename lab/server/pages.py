@@ -1,10 +1,11 @@
 """The pages for people: templates, filled in the reader's language, under a policy that lets nothing in."""
 
+from contextlib import suppress
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 import jinja2
-from tornado.web import StaticFileHandler
+from tornado.web import HTTPError, StaticFileHandler
 
 from lab import __version__
 from lab.catalogue import TECHNIQUES, WORDS, Technique
@@ -35,14 +36,15 @@ class Page(Endpoint):
     """Beginnings of the keys of those texts that this page's scripts say."""
     keys: ClassVar[dict[str, str]] = {}
     """What the keyboard does on this page beside what it does on every one: key, and text that says so."""
+    language = texts.ENGLISH
 
     def prepare(self) -> None:
         """Find out which language the reader wants; remember it when it was asked for."""
-        super().prepare()
-        self.lesson.network.came(self.request.remote_ip or "")
         asked = texts.spoken(self.get_query_argument("lang", ""))
         accepted = self.request.headers.get("Accept-Language", "")
         self.language = texts.chosen(asked or "", self.get_cookie(texts.COOKIE, ""), accepted)
+        super().prepare()
+        self.lesson.network.came(self.request.remote_ip or "")
         if asked:
             self.set_cookie(texts.COOKIE, asked, expires_days=YEAR_DAYS, samesite="Lax")
 
@@ -60,13 +62,27 @@ class Page(Endpoint):
     def show(self, template: str, **values: Any) -> None:
         """Fill in a template and send it."""
         self.set_header("Content-Security-Policy", CSP)
-        self.set_header("Referrer-Policy", "same-origin")  # by http a JSONP send has nothing else to show
+        if self.get_status() == 200:  # a refused link stands in the address of the page that refuses it
+            self.set_header("Referrer-Policy", "same-origin")  # by http a JSONP send has nothing else to show
         self.set_header("Vary", "Accept-Language, Accept-Encoding, Cookie")
         page = self.environment.get_template(template).render(self._words() | values).encode()
         if takes_gzip(self.request.headers.get("Accept-Encoding", "")):
             self.set_header("Content-Encoding", "gzip")
             page = packed(page)
         self.finish(page)
+
+    def explain(self, error: dict[str, Any]) -> None:
+        """Tell a person who came for a page what to do now; a program is told in JSON, as everywhere."""
+        comes_for_page = "text/html" in self.request.headers.get("Accept", "")
+        if comes_for_page and self.request.method == "GET":
+            with suppress(OSError, HTTPError):  # what went wrong may go wrong again: a file, the query
+                return self._explain_to_person(**error["error"])
+        super().explain(error)
+
+    def _explain_to_person(self, code: str, message: str) -> None:
+        key = f"error.{code}" if f"error.{code}" in texts.catalogue(self.language) else "error.other"
+        self.set_header("Content-Type", Page.content_type)
+        self.show("error.html", sentence=self.text(key), status=self.get_status(), code=code, message=message)
 
     def _words(self) -> dict[str, Any]:
         return {
@@ -174,11 +190,12 @@ class Static(Endpoint, StaticFileHandler):
         return packed_file(str(self.absolute_path), self._stat().st_mtime_ns)
 
 
-class Nowhere(Endpoint):
+class Nowhere(Page):
     """Every path that leads nowhere."""
 
     SUPPORTED_METHODS = ("GET", "HEAD", "POST", "DELETE", "PATCH", "PUT", "OPTIONS")
 
     def prepare(self) -> None:
         """Say so."""
+        super().prepare()
         raise NotFound("There is nothing at this path.")

@@ -287,7 +287,11 @@ class Endpoint(RequestHandler):
             self.set_header("Connection", "Upgrade")
         if status_code in (429, 503):
             self.set_header("Retry-After", str(getattr(error, "retry_s", 1)))
-        self.finish(compact(error_json(error, status_code, self.sending)))
+        self.explain(error_json(error, status_code, self.sending))
+
+    def explain(self, error: dict[str, Any]) -> None:
+        """Answer with the one shape of every error."""
+        self.finish(compact(error))
 
     def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
         """Keep what a client did wrong, or its leaving, out of the log."""
