@@ -303,8 +303,10 @@ def test_a_program_is_told_in_json(visit, path):
 
 def test_what_no_page_can_say_is_json(visit):
     """A query that is no UTF-8 would go wrong on the page that says so, too."""
-    found, _, body = visit("/room?mode=%ff", Accept=BROWSER)
+    found, headers, body = visit("/room?mode=%ff", Accept=BROWSER)
     assert (found, json.loads(body)["error"]["code"]) == (400, "bad_request")
+    assert headers["Content-Type"] == "application/json"
+    assert "default-src 'none'" in headers["Content-Security-Policy"]
 
 
 def test_a_strange_name_is_told_the_right_one(visit):

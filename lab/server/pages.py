@@ -60,12 +60,13 @@ class Page(Endpoint):
         return self.lesson.key.fits(self.get_cookie(self.lesson.cookie, ""))
 
     def show(self, template: str, **values: Any) -> None:
-        """Fill in a template and send it."""
+        """Fill in a template, and send it under the headers of a page."""
+        page = self.environment.get_template(template).render(self._words() | values).encode()
+        self.set_header("Content-Type", Page.content_type)
         self.set_header("Content-Security-Policy", CSP)
         if self.get_status() == 200:  # a refused link stands in the address of the page that refuses it
             self.set_header("Referrer-Policy", "same-origin")  # by http a JSONP send has nothing else to show
         self.set_header("Vary", "Accept-Language, Accept-Encoding, Cookie")
-        page = self.environment.get_template(template).render(self._words() | values).encode()
         if takes_gzip(self.request.headers.get("Accept-Encoding", "")):
             self.set_header("Content-Encoding", "gzip")
             page = packed(page)
@@ -81,7 +82,6 @@ class Page(Endpoint):
 
     def _explain_to_person(self, code: str, message: str) -> None:
         key = f"error.{code}" if f"error.{code}" in texts.catalogue(self.language) else "error.other"
-        self.set_header("Content-Type", Page.content_type)
         self.show("error.html", sentence=self.text(key), status=self.get_status(), code=code, message=message)
 
     def _words(self) -> dict[str, Any]:
