@@ -11,6 +11,7 @@ import pytest
 from lab.catalogue import WORDS
 from lab.meters import Account
 from lab.room import presence
+from lab.server.crew import Plan
 from lab.server.serving import running
 from lab.settings import Settings
 from tests.support.framings import TEXT, client_frame
@@ -112,6 +113,18 @@ async def test_nothing_remains_of_those_who_left(monkeypatch):
             await eventually(as_before, "the lab is as before")
         except AssertionError:
             raise AssertionError(f"before: {before}, now: {await usual(here)}") from None
+
+
+async def test_a_lab_waits_for_students_who_are_just_leaving():
+    """When it closes while somebody else sends them home, their processes have ended before it has."""
+    async with running(Settings(**temporary()), temporary=True) as here:
+        crew = here.lesson.crew
+        await crew.start(Plan(words=("sse",), each=1))
+        fleet = crew._fleets["sse"]
+        leaving = asyncio.create_task(crew.stop())
+        await asyncio.sleep(0)
+    assert fleet.returncode == 0
+    await leaving
 
 
 async def test_whoever_asks_what_it_costs_is_told_all_of_it():

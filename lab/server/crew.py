@@ -69,6 +69,7 @@ class Crew:
         """Whether the meters hold anything simulated."""
         self._fleets: dict[str, asyncio.subprocess.Process] = {}
         self._links: list[asyncio.subprocess.Process] = []
+        self._leaving: list[asyncio.subprocess.Process] = []
         self._speaking: asyncio.Task[None] | None = None
 
     async def start(self, plan: Plan) -> None:
@@ -86,13 +87,14 @@ class Crew:
             self._speaking = asyncio.create_task(self._speak(plan))
 
     async def stop(self) -> None:
-        """Send them home, and wait until they have gone."""
+        """Send them home, and wait until they have gone, also those whom somebody else sent home just now."""
         if self._speaking:
             self._speaking.cancel()
             self._speaking = None
-        processes = [*self._fleets.values(), *self._links]
+        self._leaving += [*self._fleets.values(), *self._links]
         self._fleets, self._links = {}, []
-        await asyncio.gather(*map(_end, processes))
+        await asyncio.gather(*map(_end, self._leaving))
+        self._leaving = [process for process in self._leaving if process.returncode is None]
 
     async def _slow_link(self) -> str:
         """Put a relay before the lab that makes every byte late; returns its address."""
