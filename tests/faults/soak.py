@@ -136,7 +136,7 @@ class Soak:
         await asyncio.gather(*(guest.go() for guest in steady), speaker.go())
         if hurt_s:
             away.close()
-        heard = sum(self.judge.checker.deliveries.values())
+        heard = self.judge.checker.deliveries.total()
         after = await self.back_to(before)
         visits = next(self.names)
         return Soaked(stayed, visits, heard, violations, wrong, before, after, self.rss, self.hurt_by)
