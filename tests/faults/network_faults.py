@@ -13,11 +13,11 @@ import struct
 import subprocess
 import sys
 import time
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 from tests.faults.scene import Scene
-from tests.support.kernel import connections
+from tests.support.kernel import TIME_WAIT, connections
 from tests.support.wire import HOST
 
 NEW_NETWORK = 0x40000000
@@ -78,7 +78,7 @@ class Away:
     async def carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Pass everything on, both ways, until one side ends."""
         self.writers.add(writer)
-        with suppress(OSError):
+        with closing(writer), suppress(OSError):  # closed, too, when the lab is not there
             there, back = await asyncio.open_connection(*self.lab, local_addr=(AWAY, 0))
             self.writers.add(back)
             await asyncio.gather(pass_on(reader, back), pass_on(there, writer))
@@ -120,8 +120,9 @@ async def guests_move_away(scene: Scene) -> Away:
 
 
 def connected(port: int) -> int:
-    """How many of the lab's sockets are open towards the relay."""
-    return sum(row.here[1] == port and row.there[0] == AWAY for row in connections())
+    """How many of the lab's sockets are open towards the relay; what a killed lab leaves is none."""
+    rows = (row for row in connections() if row.state != TIME_WAIT)
+    return sum(row.here[1] == port and row.there[0] == AWAY for row in rows)
 
 
 async def vanish(scene: Scene) -> None:

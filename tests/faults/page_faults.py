@@ -27,6 +27,10 @@ class Page:
                 self.shown.add(event["id"])
                 self.book.append(heard(time.monotonic(), self.name, "page", event))
 
+    def close(self) -> None:
+        """Write down that it is shown no more."""
+        self.book.append(Record(time.monotonic(), self.name, "page", "close"))
+
 
 class Half(Guest):
     """One of a page's listeners."""
@@ -39,6 +43,12 @@ class Half(Guest):
         """Write down what came, and show it."""
         super().hear(events)
         self.page.show(events)
+
+    def write(self, kind: str, *at: int) -> None:
+        """Write down what happened; when a half leaves for good, so does the page."""
+        super().write(kind, *at)
+        if kind == "close":
+            self.page.close()
 
 
 async def listen_twice(scene: Scene) -> None:

@@ -100,7 +100,7 @@ async def be_silent(scene: Scene) -> None:
     await scene.speaker.hush(15)
     await scene.pause(70)
     scene.healed = time.monotonic()
-    scene.speaker.talk(scene.scale.rate)
+    scene.speaker.talk(scene.rate)
     await scene.pause(3)
     timeouts = nginx.count(504)
     scene.notes.append(f"{timeouts} x 504")

@@ -6,7 +6,7 @@ from contextlib import suppress
 from itertools import chain, cycle, permutations
 
 from lab.catalogue import TECHNIQUES, WORDS
-from lab.experiment.records import At, Record, heard, place
+from lab.experiment.records import heard
 from lab.meters import summary
 from tests.faults.crowd import Guest
 from tests.faults.scene import Scene, no_look_for_garbage
@@ -33,7 +33,7 @@ async def be_absent(scene: Scene) -> None:
         if missed != [away - KEPT] * len(scene.guests) * (away > KEPT):
             scene.complaints.append(f"away for {away}: told of {sorted(set(missed))} missed")
     scene.healed = time.monotonic()
-    scene.speaker.talk(scene.scale.rate)
+    scene.speaker.talk(scene.rate)
 
 
 async def switch(scene: Scene) -> None:
@@ -54,7 +54,7 @@ async def never_read(scene: Scene) -> None:
     """200 who never read 2,000 messages of 4 KB, three times: 20 MB at most, and hung up on in 20 s."""
     count, times, quiet_s = (12, 1, 3.0) if scene.short else (200, 3, 36.0)
     await scene.speaker.hush(10)
-    scene.speaker.talk(scene.fault.rate, at_once=AT_ONCE)
+    scene.speaker.talk(scene.fault.rate or scene.rate, at_once=AT_ONCE)
     with no_look_for_garbage():
         began = time.monotonic()
         before, _ = await watch(scene, set(), quiet_s)
@@ -107,26 +107,22 @@ def p99(scene: Scene, since: float, until: float) -> float:
     return summary(chain.from_iterable(told))["p99"] or 0.0
 
 
-class Slow:
+class Slow(Guest):
     """A guest whose line takes little and who reads a little each second, until it may hurry."""
 
     def __init__(self, word: str, scene: Scene) -> None:
-        self.word, self.scene, self.name = word, scene, f"slow {word}"
-        self.cursor = "{}-{}".format(*scene.last)
-        self.wait_s = 1.0
-        scene.book.append(Record(0.0, self.name, word, "open", *scene.last))
-        self.task = asyncio.create_task(self.listen())
+        super().__init__(f"slow {word}", word, scene.url, "{}-{}".format(*scene.last), scene.book)
+        self.port, self.wait_s = scene.port, 1.0
 
-    @property
-    def at(self) -> At:
-        """How far it has come."""
-        return place(self.cursor)
+    async def come(self) -> None:
+        """Begin to read where it left off."""
+        self.task = asyncio.create_task(self.listen())
 
     async def listen(self) -> None:
         """Come, read slowly, and come again when hung up on."""
         while True:
             with suppress(Closed, OSError):
-                listener = client(self.word, self.scene.port, takes=4096)
+                listener = client(self.word, self.port, takes=4096)
                 await listener.connect(self.cursor)
                 await self.read(listener)
 
@@ -136,25 +132,23 @@ class Slow:
         while True:
             await listener.step()
             for event in listener.events[taken:]:
-                self.scene.book.append(heard(time.monotonic(), self.name, self.word, event))
+                self.book.append(heard(time.monotonic(), self.name, self.word, event))
                 self.cursor = event.get("id", self.cursor)
             taken = len(listener.events)
             await asyncio.sleep(self.wait_s)
 
     async def go(self) -> None:
-        """Leave."""
+        """Stop reading."""
         self.task.cancel()
         await asyncio.gather(self.task, return_exceptions=True)
-
-    def gave_up(self) -> str | None:
-        """Why it does not read any more."""
-        return f"{self.name} ended" if self.task.done() and not self.task.cancelled() else None
 
 
 async def read_slowly(scene: Scene) -> None:
     """One reader of each stream takes a piece a second: told exactly what it missed, and whole in the end."""
     slow = [Slow(word, scene) for word in STREAMING]
     scene.guests += slow
+    for one in slow:
+        await one.come()
     await asyncio.sleep(5 if scene.short else 30)
     for one in slow:
         one.wait_s = 0.0

@@ -71,6 +71,13 @@ class Fault:
     """Words before the lab's command."""
     counted: bool = False
     """No process is killed and nothing is cut: what the lab has counted is what its clients did."""
+    last: bool = False
+    """No other fault can follow it on the same stage."""
+
+    @property
+    def lacking(self) -> str:
+        """What this machine lacks for it, in words; nothing when it can be played."""
+        return "; ".join(filter(None, (need() for need in self.needs)))
 
 
 class Scene:
@@ -122,10 +129,24 @@ class Scene:
             await asyncio.sleep(0.05)
         self.complaints.append(f"{path} did not become {status} within {within_s:g} s")
 
+    async def suffer(self, fault: Fault) -> None:
+        """Let it happen; from its end on all must heal."""
+        self.healed = 0.0
+        try:
+            await fault.do(self)
+        except (SubprocessError, AssertionError, OSError) as error:
+            self.complaints.append(f"the fault itself failed: {error!r}")
+        self.healed = self.healed or time.monotonic()
+
     @property
     def short(self) -> bool:
         """Whether there is little time."""
         return self.scale.pace < 1
+
+    @property
+    def rate(self) -> float:
+        """Messages a second."""
+        return self.scale.rate if self.short else self.fault.rate or self.scale.rate
 
     # The people -------------------------------------------------------------------------------
 
@@ -138,7 +159,7 @@ class Scene:
         for number, word in enumerate(islice(cycle(WORDS), each * len(WORDS))):
             self.guests.append(Guest(f"guest {number}", word, self.url, start, self.book))
             await self.guests[-1].come()
-        self.speaker.talk(scale.rate if self.short else fault.rate or scale.rate)
+        self.speaker.talk(self.rate)
 
     async def look(self) -> dict:
         """What the lab has counted, and what its process has used."""
@@ -162,10 +183,10 @@ class Scene:
         await asyncio.sleep(seconds * self.scale.pace)
 
     async def spoken_again(self) -> None:
-        """Wait until something was stored after the fault, but not for ever."""
+        """Wait until something that was said after the fault is stored, but not for ever."""
         with suppress(TimeoutError):
             async with asyncio.timeout(SETTLE_S):
-                while not any(ack.t >= self.healed for ack in self.of("ack")):  # noqa: ASYNC110 - see below
+                while not self.took("ack", self.healed):  # noqa: ASYNC110 - see below
                     await asyncio.sleep(0.05)
 
     async def settle(self) -> None:
@@ -180,6 +201,14 @@ class Scene:
         async with asyncio.timeout(SETTLE_S):
             while any(guest.at < last for guest in self.guests):  # noqa: ASYNC110 - of many, any may be last
                 await asyncio.sleep(0.02)
+
+    async def send_home(self, guests: list[Guest]) -> None:
+        """These leave for good when everybody has heard everything."""
+        await self.all_heard()
+        await asyncio.gather(*(guest.go() for guest in guests))
+        for guest in guests:
+            guest.write("close")
+            self.guests.remove(guest)
 
     async def leave(self) -> None:
         """Everybody goes home."""
@@ -262,11 +291,7 @@ async def play(fault: Fault, scale: Scale = FULL, seed: int = 1) -> Outcome:
     async with staged(fault, scale, seed) as scene:
         await asyncio.sleep(scale.before_s)
         scene.struck = time.monotonic()
-        try:
-            await fault.do(scene)
-        except (SubprocessError, AssertionError, OSError) as error:
-            scene.complaints.append(f"the fault itself failed: {error!r}")
-        scene.healed = scene.healed or time.monotonic()
+        await scene.suffer(fault)
         await asyncio.sleep(scale.after_s)
         await scene.spoken_again()
         await scene.settle()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-ESTABLISHED, LISTENING = "01", "0A"
+ESTABLISHED, TIME_WAIT, LISTENING = "01", "06", "0A"
 """States of a connection, as proc_pid_net(5) spells them."""
 
 
