@@ -640,6 +640,16 @@ def test_durations_are_summed_up_like_any_samples(samples):
     assert durations.as_json() == pytest.approx(summary(samples))
 
 
+def test_percentiles_follow_the_newest():
+    """In a long lesson they are those of the last some thousand; count, mean and max are of all."""
+    durations = Durations()
+    for sample in (*[3.0] * 100, *[1.0] * 200, *[2.0] * 100):
+        durations.add([sample] * 100)
+    figures = durations.as_json()
+    assert (figures["p50"], figures["p99"]) == (2.0, 2.0)
+    assert (figures["count"], figures["mean"], figures["max"]) == (40_000, 1.75, 3.0)
+
+
 # Compression --------------------------------------------------------------------------------------
 
 DEFLATE = {"Sec-WebSocket-Extensions": "permessage-deflate"}
