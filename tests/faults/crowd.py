@@ -61,7 +61,8 @@ class Guest:
         """Stop listening, in the middle of whatever it is."""
         self.task.cancel()
         await asyncio.gather(self.task, return_exceptions=True)
-        await self.link.__aexit__()
+        if self.link:
+            await self.link.__aexit__()
 
     async def switch(self, word: str) -> None:
         """Go on by another technique."""

@@ -47,12 +47,12 @@ STAGE = ("log", "redis", "environment", "before")
 
 async def mixture(scene: Scene) -> None:
     """Some of the others one after the other; the seed decides which, in what order and at what moments."""
-    regulars = list(scene.guests)
+    regulars = len(scene.guests)
     for fault in scene.random.sample(choice(scene), 3 if scene.short else 8):
         scene.notes.append(fault.id)
         await scene.suffer(fault)
         await scene.spoken_again()
-        if newcomers := [guest for guest in scene.guests if guest not in regulars]:
+        if newcomers := scene.guests[regulars:]:
             await scene.send_home(newcomers)
         await asyncio.sleep(scene.random.uniform(0.2, 2.0))
 
@@ -64,12 +64,12 @@ def choice(scene: Scene) -> list[Fault]:
 
 
 def fits(fault: Fault, stage: Fault) -> bool:
-    """Whether one can happen on another's stage: it takes nothing that is neither usual nor there."""
-    taken = all(vars(fault)[name] in (vars(USUAL)[name], vars(stage)[name]) for name in STAGE)
-    return taken and fault.size <= stage.size and not fault.last
+    """Whether one can happen on another's stage: all that it asks for is there."""
+    asked = {name: value for name in STAGE if (value := getattr(fault, name))}
+    there = all(getattr(stage, name) == value for name, value in asked.items())
+    return there and fault.size <= stage.size and not fault.last
 
 
-USUAL = Fault("", "", mixture)
 MIXED = {"do": mixture, "must": [heals(50)], "last": True}
 FAULTS = [
     Fault("F1", "Redis killed, log kept", kill_redis, [same_history, no_gap, heals(3)], log=True),

@@ -16,7 +16,7 @@ class Page:
     def __init__(self, words: tuple[str, str], scene: Scene) -> None:
         self.name, self.book = " and ".join(words), scene.book
         self.shown: set[str] = set()
-        start = "{}-{}".format(*scene.last)
+        start = scene.latest
         self.book.append(Record(time.monotonic(), self.name, "page", "open", *place(start)))
         self.halves = [Half(self, word, scene, start) for word in words]
 
@@ -55,6 +55,5 @@ async def listen_twice(scene: Scene) -> None:
     """Pages listen by every two techniques and are cut off thrice: all listeners and all pages are whole."""
     for words in combinations(WORDS, 2):
         for half in Page(words, scene).halves:
-            await half.come()
-            scene.guests.append(half)
+            await scene.welcome(half)
     await cut(scene)

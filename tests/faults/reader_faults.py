@@ -38,13 +38,11 @@ async def be_absent(scene: Scene) -> None:
 
 async def switch(scene: Scene) -> None:
     """Every technique is left for every other in mid-stream, 30 ways, with one cursor."""
-    start = "{}-{}".format(*scene.last)
-    movers = []
+    start, movers = scene.latest, []
     for old, new in permutations(WORDS, 2):
         guest = Guest(f"{old} to {new}", old, scene.url, start, scene.book)
-        await guest.come()
+        await scene.welcome(guest)
         movers.append((guest, old, new))
-        scene.guests.append(guest)
     for turn in range(round(6 * scene.scale.pace)):
         await asyncio.sleep(0.3)
         await asyncio.gather(*(guest.switch(old if turn % 2 else new) for guest, old, new in movers))
@@ -111,7 +109,7 @@ class Slow(Guest):
     """A guest whose line takes little and who reads a little each second, until it may hurry."""
 
     def __init__(self, word: str, scene: Scene) -> None:
-        super().__init__(f"slow {word}", word, scene.url, "{}-{}".format(*scene.last), scene.book)
+        super().__init__(f"slow {word}", word, scene.url, scene.latest, scene.book)
         self.port, self.wait_s = scene.port, 1.0
 
     async def come(self) -> None:
@@ -137,18 +135,12 @@ class Slow(Guest):
             taken = len(listener.events)
             await asyncio.sleep(self.wait_s)
 
-    async def go(self) -> None:
-        """Stop reading."""
-        self.task.cancel()
-        await asyncio.gather(self.task, return_exceptions=True)
-
 
 async def read_slowly(scene: Scene) -> None:
     """One reader of each stream takes a piece a second: told exactly what it missed, and whole in the end."""
     slow = [Slow(word, scene) for word in STREAMING]
-    scene.guests += slow
     for one in slow:
-        await one.come()
+        await scene.welcome(one)
     await asyncio.sleep(5 if scene.short else 30)
     for one in slow:
         one.wait_s = 0.0

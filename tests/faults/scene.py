@@ -157,8 +157,7 @@ class Scene:
         start = (await self.get("/shortpoll?after=latest"))[1]["cursor"]
         self.before = await self.look()
         for number, word in enumerate(islice(cycle(WORDS), each * len(WORDS))):
-            self.guests.append(Guest(f"guest {number}", word, self.url, start, self.book))
-            await self.guests[-1].come()
+            await self.welcome(Guest(f"guest {number}", word, self.url, start, self.book))
         self.speaker.talk(self.rate)
 
     async def look(self) -> dict:
@@ -202,6 +201,11 @@ class Scene:
             while any(guest.at < last for guest in self.guests):  # noqa: ASYNC110 - of many, any may be last
                 await asyncio.sleep(0.02)
 
+    async def welcome(self, guest: Guest) -> None:
+        """One more comes in, and belongs to everybody from now on."""
+        self.guests.append(guest)
+        await guest.come()
+
     async def send_home(self, guests: list[Guest]) -> None:
         """These leave for good when everybody has heard everything."""
         await self.all_heard()
@@ -239,6 +243,11 @@ class Scene:
     def last(self) -> At:
         """The last place that was acknowledged."""
         return max((record.at for record in self.book if record.kind == "ack"), default=(0, 0))
+
+    @property
+    def latest(self) -> str:
+        """The same place as a cursor."""
+        return "{}-{}".format(*self.last)
 
     def heal_s(self) -> float | None:
         """From the end of the fault until every guest had heard a message that was acknowledged after it."""
