@@ -155,11 +155,10 @@ class Endpoint(RequestHandler):
     # Answering --------------------------------------------------------------------------------
 
     def clear(self) -> None:
-        """Begin the answer anew, as Tornado does, which would also spell out the date and its own name."""
+        """Begin the answer anew, without a header: what every answer has is added when the head is sent."""
         self._headers = HTTPHeaders()
         self._write_buffer = []
         self.set_status(200)
-        self.set_default_headers()
 
     def set_default_headers(self) -> None:
         """On every answer: nobody keeps it, nobody guesses its type, nobody learns the server's version."""
@@ -170,9 +169,21 @@ class Endpoint(RequestHandler):
         if not self.word:  # a technique's answers are no documents, and each of their bytes is measured
             self._headers.update(guards(self.request.protocol))
 
-    def forget_heads(self) -> None:
-        """The request stays open, perhaps for hours, but what its heads said will not be asked again."""
-        for headers in (self.request.headers, self._headers) if self.request.version == "HTTP/1.1" else ():
+    def complete_head(self) -> None:
+        """Add the headers of every answer, once; one that the handler has set, at any moment, wins."""
+        if "Date" in self._headers:
+            return
+        own, self._headers = self._headers, HTTPHeaders()
+        self.set_default_headers()
+        for name in own:
+            self._headers.pop(name, None)
+        for name, value in own.get_all():
+            self._headers.add(name, value)
+
+    def forget_headers(self) -> None:
+        """The request stays open, perhaps for hours: drop the headers that are not needed any more."""
+        sent = [self._headers] if self._headers_written else []
+        for headers in (self.request.headers, *sent) if self.request.version == "HTTP/1.1" else ():
             headers.__init__()  # type: ignore[misc]  # `clear` would keep the tables, empty
 
     def compute_etag(self) -> str | None:
@@ -183,8 +194,6 @@ class Endpoint(RequestHandler):
         """Finish a poll, and count what it brought once the socket has taken it."""
         self.empty = not batch.events
         self.meter.empty += self.empty
-        if not self._headers:  # forgotten while the request was held
-            self.clear()
         if self.get_status() == 200 and self.keeps_alive and not self.lab.draining:
             self._answer_at_once(body, batch)
         else:
@@ -192,6 +201,7 @@ class Endpoint(RequestHandler):
 
     def _answer_at_once(self, body: bytes, batch: Batch) -> None:
         """What `finish` does, by one `send`: without checking all headers again, and without its futures."""
+        self.complete_head()
         self._headers["Content-Length"] = str(len(body))
         lines = "".join(f"{name}: {value}\r\n" for name, value in self._headers.get_all())
         head = f"HTTP/1.1 200 OK\r\n{lines}\r\n".encode("latin-1")
@@ -217,10 +227,16 @@ class Endpoint(RequestHandler):
         last = self.lab.draining or self.bytes.unwelcome
         if last:
             self.set_header("Connection", "close")
+        self.complete_head()
         done = super().finish(chunk)
         if last:
             future_add_done_callback(done, lambda _: self.bytes.close())
         return done
+
+    def flush(self, include_footers: bool = False) -> "asyncio.Future[None]":
+        """Send what was written so far, the head first."""
+        self.complete_head()
+        return super().flush(include_footers)
 
     def count(self, batch: Batch, taken: "Taken", timed: bool) -> None:
         """Report a batch for all whose socket has taken it, each at its moment; they share this one's meter.

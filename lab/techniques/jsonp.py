@@ -11,7 +11,6 @@ Costs what long polling costs, plus a script element per answer. It cannot POST:
 the query of another script. No standard; its guards (comment, nosniff, file name) answer CVE-2014-4671.
 """
 
-import asyncio
 import re
 
 from lab.errors import BadCallback
@@ -64,12 +63,7 @@ class Jsonp(Endpoint):
     async def get(self) -> None:
         """Answer at the first news, or empty when the time is up."""
         callback = self.callback
-        self.held = self.room.wait(self.after)
-        self.forget_heads()
-        try:
-            batch = await asyncio.wait_for(self.held, self.hold)
-        except TimeoutError:
-            batch = self.room.ask(self.after)
+        batch = await polling.wait(self)
         self.answer(call(callback, batch.framed(frame)), batch)
 
 

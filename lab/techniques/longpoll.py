@@ -11,8 +11,6 @@
 Costs a whole request and answer per message, and one open connection per client (RFC 6202 section 2).
 """
 
-import asyncio
-
 from lab.techniques import polling
 from lab.techniques.endpoint import Endpoint
 
@@ -27,12 +25,7 @@ class LongPoll(Endpoint):
 
     async def get(self) -> None:
         """Answer at the first news, or empty when the time is up."""
-        self.held = self.room.wait(self.after)
-        self.forget_heads()
-        try:
-            batch = await asyncio.wait_for(self.held, self.hold)
-        except TimeoutError:
-            batch = self.room.ask(self.after)
+        batch = await polling.wait(self)
         self.answer(batch.framed(frame), batch)
 
 

@@ -12,7 +12,6 @@ seconds is dropped.
 import asyncio
 import random
 from collections.abc import Callable
-from contextlib import suppress
 from functools import cache
 
 from tornado.iostream import StreamClosedError
@@ -115,7 +114,7 @@ class Outlet:
 
     def begin(self, after: Cursor | None) -> None:
         """Send what is kept after the cursor, and from now on everything."""
-        self.endpoint.forget_heads()
+        self.endpoint.forget_headers()
         self.socket.head = b""
         for piece in self.channel.join(self, after).pieces:
             self.channel.hand(piece, [self], timed=after is not None)
@@ -172,12 +171,15 @@ async def stream(
         frame, heartbeat = chunked(frame), chunk(heartbeat)
     outlet = Outlet(endpoint, Channel.of(endpoint.lab, frame, heartbeat), seal)
     endpoint.held = outlet.finished
-    with suppress(StreamClosedError, asyncio.CancelledError):  # the client hung up
+    try:
         endpoint.write(preamble)
         await endpoint.flush()
         outlet.begin(after)
         await outlet.finished
-    outlet.close()
+    except (StreamClosedError, asyncio.CancelledError):
+        pass  # the client closed the connection
+    finally:
+        outlet.close()
 
 
 def sealed(send: Callable[[bytes], bool], seal: Seal) -> Callable[[bytes], bool]:

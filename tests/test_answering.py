@@ -1,0 +1,111 @@
+"""What a handler says about its answer arrives, and a request that is refused leaves nothing behind."""
+
+from contextlib import asynccontextmanager
+
+import pytest
+
+from lab.catalogue import server_side
+from lab.room.messages import compact
+from lab.server.serving import running
+from lab.settings import Settings
+from lab.techniques import polling
+from tests.support.lab_here import temporary
+from tests.support.listeners import WAITING, draft, each_technique, handshake
+from tests.support.wire import Wire, eventually, fetch
+
+BAD_REQUESTS = ["after=latest&hold=soon", "after=x&hold=1", "after=latest&hold=-1", "after=latest&hold=nan"]
+
+
+@asynccontextmanager
+async def a_lab():
+    """A lab in this process and event loop."""
+    async with running(Settings(**temporary()), temporary=True) as here:
+        yield here
+
+
+async def receive(here, word, query):
+    """Begin to receive; returns the connection, whose answer has not been read."""
+    wire = await Wire.open(here.port)
+    target = f"/{word}?{query}&callback=f"
+    await wire.request("GET", target, handshake() if word == "websocket" else {})
+    return wire
+
+
+async def publish(here):
+    """Send one message."""
+    await fetch(here.port, "POST", "/sse", {"Content-Type": "application/json"}, compact(draft()))
+
+
+def add_headers(handler, suffix):
+    """Set a new header, change one that every answer has, and set one twice."""
+    handler.set_header(f"X-Mine-{suffix}", "yes")
+    handler.set_header("Cache-Control", "private")
+    handler.add_header(f"X-Twice-{suffix}", "1")
+    handler.add_header(f"X-Twice-{suffix}", "2")
+
+
+def assert_headers(wire, headers, *suffixes):
+    """All that was set is there, and so is what every answer has, once."""
+    raw = bytes(wire.received).lower()
+    for suffix in suffixes:
+        assert headers[f"x-mine-{suffix}"] == "yes"
+        assert raw.count(f"x-twice-{suffix}: ".encode()) == 2
+    assert headers["cache-control"] == "private" and raw.count(b"cache-control: ") == 1
+    assert headers["x-content-type-options"] == "nosniff" and raw.count(b"\r\ndate: ") == 1
+
+
+@each_technique
+async def test_a_header_set_before_the_answer_begins_arrives(word, monkeypatch):
+    """A header that `get` sets before anything else reaches the client, in every technique."""
+    handler = server_side(word).ROUTES[0][1]
+    original = handler.get
+
+    def get(self, *args, **kwargs):
+        add_headers(self, "early")
+        return original(self, *args, **kwargs)
+
+    monkeypatch.setattr(handler, "get", get)
+    async with a_lab() as here:
+        wire = await receive(here, word, "after=latest&hold=0.05")
+        assert_headers(wire, (await wire.read_head()).headers, "early")
+        wire.abort()
+
+
+@pytest.mark.parametrize("word", WAITING)
+@pytest.mark.parametrize("hold", ["0.05", "20"], ids=["times out", "has news"])
+async def test_a_header_set_around_the_wait_arrives(word, hold, monkeypatch):
+    """A header that `get` sets before or after it waits reaches the client, however the wait ends."""
+    original = polling.wait
+
+    async def wait(request):
+        add_headers(request, "early")
+        batch = await original(request)
+        add_headers(request, "late")
+        return batch
+
+    monkeypatch.setattr(polling, "wait", wait)
+    async with a_lab() as here:
+        wire = await receive(here, word, f"after=latest&hold={hold}")
+        if hold == "20":
+            await eventually(lambda: are_waiting(here, 1), "the poll waits")
+            await publish(here)
+        assert_headers(wire, (await wire.read_head()).headers, "early", "late")
+        wire.abort()
+
+
+async def are_waiting(here, count):
+    """Whether so many readers wait."""
+    return here.lab.room.readers == count
+
+
+@each_technique
+@pytest.mark.parametrize("query", BAD_REQUESTS)
+async def test_a_refused_receive_request_leaves_no_reader(word, query):
+    """A request with a bad cursor or a bad hold is refused, or reads no hold; afterwards nothing waits for it."""
+    async with a_lab() as here:
+        for _ in range(20):
+            wire = await receive(here, word, query)
+            await wire.read_head()
+            wire.abort()
+        await eventually(lambda: are_waiting(here, 0), "no reader is left")
+        assert not any(technique.open for technique in here.lab.meters.techniques.values())
