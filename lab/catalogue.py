@@ -34,6 +34,8 @@ TECHNIQUES = {
 }
 
 WORDS = tuple(TECHNIQUES)
+DEFAULT = "websocket"
+"""The technique of a user who has chosen none."""
 
 
 def server_side(word: str) -> ModuleType:

@@ -171,6 +171,12 @@ def test_nothing_but_the_catalogue_names_the_six():
     assert naming == []
 
 
+def test_no_place_in_the_catalogue_means_anything():
+    """A technique is looked up by its name, never as the first or the last of the list."""
+    by_place = re.compile(r"\bWORDS\[-?\d")
+    assert [path for path in SOURCES if by_place.search(path.read_text(encoding="utf-8"))] == []
+
+
 def test_nothing_is_written_without_a_bound():
     """`write_message` waits for nobody and fills the memory, so nothing in the lab uses it."""
     assert [path for path in SOURCES if ".write_message(" in path.read_text(encoding="utf-8")] == []

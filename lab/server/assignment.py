@@ -2,14 +2,14 @@
 
 from itertools import count
 
-from lab.catalogue import WORDS
+from lab.catalogue import DEFAULT, WORDS
 
 CHOICE, ROTATION = "choice", "rotation"
 WAYS = (CHOICE, ROTATION, *WORDS)
 
 
 class Assignment:
-    """Free choice (the last technique until they choose), one after the other, or the same for all."""
+    """Free choice (the default technique until they choose), one after the other, or the same for all."""
 
     def __init__(self) -> None:
         self.way = ROTATION
@@ -19,4 +19,4 @@ class Assignment:
         """The technique of whoever comes now."""
         if self.way == ROTATION:
             return WORDS[next(self._arrivals) % len(WORDS)]
-        return WORDS[-1] if self.way == CHOICE else self.way
+        return DEFAULT if self.way == CHOICE else self.way

@@ -8,9 +8,9 @@ import time
 import tornado
 
 from lab import __version__
-from lab.catalogue import WORDS, server_side
 from lab.room.messages import compact
 from lab.server.metrics import exposition
+from lab.techniques import polling
 from lab.techniques.endpoint import Endpoint
 from lab.techniques.lab import Lab
 
@@ -23,7 +23,7 @@ class HistoryReport(Endpoint):
 
     def get(self) -> None:
         """Everything kept, as a poll without a cursor gets it."""
-        self.finish(server_side(WORDS[0]).frame(self.room.ask(None)))
+        self.finish(polling.frame(self.room.ask(None)))
 
 
 class MetersReport(Endpoint):
