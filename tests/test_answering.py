@@ -101,7 +101,7 @@ async def are_waiting(here, count):
 @each_technique
 @pytest.mark.parametrize("query", BAD_REQUESTS)
 async def test_a_refused_receive_request_leaves_no_reader(word, query):
-    """A request with a bad cursor or a bad hold is refused, or reads no hold; afterwards nothing waits for it."""
+    """A bad cursor or a bad hold is refused where it is read, and nothing waits afterwards."""
     async with a_lab() as here:
         for _ in range(20):
             wire = await receive(here, word, query)
