@@ -2,6 +2,7 @@
 
     python3 -m tests                 ruff, its formatter, mypy, then every test
     python3 -m tests -k longpoll     arguments go to pytest, and lint is left out
+    python3 -m tests --under-load    the same as either, on a machine that eight busy processes keep busy
 
 The first run makes .venv and installs the packages there (inside another virtual environment: into that one).
 As root on Debian or Ubuntu it also gets the programs some tests want, through apt, and starts no service.
@@ -30,6 +31,10 @@ SIDE_BY_SIDE = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 In the order of their names, for otherwise files of few and long tests would all come last.
 """
 LINT = (("ruff", "check"), ("ruff", "format", "--check"), ("mypy",))
+UNDER_LOAD = "--under-load"
+BUSY_PROCESSES = 8
+BUSY = "import os, sys\nwhile os.getppid() == int(sys.argv[1]): pass"
+"""A process that does nothing but work, and ends with the one that started it."""
 SERVICE_POLICY = Path("/usr/sbin/policy-rc.d")  # Debian asks this file before it starts a service
 
 
@@ -43,7 +48,10 @@ def main(arguments):
     install_programs()
     python = environment()
     install_packages(python)
-    return check(python, arguments)
+    if UNDER_LOAD not in arguments:
+        return check(python, arguments)
+    with busy_machine():
+        return check(python, [argument for argument in arguments if argument != UNDER_LOAD])
 
 
 def check(python, arguments):
@@ -54,6 +62,20 @@ def check(python, arguments):
     if failed:
         say(f"failed: {', '.join(failed)}")
     return 1 if failed else 0
+
+
+@contextlib.contextmanager
+def busy_machine():
+    """Keep the machine busy for the length of the block."""
+    command = [sys.executable, "-c", BUSY, str(os.getpid())]
+    say(f"starting {BUSY_PROCESSES} busy processes")
+    processes = [subprocess.Popen(command) for _ in range(BUSY_PROCESSES)]
+    try:
+        yield processes
+    finally:
+        for process in processes:
+            process.terminate()
+            process.wait()
 
 
 def say(line):

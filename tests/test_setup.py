@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -174,6 +175,40 @@ def test_ci_runs_the_command_of_the_readme():
     assert commands[-1] == "exec python3 -m tests"
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert "python3 -m tests" in [line.strip() for line in readme.splitlines()]
+
+
+HOLDING = """
+from tests.__main__ import busy_machine
+with busy_machine() as processes:
+    print([process.pid for process in processes], flush=True)
+    input()
+"""
+
+
+def is_running(pid):
+    """Whether there is such a process."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(os.name == "nt", reason="asks for processes by signals")
+@pytest.mark.parametrize("killed", [False, True], ids=["in order", "killed"])
+def test_under_load_leaves_no_busy_process(killed):
+    """`--under-load` starts eight busy processes; they end with the run, also when it is killed."""
+    script = [sys.executable, "-c", HOLDING]
+    with subprocess.Popen(script, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        process.stdout.readline()  # what is starting
+        pids = ast.literal_eval(process.stdout.readline().decode())
+        assert len(pids) == 8 and all(map(is_running, pids))
+        if killed:
+            process.kill()
+    deadline = time.monotonic() + 20
+    while any(map(is_running, pids)):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
 
 
 def needing(tmp_path, tool, **environment):
