@@ -12,13 +12,14 @@ Importing this loads neither the server nor matplotlib; each name is loaded when
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "1.0.0"
+from lab.version import __version__
 
 if TYPE_CHECKING:
+    from lab import figures
     from lab.experiment.runs import Run, load, save
     from lab.experiment.session import compare, measure, predict
 
-__all__ = ["Run", "compare", "load", "measure", "predict", "save"]
+__all__ = ["Run", "__version__", "compare", "figures", "load", "measure", "predict", "save"]
 _HOME = {
     **{"measure": "session", "compare": "session", "predict": "session"},
     **{"Run": "runs", "load": "runs", "save": "runs"},
@@ -34,3 +35,8 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module 'lab' has no attribute {name!r}")
     return getattr(import_module(f"lab.experiment.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """The public names, for `lab.<Tab>`, whether they have been loaded or not."""
+    return __all__

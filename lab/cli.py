@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
 
-from lab import __version__
 from lab.catalogue import WORDS
 from lab.errors import CannotStart, LabError
 from lab.experiment.network import PRESETS, Network
 from lab.settings import LIMITS, parse_limit
+from lab.version import __version__
 
 DONE, FAILED, USAGE, NO_START, STOPPED = 0, 1, 2, 3, 130
 UNITS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0}

@@ -1,4 +1,4 @@
-"""What notebooks need besides the lab: a progress bar, and runs that were recorded when none can be made.
+"""Runs for notebooks: recorded ones, so that a notebook needs no server, or new ones.
 
 `measured(...)` hands out recorded runs, so that a notebook works on a train; with PUSHLAB_LIVE=1 it
 measures anew, with PUSHLAB_LIVE=record it also writes down what it measured, with machine and date.
@@ -7,18 +7,16 @@ measures anew, with PUSHLAB_LIVE=record it also writes down what it measured, wi
 import json
 import os
 import platform
-import sys
 from collections.abc import Sequence
 from datetime import date
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import lab
 from lab.catalogue import WORDS
 from lab.errors import BadInput
 from lab.experiment.conditions import Conditions
 from lab.experiment.runs import Run, document, load
+from lab.experiment.session import compare
 
 DATA = "data"
 LIVE = "PUSHLAB_LIVE"
@@ -33,7 +31,7 @@ def measured(name: str, modes: Sequence[str] = WORDS, **conditions: Any) -> list
     live = os.environ.get(LIVE)
     if not live:
         return _recorded(path, modes, Conditions(**conditions))
-    runs: list[Run] = lab.compare(modes, **conditions)
+    runs: list[Run] = compare(modes, **conditions)
     if live == "record":
         write_down(runs, path)
     return runs
@@ -54,40 +52,3 @@ def write_down(runs: Sequence[Run], path: Path) -> None:
     marked = {"recorded": {"date": date.today().isoformat(), "machine": machine}}
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(document(runs, samples=True) | marked, ensure_ascii=False) + "\n", "utf-8")
-
-
-class Bar:
-    """How far it is, in a notebook's output; nothing anywhere else. `moved` may be called by any thread."""
-
-    def __init__(self) -> None:
-        self._shown: Any = None
-        self._now = (0.0, "")
-
-    def moved(self, share: float, text: str) -> None:
-        """Take down how far it is."""
-        self._now = (share, text)
-
-    def show(self) -> None:
-        """Show it; called by the thread that the notebook waits for."""
-        share, text = self._now
-        self._put(f'<progress max="1" value="{share:.3f}"></progress> {text}')
-
-    def clear(self) -> None:
-        """Leave nothing behind."""
-        if self._shown is not None:
-            self._put("")
-
-    def _put(self, markup: str) -> None:
-        if not in_notebook():
-            return
-        screen = import_module("IPython.display")  # there, because a notebook is
-        if self._shown is None:
-            self._shown = screen.display(screen.HTML(markup), display_id=True)
-        else:
-            self._shown.update(screen.HTML(markup))
-
-
-def in_notebook() -> bool:
-    """Whether this runs in a Jupyter kernel."""
-    interactive = sys.modules.get("IPython")
-    return interactive is not None and hasattr(interactive.get_ipython(), "kernel")

@@ -12,10 +12,10 @@ from lab.experiment.conditions import Conditions
 from lab.experiment.exchange import exchange
 from lab.experiment.measure import Where
 from lab.experiment.measure import measure as measure_once
+from lab.experiment.notebook_bar import Bar
 from lab.experiment.prediction import Prediction, foretell
 from lab.experiment.publisher import Progress
 from lab.experiment.runs import Run
-from lab.notebooks import Bar
 
 T = TypeVar("T")
 

@@ -6,10 +6,10 @@ from typing import Any
 import tornado.log
 from tornado.web import Application
 
+from lab import folders
 from lab.catalogue import WORDS, server_side
 from lab.server import compare, console, doors, export, join, live, openapi, pages, reports, source
 from lab.server.lesson import Lesson
-from lab.server.texts import PAGES
 
 
 def make_app(lesson: Lesson) -> Application:
@@ -45,7 +45,7 @@ def make_app(lesson: Lesson) -> Application:
     compare.Lanes(lesson)
     given: dict[str, Any] = {"lab": lab}
     routes: list[Any] = [(path, handler, given) for path, handler in techniques + own]
-    routes.append((r"/static/(.*)", pages.Static, given | {"path": str(PAGES / "static")}))
+    routes.append((r"/static/(.*)", pages.Static, given | {"path": str(folders.PAGES / "static")}))
     return Application(
         routes,
         default_handler_class=pages.Nowhere,

@@ -11,13 +11,13 @@ from contextlib import asynccontextmanager
 
 import tornado
 
-from lab import __version__
 from lab.errors import CannotStart
 from lab.server.logs import keep_log
 from lab.server.network import adapters
 from lab.server.second_thoughts import SecondThoughts
 from lab.server.serving import PortBusy, Running, on_signal, running, stop_on_signals
 from lab.settings import Settings
+from lab.version import __version__
 
 PORT = 8000
 MORE_PORTS = 10

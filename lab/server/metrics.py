@@ -7,9 +7,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.metrics_core import SummaryMetricFamily
 from prometheus_client.registry import Collector
 
-from lab import __version__
 from lab.meters import Meter
 from lab.techniques.lab import Lab
+from lab.version import __version__
 
 COUNTED = {
     "pushlab_requests": ("requests", "HTTP requests, a WebSocket handshake included"),

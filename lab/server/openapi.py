@@ -7,7 +7,6 @@ from typing import Any
 
 from tornado.websocket import WebSocketHandler
 
-from lab import __version__
 from lab.catalogue import TECHNIQUES, Technique, server_side
 from lab.meters import COUNTERS
 from lab.room.messages import PLACE, UUID, compact
@@ -16,6 +15,7 @@ from lab.server.export import AsCsv, AsJson, AsPng, AsSvg
 from lab.settings import Settings
 from lab.techniques.endpoint import Endpoint
 from lab.techniques.refusals import CODES, STATUS
+from lab.version import __version__
 
 Json = dict[str, Any]
 TEXT: Json = {"type": "string"}

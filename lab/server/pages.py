@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 import jinja2
 from tornado.web import HTTPError, StaticFileHandler
 
-from lab import __version__
+from lab import folders
 from lab.catalogue import TECHNIQUES, WORDS, Technique
 from lab.errors import BadParameter, NotFound
 from lab.server import texts
@@ -15,6 +15,7 @@ from lab.server.lesson import Lesson
 from lab.server.packing import packed, packed_file, takes_gzip
 from lab.techniques.endpoint import Endpoint
 from lab.techniques.lab import Lab
+from lab.version import __version__
 
 CSP = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'self'; form-action 'self'"
 YEAR_DAYS = 365
@@ -25,7 +26,7 @@ class Page(Endpoint):
 
     content_type = "text/html; charset=utf-8"
     environment: ClassVar[jinja2.Environment] = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(texts.PAGES / "templates"),
+        loader=jinja2.FileSystemLoader(folders.PAGES / "templates"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,

@@ -7,12 +7,12 @@ import time
 
 import tornado
 
-from lab import __version__
 from lab.room.messages import compact
 from lab.server.metrics import exposition
 from lab.techniques import polling
 from lab.techniques.endpoint import Endpoint
 from lab.techniques.lab import Lab
+from lab.version import __version__
 
 READY_S = 3.0
 """Seconds since Redis was last heard within which the lab counts as ready."""

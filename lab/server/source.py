@@ -15,13 +15,12 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexer import Lexer
 from pygments.lexers import JavascriptLexer, PythonLexer
 
-import lab
+from lab import folders
 from lab.catalogue import TECHNIQUES, server_side
 from lab.errors import NotFound
 from lab.server import texts
 from lab.server.pages import Page
 
-PACKAGE = Path(lab.__file__).parent
 PLAIN = re.compile(r'<span class="(?:n|nb|nn|nx|bp|p|w|o)">([^<]*)</span>')
 """Tokens in the colour of the text: names, brackets, spaces. Their spans would be a third of a page."""
 LEXERS: dict[str, type[Lexer]] = {".py": PythonLexer, ".js": JavascriptLexer}
@@ -76,14 +75,13 @@ def timeline(word: str) -> str:
 def sources(word: str) -> list[Source]:
     """The technique's three files: on the server, in Python, in the browser."""
     files = {
-        "server": PACKAGE / "techniques" / f"{word}.py",
-        "client": PACKAGE / "clients" / f"{word}.py",
-        "browser": texts.PAGES / "static" / "techniques" / f"{word}.js",
+        "server": (folders.LAB, f"techniques/{word}.py"),
+        "client": (folders.LAB, f"clients/{word}.py"),
+        "browser": (folders.PAGES, f"static/techniques/{word}.js"),
     }
-    root = texts.PAGES.parent
     return [
-        Source(side, path.relative_to(root).as_posix(), coloured(path, path.stat().st_mtime_ns))
-        for side, path in files.items()
+        Source(side, f"{folder.name}/{path}", coloured(folder / path, (folder / path).stat().st_mtime_ns))
+        for side, (folder, path) in files.items()
     ]
 
 

@@ -7,9 +7,9 @@ sees to it.
 
 import json
 from functools import cache
-from pathlib import Path
 
-PAGES = Path(__file__).resolve().parent.parent.parent / "pages"
+from lab.folders import PAGES
+
 ENGLISH, CHINESE = "en", "zh-CN"
 LANGUAGES = {ENGLISH: "English", CHINESE: "中文"}
 """The languages there are, each by its own name."""
