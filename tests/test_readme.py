@@ -10,6 +10,7 @@ from lab.cli import make_parser
 from lab.settings import LIMITS
 
 ROOT = Path(__file__).resolve().parent.parent
+READMES = [ROOT / "README.md", *sorted(ROOT.glob("[!.]*/**/README.md"))]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 OPTIONS = [option for action in make_parser()._actions for option in action.option_strings if option != "-h"]
 
@@ -41,10 +42,16 @@ def test_every_limit_is_named_with_its_value(name):
     assert re.search(rf"\| `{name}` \| {LIMITS[name].default:g} \|", README)
 
 
-def test_links_lead_somewhere():
-    """Every file that the README links to is there."""
-    for target in re.findall(r"\]\((?!http)([^)]+)\)", README):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize("readme", READMES, ids=lambda path: path.parent.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(readme):
+    """Every file that a README links to is there."""
+    for target in re.findall(r"\]\((?!http)([^)#]+)", readme.read_text(encoding="utf-8")):
+        assert (readme.parent / target).exists(), target
+
+
+def test_the_readme_is_short():
+    """The README is read to its end; long tables are in the folders that they describe."""
+    assert len(README.splitlines()) <= 180
 
 
 def test_the_recorded_comparison_names_its_command():
