@@ -13,13 +13,14 @@ from lab.server.packing import takes_gzip
 from tests.support.browsing import PHONE
 from tests.support.lab_here import LabHere
 from tests.support.lab_process import ROOT
+from tests.support.listeners import POLLING
 from tests.support.wire import HOST
 
 MOST_BYTES = 60_000
 PAGES = ["/", f"/room?mode={WORDS[0]}", "/compare", "/teacher", *(f"/technique/{word}" for word in WORDS)]
 SCRIPT = "/static/compare.js"
 PLAIN = (ROOT / "pages" / SCRIPT[1:]).read_bytes()
-PUSHED = [f"/{word}" for word in WORDS if word not in ("iframe", "sse", "websocket")]
+PUSHED = [f"/{word}" for word in POLLING]
 
 
 @pytest.fixture(scope="module")
