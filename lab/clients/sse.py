@@ -19,21 +19,35 @@ from lab.clients.link import FETCH, FRESH, Link, Unframed, accepted
 
 STREAM = FETCH | FRESH | {"Accept": "text/event-stream"}
 """What Chromium adds for an EventSource."""
+BOM = "\ufeff".encode()
 END_OF_LINE = re.compile(rb"\r\n|\n|\r")
 END_OF_EVENT = re.compile(rb"(?>\r\n|\n|\r){2}")
 
 
+class Later(bytes):
+    """Bytes behind the first event of a stream: a byte order mark there is part of a field's name."""
+
+    def __add__(self, more: bytes) -> "Later":  # type: ignore[override]
+        """The same with more behind them."""
+        return Later(bytes(self) + more)
+
+
 def unframe(data: bytes) -> Unframed:
-    """The events that an empty line has ended. Comments and `retry` are no events."""
-    *blocks, rest = END_OF_EVENT.split(data)
-    found = [text for text in map(data_of, blocks) if text]
-    return Unframed([json.loads(text) for text in found], rest=rest)
+    """The events that an empty line has ended. Comments and `retry` are no events.
+
+    One byte order mark at the very start of the stream is dropped (HTML standard, section 9.2.6).
+    """
+    begun = isinstance(data, Later)
+    *blocks, rest = END_OF_EVENT.split(data if begun else data.removeprefix(BOM))
+    found = [text for text in map(data_of, blocks) if text.strip()]
+    return Unframed([json.loads(text) for text in found], rest=Later(rest) if begun or blocks else data)
 
 
-def data_of(block: bytes) -> bytes:
-    """The `data` lines of one event, joined."""
+def data_of(block: bytes) -> str:
+    """The `data` lines of one event, joined. What is no UTF-8 becomes U+FFFD, as in a browser."""
     lines = [line.partition(b":") for line in END_OF_LINE.split(block)]
-    return b"\n".join(value.removeprefix(b" ") for name, _, value in lines if name == b"data")
+    data = b"\n".join(value.removeprefix(b" ") for name, _, value in lines if name == b"data")
+    return data.decode(errors="replace")
 
 
 async def listen(link: Link) -> None:
