@@ -86,9 +86,13 @@ async def test_a_malformed_cursor_is_400(word, cursor, refusing):
     assert_refused(await fetch(refusing.port, "GET", path, receive_headers(word)), 400, "bad_cursor")
 
 
-async def test_a_malformed_last_event_id_is_400(refusing):
-    """A cursor in the Last-Event-ID header is checked like any other."""
-    assert_refused(await fetch(refusing.port, "GET", "/sse", {"Last-Event-ID": "x"}), 400, "bad_cursor")
+@pytest.mark.parametrize(
+    ("path", "headers"),
+    [("/sse", {"Last-Event-ID": "x"}), ("/sse?lastEventId=x", {}), ("/sse?after=1-1&lastEventId=latest", {})],
+)
+async def test_a_malformed_last_event_id_is_400(path, headers, refusing):
+    """A cursor in the Last-Event-ID header, or where a polyfill puts it, is checked like any other."""
+    assert_refused(await fetch(refusing.port, "GET", path, headers), 400, "bad_cursor")
 
 
 @pytest.mark.parametrize("word", WAITING)
@@ -109,7 +113,22 @@ async def test_a_query_that_is_no_utf_8_is_400(word, query, refusing):
 
 BAD_CALLBACKS = [
     *("", "alert(1)", "a-b", "1a", "a..b", ".a", "a.", "f;g", "f//", "%C3%A9", "a%20b", "f[0]", "<b>"),
-    "f" * 1000,
+    *(
+        "a['b']",
+        "f.0",
+        "a.%20b",
+        "f%0Ag",
+        "f%00g",
+        "%EF%BC%A1",
+        "a.%D0%B0",
+        "%E2%80%AEf",
+        "a.b.",
+        "a/**/.b",
+        "f`",
+        "@",
+    ),
+    *("function", "new", "while", "if", "null", "import", "true.f", "super.f", "typeof", "delete.f"),
+    *("f" * 257, "a." * 128 + "b", "f" * 1000),
 ]
 
 

@@ -749,7 +749,31 @@ async def test_a_poll_is_answered_alike_where_the_connection_ends(word, lab):
     assert [answer == answers[-1] for answer in answers] == [True] * len(wishes)
 
 
-@pytest.mark.parametrize("callback", ["f", "_", "$", "lab.hear", "a.b.c1", "jQuery123_456"])
+CALLBACKS = [
+    *(
+        "f",
+        "_",
+        "$",
+        "lab.hear",
+        "a.b.c1",
+        "jQuery123_456",
+        "this.f",
+        "functional",
+        "newer.f",
+        "a.new",
+        "$if",
+        "in_",
+    ),
+    *(
+        "dojo.io.script.jsonp_dojoIoScript1._jsonpCallback",
+        "dojo_request_script_callbacks.dojo_request_script0",
+    ),
+    *("Ext.data.JsonP.callback1", "YUI.Env.JSONP.yui_3_18_1_1_1700000000000_4", "__gwt_jsonp__.P0.onSuccess"),
+    *("angular.callbacks._0", "Request.JSONP.request_map.request_0", "f" * 256, ".".join("a" * 128)),
+]
+
+
+@pytest.mark.parametrize("callback", CALLBACKS)
 async def test_jsonp_calls_the_function_that_was_named(callback, crowded):
     """A JSONP answer is a script that calls just this function, and says so: a type and nosniff."""
     poller = client("jsonp", crowded[0], callback=callback)
@@ -806,6 +830,21 @@ async def test_the_last_event_id_wins_over_the_query(crowded):
     await listener.connect(ids[-50])
     await listener.hear_of(ids[-1])
     assert listener.ids == ids[-2:]
+
+
+@pytest.mark.parametrize(
+    ("header", "query", "after", "left"),
+    [("", -4, -50, 3), ("", -4, None, 3), (-3, -9, -50, 2), (-3, None, -50, 2), ("", None, -6, 5)],
+)
+async def test_a_polyfill_says_its_place_in_the_query(header, query, after, left, crowded):
+    """Without a header `lastEventId` says it: it wins over `after`, and the header wins over both."""
+    port, ids = crowded
+    said = {} if query is None else {"lastEventId": ids[query]}
+    headers = {"Last-Event-ID": header and ids[header]}
+    listener = client("sse", port, headers=headers, **said)
+    await listener.connect(None if after is None else ids[after])
+    await listener.hear_of(ids[-1])
+    assert listener.ids == ids[-left:]
 
 
 async def test_a_gap_and_a_reset_keep_the_last_event_id_right(crowded):

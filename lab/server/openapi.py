@@ -23,8 +23,6 @@ YES: Json = {"type": "boolean"}
 COUNT: Json = {"type": "integer", "minimum": 0}
 SECONDS: Json = {"type": ["number", "null"], "minimum": 0}
 CURSOR: Json = {"type": "string", "pattern": f"^{PLACE.pattern}$"}
-NAME = r"[A-Za-z_$][A-Za-z0-9_$]{0,63}"
-CALLBACK: Json = {"type": "string", "pattern": rf"^{NAME}(\.{NAME}){{0,3}}$"}
 HOLD: Json = {"type": "number", "minimum": 0}
 TIMES = ("mean", "p50", "p95", "p99", "max")
 
@@ -90,7 +88,8 @@ def sending(where: list[Json], media_type: str = Endpoint.content_type) -> Json:
 
 def callbacks(handler: type[Endpoint]) -> list[Json]:
     """The parameter of those who answer by a call of the page's function."""
-    return [query("callback", CALLBACK, True)] if hasattr(handler, "callback") else []
+    pattern = getattr(handler, "callback_pattern", None)
+    return [query("callback", TEXT | {"pattern": f"^{pattern}$"}, True)] if pattern else []
 
 
 def operation(summary: str, answers: Json, where: list[Json]) -> Json:

@@ -19,7 +19,17 @@ from lab.techniques import polling
 from lab.techniques.endpoint import Endpoint
 from lab.techniques.guards import refuse_foreign
 
-CALLBACK = re.compile(r"[A-Za-z_$][\w$]{0,63}(\.[A-Za-z_$][\w$]{0,63}){0,3}", re.ASCII)
+RESERVED = (
+    "break case catch class const continue debugger default delete do else enum export extends false finally "
+    "for function if import in instanceof new null return super switch throw true try typeof var void while "
+    "with"
+)
+"""Words that begin no name (ECMAScript, section 12.7.2); `this` may."""
+NAME = r"[A-Za-z_$][\w$]*"
+CALLBACK = re.compile(rf"(?!({RESERVED.replace(' ', '|')})(?![\w$])){NAME}(\.{NAME})*", re.ASCII)
+"""Names with dots between them, as many as the longest of the libraries needs (Dojo: five); no brackets."""
+MOST_CALLBACK = 256
+"""Characters: what a library makes up has less than a hundred."""
 LINE_SEPARATORS = {"\u2028".encode(): b"\\u2028", "\u2029".encode(): b"\\u2029"}
 """JSON may hold them in a string, a script before ES2019 may not."""
 
@@ -45,6 +55,7 @@ class Jsonp(Endpoint):
     """Wait: the events after my cursor, or none when the future times out."""
 
     word = "jsonp"
+    callback_pattern = CALLBACK.pattern
     content_type = "application/javascript; charset=utf-8"
 
     def set_default_headers(self) -> None:
@@ -56,7 +67,7 @@ class Jsonp(Endpoint):
     def callback(self) -> str:
         """The page's function. Raises `BadCallback` for anything but a plain JavaScript name."""
         name = self.get_query_argument("callback", "")
-        if not CALLBACK.fullmatch(name):
+        if len(name) > MOST_CALLBACK or not CALLBACK.fullmatch(name):
             raise BadCallback("callback is the name of a JavaScript function, such as lab.hear.")
         return name
 

@@ -22,6 +22,8 @@ PREAMBLE = b"retry: 2000\n\n"
 """Milliseconds after which EventSource comes back."""
 BACK_AFTER_MS = (1000, 5000)
 """When somebody comes back whom the lab could not take, spread so that not all come at once."""
+IN_QUERY = "lastEventId"
+"""Where the most used polyfill says it, Yaffle/EventSource: not every request may carry a header."""
 HEARTBEAT = b":\n\n"
 """A comment: EventSource ignores it, a proxy sees that the line is alive."""
 
@@ -47,7 +49,7 @@ class ServerSentEvents(Endpoint):
     @property
     def after(self) -> Cursor | None:
         """The cursor that the reader holds; after a break EventSource says it in a header, which wins."""
-        last = self.request.headers.get("Last-Event-ID")
+        last = self.request.headers.get("Last-Event-ID") or self.query(IN_QUERY)
         return Cursor.parse(last) if last else super().after
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
