@@ -7,7 +7,7 @@ import time
 from collections import Counter
 
 SECRET = re.compile(r"(token=|Bearer )[\w-]+")
-STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 """Characters that end a line, steer a terminal or turn text around."""
 QUIET_S = 1.0
 """Seconds after a warning in which no other from the same line of code is written."""

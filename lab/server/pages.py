@@ -32,6 +32,7 @@ class Page(Endpoint):
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
+    environment.filters["isolated"] = texts.isolated
     environment.policies.update({"json.dumps_kwargs": {"ensure_ascii": False, "separators": (",", ":")}})
     said: ClassVar[tuple[str, ...]] = ()
     """Beginnings of the keys of those texts that this page's scripts say."""

@@ -6,6 +6,7 @@ sees to it.
 """
 
 import json
+import re
 from functools import cache
 
 from lab.folders import PAGES
@@ -14,6 +15,14 @@ ENGLISH, CHINESE = "en", "zh-CN"
 LANGUAGES = {ENGLISH: "English", CHINESE: "中文"}
 """The languages there are, each by its own name."""
 COOKIE = "lang"
+FSI, PDI = "\u2068", "\u2069"
+INITIATORS = "\u2066\u2067\u2068"
+BREAKS = re.compile(r"[\n\r\x1c-\x1e\x85\u2029]")
+"""Each ends a paragraph, and with it every isolate."""
+PLAIN = re.compile(
+    r"[\x20-\x7e\xa0-\u024f\u2010-\u2027\u202f-\u205e\u2190-\u22ff\u3000-\u3029\u4e00-\u9fff\uff00-\uffef]*"
+)
+"""What cannot turn a text of ours around: Latin, Chinese, and the signs that go with them."""
 
 
 @cache
@@ -27,8 +36,25 @@ def catalogue(language: str) -> dict[str, str]:
 
 
 def text(language: str, key: str, **values: object) -> str:
-    """One text with its places filled. Raises `KeyError` for a key that no catalogue has."""
-    return catalogue(language)[key].format(**values)
+    """One text with its places filled, each value isolated. Raises `KeyError` for an unknown key."""
+    return catalogue(language)[key].format(**{name: isolated(value) for name, value in values.items()})
+
+
+def isolated(value: object) -> str:
+    """A text that changes the order of nothing around it (UAX 9): between FSI and PDI, its isolates closed.
+
+    What is plain stays as it is. The same as `isolated` in pages/static/i18n.js.
+    """
+    text = str(value)
+    if PLAIN.fullmatch(text):
+        return text
+    inside, opened = "", 0
+    for sign in BREAKS.sub(" ", text):
+        opened += sign in INITIATORS
+        if sign != PDI or opened:  # one too many would end the isolate that is around the text
+            inside += sign
+            opened -= sign == PDI
+    return FSI + inside + PDI * (opened + 1)
 
 
 def chosen(asked: str, remembered: str, accepted: str) -> str:

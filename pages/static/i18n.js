@@ -3,12 +3,34 @@
  */
 
 const NONE = "–"; // what was not measured is shown so, and never as 0
+const [FSI, PDI] = ["\u2068", "\u2069"];
+const ISOLATES = /[\u2066-\u2069]/g;
+const BREAKS = /[\n\r\x1c-\x1e\x85\u2029]/g; // each ends a paragraph, and with it every isolate
+const PLAIN = /^[\x20-\x7e\xa0-\u024f\u2010-\u2027\u202f-\u205e\u2190-\u22ff\u3000-\u3029\u4e00-\u9fff\uff00-\uffef]*$/;
 const LANGUAGE = document.documentElement.lang;
 const TEXTS = JSON.parse(document.getElementById("texts").textContent);
 
-/** The text of a key, its `{places}` filled. A missing key shows itself, so that somebody sees it. */
+/** The text of a key, its `{places}` filled, each value isolated. A list is joined; a missing key shows itself. */
 export function _(key, values = {}) {
-  return (TEXTS[key] ?? key).replace(/\{(\w+)\}/g, (place, name) => values[name] ?? place);
+  const shown = (value) => (Array.isArray(value) ? value.map(isolated).join(TEXTS["lab.and"]) : isolated(value));
+  return (TEXTS[key] ?? key).replace(/\{(\w+)\}/g, (place, name) => shown(values[name] ?? place));
+}
+
+/**
+ * A text that changes the order of nothing around it (UAX 9): between FSI and PDI, its own isolates closed. What is
+ * plain stays as it is. The same as `isolated` in lab/server/texts.py.
+ */
+export function isolated(value) {
+  const text = String(value);
+  if (PLAIN.test(text)) return text;
+  let open = 0;
+  const closed = text.replace(BREAKS, " ").replace(ISOLATES, (sign) => {
+    if (sign !== PDI) open += 1;
+    else if (open) open -= 1;
+    else return ""; // it would end the isolate that is around the text
+    return sign;
+  });
+  return FSI + closed + PDI.repeat(open + 1);
 }
 
 /** A number as readers of this language write it; null is a dash. Options as for Intl.NumberFormat. */

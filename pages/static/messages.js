@@ -38,10 +38,10 @@ export function messageList(list, delay = () => null) {
       cursor = id;
       before.get(mid)?.remove(); // it has moved into the new history
       const line = element("li", "message", [
-        element("b", "name", username),
+        element("b", "name", [element("bdi", "", username)]),
         delivery(delay(time)),
         element("time", "", CLOCK.format(time * 1000)),
-        element("span", "body", body),
+        Object.assign(element("span", "body", body), { dir: "auto" }),
       ]);
       Object.assign(line.dataset, { id, mid });
       list.append(line);
@@ -84,7 +84,7 @@ export function messageList(list, delay = () => null) {
 function names(key, people) {
   if (!people.length) return "";
   if (people.length > NAMED) return _(`${key}_many`, { n: number(people.length) });
-  return _(key, { names: people.join(_("room.and")) });
+  return _(key, { names: people });
 }
 
 function delivery(known) {

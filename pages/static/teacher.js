@@ -52,7 +52,7 @@ function guest({ username, mode, hidden }) {
 function showCrew({ running, students, rate, rtt_ms, failed }) {
   const values = { n: number(students), rate: number(rate), rtt: number(rtt_ms) };
   const text = _(!running ? "teacher.crew_none" : rtt_ms ? "teacher.crew_slow" : "teacher.crew_now", values);
-  crewState.textContent = failed.length ? _("teacher.crew_failed", { words: failed.join(", ") }) : text;
+  crewState.textContent = failed.length ? _("teacher.crew_failed", { words: failed }) : text;
   document.querySelector("#crew [value=stop]").disabled = !running;
 }
 

@@ -78,9 +78,9 @@ def visiting(browser):
     assert [complaint for visitor in visitors for complaint in visitor.complaints] == []
 
 
-def post(address, body="hello"):
+def post(address, body="hello", username="publisher"):
     """Send a message from outside any page; returns its id."""
-    message = {"mid": str(uuid.uuid4()), "username": "publisher", "body": body}
+    message = {"mid": str(uuid.uuid4()), "username": username, "body": body}
     request = urllib.request.Request(f"{address}/{WORDS[0]}", json.dumps(message).encode())
     request.add_header("Content-Type", "application/json")
     with urllib.request.urlopen(request) as answer:

@@ -9,6 +9,7 @@ import { address } from "../techniques/shared.js";
 
 const PATH = "/wire";
 const SHOWN = { "\r": "\\r", "\n": "\\n\n" }; // what ends a line is part of what crosses the wire
+const TURNING = /[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g; // seen by their numbers, and obeyed by nothing
 const HEAD_END = "\r\n\r\n";
 const ROW = 16; // bytes in a line of hexadecimal digits
 
@@ -21,7 +22,11 @@ export function nearest(bars, moment) {
 /** Bytes (as Latin-1) as text, line ends shown; `data` is UTF-8 where it is text at all. */
 function asText(data) {
   const text = new TextDecoder().decode(Uint8Array.from(data, (letter) => letter.charCodeAt(0)));
-  return text.replace(/[\r\n]/g, (end) => SHOWN[end]).replace(/[\0-\x09\x0b-\x1f\x7f]/g, "·");
+  return text.replace(/[\r\n]/g, (end) => SHOWN[end]).replace(/[\0-\x09\x0b-\x1f\x7f-\x9f]/g, "·").replace(TURNING, named);
+}
+
+function named(letter) {
+  return `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`;
 }
 
 /** Bytes (as Latin-1) in hexadecimal digits, sixteen in a line. */
