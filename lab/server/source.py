@@ -3,6 +3,7 @@
 The code is read from the files that this lab runs, and highlighted here; the page brings no highlighter.
 """
 
+import json
 import re
 from collections.abc import Iterator
 from functools import cache
@@ -35,11 +36,16 @@ class Source(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """Something that is said for or against a technique, and the figure that shows it."""
+    """Something that is said for or against a technique, and the figure that shows it.
+
+    A claim with an amount in it holds while the figure is `at_most` so much; above, `otherwise` is shown.
+    """
 
     kind: str
     figure: str
     words: str
+    at_most: float | None
+    otherwise: str
 
 
 class TechniquePage(Page):
@@ -63,7 +69,22 @@ class TechniquePage(Page):
         beginning = f"technique.{word}.{kind}."
         for key in texts.catalogue(self.language):
             if key.startswith(beginning):
-                yield Claim(kind, key.removeprefix(beginning), self.text(key))
+                figure = key.removeprefix(beginning)
+                at_most = limits().get(key.removeprefix("technique."))
+                yield Claim(kind, figure, self.text(key), at_most, self.otherwise(figure, at_most))
+
+    def otherwise(self, figure: str, at_most: float | None) -> str:
+        """What is said when the meters contradict a claim; nothing for one that holds whatever they say."""
+        if at_most is None:
+            return ""
+        return self.text(f"technique.not.{figure}", limit_ms=f"{1000 * at_most:g}")
+
+
+@cache
+def limits() -> dict[str, float]:
+    """Up to which figure each claim holds that speaks of an amount, from `pages/claims.json`."""
+    found: dict[str, float] = json.loads((folders.PAGES / "claims.json").read_text(encoding="utf-8"))
+    return found
 
 
 def timeline(word: str) -> str:

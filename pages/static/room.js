@@ -108,7 +108,8 @@ function delay(time) {
 
 function showTally({ requests, empty, down, up, useful, total }) {
   const shown = { requests: number(requests), empty: number(empty), down: bytes(down), up: bytes(up) };
-  Object.assign(shown, { useful: bytes(useful), share: share(useful, total) });
+  // Of compressed messages, and until the newest are in the server's count, there is more use than bytes.
+  Object.assign(shown, { useful: bytes(useful), share: share(useful, useful <= total ? total : 0) });
   for (const [name, text] of Object.entries(shown)) {
     document.querySelector(`[data-tally=${name}]`).textContent = text;
   }

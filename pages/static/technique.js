@@ -1,5 +1,6 @@
 /**
- * The page of one technique: writes beside each claim the figure that was measured in this room.
+ * The page of one technique: writes the figure that was measured in this room next to each claim,
+ * and shows no claim that the figure contradicts.
  */
 
 import { _ } from "./i18n.js";
@@ -18,8 +19,18 @@ watch(({ meters }) => {
     place.classList.toggle("unmeasured", value === null);
     write(place, name, value);
     if (value === null) place.textContent = _("lab.unmeasured");
+    judge(place.closest("li"), value);
   }
 });
+
+/** Show a claim, or in its place what the meters say against it. Of what was not measured the claim is all there is. */
+function judge(claim, value) {
+  if (!claim.dataset.atMost) return;
+  const wrong = value !== null && value > Number(claim.dataset.atMost);
+  claim.classList.toggle("wrong", wrong);
+  claim.querySelector(".claim").hidden = wrong;
+  claim.querySelector(".otherwise").hidden = !wrong;
+}
 
 on("status", ({ state }) => {
   status.dataset.status = state;

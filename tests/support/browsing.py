@@ -75,7 +75,8 @@ def visiting(browser):
     yield visit
     for visitor in visitors:
         visitor.context.close()
-    assert [complaint for visitor in visitors for complaint in visitor.complaints] == []
+    complaints = [complaint for visitor in visitors for complaint in visitor.complaints]
+    assert complaints == [], complaints
 
 
 def post(address, body="hello", username="publisher"):

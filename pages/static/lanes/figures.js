@@ -10,24 +10,27 @@ function per(amount, whole) {
 }
 
 const bytes = ({ bytes_in, bytes_out }) => bytes_in + bytes_out;
-const measured = (meter, value) => (meter.requests ? value : null);
+const around = ({ head_bytes, framing_bytes }) => head_bytes + framing_bytes;
+/** Whether anything was measured: after a reset an open stream goes on without a new request. */
+const used = ({ open, receive }) => Boolean(open || receive.requests || bytes(receive));
+const measured = (technique, value) => (used(technique) ? value : null);
 
 /** Everything that the pages say about a technique, by name: given its meters `{open, receive, send}`. */
 export const FIGURES = {
-  open: ({ open, receive }) => measured(receive, open),
-  requests: ({ receive }) => measured(receive, receive.requests),
-  empty: ({ receive }) => measured(receive, receive.empty),
-  bytes: ({ receive }) => measured(receive, bytes(receive)),
-  useful: ({ receive }) => per(receive.payload_bytes, bytes(receive)),
+  open: (technique) => measured(technique, technique.open),
+  requests: (technique) => measured(technique, technique.receive.requests),
+  empty: (technique) => measured(technique, technique.receive.empty),
+  bytes: (technique) => measured(technique, bytes(technique.receive)),
+  useful: ({ receive }) => per(bytes(receive) - around(receive), bytes(receive)), // compressed: as it travelled
   p50: ({ receive }) => receive.delivery_s.p50,
   p95: ({ receive }) => receive.delivery_s.p95,
-  max: ({ receive }) => receive.delivery_s.max,
   empty_share: ({ receive }) => per(receive.empty, receive.requests),
   head_share: ({ receive }) => per(receive.head_bytes, bytes(receive)),
   requests_per_message: ({ receive }) => per(receive.requests, receive.messages),
-  bytes_per_message: ({ receive }) => per(bytes(receive), receive.messages),
   framing_per_message: ({ receive }) => per(receive.framing_bytes, receive.messages),
+  framing_per_frame: ({ receive }) => per(receive.framing_bytes, receive.frames_in + receive.frames_out),
   send_bytes: ({ send }) => per(bytes(send), send.messages),
+  send_requests_per_message: ({ send }) => per(send.requests, send.messages),
 };
 
 /** In which unit each is shown. */
@@ -38,10 +41,10 @@ export const UNITS = {
   head_share: "share",
   p50: "duration",
   p95: "duration",
-  max: "duration",
   requests_per_message: "ratio",
-  bytes_per_message: "bytes",
+  send_requests_per_message: "ratio",
   framing_per_message: "bytes",
+  framing_per_frame: "bytes",
   send_bytes: "bytes",
 };
 
@@ -58,16 +61,15 @@ export function sentence(techniques, chosen) {
   const word = chosen ?? dearest(techniques);
   if (!word) return { key: "compare.words.nothing" };
   const { receive } = techniques[word];
-  if (!receive.requests) return { key: "compare.words.unused", word };
+  if (!used(techniques[word])) return { key: "compare.words.unused", word };
   const { requests, messages, empty } = receive;
-  const around = receive.head_bytes + receive.framing_bytes;
   const kind = !messages ? "silent" : empty ? "empty" : "framed";
-  return { key: `compare.words.${kind}`, word, values: { requests, messages, empty, around } };
+  return { key: `compare.words.${kind}`, word, values: { requests, messages, empty, around: around(receive) } };
 }
 
 /** The technique that used the most bytes for each message; one without any message is the dearest. */
 function dearest(techniques) {
-  const used = Object.entries(techniques).filter(([, { receive }]) => receive.requests);
+  const inUse = Object.entries(techniques).filter(([, technique]) => used(technique));
   const cost = ({ receive }) => (receive.messages ? bytes(receive) / receive.messages : bytes(receive));
-  return used.sort(([, a], [, b]) => cost(b) - cost(a))[0]?.[0] ?? null;
+  return inUse.sort(([, a], [, b]) => cost(b) - cost(a))[0]?.[0] ?? null;
 }
