@@ -1,4 +1,4 @@
-"""Statistics that hold: the interval over rounds, a technique against itself, and a stalled server."""
+"""Statistics that hold: the interval over rounds, and a stalled server."""
 
 import json
 import os
@@ -13,7 +13,7 @@ import pytest
 
 import lab
 from lab.catalogue import WORDS
-from lab.experiment.rounds import compared, interval, spread
+from lab.experiment.rounds import interval, spread
 from lab.experiment.session import order
 from tests.support.browsing import meters
 
@@ -53,35 +53,6 @@ def test_the_interval_covers_the_truth_most_times():
         low, high = interval([draw.gauss(5, 1) for _ in range(10)])
         hits += low <= 5 <= high
     assert hits >= 88
-
-
-def test_a_technique_compared_with_itself_shows_no_difference():
-    """Of many comparisons of the same thing with itself, nearly all find that 0 is possible."""
-    draw = random.Random(2)
-    hits = 0
-    for _ in range(100):
-        first, second = ([draw.gauss(5, 1) for _ in range(10)] for _ in range(2))
-        found = compared(range(10), range(10), _either(first, second))
-        hits += found.low <= 0 <= found.high
-    assert hits >= 88
-
-
-def _either(first, second):
-    """A figure that reads the first list and the second in turns."""
-    return known([value for pair in zip(first, second, strict=True) for value in pair])
-
-
-def test_a_real_technique_against_itself(rounds):
-    """Rounds one and three against two and four: the same bytes to within one in a hundred."""
-    found = compared(rounds[::2], rounds[1::2], lambda run: run.wire_bytes)
-    assert abs(found.median) < 0.01 * rounds[0].wire_bytes
-
-
-def test_a_difference_is_found():
-    """What is really dearer is found to be dearer."""
-    draw = random.Random(3)
-    first, second = [draw.gauss(5, 0.1) for _ in range(8)], [draw.gauss(6, 0.1) for _ in range(8)]
-    assert compared(range(8), range(8), _either(first, second)).low > 0.5
 
 
 def test_every_round_begins_with_another_technique():

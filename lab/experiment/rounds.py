@@ -59,20 +59,6 @@ def spread(runs: Sequence[Run], figure: Figure) -> Spread | None:
     return Spread(median(figures), low, high, len(figures))
 
 
-def compared(first: Sequence[Run], second: Sequence[Run], figure: Figure) -> Spread | None:
-    """By how much the second technique's figure is above the first's, round by round.
-
-    The rounds are interleaved and share their timetable, so those of the same number are compared.
-    When 0 lies between low and high, these rounds show no difference.
-    """
-    pairs = [(figure(one), figure(other)) for one, other in zip(first, second, strict=True)]
-    differences = [other - one for one, other in pairs if one is not None and other is not None]
-    if not differences or len(differences) < len(pairs):
-        return None
-    low, high = interval(differences) if len(differences) > 1 else (None, None)
-    return Spread(median(differences), low, high, len(differences))
-
-
 def interval(figures: Sequence[float], share: float = SHARE, seed: int = 1) -> tuple[float, float]:
     """The bootstrap interval of a median: draw as many rounds again, with repetition, many times."""
     draw = random.Random(seed)

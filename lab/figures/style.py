@@ -23,7 +23,6 @@ DASHES: tuple[Any, ...] = ("solid", (0, (6, 2)), (0, (2, 1.5)), (0, (7, 2, 1.5, 
 PARTS = {"head": ("头部", 0.30, ""), "framing": ("封装", 0.62, "////"), "payload": ("消息", 1.0, "")}
 """The parts of the bytes: name in Chinese, strength of the colour, hatching."""
 CHINESE = ("Noto Sans CJK SC", "PingFang SC", "Microsoft YaHei", "WenQuanYi Micro Hei", "Noto Sans CJK JP")
-PROBE = "询"
 
 
 class Size(NamedTuple):

@@ -135,10 +135,3 @@ def spread(lesson: Lesson) -> None:
         told = light_news(lesson, came, left) if light else news(lesson)
         for watcher in [watcher for watcher in lesson.watchers if watcher.light is light]:
             watcher.show(told)
-
-
-def tell(lesson: Lesson, kind: str, **fields: Any) -> None:
-    """Tell every page something of its own type, at once."""
-    message = compact({"type": kind} | fields)
-    for watcher in list(lesson.watchers):
-        watcher.tell(message)

@@ -16,7 +16,7 @@ const checks = document.getElementById("checks");
 // Who is here, and what it costs -------------------------------------------------------------
 
 /** What one delivered message cost so far, requests without news included; null before the first. */
-export function bytesPerMessage({ messages, bytes_in, bytes_out }) {
+function bytesPerMessage({ messages, bytes_in, bytes_out }) {
   return messages ? (bytes_in + bytes_out) / messages : null;
 }
 

@@ -16,7 +16,7 @@ const used = ({ open, receive }) => Boolean(open || receive.requests || bytes(re
 const measured = (technique, value) => (used(technique) ? value : null);
 
 /** Everything that the pages say about a technique, by name: given its meters `{open, receive, send}`. */
-export const FIGURES = {
+const FIGURES = {
   open: (technique) => measured(technique, technique.open),
   requests: (technique) => measured(technique, technique.receive.requests),
   empty: (technique) => measured(technique, technique.receive.empty),
