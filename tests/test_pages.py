@@ -8,9 +8,9 @@ import pytest
 from websockets.sync.client import connect
 
 from lab.catalogue import TECHNIQUES, WORDS
-from lab.server import texts
+from lab.server import network, texts
 from lab.server.crew import Plan
-from lab.server.network import adapters, qr_code
+from lab.server.network import qr_code
 from lab.server.teacher import TeacherKey, cookie_name
 from tests.support.lab_process import ROOT
 from tests.support.wire import HOST
@@ -159,6 +159,9 @@ def test_a_page_lets_nothing_in(visit, path, language):
     assert re.findall(r"<script(?![^>]*(?:src=\"/|application/json))", page) == []
     assert re.findall(r"(?:src|href)=\"(?:https?:)?//", page) == []
     assert f'<html lang="{language}">' in page
+    files = re.findall(r"<(?:link|script)[^>]*(?:href|src)=\"([^\"]*)\"", page)
+    assert files
+    assert sorted(set(files)) == sorted(files)  # each is asked for once
 
 
 def test_the_palette_is_the_catalogue(visit):
@@ -332,9 +335,12 @@ def test_there_is_no_code_before_phones_may_join(visit):
     assert visit("/qr.svg")[0] == 404
 
 
-def test_no_adapter_is_the_machines_own():
+def test_no_adapter_is_the_machines_own(monkeypatch):
     """What is offered to the teacher leads out of this machine."""
-    assert all(not adapter.address.startswith("127.") for adapter in adapters())
+    found = [network.Adapter("lo", "127.0.0.1"), network.Adapter("eth0", "192.0.2.7")]
+    monkeypatch.setattr(network, "named_adapters", lambda: found)
+    monkeypatch.setattr(network, "outward_address", lambda: None)
+    assert network.adapters() == found[1:]
 
 
 # Visiting -----------------------------------------------------------------------------------------
