@@ -53,6 +53,12 @@ class BadParameter(BadInput):
     code = "bad_parameter"
 
 
+class BadExtensions(BadInput):
+    """A WebSocket handshake whose list of extensions cannot be read."""
+
+    code = "bad_extensions"
+
+
 class BadMessage(BadInput):
     """A message with a field that is missing, of the wrong kind or empty."""
 

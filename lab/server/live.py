@@ -10,7 +10,6 @@ from contextlib import suppress
 from typing import Any
 
 from tornado.iostream import StreamClosedError
-from tornado.websocket import WebSocketHandler
 
 from lab.errors import Forbidden, LabError, TooManySends
 from lab.room.messages import compact
@@ -19,6 +18,7 @@ from lab.techniques.endpoint import Endpoint
 from lab.techniques.frames import text_frame
 from lab.techniques.guards import MOST_REFUSALS, TOO_FAST, require_handshake
 from lab.techniques.lab import SendRate
+from lab.techniques.protocol import CheckedHandler
 from lab.techniques.refusals import error_json
 
 WHERE_TO = "What changes the lesson is for the teacher only, and asked for by POST."
@@ -26,7 +26,7 @@ SAID_PER_S = 20
 """What a page may say, with a burst of twice as much: many times what any of the lab's own does."""
 
 
-class Live(Endpoint, WebSocketHandler):
+class Live(Endpoint, CheckedHandler):
     """One page that watches."""
 
     lesson: Lesson
@@ -77,8 +77,8 @@ class Live(Endpoint, WebSocketHandler):
             self.tell(news)
 
     def tell(self, message: bytes) -> bool:
-        """Send something that is for this page alone; False when it cannot take it now."""
-        if self.bytes.writing():
+        """Send something that is for this page alone; False when it cannot take it now, or is closing."""
+        if self.ws_connection is None or self.bytes.writing():
             return False
         with suppress(StreamClosedError):  # it has just gone, and `on_close` is on its way
             self.bytes.write(text_frame(message))

@@ -29,7 +29,7 @@ READ_BYTES = 32 * 1024
 CONTINUE = b"HTTP/1.1 100"
 END_OF_HEAD = b"\r\n\r\n"
 FACTS = ("account", "address", "bytes_in", "bytes_out", "cut", "deadline", "head", "oversized", "owner")
-COUNTS = ("_credited_in", "_credited_out", "_frame_mark", "_head_from", "_head_in", "_head_out")
+COUNTS = ("_credited_in", "_credited_out", "_head_from", "_head_in", "_head_out")
 """What a stream knows; in slots, which are small and quick to reach."""
 
 
@@ -61,7 +61,6 @@ class MeteredStream(IOStream):
         self._head_out = 0
         self._head_from = 0
         self._head_wanted = True
-        self._frame_mark = 0
         self._served: tuple[Meter, ...] = ()
 
     # Counting ---------------------------------------------------------------------------------
@@ -186,12 +185,6 @@ class MeteredStream(IOStream):
         owner.head_bytes += self._head_in + sent
         self._head_in, self._head_out, self._head_from = 0, self._head_out - sent, self._head_from + sent
         self._credited_in, self._credited_out = parsed, self.bytes_out
-
-    def frame_in(self) -> int:
-        """The bytes parsed since this was last asked: those of the WebSocket frame that has just arrived."""
-        size = self.parsed - self._frame_mark
-        self._frame_mark = self.parsed
-        return size
 
     def reassign(self, bytes_in: int, bytes_out: int, meter: Meter) -> None:
         """So many bytes of this connection belong to another meter than its owner."""

@@ -1,7 +1,6 @@
 """WebSocket frames as a server sends them: whole, unmasked text (RFC 6455 section 5.2)."""
 
 import struct
-import zlib
 
 FIN_TEXT, DEFLATED = 0x81, 0x40
 
@@ -14,9 +13,3 @@ def text_frame(payload: bytes, flags: int = 0) -> bytes:
     if size < 65536:
         return struct.pack("!BBH", FIN_TEXT | flags, 126, size) + payload
     return struct.pack("!BBQ", FIN_TEXT | flags, 127, size) + payload
-
-
-def deflate(payload: bytes) -> bytes:
-    """Raw deflate without its closing empty block (RFC 7692 section 7.2.1)."""
-    squeeze = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    return (squeeze.compress(payload) + squeeze.flush(zlib.Z_SYNC_FLUSH))[:-4]

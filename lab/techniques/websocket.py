@@ -10,17 +10,18 @@
 Costs one handshake, then 2 to 14 bytes of framing per message. RFC 6455; compression is RFC 7692.
 """
 
+from functools import cache
 from typing import Any
-
-from tornado.websocket import WebSocketHandler
 
 from lab.errors import BadJson, LabError, TooManySends
 from lab.room.messages import Batch, compact, mid_of
+from lab.techniques.deflate import deflate, saved_bytes
 from lab.techniques.endpoint import Endpoint, Taken
-from lab.techniques.frames import DEFLATED, deflate, text_frame
+from lab.techniques.frames import DEFLATED, text_frame
 from lab.techniques.guards import MOST_REFUSALS, TOO_FAST, require_handshake
+from lab.techniques.protocol import CheckedHandler
 from lab.techniques.refusals import error_json, parse_json
-from lab.techniques.streaming import Channel, Outlet
+from lab.techniques.streaming import Channel, Frame, Outlet
 
 HEARTBEAT = b"\x89\x00"
 """An empty ping frame; the client's library answers with a pong."""
@@ -33,12 +34,13 @@ def frame(batch: Batch) -> bytes:
     return b"".join(text_frame(event.json) for event in batch.events)
 
 
-def frame_deflated(batch: Batch) -> bytes:
-    """One compressed text frame per event, each with a fresh window, so that all listeners share it."""
-    return b"".join(text_frame(deflate(event.json), DEFLATED) for event in batch.events)
+@cache
+def deflated(window: int) -> Frame:
+    """One compressed text frame per event, each packed alone, so that all listeners of a window share it."""
+    return lambda batch: b"".join(text_frame(deflate(event.json, window), DEFLATED) for event in batch.events)
 
 
-class WebSocket(Endpoint, WebSocketHandler):
+class WebSocket(Endpoint, CheckedHandler):
     """Stream: the events after my cursor, without end; and sends on the same connection."""
 
     word = "websocket"
@@ -53,19 +55,13 @@ class WebSocket(Endpoint, WebSocketHandler):
     async def get(self, *args: Any, **kwargs: Any) -> None:
         """Shake hands."""
         require_handshake(self.request)
-        offered = self.request.headers.get("Sec-WebSocket-Extensions", "")
-        self.deflated = self.lab.settings.compress and "permessage-deflate" in offered
         self.start = self.after
+        self.compresses = self.lab.settings.compress
         await super().get(*args, **kwargs)
-
-    def get_compression_options(self) -> dict[str, Any] | None:
-        """Compression only when the lab was started with it."""
-        return {} if self.deflated else None
 
     def open(self, *args: str, **kwargs: str) -> None:
         """The handshake is done: from here on, frames."""
-        self.bytes.frame_in()
-        framing = frame_deflated if self.deflated else frame
+        framing = deflated(self.agreement.window("server")) if self.agreement else frame
         self.outlet = Outlet(self, Channel.of(self.lab, framing, HEARTBEAT))
         self.outlet.finished.add_done_callback(lambda _: self.hang_up())
         if self.sending:
@@ -74,16 +70,15 @@ class WebSocket(Endpoint, WebSocketHandler):
             self.outlet.begin(self.start)
 
     async def on_message(self, message: str | bytes) -> None:
-        """A client's frame is a send; the answer is an ack, or an error that leaves the socket open."""
-        size = self.bytes.frame_in()
-        self.bytes.reassign(size, 0, self.meters.send)
-        self.meters.send.frames_in += 1
+        """A client's message is a send; the answer is an ack, or an error that leaves the socket open."""
+        self.bytes.reassign(self.received.wire_bytes, 0, self.meters.send)
+        self.meters.send.frames_in += self.received.frames
         if self.refusals > MOST_REFUSALS:
             self.close(TOO_FAST, TooManySends.code)
         if self.ws_connection is None:
             return  # behind the close nobody would hear an answer, so nothing is stored
         self.answering = True
-        data = text_frame(compact(await self.answer_to(message, size)))
+        data = text_frame(compact(await self.answer_to(message)))
         if self.outlet and self.outlet.tell(data):  # else it is queued, and stays with the receiving side
             self.meters.send.frames_out += 1
             self.bytes.reassign(0, len(data), self.meters.send)
@@ -96,8 +91,8 @@ class WebSocket(Endpoint, WebSocketHandler):
         if not self.answering:
             self.close(*RESTART)
 
-    async def answer_to(self, message: str | bytes, size: int) -> dict[str, Any]:
-        """Store a send that came in `size` bytes, and say what became of it."""
+    async def answer_to(self, message: str | bytes) -> dict[str, Any]:
+        """Store a send, and say what became of it."""
         fields: object = None
         try:
             if isinstance(message, bytes):
@@ -107,26 +102,29 @@ class WebSocket(Endpoint, WebSocketHandler):
         except LabError as error:
             self.refusals += isinstance(error, TooManySends)
             return {"type": "error", "mid": mid_of(fields)} | error_json(error, 400, sending=True)
-        if self.deflated:
-            self.meters.send.saved_bytes += payload + (6 if payload < 126 else 8) - size
+        self.meters.send.saved_bytes += self.received.saved_bytes
         return {"type": "ack", "mid": mid_of(fields)} | stored
 
     def count(self, batch: Batch, taken: Taken, timed: bool) -> None:
         """Report a batch; when it is compressed, also what that saved."""
-        if self.deflated:
-            saved = len(batch.framed(frame)) - len(batch.framed(frame_deflated))
-            self.meter.saved_bytes += len(taken) * saved
+        if self.agreement:
+            self.meter.saved_bytes += len(taken) * saved_bytes(batch, self.agreement.window("server"))
         super().count(batch, taken, timed)
 
     def on_pong(self, data: bytes) -> None:
         """The answer to a heartbeat."""
-        self.bytes.frame_in()
         self.meter.frames_in += 1
 
     def on_ping(self, data: bytes) -> None:
         """A ping came in, and Tornado has sent its pong."""
         self.on_pong(data)
         self.meter.frames_out += 1
+
+    def close(self, code: int | None = None, reason: str | None = None) -> None:
+        """Close, and send nothing behind the close frame (RFC 6455 section 5.5.1)."""
+        if self.outlet:
+            self.outlet.close()
+        super().close(code, reason)
 
     def on_finish(self) -> None:
         """The handshake is complete: the visit has only begun, unless it was refused."""

@@ -30,9 +30,6 @@ class MeteredStream(Protocol):
     def claim(self, meter: Meter) -> None:
         """What this request moves over the socket belongs to `meter`."""
 
-    def frame_in(self) -> int:
-        """The bytes read since this was last asked: those of the frame that has just arrived."""
-
     def reassign(self, bytes_in: int, bytes_out: int, meter: Meter) -> None:
         """So many bytes of this connection belong to another meter after all."""
 

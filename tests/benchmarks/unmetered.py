@@ -47,9 +47,6 @@ class Uncounted(metering.MeteredStream):
     def settle(self, parsed, nobody=None):
         pass
 
-    def frame_in(self):
-        return 0
-
     def reassign(self, bytes_in, bytes_out, meter):
         pass
 

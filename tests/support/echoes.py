@@ -16,7 +16,6 @@ class Echo(WebSocket):
 
     async def on_message(self, message):
         """Send it back."""
-        self.bytes.frame_in()
         if isinstance(message, bytes):
             await self.write_message(message, binary=True)
         elif self.outlet:

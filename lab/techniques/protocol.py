@@ -1,0 +1,162 @@
+"""Tornado's WebSocket, but every frame of a client is checked, and a forbidden one is refused with a code.
+
+Tornado does the handshake, sends, answers pings and ends the connection. Reading is the lab's own, because
+Tornado drops the connection without a close frame, lets unmasked frames and wrong close codes pass, and
+forgets that a message is compressed when a ping comes between its frames. So this file overrides
+`_receive_frame`, and of Tornado's other private methods it calls `_read_bytes` and `_handle_message`.
+"""
+
+import socket
+from contextlib import suppress
+from typing import Any, cast
+
+from tornado.websocket import WebSocketHandler, WebSocketProtocol13
+
+from lab.techniques.client_frames import (
+    CLOSE,
+    LENGTH_BYTES,
+    TEXT,
+    TOO_BIG,
+    FrameError,
+    Head,
+    check_close,
+    check_head,
+    check_text,
+    payload_length,
+    unmasked,
+)
+from lab.techniques.deflate import Agreement, Inflater
+
+READ_BYTES = 65_536
+
+
+class Message:
+    """A client's message while its frames arrive, and what it took on the wire."""
+
+    def __init__(self, head: Head) -> None:
+        self.opcode = head.opcode
+        self.compressed = head.compressed
+        self.payload = bytearray()
+        self.frames = 0
+        self.wire_bytes = 0
+        """Heads, masks and payloads of its frames, without the control frames between them."""
+        self.saved_bytes = 0
+        """What compression took off."""
+
+    def add(self, payload: bytes, wire_bytes: int) -> None:
+        """One frame more."""
+        self.payload += payload
+        self.frames += 1
+        self.wire_bytes += wire_bytes
+
+    def read(self, inflater: Inflater | None) -> bytes:
+        """The message as its sender meant it. Raises `FrameError` when it cannot be read."""
+        data = packed = bytes(self.payload)
+        if inflater and self.compressed:
+            data = inflater.read(packed)
+        self.saved_bytes = len(data) - len(packed)
+        if self.opcode == TEXT:
+            check_text(data)
+        return data
+
+
+class CheckedProtocol(WebSocketProtocol13):
+    """One connection: reads a client's frames, and closes with a code what the standard forbids."""
+
+    handler: "CheckedHandler"
+
+    def __init__(self, handler: "CheckedHandler", params: Any, agreement: Agreement | None) -> None:
+        super().__init__(handler, False, params)
+        self.agreement = agreement
+        self.inflater = Inflater(agreement, params.max_message_size) if agreement else None
+        self.message: Message | None = None
+        """Whose last frame has not come yet."""
+
+    async def accept_connection(self, handler: WebSocketHandler) -> None:
+        """Answer the handshake, with the extension that was agreed."""
+        if self.agreement:
+            handler.set_header("Sec-WebSocket-Extensions", str(self.agreement))
+        await super().accept_connection(handler)
+
+    async def _receive_frame(self) -> None:
+        """Read one frame and hand on what it completes."""
+        try:
+            await self._read_frame()
+        except FrameError as error:
+            await self._refuse(error)
+
+    async def _read_frame(self) -> None:
+        head = Head.parse(await self._read_bytes(2))
+        check_head(head, self.inflater is not None, self.message is not None)
+        extra = await self._read_bytes(LENGTH_BYTES.get(head.length, 0))
+        length = payload_length(head, extra)
+        if length + len(self.message.payload if self.message else b"") > self.params.max_message_size:
+            raise FrameError(TOO_BIG, "message too big")
+        mask = await self._read_bytes(4)
+        payload = unmasked(await self._read_bytes(length), mask)
+        if head.control:
+            await self._take_control(head, payload)
+        else:
+            await self._take_data(head, payload, 2 + len(extra) + len(mask) + length)
+
+    async def _take_control(self, head: Head, payload: bytes) -> None:
+        """A close, a ping or a pong; it may come between the frames of a message (section 5.4)."""
+        if head.opcode == CLOSE:
+            check_close(payload)
+        await self._hand_on(head.opcode, payload)
+
+    async def _take_data(self, head: Head, payload: bytes, wire_bytes: int) -> None:
+        """A frame of a message: hand the message on when this is its last."""
+        message = self.message = self.message or Message(head)
+        message.add(payload, wire_bytes)
+        if head.final:
+            self.message = None
+            data = message.read(self.inflater)
+            self.handler.received = message
+            await self._hand_on(message.opcode, data)
+
+    async def _hand_on(self, opcode: int, data: bytes) -> None:
+        if (handled := self._handle_message(opcode, data)) is not None:
+            await handled
+
+    async def _refuse(self, error: FrameError) -> None:
+        """Send the code, end this side of TCP, and read until the client ends its own (section 7.1.1).
+
+        A connection that is closed with something unread is reset, and the client might lose the code.
+        Tornado waits 5 s for the client. Raises `StreamClosedError` when the connection is over.
+        """
+        self.handler.close(error.code, str(error))
+        await self.stream.write(b"")  # until the code is sent
+        if not self.stream.closed():
+            end_sending(self.stream.socket.fileno())
+        while True:
+            await self.stream.read_bytes(READ_BYTES, partial=True)
+
+
+class CheckedHandler(WebSocketHandler):
+    """A WebSocket whose frames are checked."""
+
+    compresses = False
+    """Whether an offer of compression may be accepted."""
+    agreement: Agreement | None = None
+    received: Message
+    """The message that is being handled, or was handled last."""
+
+    async def get(self, *args: Any, **kwargs: Any) -> None:
+        """Answer the handshake. Raises `BadExtensions`; Tornado is not shown what was offered."""
+        agreement = Agreement.of(self.request.headers.pop("Sec-WebSocket-Extensions", ""))
+        self.agreement = agreement if self.compresses else None
+        await super().get(*args, **kwargs)
+
+    def get_websocket_protocol(self) -> CheckedProtocol | None:
+        """Put the checks where Tornado's protocol would be, with the same limits."""
+        plain = cast(WebSocketProtocol13 | None, super().get_websocket_protocol())
+        return CheckedProtocol(self, plain.params, self.agreement) if plain else None
+
+
+def end_sending(file: int) -> None:
+    """Tell the peer of a TCP connection that nothing more comes, and go on reading."""
+    connection = socket.socket(fileno=file)
+    with suppress(OSError):  # the peer is gone already
+        connection.shutdown(socket.SHUT_WR)
+    connection.detach()
