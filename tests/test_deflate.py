@@ -1,0 +1,493 @@
+"""Compression of WebSocket messages against RFC 7692: what is agreed, what is packed, what is refused."""
+
+import json
+import os
+import zlib
+
+import aiohttp
+import pytest
+import websockets
+from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
+
+from lab.techniques.client_frames import FrameError
+from lab.techniques.deflate import Agreement, Inflater, deflate
+from tests.support.framings import BINARY, CLOSE, PING, PONG, TEXT, client_frame, read_frame
+from tests.support.lab_here import LabHere
+from tests.support.listeners import client, draft, handshake, meters, publish
+from tests.support.wire import HOST, Wire
+from tests.test_meters import growth
+
+NAME = "permessage-deflate"
+CONTINUATION, LAST, RSV1 = 0, 0x80, 0x40
+TAIL = b"\x00\x00\xff\xff"
+PROTOCOL_ERROR, INVALID_DATA, TOO_BIG = 1002, 1007, 1009
+NO_TAKEOVER = ["server_no_context_takeover", "client_no_context_takeover"]
+
+
+@pytest.fixture(scope="module")
+def packing():
+    """A lab that compresses, and takes messages that are longer than most windows."""
+    limits = {"rate": 0, "per_address": 0, "message_chars": 40_000}
+    with LabHere(compress=True, limits=limits, patience=60.0) as school:
+        yield school.lab.port
+
+
+@pytest.fixture(scope="module")
+def plain():
+    """A lab that does not."""
+    with LabHere(limits={"per_address": 0}, patience=60.0) as school:
+        yield school.lab.port
+
+
+@pytest.fixture(autouse=True)
+def no_traceback(caplog):
+    """Whatever a client sends, no error is logged."""
+    yield
+    assert [record for record in caplog.records if record.exc_info] == []
+
+
+async def answer(port, *offers, path="/websocket?after=latest"):
+    """The status of a handshake with these lines of offers, and which extension was accepted."""
+    wire = await Wire.open(port)
+    lines = "".join(f"Sec-WebSocket-Extensions: {offer}\r\n" for offer in offers)
+    headers = "".join(f"{name}: {value}\r\n" for name, value in handshake().items())
+    await wire.send(f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\n{headers}{lines}\r\n".encode("latin-1"))
+    head = await wire.read_head()
+    wire.abort()
+    return head.status, head.headers.get("sec-websocket-extensions")
+
+
+# What is agreed -----------------------------------------------------------------------------------
+
+SAME = [
+    NAME,
+    *(f"{NAME}; {name}" for name in NO_TAKEOVER),
+    f"{NAME}; {'; '.join(NO_TAKEOVER)}",
+    *(f"{NAME}; server_max_window_bits={bits}" for bits in range(9, 16)),
+    *(f"{NAME}; client_max_window_bits={bits}" for bits in range(8, 16)),
+    f"{NAME}; client_no_context_takeover; server_max_window_bits=10; client_max_window_bits=9",
+]
+"""Offers that the lab accepts word for word."""
+ACCEPTED = {offer: offer for offer in SAME} | {
+    f"{NAME}; client_max_window_bits": NAME,
+    f'{NAME}; server_max_window_bits="10"': f"{NAME}; server_max_window_bits=10",
+    f'{NAME}; server_max_window_bits="1\\0"': f"{NAME}; server_max_window_bits=10",
+    f'{NAME};client_max_window_bits="12"': f"{NAME}; client_max_window_bits=12",
+    f"{NAME}\t;  server_max_window_bits = 10 ": f"{NAME}; server_max_window_bits=10",
+    f"{NAME}; foo=1, {NAME}; server_no_context_takeover": f"{NAME}; server_no_context_takeover",
+    f"{NAME}; server_max_window_bits=8, {NAME}": NAME,
+    f"{NAME}; server_max_window_bits=12, {NAME}": f"{NAME}; server_max_window_bits=12",
+    f'x-other; quoted="a, {NAME}; b", {NAME}; {NO_TAKEOVER[1]}': f"{NAME}; {NO_TAKEOVER[1]}",
+    f"bbf-usp-protocol, x-webkit-deflate-frame,, {NAME},": NAME,
+}
+BAD_VALUES = ["=0", "=7", "=16", "=08", "=015", "=-10", "=+10", "=1e1", "=ten", "=", '=""', '=" 10"', "=100"]
+DECLINED = [
+    "",
+    "permessage-deflate-foo",
+    "x-permessage-deflate",
+    "Permessage-Deflate",
+    "PERMESSAGE-DEFLATE",
+    "permessage-bzip2",
+    "deflate",
+    f"x-webkit-deflate-frame; name={NAME}",
+    f"{NAME}; foo",
+    f"{NAME}; foo=1",
+    f"{NAME}; permessage-deflate",
+    f"{NAME}; Server_No_Context_Takeover",
+    f"{NAME}; server_max_window_bits",
+    f"{NAME}; server_max_window_bits=8",
+    *(f"{NAME}; {side}_max_window_bits{value}" for side in ("server", "client") for value in BAD_VALUES),
+    *(f"{NAME}; {name}{value}" for name in NO_TAKEOVER for value in ("=", "=1", "=true", '=""')),
+    *(f"{NAME}; {name}; {name}" for name in NO_TAKEOVER),
+    f"{NAME}; client_max_window_bits; client_max_window_bits=10",
+    f"{NAME}; server_max_window_bits=10; server_max_window_bits=10",
+]
+MALFORMED = [
+    "=",
+    ";",
+    f"{NAME};",
+    f"{NAME}; ;",
+    f"{NAME}; =10",
+    f"{NAME} {NAME}",
+    f"{NAME}; server_max_window_bits=1 0",
+    f'{NAME}; server_max_window_bits="10',
+    f'{NAME}; server_max_window_bits="10\\"',
+    f"{NAME}; server_max_window_bits==10",
+    f'"{NAME}"',
+    f"{NAME}; foo*0*=utf-8''%ff; {{",
+    f"{NAME}, \xe9",
+    f"{NAME}" + " " * 10_000 + "!;" * 2_000 + "@",
+]
+
+
+@pytest.mark.parametrize("offer", ACCEPTED)
+async def test_an_offer_is_accepted_as_it_was_made(offer, packing):
+    """The first offer that the lab can do is accepted, with all its parameters and no other."""
+    assert await answer(packing, offer) == (101, ACCEPTED[offer])
+
+
+@pytest.mark.parametrize("offer", DECLINED)
+async def test_any_other_offer_is_declined(offer, packing):
+    """What the lab does not know or cannot do is declined, and the next offer is taken."""
+    assert await answer(packing, offer) == (101, None)
+    assert await answer(packing, f"{offer}, {NAME}; server_max_window_bits=11") == (
+        101,
+        f"{NAME}; server_max_window_bits=11",
+    )
+
+
+async def test_offers_may_stand_in_several_lines(packing):
+    """Several lines of offers are one list."""
+    assert await answer(packing, "x-other", f"{NAME}; foo", f"{NAME}; client_no_context_takeover", NAME) == (
+        101,
+        f"{NAME}; client_no_context_takeover",
+    )
+
+
+@pytest.mark.parametrize("offer", [*ACCEPTED, *DECLINED])
+async def test_without_compression_all_is_declined(offer, plain):
+    """A lab that does not compress goes on without."""
+    assert await answer(plain, offer) == (101, None)
+
+
+@pytest.mark.parametrize("path", ["/live", "/live?light=1"])
+async def test_the_pages_socket_compresses_nothing(path, packing):
+    """`/live` declines every offer."""
+    assert {await answer(packing, offer, path=path) for offer in [*ACCEPTED, *DECLINED]} == {(101, None)}
+
+
+@pytest.mark.parametrize("path", ["/websocket?after=latest", "/websocket?receive=0", "/live"])
+@pytest.mark.parametrize("offer", MALFORMED, ids=lambda offer: ascii(offer[:60]))
+async def test_a_list_that_cannot_be_read_is_400(path, offer, packing, plain):
+    """A list that does not follow its grammar fails the handshake (RFC 6455 section 9.1)."""
+    assert await answer(packing, offer, path=path) == (400, None)
+    assert await answer(plain, offer, path=path) == (400, None)
+
+
+async def test_a_refused_handshake_agrees_on_nothing(packing):
+    """Only a handshake that succeeds names an extension."""
+    wire = await Wire.open(packing)
+    headers = handshake() | {"Sec-WebSocket-Extensions": NAME, "Connection": "keep-alive"}
+    refused = await wire.ask("GET", "/websocket?after=latest", headers)
+    assert refused.status == 400
+    assert "sec-websocket-extensions" not in refused.headers
+
+
+# What is sent -------------------------------------------------------------------------------------
+
+
+def unpacked(payload, bits):
+    """The message, by a receiver that keeps no more than the window that was agreed."""
+    inflate, text, data = zlib.decompressobj(-bits), b"", payload + TAIL
+    while data:
+        text += inflate.decompress(data, 16)
+        data = inflate.unconsumed_tail
+    return text
+
+
+@pytest.mark.parametrize("bits", range(9, 16))
+async def test_the_servers_window_is_the_one_that_was_agreed(bits, packing):
+    """A client that keeps only the agreed window, and nothing from message to message, reads everything."""
+    headers = {"Sec-WebSocket-Extensions": f"{NAME}; server_max_window_bits={bits}; {NO_TAKEOVER[0]}"}
+    guest = await client("websocket", packing, headers=headers).connect("latest")
+    half = os.urandom(2 ** min(bits - 1, 13)).hex() + "a little more than the window"
+    ids = await publish(packing, 2, half * 2)
+    frames = [await read_frame(guest.wire) for _ in ids]
+    assert all(frame.deflated for frame in frames)
+    assert [json.loads(unpacked(frame.payload, bits))["id"] for frame in frames] == ids
+
+
+async def test_every_listener_has_the_compression_that_it_agreed(packing):
+    """Listeners with different windows, and with none, receive the same messages at the same time."""
+    offers = ["", NAME, *(f"{NAME}; server_max_window_bits={bits}" for bits in (9, 12))]
+    guests = [
+        await client("websocket", packing, headers={"Sec-WebSocket-Extensions": offer}).connect("latest")
+        for offer in offers
+    ]
+    ids = await publish(packing, 5, "all of you " * 20)
+    for guest in guests:
+        await guest.hear_of(ids[-1])
+    assert [guest.ids for guest in guests] == [ids] * len(guests)
+    assert [{frame.deflated for frame in guest.frames} for guest in guests] == [
+        {False},
+        {True},
+        {True},
+        {True},
+    ]
+
+
+# What is received ---------------------------------------------------------------------------------
+
+
+class Packer:
+    """A client that compresses; it refers back to its earlier messages unless it is told not to."""
+
+    def __init__(self, bits=15, refers_back=True):
+        self.bits, self.refers_back = bits, refers_back
+        self.squeeze = zlib.compressobj(wbits=-bits)
+
+    def __call__(self, data):
+        """One message without its tail."""
+        if not self.refers_back:
+            self.squeeze = zlib.compressobj(wbits=-self.bits)
+        return (self.squeeze.compress(data) + self.squeeze.flush(zlib.Z_SYNC_FLUSH))[:-4]
+
+
+async def guest_of(port, offer=NAME):
+    """A client that has agreed on this offer, and only sends."""
+    headers = {"Sec-WebSocket-Extensions": offer}
+    return await client("websocket", port, headers=headers, receive="0").connect()
+
+
+def send_of(text="hello"):
+    """A send as JSON."""
+    return json.dumps(draft(text)).encode()
+
+
+def packed_frame(payload, opcode=TEXT, bits=LAST):
+    """A frame that is marked as compressed."""
+    return client_frame(opcode, payload, bits | RSV1)
+
+
+def packed_pieces(payload, count, between=b""):
+    """A compressed message in so many frames; only the first is marked."""
+    size = -(-len(payload) // count)
+    parts = [payload[n * size : (n + 1) * size] for n in range(count)]
+    frames = [packed_frame(parts[0], bits=0)] + [client_frame(CONTINUATION, part, 0) for part in parts[1:-1]]
+    return between.join([*frames, client_frame(CONTINUATION, parts[-1])])
+
+
+async def kinds(guest, count):
+    """The types of the next so many answers."""
+    await guest._listen(lambda: len(guest.answers) >= count)
+    return [reply["type"] for reply in guest.answers]
+
+
+REFERENCES = [(15, True, NAME), (15, False, f"{NAME}; client_no_context_takeover"), (15, False, NAME)]
+REFERENCES += [(bits, True, f"{NAME}; client_max_window_bits={bits}") for bits in (9, 12)]
+REFERENCES += [(9, False, f"{NAME}; client_no_context_takeover; client_max_window_bits=9")]
+
+
+@pytest.mark.parametrize(("bits", "refers_back", "offer"), REFERENCES, ids=str)
+async def test_compressed_sends_are_taken(bits, refers_back, offer, packing):
+    """Several sends of one client, compressed as agreed, some not compressed at all, are all stored."""
+    guest, pack = await guest_of(packing, offer), Packer(bits, refers_back)
+    sends = [send_of(text) for text in ("one " * 90, "two", "one " * 90)]
+    for send in sends:
+        await guest.wire.send(packed_frame(pack(send)) + client_frame(TEXT, send))
+    assert await kinds(guest, 6) == ["ack"] * 6
+    assert [reply["duplicate"] for reply in guest.answers] == [False, True] * 3
+
+
+@pytest.mark.parametrize("count", [2, 3, 10])
+@pytest.mark.parametrize("opcode", [PING, PONG])
+async def test_a_control_frame_between_compressed_pieces_changes_nothing(count, opcode, packing):
+    """A ping or a pong between the frames of a compressed send, and behind it, does no harm."""
+    guest, pack = await guest_of(packing), Packer()
+    control = client_frame(opcode, b"?")
+    for text in ("one " * 90, "two " * 90):
+        await guest.wire.send(packed_pieces(pack(send_of(text)), count, control) + control)
+    assert await kinds(guest, 2) == ["ack", "ack"]
+
+
+async def test_the_mark_of_one_message_is_not_the_next_ones(packing):
+    """Each message says for itself whether it is compressed, in pieces too."""
+    guest, pack = await guest_of(packing), Packer()
+    texts = [send_of(text) for text in "abcd"]
+    plain_pieces = client_frame(TEXT, texts[1][:9], 0) + client_frame(CONTINUATION, texts[1][9:])
+    await guest.wire.send(packed_pieces(pack(texts[0]), 2) + plain_pieces)
+    await guest.wire.send(packed_frame(pack(texts[2])) + client_frame(TEXT, texts[3]))
+    assert await kinds(guest, 4) == ["ack"] * 4
+
+
+def ended(data):
+    """The same as a deflate stream that ends, and the empty block behind it (RFC 7692 section 7.2.3.4)."""
+    squeeze = zlib.compressobj(wbits=-15)
+    return squeeze.compress(data) + squeeze.flush(zlib.Z_FINISH) + b"\x00"
+
+
+async def test_a_stream_may_end_with_each_message(packing):
+    """Messages whose last block says that it is the last are read, and may be followed by references back."""
+    guest = await guest_of(packing)
+    await guest.wire.send(packed_frame(ended(send_of("a"))) + packed_frame(ended(send_of("b"))[:-1]))
+    await guest.wire.send(packed_frame(Packer()(send_of("c"))))
+    assert await kinds(guest, 3) == ["ack"] * 3
+
+
+def test_references_reach_over_the_end_of_a_stream():
+    """After a stream has ended, the next message may still refer to what was before (RFC 7692 7.2.3.4)."""
+    inflater, known = Inflater(Agreement([]), 10_000), os.urandom(500)
+    assert inflater.read(ended(known)) == known
+    squeeze = zlib.compressobj(wbits=-15, zdict=known)
+    data = (squeeze.compress(known) + squeeze.flush(zlib.Z_SYNC_FLUSH))[:-4]
+    assert len(data) < 50
+    assert inflater.read(data) == known
+
+
+def test_the_example_messages_of_the_standard():
+    """All payloads that RFC 7692 section 7.2.3 shows are read as it says."""
+    inflater = Inflater(Agreement([]), 100)
+    for payload in ("f248cdc9c90700", "f200110000", "000500faff48656c6c6f00", "f348cdc9c9070000"):
+        assert inflater.read(bytes.fromhex(payload)) == b"Hello"
+    assert inflater.read(bytes.fromhex("f248050000 00ffffcac9c90700")) == b"Hello"
+    assert inflater.read(b"\x00") == b""
+
+
+@pytest.mark.parametrize("empty", [b"\x00", b"", b"\x02\x00", b"\x03\x00\x00"], ids=bytes.hex)
+async def test_an_empty_compressed_message_is_a_message(empty, packing):
+    """It holds no JSON, which is said, and the socket stays open for the next."""
+    guest, pack = await guest_of(packing), Packer()
+    for _ in range(2):
+        await guest.wire.send(packed_frame(empty) + packed_frame(pack(send_of())))
+    assert await kinds(guest, 4) == ["error", "ack"] * 2
+    assert guest.answers[0]["error"]["code"] == "bad_json"
+
+
+@pytest.mark.parametrize("most", [1, 5, 100])
+def test_a_message_is_unpacked_up_to_its_limit(most):
+    """Exactly as many bytes as the limit are read, one more is too many."""
+    inflater = Inflater(Agreement([]), most)
+    assert inflater.read(deflate(b"x" * most)) == b"x" * most
+    with pytest.raises(FrameError) as refused:
+        inflater.read(deflate(b"x" * (most + 1)))
+    assert refused.value.code == TOO_BIG
+
+
+# What is refused ----------------------------------------------------------------------------------
+
+WHOLE = Packer()(send_of("cut me " * 20))
+REFUSED = {
+    "no deflate": (packed_frame(b"\xff" * 30), INVALID_DATA),
+    "no deflate in pieces": (packed_pieces(b"\xff" * 30, 3), INVALID_DATA),
+    "no deflate as bytes": (packed_frame(b"\xff" * 30, BINARY), INVALID_DATA),
+    "a text that is not compressed": (packed_frame(send_of()), INVALID_DATA),
+    "a cut message": (packed_frame(WHOLE[: len(WHOLE) // 2]), INVALID_DATA),
+    "a message without its last byte": (packed_frame(WHOLE[:-1]), INVALID_DATA),
+    "something behind the end": (packed_frame(ended(b"{}") + b"\xff\xff"), INVALID_DATA),
+    "zlib's own head": (packed_frame(zlib.compress(send_of())), INVALID_DATA),
+    "a reference to nothing": (packed_frame(b"\x4b\x04\xc1\x00"), INVALID_DATA),
+    "bad text": (packed_frame(Packer()(b"\xff\xfe")), INVALID_DATA),
+    "bad text in pieces": (packed_pieces(Packer()("长".encode()[:2] * 9), 3), INVALID_DATA),
+    "a bomb": (packed_frame(Packer()(b"x" * 10_000_000)), TOO_BIG),
+    "a bomb in pieces": (packed_pieces(Packer()(b"x" * 10_000_000), 3), TOO_BIG),
+    "a bomb of bytes": (packed_frame(Packer()(b"x" * 10_000_000), BINARY), TOO_BIG),
+    "one byte too many": (packed_frame(Packer()(b"x" * 16_385)), TOO_BIG),
+    "a marked ping": (packed_frame(b"x", PING), PROTOCOL_ERROR),
+    "a marked pong": (packed_frame(b"x", PONG), PROTOCOL_ERROR),
+    "a marked close": (packed_frame(b"\x03\xe8", CLOSE), PROTOCOL_ERROR),
+    "a marked continuation": (
+        packed_frame(WHOLE[:9], bits=0) + packed_frame(WHOLE[9:], CONTINUATION),
+        PROTOCOL_ERROR,
+    ),
+    "a marked continuation of a plain text": (
+        client_frame(TEXT, b"{", 0) + packed_frame(b"}", CONTINUATION),
+        PROTOCOL_ERROR,
+    ),
+    "RSV2": (client_frame(TEXT, b"{}", LAST | 0x20), PROTOCOL_ERROR),
+    "RSV3 of a compressed text": (client_frame(TEXT, WHOLE, LAST | RSV1 | 0x10), PROTOCOL_ERROR),
+}
+
+
+async def close_of(guest):
+    """Read to the close frame, and to the end; returns the code."""
+    while (frame := await read_frame(guest.wire)).opcode != CLOSE:
+        assert frame.opcode in (TEXT, PONG)
+    assert await guest.wire.take_rest() == b""
+    await guest.wire.close()
+    return frame.close_code
+
+
+@pytest.mark.parametrize("name", REFUSED)
+@pytest.mark.parametrize("offer", [NAME, f"{NAME}; client_no_context_takeover"], ids=["kept", "fresh"])
+async def test_bad_data_is_refused_with_its_code(name, offer, packing):
+    """What RFC 7692 forbids and what cannot be unpacked closes with a code, and not a byte is lost."""
+    data, code = REFUSED[name]
+    before = await meters(packing)
+    guest = await guest_of(packing, offer)
+    await guest.wire.send(data)
+    assert await close_of(guest) == code
+    await guest_of(packing)  # the lab lives
+    grown = growth(before, await meters(packing))["techniques"]["websocket"]
+    assert sum(grown[use]["bytes_in"] for use in grown if use != "open") >= len(guest.wire.sent)
+
+
+@pytest.mark.parametrize("offer", ["", f"{NAME}; foo", "x-permessage-deflate"])
+async def test_nothing_is_compressed_without_agreement(offer, packing):
+    """Without an agreement the lab sends plain frames, and a marked one is an error."""
+    headers = {"Sec-WebSocket-Extensions": offer}
+    guest = await client("websocket", packing, headers=headers).connect("latest")
+    ids = await publish(packing, 1, "a" * 300)
+    await guest.hear_of(ids[-1])
+    assert not any(frame.deflated for frame in guest.frames)
+    await guest.wire.send(packed_frame(WHOLE))
+    assert await close_of(guest) == PROTOCOL_ERROR
+
+
+# What is counted ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("bits", [9, 15])
+async def test_what_compression_saved_is_counted_to_the_byte(bits, packing):
+    """Framing is the heads of the frames, exactly, whatever became of the payload on its way."""
+    before = await meters(packing)
+    headers = {"Sec-WebSocket-Extensions": f"{NAME}; server_max_window_bits={bits}"}
+    guest = await client("websocket", packing, headers=headers).connect("latest")
+    ids = await publish(packing, 3, "a" * 300) + await publish(packing, 1, "b")
+    await guest.hear_of(ids[-1])
+    counts = growth(before, await meters(packing))["techniques"]["websocket"]["receive"]
+    assert counts["payload_bytes"] == guest.heard_payload
+    assert counts["framing_bytes"] == sum(frame.size - len(frame.payload) for frame in guest.frames)
+
+
+@pytest.mark.parametrize("count", [2, 5])
+async def test_a_compressed_send_in_pieces_is_counted_to_the_byte(count, packing):
+    """The heads and masks of all its frames are framing; a ping between them is the receiver's."""
+    before = await meters(packing)
+    guest = await client("websocket", packing, headers={"Sec-WebSocket-Extensions": NAME}).connect("latest")
+    send, ping = send_of("b" * 400), client_frame(PING, b"?")
+    packed = Packer()(send)
+    await guest.wire.send(packed_pieces(packed, count, ping))
+    assert await kinds(guest, 1) == ["ack"]
+    counts = growth(before, await meters(packing))["techniques"]["websocket"]["send"]
+    framing = (2 + 4) * count + guest.answer_bytes
+    assert (counts["payload_bytes"], counts["framing_bytes"]) == (len(send), framing)
+    assert counts["bytes_in"] + counts["bytes_out"] == framing + len(packed)
+
+
+# Witnesses ----------------------------------------------------------------------------------------
+
+SETTINGS = [
+    {},
+    *({f"{side}_no_context_takeover": True} for side in ("server", "client")),
+    *({"server_max_window_bits": bits} for bits in range(8, 16)),
+    *({"client_max_window_bits": bits} for bits in (9, 12, 15)),
+    {"client_max_window_bits": None},
+    {
+        "server_no_context_takeover": True,
+        "client_no_context_takeover": True,
+        "server_max_window_bits": 9,
+        "client_max_window_bits": 9,
+    },
+]
+
+
+@pytest.mark.parametrize("settings", SETTINGS, ids=str)
+async def test_another_library_agrees_with_the_lab(settings, packing):
+    """The `websockets` client, however it is set, agrees on something, hears every message and is heard."""
+    extension = ClientPerMessageDeflateFactory(**settings)
+    url = f"ws://{HOST}:{packing}/websocket?after=latest"
+    async with websockets.connect(url, compression=None, extensions=[extension]) as socket:
+        for text in ("again and " * 40, "again " * 40):
+            await socket.send(json.dumps(draft(text)))
+            heard = [json.loads(await socket.recv()) for _ in range(2)]
+            assert {event["type"] for event in heard} == {"ack", "message"}
+
+
+@pytest.mark.parametrize("window", [9, 12, 15])
+async def test_aiohttp_agrees_with_the_lab(window, packing):
+    """The client of the measurements, with every window that it can offer."""
+    url = f"http://{HOST}:{packing}/websocket?after=latest"
+    async with aiohttp.ClientSession() as session, session.ws_connect(url, compress=window) as socket:
+        assert socket.compress
+        await socket.send_str(json.dumps(draft("again " * 40)))
+        assert {(await socket.receive_json())["type"] for _ in range(2)} == {"ack", "message"}
