@@ -92,7 +92,8 @@ def main():
     for echo, cases in found.items():
         counted = Counter(behaved for behaved, _ in cases.values())
         print(f"{echo:8}", *(f"{verdict} {count}" for verdict, count in counted.items()))
-    print("not as the standard asks, both:", *(c for c, v in found["tornado"].items() if v[0] in RANK[2:]))
+    for echo, cases in found.items():
+        print(f"{echo}, not as the standard asks:", *(c for c, v in cases.items() if v[0] in RANK[2:]))
     print("worse than Tornado:", worse(found) or "nothing")
     return 1 if worse(found) else 0
 

@@ -1,7 +1,9 @@
 """The lab's WebSockets against RFC 6455: what is echoed, which code ends it, and never worse than Tornado."""
 
+import asyncio
 import json
 import struct
+import sys
 from dataclasses import dataclass, field
 
 import pytest
@@ -12,7 +14,7 @@ from tests.support.echoes import ECHOES, echoes
 from tests.support.framings import BINARY, CLOSE, PING, PONG, TEXT, client_frame, read_frame
 from tests.support.lab_here import LabHere
 from tests.support.listeners import client, draft, handshake, held, meters
-from tests.support.wire import HOST, Wire, eventually
+from tests.support.wire import HOST, Wire, eventually, fetch
 from tests.test_meters import growth
 
 CONTINUATION, MORE, LAST = 0, 0x00, 0x80
@@ -198,6 +200,35 @@ async def test_a_message_that_is_too_long_is_told_so(path, size, count, school, 
     _, end, wire = await answered(school.lab.port, path, pieces(*[piece] * count))
     await wire.close()
     assert end == TOO_BIG
+
+
+FLOOD = """if True:
+    import socket, sys
+    connection = socket.socket(fileno=int(sys.argv[1]))
+    connection.setblocking(True)
+    while True:
+        connection.sendall(bytes(4_000_000))
+"""
+
+
+async def flood(wire):
+    """A process that sends on this connection as fast as it can, until the connection is over."""
+    file = wire.socket.fileno()
+    command = [sys.executable, "-c", FLOOD, str(file)]
+    return await asyncio.create_subprocess_exec(*command, pass_fds=[file], stderr=asyncio.subprocess.DEVNULL)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows hands no connection to a child process")
+async def test_clients_that_never_stop_keep_no_one_waiting(school):
+    """Refused clients that go on sending as fast as they can are read last; others are answered."""
+    wires = [(await answered(school.lab.port, "/live", client_frame(3, b"")))[2] for _ in range(2)]
+    floods = [await flood(wire) for wire in wires]
+    answers = [await fetch(school.lab.port, "GET", "/healthz") for _ in range(40)]
+    assert [flood.returncode for flood in floods] == [None, None], "answered only when they were over"
+    assert {answer.status for answer in answers} == {200}
+    for flooding in floods:
+        flooding.kill()
+        await flooding.wait()
 
 
 async def test_the_bytes_of_a_refused_frame_are_counted(school):

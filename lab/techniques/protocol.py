@@ -6,6 +6,7 @@ forgets that a message is compressed when a ping comes between its frames. So th
 `_receive_frame`, and of Tornado's other private methods it calls `_read_bytes` and `_handle_message`.
 """
 
+import asyncio
 import socket
 from contextlib import suppress
 from typing import Any, cast
@@ -52,6 +53,7 @@ class Message:
     def read(self, inflater: Inflater | None) -> bytes:
         """The message as its sender meant it. Raises `FrameError` when it cannot be read."""
         data = packed = bytes(self.payload)
+        self.payload.clear()  # the handler keeps the message, until the next one comes
         if inflater and self.compressed:
             data = inflater.read(packed)
         self.saved_bytes = len(data) - len(packed)
@@ -131,6 +133,7 @@ class CheckedProtocol(WebSocketProtocol13):
             end_sending(self.stream.socket.fileno())
         while True:
             await self.stream.read_bytes(READ_BYTES, partial=True)
+            await asyncio.sleep(0)  # others first, however fast the client sends
 
 
 class CheckedHandler(WebSocketHandler):
