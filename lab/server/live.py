@@ -38,6 +38,7 @@ class Live(Endpoint, CheckedHandler):
     async def get(self, *args: Any, **kwargs: Any) -> None:
         """Shake hands."""
         require_handshake(self.request)
+        self.negotiate(compression=False)
         self.lesson = self.settings["lesson"]
         self.rate = SendRate(SAID_PER_S)
         self.light = self.get_query_argument("light", "") == "1"

@@ -11,6 +11,7 @@ import re
 import zlib
 from collections.abc import Iterator
 from functools import lru_cache
+from typing import Any
 
 from lab.errors import BadExtensions
 from lab.room.messages import Batch
@@ -120,7 +121,7 @@ class Inflater:
         """Bytes that a message may have; no more than one above is ever unpacked."""
         self._bits = agreement.window("client")
         self._refers_back = agreement.client_refers_back
-        self._start(b"")
+        self._stream: Any = None  # 40 kB, so not for a client that only listens
 
     def _start(self, earlier: bytes) -> None:
         """A new stream, which may refer back to `earlier`."""
@@ -129,7 +130,7 @@ class Inflater:
 
     def read(self, payload: bytes) -> bytes:
         """Unpack a message. Raises `FrameError`: 1007 when it is no deflate, 1009 when it is too long."""
-        if not self._refers_back:
+        if self._stream is None or not self._refers_back:
             self._start(b"")
         try:
             text = self._unpack(payload + TAIL)

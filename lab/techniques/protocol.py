@@ -66,6 +66,7 @@ class CheckedProtocol(WebSocketProtocol13):
     """One connection: reads a client's frames, and closes with a code what the standard forbids."""
 
     handler: "CheckedHandler"
+    __slots__ = ("agreement", "inflater", "message")  # Tornado's table of attributes has no place for more
 
     def __init__(self, handler: "CheckedHandler", params: Any, agreement: Agreement | None) -> None:
         super().__init__(handler, False, params)
@@ -139,17 +140,15 @@ class CheckedProtocol(WebSocketProtocol13):
 class CheckedHandler(WebSocketHandler):
     """A WebSocket whose frames are checked."""
 
-    compresses = False
-    """Whether an offer of compression may be accepted."""
     agreement: Agreement | None = None
     received: Message
     """The message that is being handled, or was handled last."""
 
-    async def get(self, *args: Any, **kwargs: Any) -> None:
-        """Answer the handshake. Raises `BadExtensions`; Tornado is not shown what was offered."""
+    def negotiate(self, compression: bool) -> None:
+        """Read what the client offers, and accept it if compression is wanted. Raises `BadExtensions`."""
         agreement = Agreement.of(self.request.headers.pop("Sec-WebSocket-Extensions", ""))
-        self.agreement = agreement if self.compresses else None
-        await super().get(*args, **kwargs)
+        if agreement and compression:
+            self.agreement = agreement
 
     def get_websocket_protocol(self) -> CheckedProtocol | None:
         """Put the checks where Tornado's protocol would be, with the same limits."""

@@ -56,7 +56,7 @@ class WebSocket(Endpoint, CheckedHandler):
         """Shake hands."""
         require_handshake(self.request)
         self.start = self.after
-        self.compresses = self.lab.settings.compress
+        self.negotiate(compression=self.lab.settings.compress)
         await super().get(*args, **kwargs)
 
     def open(self, *args: str, **kwargs: str) -> None:
