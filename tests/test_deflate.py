@@ -411,6 +411,15 @@ async def test_bad_data_is_refused_with_its_code(name, offer, packing):
     assert sum(grown[use]["bytes_in"] for use in grown if use != "open") >= len(guest.wire.sent)
 
 
+async def test_a_client_keeps_what_it_agreed(packing):
+    """A message that refers to an earlier one, where the client has agreed not to do that, is refused."""
+    guest, pack = await guest_of(packing, f"{NAME}; client_no_context_takeover"), Packer()
+    await guest.wire.send(
+        packed_frame(pack(send_of("same " * 20))) + packed_frame(pack(send_of("same " * 20)))
+    )
+    assert await close_of(guest) == INVALID_DATA
+
+
 @pytest.mark.parametrize("offer", ["", f"{NAME}; foo", "x-permessage-deflate"])
 async def test_nothing_is_compressed_without_agreement(offer, packing):
     """Without an agreement the lab sends plain frames, and a marked one is an error."""
@@ -473,14 +482,14 @@ SETTINGS = [
 
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 async def test_another_library_agrees_with_the_lab(settings, packing):
-    """The `websockets` client, however it is set, agrees on something, hears every message and is heard."""
+    """The `websockets` client, however it is set, receives every message, and its sends are accepted."""
     extension = ClientPerMessageDeflateFactory(**settings)
     url = f"ws://{HOST}:{packing}/websocket?after=latest"
     async with websockets.connect(url, compression=None, extensions=[extension]) as socket:
         for text in ("again and " * 40, "again " * 40):
             await socket.send(json.dumps(draft(text)))
-            heard = [json.loads(await socket.recv()) for _ in range(2)]
-            assert {event["type"] for event in heard} == {"ack", "message"}
+            events = [json.loads(await socket.recv()) for _ in range(2)]
+            assert {event["type"] for event in events} == {"ack", "message"}
 
 
 @pytest.mark.parametrize("window", [9, 12, 15])
