@@ -237,7 +237,7 @@ def network_of(options: argparse.Namespace) -> Network:
 
 def redis_of(options: argparse.Namespace) -> str | None:
     """The Redis that was asked for, by option or by `REDIS_URL`."""
-    return options.redis or os.environ.get("REDIS_URL") or None
+    return options.redis if options.redis is not None else os.environ.get("REDIS_URL") or None
 
 
 def where_of(options: argparse.Namespace) -> Any:

@@ -54,13 +54,13 @@ class Child:
 
 
 @asynccontextmanager
-async def child(module: str, plan: dict[str, Any]) -> AsyncIterator[Child]:
-    """A module of the lab as a process, for the length of the block.
+async def child(module: str, plan: dict[str, Any] | None = None) -> AsyncIterator[Child]:
+    """A module of the lab as a process, for the length of the block; its plan is an argument, so no secret.
 
     In a session of its own: Ctrl-C is for this process, which then ends the others in order.
     """
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", module, json.dumps(plan)),
+        *(sys.executable, "-m", module, *([] if plan is None else [json.dumps(plan)])),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         limit=LINE_BYTES,
@@ -77,7 +77,8 @@ async def child(module: str, plan: dict[str, Any]) -> AsyncIterator[Child]:
 @asynccontextmanager
 async def own_lab(settings: dict[str, Any]) -> AsyncIterator[tuple[str, dict[str, str]]]:
     """A lab for one run: its URL, and what it is made of. Raises `CannotStart`."""
-    async with child("lab.server", settings) as server:
+    async with child("lab.server") as server:
+        server.tell(settings)  # not an argument: a Redis URL may hold a password
         said = await server.hear()
         if "error" in said:
             raise CannotStart(said["error"])

@@ -29,6 +29,8 @@ from lab.room.scripts import DOUBTFUL, MEND, OPEN, PUBLISH, REPEATED, WRITE
 KEPT = 100
 READ = 2 * KEPT
 """So many of the newest entries are looked at: others may have put more into the stream than it keeps."""
+READ_STRANGE = 5000
+"""And so many when something strange is among them: the messages may stand behind it."""
 MOST_MENDS = 10
 """Times that a history is mended in a row; who writes to it faster than that keeps the lab out."""
 PREFIX = "pushlab:"
@@ -128,12 +130,14 @@ class History:
         hole, or give an id to two messages, a new history begins with what is kept.
         """
         async with self._reading:  # one at a time: what is strange is taken out, and said, once
-            for _ in range(MOST_MENDS):
-                last_id, entries = await self._open([self.key], [known.epoch, READ])
+            for attempt in range(MOST_MENDS):
+                count = READ_STRANGE if attempt else READ
+                last_id, entries = await self._open([self.key], [known.epoch, count])
                 found = Found.read(last_id, entries[::-1], known)
                 if (top := found.top) is not None and top >= known:
                     return Kept(top, found.messages[-KEPT:])
-                await self._mend_found(found, known)
+                if attempt:
+                    await self._mend_found(found, known)
         raise Unusable("crowded")
 
     async def _mend_found(self, found: Found, known: Cursor) -> None:
@@ -149,7 +153,7 @@ class History:
             await self._rebuild(found.epoch, "renew", str(after), found.strange)
 
     async def _rebuild(self, epoch: int, how: str, where: str, leave_out: Iterable[str] = ()) -> None:
-        await self._mend([self.key], [epoch, how, where, KEPT, READ, MOST_FIELDS, *leave_out])
+        await self._mend([self.key], [epoch, how, where, KEPT, READ_STRANGE, MOST_FIELDS, *leave_out])
 
     async def follow(self, top: Cursor) -> list[Event]:
         """The messages after `top`: at once when there are any, else when one comes or after a second.
@@ -173,8 +177,9 @@ class History:
 
     async def forget(self) -> None:
         """Leave nothing of this room in Redis."""
-        mids = [key async for key in self._commands.scan_iter(f"{self.key}:mid:*")]
-        await self._commands.delete(self.key, *mids)
+        await self._commands.delete(self.key)  # first: some users may not look for the others
+        if mids := [key async for key in self._commands.scan_iter(f"{self.key}:mid:*", count=1000)]:
+            await self._commands.delete(*mids)
 
     async def close(self) -> None:
         """Let both connections go."""
@@ -220,6 +225,8 @@ async def probe(url: str) -> str:
         return await history.try_out()
     except (*Unreachable, HistoryUnavailable) as error:
         raise CannotStart(why(error)) from error
+    except (TypeError, ValueError, LookupError, AttributeError) as error:  # it answers, but makes no sense
+        raise CannotStart(SENTENCES["not_redis"]) from error
     finally:
         await history.close()
 

@@ -10,6 +10,7 @@ import ssl
 SENTENCES = {
     "unreachable": "Redis cannot be reached. Start it, or correct its address.",
     "silent": "Redis does not answer in time.",
+    "closed": "Redis closed the connection. It may have too many clients, or be another service.",
     "not_redis": "What answers at this address is not Redis.",
     "tls": "TLS with Redis fails. Check its certificate, and whether this port speaks TLS (rediss://).",
     "password": "Redis wants a password, or refuses this one. Write redis://USER:PASSWORD@HOST:PORT.",
@@ -51,7 +52,7 @@ NAMES = {
 }
 WORDS = {
     r"WRONGPASS|NOAUTH|invalid password|AUTH <password>": "password",
-    r"NOPERM|has no permissions": "permission",
+    r"NOPERM|has no permissions|executing the script can't": "permission",
     r"DENIED|protected mode": "protected",
     r"CROSSSLOT|CLUSTERDOWN|MOVED|cluster mode": "cluster",
     r"READONLY|MASTERDOWN": "replica",
@@ -65,6 +66,7 @@ WORDS = {
     r"DB index|SELECT": "database",
     r"[Uu]nknown (Redis )?command|unknown subcommand|non deterministic": "old",
     r"Protocol Error": "not_redis",
+    r"Connection closed": "closed",
     r"SSL|[Cc]ertificate": "tls",
 }
 """What the server says first, or what a script of an older server says in the middle."""
@@ -75,8 +77,8 @@ def code_of(error: BaseException) -> str:
     for cause in _causes(error):
         if (reason := getattr(cause, "reason", None)) in SENTENCES:
             return str(reason)
-        if isinstance(cause, ssl.SSLError):
-            return "tls"
+        if isinstance(cause, (ssl.SSLError, ConnectionResetError, BrokenPipeError)):
+            return "tls" if isinstance(cause, ssl.SSLError) else "closed"
         for kind in type(cause).__mro__:
             if kind.__name__ in NAMES:
                 return NAMES[kind.__name__]

@@ -141,6 +141,7 @@ class Room:
         duplicate = True
         try:
             cursor, duplicate = await self.history.publish(draft, self.top)
+            self._suffers("")
             await self._reached(cursor)
             return cursor, duplicate
         except HistoryUnavailable as error:

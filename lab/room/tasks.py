@@ -44,17 +44,18 @@ class Tasks:
     """The long-lived tasks of one lab, by name."""
 
     def __init__(self) -> None:
-        self._tasks: dict[str, Task] = {}
+        self.by_name: dict[str, Task] = {}
+        """All that run, or wait to be started again."""
 
     def keep(self, name: str, turn: Turn, vital: bool = False) -> None:
         """Await this turn again and again, whatever happens to it. Again under the same name: nothing new."""
-        if name not in self._tasks:
-            self._tasks[name] = Task(name, turn, vital)
-            self._start(self._tasks[name])
+        if name not in self.by_name:
+            self.by_name[name] = Task(name, turn, vital)
+            self._start(self.by_name[name])
 
     def drop(self, name: str) -> asyncio.Task[None] | None:
         """Cancel this task for good; returns it while it has not yet ended."""
-        task = self._tasks.pop(name, None)
+        task = self.by_name.pop(name, None)
         if task is None or task.running is None:
             return None
         if task.restart:
@@ -71,19 +72,19 @@ class Tasks:
 
     async def stop_all(self) -> None:
         """Cancel every task for good, and wait until all have ended."""
-        for name in list(self._tasks):
+        for name in list(self.by_name):
             await self.stop(name)
 
     def failing(self) -> list[Task]:
         """The tasks that have failed and have not brought a turn to its end since."""
-        return [task for task in self._tasks.values() if task.cause]
+        return [task for task in self.by_name.values() if task.cause]
 
     def _start(self, task: Task) -> None:
         task.running = asyncio.create_task(self._repeat(task), name=f"pushlab {task.name}")
         task.running.add_done_callback(lambda running: self._ended(task, running))
 
     async def _repeat(self, task: Task) -> None:
-        while self._tasks.get(task.name) is task:
+        while self.by_name.get(task.name) is task:
             await task.turn()
             self._healed(task)
             await asyncio.sleep(0)  # a turn that waits for nothing must not keep the others out
@@ -96,7 +97,7 @@ class Tasks:
     def _ended(self, task: Task, running: asyncio.Task[None]) -> None:
         """A callback and no task: so nothing that ends tasks can end what starts them again."""
         error = None if running.cancelled() else running.exception()
-        if self._tasks.get(task.name) is not task:
+        if self.by_name.get(task.name) is not task:
             return  # it was to end
         cause = in_a_line(error) if error else "it was cancelled"
         if cause != task.cause:

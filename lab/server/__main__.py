@@ -1,7 +1,9 @@
-"""A lab for a measured run: `python -m lab.server SETTINGS`. Its room leaves nothing behind.
+"""A lab for a measured run: `python -m lab.server`. Its room leaves nothing behind.
 
-SETTINGS is a JSON object of `lab.settings.Settings` fields. Says in one line of JSON where it listens,
-or why it could not, and ends when its standard input does, so that it never outlives who started it.
+Its settings are a JSON object of `lab.settings.Settings` fields: the first line of standard input, because
+every user of the machine can read a command line and the address of a Redis may hold a password; or, where
+that does not matter, the one argument. Says in one line of JSON where it listens, or why it could not, and
+ends when its standard input does, so that it never outlives the process that started it.
 """
 
 import asyncio
@@ -21,7 +23,7 @@ from lab.settings import Settings
 def main() -> int:
     """Serve until told to stop. Returns the exit code."""
     keep_log()
-    settings = Settings(**json.loads(sys.argv[1]))
+    settings = Settings(**json.loads(sys.argv[1] if sys.argv[1:] else sys.stdin.buffer.readline()))
     try:
         asyncio.run(serve(settings))
     except CannotStart as error:

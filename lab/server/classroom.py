@@ -84,6 +84,7 @@ def welcome(lab: Running, options: argparse.Namespace) -> str:
     )
     lines = [
         f"  Push Lab {__version__} · Tornado {tornado.version} · Redis: {lab.lab.backend}",
+        *([f"  {lab.note}"] if lab.note else []),
         "",
         f"  Local    {local_url(lab)}",
         f"  Teacher  {local_url(lab)}teacher?token={lab.key.token}",

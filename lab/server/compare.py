@@ -20,6 +20,7 @@ from lab.techniques.watching import Wire
 NUMBER = re.compile(r"\d{1,12}(\.\d{1,6})?", re.ASCII)
 BATCH_S = 0.12
 """Seconds between two batches: eight pictures' worth, and few enough messages for many pages."""
+NAME = "that sends what the lanes show"
 FIRST_FACTS = 1500
 """As many of the past does a page learn that has just come: what it needs to draw the last seconds."""
 
@@ -70,31 +71,30 @@ class Lanes:
     def __init__(self, lesson: Lesson) -> None:
         self.tap: Tap = lesson.lab.tap
         self.places: dict[Watcher, int] = {}
-        self._flow: asyncio.Task[None] | None = None
+        self._tasks = lesson.lab.room.tasks
         lesson.heard["lanes"] = self.watch
         lesson.left.append(self.leave)
 
     def watch(self, watcher: Watcher, said: Said) -> None:
         """A page wants to draw lanes."""
         self.places[watcher] = self.tap.noted - FIRST_FACTS
-        if self._flow is None:
-            self._flow = asyncio.create_task(self._tell())
+        self._tasks.keep(NAME, self._tell)
 
     def leave(self, watcher: Watcher) -> None:
         """A page is gone."""
         self.places.pop(watcher, None)
+        if not self.places:
+            self._tasks.drop(NAME)
 
     async def _tell(self) -> None:
-        while self.places:
-            self.tap.tend()
-            batches: dict[int, bytes] = {}  # pages at the same place are told the same
-            for watcher, place in list(self.places.items()):
-                if place not in batches:
-                    batches[place] = batch(self.tap, place)
-                if watcher.tell(batches[place]) and watcher in self.places:
-                    self.places[watcher] = self.tap.noted
-            await asyncio.sleep(BATCH_S)
-        self._flow = None
+        self.tap.tend()
+        batches: dict[int, bytes] = {}  # pages at the same place are told the same
+        for watcher, place in list(self.places.items()):
+            if place not in batches:
+                batches[place] = batch(self.tap, place)
+            if watcher.tell(batches[place]) and watcher in self.places:
+                self.places[watcher] = self.tap.noted
+        await asyncio.sleep(BATCH_S)
 
 
 def batch(tap: Tap, place: int) -> bytes:

@@ -12,7 +12,7 @@ LIMITS = {"each": MOST_EACH, "rate": MOST_RATE, "payload": MOST_PAYLOAD, "rtt_ms
 class Teacher(Page):
     """The teacher's console, for whoever holds the key."""
 
-    said = ("teacher.", "bet.")
+    said = ("teacher.", "bet.", "problem.")
 
     def get(self) -> None:
         """Exchange the link's token for a cookie, once; show the console to who has the cookie."""

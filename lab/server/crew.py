@@ -10,6 +10,7 @@ import string
 import uuid
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from json import dumps, loads
 from typing import Any
 
@@ -26,6 +27,7 @@ SLOW_LINK = "lab.experiment.network"
 MOST_EACH, MOST_RATE, MOST_PAYLOAD, MOST_RTT_MS = 30, 20, 400, 2000
 """So that a slip of the hand cannot bring the laptop to its knees: 180 students, 20 messages per second."""
 END_PATIENCE_S = 5.0
+SPEAKING = "that sends messages for the simulated students"
 LETTERS = string.ascii_lowercase + " "
 
 
@@ -70,7 +72,6 @@ class Crew:
         self._fleets: dict[str, asyncio.subprocess.Process] = {}
         self._links: list[asyncio.subprocess.Process] = []
         self._leaving: list[asyncio.subprocess.Process] = []
-        self._speaking: asyncio.Task[None] | None = None
 
     async def start(self, plan: Plan) -> None:
         """Let them come; those of an earlier plan go first."""
@@ -84,13 +85,11 @@ class Crew:
         for word in plan.words:
             self._fleets[word] = await self._fleet(word, url)
         if plan.rate:
-            self._speaking = asyncio.create_task(self._speak(plan))
+            self.lab.room.tasks.keep(SPEAKING, partial(self._speak, plan))
 
     async def stop(self) -> None:
         """Send them home, and wait until they have gone, also those whom somebody else sent home just now."""
-        if self._speaking:
-            self._speaking.cancel()
-            self._speaking = None
+        self.lab.room.tasks.drop(SPEAKING)
         self._leaving += [*self._fleets.values(), *self._links]
         self._fleets, self._links = {}, []
         await asyncio.gather(*map(_end, self._leaving))
@@ -112,12 +111,11 @@ class Crew:
         return await module(FLEET, dumps({"word": word, "clients": self.plan.each, "link": link}))
 
     async def _speak(self, plan: Plan) -> None:
-        """Say something at random moments, so many times per second on average."""
-        while True:
-            await asyncio.sleep(random.expovariate(plan.rate))
-            body = "".join(random.choices(LETTERS, k=plan.payload)).strip() or "x"
-            with suppress(HistoryUnavailable):
-                await self.lab.room.publish(Draft(str(uuid.uuid4()), self.name, body))
+        """Say something after a random time, so many times per second on average."""
+        await asyncio.sleep(random.expovariate(plan.rate))
+        body = "".join(random.choices(LETTERS, k=plan.payload)).strip() or "x"
+        with suppress(HistoryUnavailable):
+            await self.lab.room.publish(Draft(str(uuid.uuid4()), self.name, body))
 
     def as_json(self) -> dict[str, Any]:
         """What the pages show: the plan, how many are there, and what broke."""

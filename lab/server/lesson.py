@@ -9,6 +9,7 @@ from lab.server.assignment import Assignment
 from lab.server.bet import Bet
 from lab.server.crew import Crew, Plan
 from lab.server.drawing import Drawing
+from lab.server.health import problems
 from lab.server.metering import MeteredServer
 from lab.server.network import Network
 from lab.server.strain import Strain
@@ -68,11 +69,12 @@ class Lesson:
         self.server = server
         self.network = Network(server, self.lab.settings.host, port)
         self.crew = Crew(self.lab, port)
-        self.strain = Strain()
+        self.strain = Strain(self.lab.room.tasks)
         self.bet = Bet(self.lab.meters)
         self.heard["vote"] = lambda watcher, said: self.bet.vote(said)
         self.lasting |= {"network": self.network.as_json, "bet": self.bet.as_json, "pace": lambda: self.pace}
         self.news |= {"crew": self.crew.as_json, "strain": self.strain.as_json}
+        self.news["problems"] = lambda: [problem._asdict() for problem in problems(self.lab)]
 
     @property
     def cookie(self) -> str:

@@ -56,9 +56,10 @@ def harmless(text: str) -> str:
 
 
 def keep_log(level: str = "warning") -> None:
-    """Write the log to stderr: Tornado's from this level on, everybody else's errors."""
+    """Write the log to stderr: the lab's and Tornado's from this level on, of all others the errors."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(OneLine("%(levelname)s %(message)s"))
     handler.addFilter(OnceASecond())
     logging.basicConfig(level=logging.ERROR, handlers=[handler])
-    logging.getLogger("tornado").setLevel(level.upper())
+    for name in ("tornado", "pushlab"):
+        logging.getLogger(name).setLevel(level.upper())

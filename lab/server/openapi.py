@@ -19,6 +19,7 @@ from lab.version import __version__
 
 Json = dict[str, Any]
 TEXT: Json = {"type": "string"}
+TEXTS: Json = {"type": "array", "items": TEXT}
 YES: Json = {"type": "boolean"}
 COUNT: Json = {"type": "integer", "minimum": 0}
 SECONDS: Json = {"type": ["number", "null"], "minimum": 0}
@@ -196,7 +197,7 @@ def schemas(settings: Settings) -> Json:
             optional=("stored",),
         ),
         "Health": shape({"ok": YES, "versions": {"type": "object"}, "process": {"type": "object"}}),
-        "Readiness": shape({"ready": YES, "reasons": {"type": "array", "items": TEXT}}),
+        "Readiness": shape({"ready": YES, "reasons": TEXTS, "details": TEXTS}),
         "Wire": shape({"parts": {"type": "array", "items": ref("Part")}, "left_out": COUNT}),
         "Part": shape({"at": {"type": "number", "minimum": 0}, "came": YES, "text": TEXT}),
         "Lesson": lesson(),

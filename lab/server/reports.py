@@ -8,14 +8,12 @@ import time
 import tornado
 
 from lab.room.messages import compact
+from lab.server.health import problems
 from lab.server.metrics import exposition
 from lab.techniques import polling
 from lab.techniques.endpoint import Endpoint
 from lab.techniques.lab import Lab
 from lab.version import __version__
-
-READY_S = 3.0
-"""Seconds since Redis was last heard within which the lab counts as ready."""
 
 
 class HistoryReport(Endpoint):
@@ -61,13 +59,11 @@ class Readyz(Endpoint):
 
     def get(self) -> None:
         """200 when it can; 503 with the reasons when it cannot."""
-        reasons = []
-        if self.now() - self.room.heard > READY_S or not self.room.reachable:
-            reasons.append("history_unavailable")
-        if self.lab.draining:
-            reasons.append("draining")
-        self.set_status(503 if reasons else 200)
-        self.finish(compact({"ready": not reasons, "reasons": reasons}))
+        found = [problem for problem in problems(self.lab) if problem.vital]
+        reasons = list(dict.fromkeys(problem.code for problem in found))
+        self.set_status(503 if found else 200)
+        details = [problem.message for problem in found]
+        self.finish(compact({"ready": not found, "reasons": reasons, "details": details}))
 
 
 def versions(lab: Lab) -> dict[str, str]:

@@ -8,11 +8,13 @@ import sys
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from ssl import SSLContext
 
 from lab.errors import CannotStart
-from lab.room.history import History, Unreachable
+from lab.room.history import History, Unreachable, why
 from lab.room.room import Room
+from lab.room.tasks import log_unhandled
 from lab.server.app import make_app
 from lab.server.guests import Guests
 from lab.server.lesson import Lesson
@@ -35,6 +37,7 @@ LAST_ANSWER_S = 4.0
 RETRY_MS = (1000, 5000)
 """Readers come back spread over these, so that a class does not fall on the next server all at once."""
 PULSE_S = 1.0
+PULSE = "that ends overdue connections and sends the news"
 COLLECT_AFTER = (20_000, 20, 20)
 """New objects before Python looks for cycles among them, and how often among older ones.
 
@@ -51,6 +54,8 @@ class Running:
     key: TeacherKey
     port: int
     lesson: Lesson
+    note: str = ""
+    """Why the Redis in use is not the one that one would expect; empty when it is."""
 
 
 class PortBusy(CannotStart):
@@ -69,22 +74,26 @@ async def running(settings: Settings, temporary: bool = False) -> AsyncIterator[
     tls = shown(settings.certfile, settings.keyfile) if settings.certfile else None
     backend = await find(settings.redis)
     room = Room(History(backend.url, settings.room))
-    usual = gc.get_threshold()
+    usual, loop = gc.get_threshold(), asyncio.get_running_loop()
     gc.set_threshold(*COLLECT_AFTER)
+    before = loop.get_exception_handler()
+    loop.set_exception_handler(log_unhandled)
     try:
         lab = Lab(room, settings, backend.words)
         running = await _open(lab, settings, tls)
-        pulse = asyncio.create_task(_pulse(running))
+        running.note = backend.note
+        room.tasks.keep(PULSE, partial(_pulse, running), vital=True)
         try:
             yield running
         finally:
-            pulse.cancel()
+            room.tasks.drop(PULSE)
             await running.lesson.close()
             await _say_goodbye(running)
     finally:
         gc.set_threshold(*usual)
+        loop.set_exception_handler(before)
         with suppress(*Unreachable):
-            if temporary:
+            if temporary and room.top.epoch:  # opened: before that the key may be somebody else's
                 await room.history.forget()
         await room.close()
         backend.stop()
@@ -94,7 +103,7 @@ async def _open(lab: Lab, settings: Settings, tls: SSLContext | None) -> Running
     try:
         await lab.room.open()
     except Unreachable as error:
-        raise CannotStart(f"The history cannot be read: {error}") from error
+        raise CannotStart(f"The history {lab.room.history.key} cannot be read: {why(error)}") from error
     key = TeacherKey()
     lesson = Lesson(lab, key)
     parts = (make_app(lesson), settings, lab.meters)
@@ -119,13 +128,12 @@ def bind(host: str, port: int) -> list[Listening]:
 
 async def _pulse(running: Running) -> None:
     """Once a second: signs of life on silent streams, an end to what is overdue, news for who watches."""
-    while True:
-        await asyncio.sleep(PULSE_S)
-        now = asyncio.get_running_loop().time()
-        for channel in running.lab.channels.values():
-            channel.beat(now, running.lab.settings.heartbeat)
-        running.server.dismiss(now)
-        spread(running.lesson)
+    await asyncio.sleep(PULSE_S)
+    now = asyncio.get_running_loop().time()
+    for channel in running.lab.channels.values():
+        channel.beat(now, running.lab.settings.heartbeat)
+    running.server.dismiss(now)
+    spread(running.lesson)
 
 
 async def _say_goodbye(running: Running) -> None:

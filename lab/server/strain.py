@@ -4,32 +4,35 @@ import asyncio
 import time
 from contextlib import suppress
 
+from lab.room.tasks import Tasks
+
 TICK_S = 0.05
 WINDOW = 100
 """Ticks that are remembered: five seconds."""
 MOST_LAG_S = 0.010
 MOST_CPU = 0.8
+NAME = "that watches the load of this computer"
 
 
 class Strain:
     """Looks at its own lateness all the time, and at the processor when asked, at most once a second."""
 
-    def __init__(self) -> None:
+    def __init__(self, tasks: Tasks) -> None:
         self._lags: list[float] = []
         self._before = time.monotonic(), time.process_time(), machine_times()
         self._shares: tuple[float | None, float | None] = None, None
-        self._ticking = asyncio.create_task(self._tick())
+        self._tasks = tasks
+        tasks.keep(NAME, self._tick)
 
     async def _tick(self) -> None:
         loop = asyncio.get_running_loop()
-        while True:
-            due = loop.time() + TICK_S
-            await asyncio.sleep(TICK_S)
-            self._lags = [*self._lags[1 - WINDOW :], max(0.0, loop.time() - due)]
+        due = loop.time() + TICK_S
+        await asyncio.sleep(TICK_S)
+        self._lags = [*self._lags[1 - WINDOW :], max(0.0, loop.time() - due)]
 
     def stop(self) -> None:
         """Look no further."""
-        self._ticking.cancel()
+        self._tasks.drop(NAME)
 
     def as_json(self) -> dict[str, object]:
         """Lag (95 % of five seconds' were shorter), and processor use: of one core, of the whole machine."""

@@ -11,6 +11,7 @@ import { statusLine } from "./status.js";
 const [count, guests, blank, next, lamp, verdict] = ["count", "guests", "guest", "next", "lamp", "verdict"].map((id) =>
   document.getElementById(id),
 );
+const problems = document.getElementById("problems");
 const crewState = document.getElementById("crew-state");
 const showBet = betPanel(document.getElementById("bet"));
 const signs = new Map(Array.from(document.querySelectorAll("[data-meters]"), (row) => [
@@ -68,6 +69,17 @@ function showStrain({ lag_s, cpu, machine, bottleneck }) {
   if (verdict.textContent !== words) verdict.textContent = words;
 }
 
+/** What keeps the lab from its work, in the page's language; replaced only when it has changed, as it is read aloud. */
+function showProblems(all) {
+  const texts = all.map(({ code, cause, message }) =>
+    _(code === "history_unavailable" ? `problem.redis.${cause}` : `problem.${code}`, { message }),
+  );
+  problems.hidden = texts.length === 0;
+  if (problems.dataset.shown === texts.join("\n")) return;
+  problems.dataset.shown = texts.join("\n");
+  problems.replaceChildren(...texts.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
+}
+
 function showNext({ presence, crew, bet, network }) {
   const step = bet.state === "open" ? "bet" : bet.state === "counting" ? "truth" : crew.running ? "run" : null;
   const text = _(`teacher.next_${step ?? (presence.length ? "start" : network.url ? "wait" : "open")}`);
@@ -81,6 +93,7 @@ watch((news) => {
   showStrain(news.strain);
   showBet(news.bet);
   showNext(news);
+  showProblems(news.problems);
   for (const button of document.querySelectorAll("[data-door=bet] button")) {
     button.disabled = !{ closed: ["open"], open: ["count", "close"], counting: ["close"] }[news.bet.state].includes(button.value);
   }

@@ -1,0 +1,38 @@
+"""What keeps the lab from its work at this moment: for `/readyz`, the teacher's console and the tests."""
+
+import asyncio
+from typing import NamedTuple
+
+from lab.room.reasons import SENTENCES
+from lab.techniques.lab import Lab
+
+READY_S = 3.0
+"""Seconds since Redis was last heard within which the lab counts as ready."""
+
+
+class Problem(NamedTuple):
+    """One thing that is wrong: for programs, for people, and whether the lab cannot do its work."""
+
+    code: str
+    """As in `reasons` of `/readyz`."""
+    cause: str
+    """A word of `SENTENCES`, the failing task, or empty."""
+    message: str
+    vital: bool = True
+
+
+def problems(lab: Lab) -> list[Problem]:
+    """Everything that is wrong now, the gravest first; empty when all is well."""
+    tasks = [
+        Problem("task_failing", task.name, f"The task {task.name} fails: {task.cause}.", task.vital)
+        for task in lab.room.tasks.failing()
+    ]
+    leaving = [Problem("draining", "", "The lab is closing.")] if lab.draining else []
+    return [*_history(lab), *tasks, *leaving]
+
+
+def _history(lab: Lab) -> list[Problem]:
+    room = lab.room
+    late = asyncio.get_running_loop().time() - room.heard > READY_S
+    trouble = room.trouble or ("silent" if late else "" if room.reachable else "unreachable")
+    return [Problem("history_unavailable", trouble, SENTENCES[trouble])] if trouble else []
