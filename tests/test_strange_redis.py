@@ -67,7 +67,7 @@ NO_MESSAGES = {
     "an id of the future": add(message(), "9999999999999-5"),
     "the last id of all": add({"a": "b"}, f"{LAST}-{LAST}"),
     "a name of no UTF-8": add({b"\xff\xfe": b"\xff"}),
-    "thousands of fields": add({f"field {n}": "x" for n in range(9000)}),
+    "a thousand fields": add({f"field {n}": "x" for n in range(1000)}),
     "a megabyte": add({"body": "x" * 10**6}),
     "many": add({"a": "b"}, count=300),
 }

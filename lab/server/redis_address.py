@@ -151,7 +151,7 @@ def _options(parts: SplitResult) -> int | None:
     allowed = ALWAYS | ({} if parts.scheme == "unix" else BY_TCP)
     allowed |= BY_TLS if parts.scheme == "rediss" else {}
     for name, value in pairs:
-        _check(name, value, allowed)
+        _check(name, value, allowed, may_be_named="@" not in parts.query)
     if len(options) < len(pairs) or any(getattr(parts, name) and name in options for name in TWICE):
         raise _unreadable("an option, the name or the password is given twice")
     return int(options["db"]) if "db" in options else None
@@ -160,15 +160,15 @@ def _options(parts: SplitResult) -> int | None:
 TWICE = ("username", "password")
 
 
-def _check(name: str, value: str, allowed: dict[str, tuple[Check, str]]) -> None:
+def _check(name: str, value: str, allowed: dict[str, tuple[Check, str]], may_be_named: bool) -> None:
     if name in OWN:
         raise _refused(name, "is set by the lab itself; leave it out")
     if name in BY_TLS and name not in allowed:
         raise _refused(name, "belongs to rediss:// only")
     if name not in allowed:
-        raise _refused(
-            name if re.fullmatch(r"[a-z_]{1,30}", name) else "", f"is none of {', '.join(allowed)}"
-        )
+        # With an @ behind it, this was the end of a password with a ? in it.
+        named = name if may_be_named and re.fullmatch(r"\w{1,30}", name) else ""
+        raise _refused(named, f"is none of {', '.join(allowed)}")
     fits, sentence = allowed[name]
     if not fits(value):
         raise _refused(name, sentence)

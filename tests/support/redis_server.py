@@ -8,6 +8,7 @@ import socket
 import subprocess
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -37,6 +38,7 @@ class RedisServer:
         disk_bytes: int = 0,
         program: str | None = None,
         environment: dict[str, str] | None = None,
+        options: Sequence[str] = (),
     ) -> None:
         self.port = free_port()
         self.url = f"redis://{HOST}:{self.port}/0"
@@ -47,7 +49,7 @@ class RedisServer:
         self._environment = os.environ | (environment or {})
         keep = ["--appendonly", "yes" if log else "no", "--appendfsync", sync, "--save", ""]
         where = ["--port", str(self.port), "--bind", HOST, "--logfile", "log"]
-        self._command = [program or tools.find("redis-server"), *keep, *where]
+        self._command = [program or tools.find("redis-server"), *keep, *where, *options]
         self.start()
 
     def start(self) -> None:
