@@ -55,7 +55,7 @@ WORDS = {
     r"NOPERM|has no permissions|executing the script can't": "permission",
     r"DENIED|protected mode": "protected",
     r"CROSSSLOT|CLUSTERDOWN|MOVED|cluster mode": "cluster",
-    r"READONLY|MASTERDOWN": "replica",
+    r"READONLY|MASTERDOWN|UNBLOCKED": "replica",
     r"OOM|maxmemory": "full",
     r"MISCONF": "disk",
     r"NOREPLICAS": "replicas",
