@@ -155,8 +155,8 @@ def places() -> list[Path]:
 def make_folder() -> Path:
     """A folder of the lab's own in which the path of a socket is short enough. Raises `CannotStart`."""
     for place in places():
-        if len(os.fsencode(place / f"{FOLDER}12345678" / SOCKET)) <= LONGEST_SOCKET_PATH:
-            with suppress(OSError):
+        with suppress(OSError, UnicodeError):  # a name that is no UTF-8 fits into no URL
+            if len(str(place / f"{FOLDER}12345678" / SOCKET).encode()) <= LONGEST_SOCKET_PATH:
                 return Path(tempfile.mkdtemp(prefix="making-" + FOLDER, dir=place))
     tried = ", ".join(map(str, places()))
     raise CannotStart(f"No folder with a short path can be written for a private Redis; tried: {tried}.")
