@@ -410,6 +410,26 @@ def test_the_lamp_tells(school, open_page):
     expect(teacher.locator("#verdict")).to_contain_text("laptop")
 
 
+@pytest.mark.parametrize(
+    ("language", "sentence"), [("en", "The memory of Redis is full."), ("zh-CN", "Redis 的内存已满。")]
+)
+def test_the_console_says_what_is_wrong(school, open_page, language, sentence):
+    """What keeps the lab from its work stands on the console, in its language, for as long as it lasts."""
+    teacher = open_page(school, "/teacher", teacher=True, language=language)
+    problems = teacher.locator("#problems")
+    expect(problems).to_be_hidden()
+    room = school.lab.lab.room
+    usual, room.history.refusal = room.history.refusal, full
+    expect(problems).to_contain_text(sentence)
+    room.history.refusal = usual
+    expect(problems).to_be_hidden()
+
+
+async def full():
+    """What a Redis without memory answers."""
+    return "full"
+
+
 # For everybody ------------------------------------------------------------------------------------
 
 
