@@ -2,13 +2,12 @@
 
 import asyncio
 import json
-import os
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from lab.errors import CannotStart, LabError
+from lab.subprocesses import command, environment
 
 END_PATIENCE_S = 10.0
 LINE_BYTES = 2**30
@@ -60,12 +59,12 @@ async def child(module: str, plan: dict[str, Any] | None = None) -> AsyncIterato
     In a session of its own: Ctrl-C is for this process, which then ends the others in order.
     """
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", module, *([] if plan is None else [json.dumps(plan)])),
+        *command(module, *([] if plan is None else [json.dumps(plan)])),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         limit=LINE_BYTES,
         start_new_session=True,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env=environment(),
     )
     started = Child(process)
     try:

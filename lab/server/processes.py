@@ -1,8 +1,8 @@
 """Modules of the lab as processes of their own: what the serving wing may not load, it may start."""
 
 import asyncio
-import os
-import sys
+
+from lab.subprocesses import command, environment
 
 DEVNULL, PIPE = asyncio.subprocess.DEVNULL, asyncio.subprocess.PIPE
 
@@ -10,12 +10,12 @@ DEVNULL, PIPE = asyncio.subprocess.DEVNULL, asyncio.subprocess.PIPE
 async def module(
     name: str, *arguments: str, stdout: int = DEVNULL, stderr: int = DEVNULL
 ) -> asyncio.subprocess.Process:
-    """Start `python -m NAME ARGUMENTS`; each ends when its input does, so that none outlives the lab."""
+    """Start a module with these arguments; each ends when its input does, so that none outlives the lab."""
     return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", name, *arguments),
+        *command(name, *arguments),
         stdin=PIPE,
         stdout=stdout,
         stderr=stderr,
         start_new_session=True,
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+        env=environment(),
     )

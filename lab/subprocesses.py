@@ -1,0 +1,56 @@
+"""Modules of the lab as processes of their own: they import what this process imports, from the same places.
+
+Never from the current folder: `python -m` would load a student's `redis.py` there instead of the package. So
+each is started by this very file, with `-P` (no folder is added to the search path) and a clean `PYTHONPATH`.
+"""
+
+import os
+import runpy
+import sys
+from pathlib import Path
+
+ROOT = str(Path(__file__).resolve().parent.parent)
+"""The folder that holds the lab."""
+
+
+def command(module: str, *arguments: str) -> list[str]:
+    """The command line that runs a module of the lab."""
+    return [sys.executable, "-P", os.path.abspath(__file__), module, *arguments]
+
+
+def environment() -> dict[str, str]:
+    """The environment of such a process. Under `python -E` it holds no other setting for Python."""
+    ours = sys.flags.ignore_environment
+    kept = {name: value for name, value in os.environ.items() if not (ours and name.startswith("PYTHON"))}
+    return kept | {"PYTHONPATH": os.pathsep.join(search_path())}
+
+
+def search_path() -> list[str]:
+    """Where this process looks for modules, without the current folder, unless the lab itself lies there."""
+    here = current_folder()
+    places = [os.path.join(here, place) for place in sys.path]
+    return [place for place in places if os.path.isabs(place) and _is_apart(place, here)]
+
+
+def _is_apart(place: str, here: str) -> bool:
+    return os.path.realpath(place) == ROOT or os.path.realpath(place) != here
+
+
+def current_folder() -> str:
+    """The current folder; an empty name when it has been deleted."""
+    try:
+        return os.path.realpath(os.curdir)
+    except FileNotFoundError:
+        return ""
+
+
+def main() -> None:
+    """Run the module named first on the command line, as `python -m` would."""
+    if ROOT not in sys.path:  # its name holds the character that separates folders in PYTHONPATH
+        sys.path.insert(0, ROOT)
+    del sys.argv[0]
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()
