@@ -16,6 +16,7 @@ from lab.catalogue import WORDS
 from lab.errors import CannotStart, LabError
 from lab.experiment.network import PRESETS, Network
 from lab.settings import LIMITS, parse_limit
+from lab.signals import like_ctrl_c
 from lab.version import __version__
 
 DONE, FAILED, USAGE, NO_START, STOPPED = 0, 1, 2, 3, 130
@@ -188,7 +189,23 @@ def _say(error: LabError, code: int) -> int:
 def _serve(options: argparse.Namespace) -> int:
     from lab.server.classroom import serve  # the two wings are loaded only when they are needed
 
-    return asyncio.run(serve(options, redis_of(options)))
+    if not _loop_runs():
+        return asyncio.run(serve(options, redis_of(options)))
+    from lab.experiment.session import (
+        InThread,
+    )  # as a measured run in a notebook: in a thread with its own loop
+
+    with like_ctrl_c():
+        return InThread(lambda end: serve(options, redis_of(options), end)).result()
+
+
+def _loop_runs() -> bool:
+    """Whether an event loop runs in this thread already, as in a notebook."""
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _measure(options: argparse.Namespace) -> int:
@@ -196,7 +213,7 @@ def _measure(options: argparse.Namespace) -> int:
     from lab.experiment.session import run_rounds
 
     modes = list(WORDS) if options.mode == "all" else [options.mode]
-    with progress(options) as moved:
+    with like_ctrl_c(), progress(options) as moved:
         runs = run_rounds(modes, conditions_of(options), where_of(options), moved)
     report(runs, options)
     _draw(runs, options)

@@ -67,6 +67,11 @@ class Terminal:
             while self.process.poll() is None and asked == self.said.count(QUESTION):
                 self.read()
 
+    def hang_up(self):
+        """Close the terminal, as its window does."""
+        os.close(self.here)
+        self.here = None
+
     def ended(self):
         """The exit code, once it has ended."""
         return self.process.wait(PATIENCE_S)
@@ -75,7 +80,8 @@ class Terminal:
         """Leave nothing behind."""
         self.process.kill()
         self.process.wait()
-        os.close(self.here)
+        if self.here is not None:
+            os.close(self.here)
         for open_still in filter(None, (self.stream, self.process.stdout)):
             open_still.close()
 
@@ -138,6 +144,23 @@ def test_sigterm_is_never_asked_back(terminal):
     classroom.enter()
     classroom.process.send_signal(signal.SIGTERM)
     assert classroom.ended() == 0
+
+
+def test_a_closed_terminal_ends_it_in_order(terminal):
+    """The window is closed: those who listen are told, and the exit code is 0, although all output fails."""
+    classroom = terminal()
+    classroom.enter()
+    classroom.hang_up()
+    assert b"event: bye" in classroom.stream.read()
+    assert classroom.ended() == 0
+
+
+def test_without_standard_input_there_is_no_terminal(monkeypatch):
+    """A lab that was started with its input closed (`<&-`) has no terminal."""
+    from lab.server import second_thoughts
+
+    monkeypatch.setattr(sys, "stdin", None)
+    assert not second_thoughts.at_a_terminal()
 
 
 def test_a_second_press_too_late_is_a_first_one(monkeypatch):

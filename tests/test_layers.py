@@ -13,7 +13,15 @@ from tests.support.lab_process import ROOT
 SOURCES = sorted((ROOT / "lab").rglob("*.py"))
 PAGES = ROOT / "pages"
 LAYERS = [
-    ("lab.catalogue", "lab.errors", "lab.folders", "lab.settings", "lab.subprocesses", "lab.version"),
+    (
+        "lab.catalogue",
+        "lab.errors",
+        "lab.folders",
+        "lab.settings",
+        "lab.signals",
+        "lab.subprocesses",
+        "lab.version",
+    ),
     ("lab.meters", "lab.tls"),
     ("lab.room",),
     ("lab.techniques", "lab.clients"),

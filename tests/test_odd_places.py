@@ -55,6 +55,11 @@ class Running:
         assert "Traceback" not in out + err, err
         return self.process.returncode, out, err
 
+    def close(self):
+        """Leave nothing behind."""
+        self.process.kill()
+        self.process.communicate()
+
     def address(self):
         """Where a lab that serves says that it is."""
         lines = []

@@ -8,6 +8,7 @@ Then it says what arrived when, and ends. It ends too when its standard input do
 
 import asyncio
 import json
+import os
 import sys
 import time
 from typing import Any
@@ -108,9 +109,12 @@ async def hear_out(
 
 
 def say(news: dict[str, Any]) -> None:
-    """One line of JSON for whoever started this process."""
-    sys.stdout.write(json.dumps(news) + "\n")
-    sys.stdout.flush()
+    """One line of JSON for the process that started this one."""
+    try:
+        sys.stdout.write(json.dumps(news) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:  # the end of standard input ends this process in a moment
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

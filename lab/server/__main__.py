@@ -14,9 +14,10 @@ import threading
 from contextlib import suppress
 
 from lab.errors import CannotStart
+from lab.server.ending import Ending, stop_on_signals
 from lab.server.logs import keep_log
 from lab.server.reports import versions
-from lab.server.serving import running, stop_on_signals
+from lab.server.serving import running
 from lab.settings import Settings
 
 
@@ -38,16 +39,17 @@ async def serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     # A thread, because a pipe cannot be awaited on every system.
     threading.Thread(target=_read_to_end, args=(loop, stop), daemon=True).start()
-    async with running(settings, temporary=True) as lab:
-        print(json.dumps({"port": lab.port, "versions": versions(lab.lab)}), flush=True)
-        await stop.wait()
+    with stop.cut_short():
+        async with running(settings, temporary=True) as lab:
+            print(json.dumps({"port": lab.port, "versions": versions(lab.lab)}), flush=True)
+            await stop.wait()
 
 
-def _read_to_end(loop: asyncio.AbstractEventLoop, stop: asyncio.Event) -> None:
+def _read_to_end(loop: asyncio.AbstractEventLoop, stop: Ending) -> None:
     while os.read(0, 4096):
         pass
     with suppress(RuntimeError):  # the lab has ended before its input did
-        loop.call_soon_threadsafe(stop.set)
+        loop.call_soon_threadsafe(stop.tell)
 
 
 if __name__ == "__main__":

@@ -6,17 +6,19 @@ import os
 import signal
 import sys
 import webbrowser
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 import tornado
 
 from lab.errors import CannotStart
-from lab.server.logs import keep_log
+from lab.server.ending import Ending, on_signal, stop_on_signals
+from lab.server.logs import keep_log, say
 from lab.server.network import adapters
 from lab.server.second_thoughts import SecondThoughts
-from lab.server.serving import PortBusy, Running, on_signal, running, stop_on_signals
+from lab.server.serving import PortBusy, Running, running
 from lab.settings import Settings
+from lab.signals import can_be_set
 from lab.version import __version__
 
 PORT = 8000
@@ -26,19 +28,26 @@ EVERYWHERE = "0.0.0.0"
 LOOPBACK = "127.0.0.1"
 
 
-async def serve(options: argparse.Namespace, redis: str | None) -> int:
-    """Open the classroom and keep it open until Ctrl-C or SIGTERM. Returns the exit code."""
+async def serve(options: argparse.Namespace, redis: str | None, end: asyncio.Event | None = None) -> int:
+    """Open the classroom and keep it open until a signal, or whoever sets `end`. Returns the exit code."""
     keep_log("debug" if options.verbose else options.logging)
     stop = stop_on_signals()
-    async with on_a_port(options, redis) as lab:
-        on_signal(signal.SIGINT, SecondThoughts(lab.lab, stop.set))
-        print(welcome(lab, options), flush=True)
-        if wants_browser(options):
-            # A daemon of the browser may outlive this call; it must not keep the lab from closing.
-            asyncio.get_running_loop().run_in_executor(None, webbrowser.open, first_page(lab))
-        await stop.wait()
-        print("\n  The lab is closed. / 实验室已关闭。", flush=True)
+    with stop.cut_short():
+        async with on_a_port(options, redis) as lab:
+            on_signal(signal.SIGINT, ctrl_c(lab, stop))
+            say(welcome(lab, options))
+            if wants_browser(options):
+                # A daemon of the browser may outlive this call; it must not keep the lab from closing.
+                asyncio.get_running_loop().run_in_executor(None, webbrowser.open, first_page(lab))
+            await (end or stop).wait()
+    say("\n  The lab is closed. / 实验室已关闭。")
     return 0
+
+
+def ctrl_c(lab: Running, stop: Ending) -> Callable[[], None]:
+    """What Ctrl-C does: end the lab, after a question at a terminal; pressed again, end it at once."""
+    ask = SecondThoughts(lab.lab, stop.tell)
+    return lambda: stop.tell() if stop.is_set() else ask()
 
 
 @asynccontextmanager
@@ -56,7 +65,7 @@ async def on_a_port(options: argparse.Namespace, redis: str | None) -> AsyncIter
         except PortBusy:
             if wanted is not None:
                 raise
-            print(f"  Port {port} is in use by another program; trying {port + 1}.", flush=True)
+            say(f"  Port {port} is in use by another program; trying {port + 1}.")
     raise CannotStart(f"The ports {PORT} to {PORT + MORE_PORTS} are all in use. Ask for another with --port.")
 
 
@@ -90,9 +99,18 @@ def welcome(lab: Running, options: argparse.Namespace) -> str:
         f"  Teacher  {local_url(lab)}teacher?token={lab.key.token}",
         f"  Network  {'  '.join(network) or 'off; the first page lets phones join / 在首页让手机加入'}",
         "",
-        "  Ctrl-C to stop / 按 Ctrl-C 停止",
+        f"  {how_to_stop()}",
     ]
     return "\n".join(lines)
+
+
+def how_to_stop() -> str:
+    """What ends the lab, where it runs."""
+    if "ipykernel" in sys.modules:
+        return "Interrupt the kernel (■) to stop / 中断内核（■）即停止"
+    if can_be_set():
+        return "Ctrl-C to stop / 按 Ctrl-C 停止"
+    return "It stops with this program / 程序结束时停止"
 
 
 def local_url(lab: Running) -> str:

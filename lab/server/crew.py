@@ -129,8 +129,9 @@ async def _end(fleet: asyncio.subprocess.Process) -> None:
     assert fleet.stdin is not None
     fleet.stdin.close()
     try:
-        await asyncio.wait_for(fleet.wait(), END_PATIENCE_S)
-    except TimeoutError:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(fleet.wait(), END_PATIENCE_S)
+    finally:  # the lab may be in a hurry
         with suppress(ProcessLookupError):
             fleet.kill()
         await fleet.wait()

@@ -5,6 +5,7 @@ import re
 import sys
 import time
 from collections import Counter
+from contextlib import suppress
 
 SECRET = re.compile(r"(token=|Bearer )[\w-]+")
 STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -63,3 +64,9 @@ def keep_log(level: str = "warning") -> None:
     logging.basicConfig(level=logging.ERROR, handlers=[handler])
     for name in ("tornado", "pushlab"):
         logging.getLogger(name).setLevel(level.upper())
+
+
+def say(text: str) -> None:
+    """Print, if there is anything to print to: a lab goes on serving when its terminal has been closed."""
+    with suppress(OSError, ValueError):
+        print(text, flush=True)

@@ -7,6 +7,7 @@ import asyncio
 import sys
 from collections.abc import Callable
 
+from lab.server.logs import say
 from lab.techniques.lab import Lab
 
 AGAIN_S = 3.0
@@ -28,12 +29,13 @@ class SecondThoughts:
             self._stop()
         else:
             self._until = now + AGAIN_S
-            print(question(here), flush=True)
+            say(question(here))
 
 
 def at_a_terminal() -> bool:
     """Whether somebody can read the question, and press a key."""
-    return sys.stdin.isatty() and sys.stdout.isatty()
+    streams = (sys.stdin, sys.stdout)
+    return all(stream is not None and not stream.closed and stream.isatty() for stream in streams)
 
 
 def question(here: int) -> str:

@@ -3,8 +3,6 @@
 import asyncio
 import errno
 import gc
-import signal
-import sys
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -87,16 +85,19 @@ async def running(settings: Settings, temporary: bool = False) -> AsyncIterator[
             yield running
         finally:
             room.tasks.drop(PULSE)
+            _say_goodbye(running)
             await running.lesson.close()
-            await _say_goodbye(running)
+            await _wait_for_clients(running)
     finally:
         gc.set_threshold(*usual)
         loop.set_exception_handler(before)
-        with suppress(*Unreachable):
-            if temporary and room.top.epoch:  # opened: before that the key may be somebody else's
-                await room.history.forget()
-        await room.close()
-        backend.stop()
+        try:
+            with suppress(*Unreachable):
+                if temporary and room.top.epoch:  # opened: before that the key may be somebody else's
+                    await room.history.forget()
+            await room.close()
+        finally:  # also when the lab was told twice to end
+            backend.stop()
 
 
 async def _open(lab: Lab, settings: Settings, tls: SSLContext | None) -> Running:
@@ -136,14 +137,18 @@ async def _pulse(running: Running) -> None:
     spread(running.lesson)
 
 
-async def _say_goodbye(running: Running) -> None:
-    """Stop listening, tell everyone, give them a moment to take it, and close what is still open."""
+def _say_goodbye(running: Running) -> None:
+    """Stop listening, and tell everyone."""
     running.lab.draining = True
     running.server.stop()
     running.lab.room.leaving = RETRY_MS
     running.lab.room.say_goodbye(RETRY_MS)
     for sender in list(running.lab.senders):
         sender.close()
+
+
+async def _wait_for_clients(running: Running) -> None:
+    """Give everyone a moment to take the goodbye, and close what is still open."""
     with suppress(TimeoutError):
         async with asyncio.timeout(LONGEST_GOODBYE_S):
             while await _somebody_leaves(running.server.open):
@@ -166,20 +171,3 @@ async def _until(is_so: Callable[[], bool], patience_s: float) -> None:
         async with asyncio.timeout(patience_s):
             while not is_so():  # noqa: ASYNC110 - any of many parties may be the last one
                 await asyncio.sleep(0.01)
-
-
-def stop_on_signals() -> asyncio.Event:
-    """An event that Ctrl-C and SIGTERM set."""
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        on_signal(number, stop.set)
-    return stop
-
-
-def on_signal(number: signal.Signals, action: Callable[[], None]) -> None:
-    """From now on do this, in the event loop, when the signal comes."""
-    loop = asyncio.get_running_loop()
-    if sys.platform == "win32":
-        signal.signal(number, lambda *_: loop.call_soon_threadsafe(action))
-    else:
-        loop.add_signal_handler(number, action)

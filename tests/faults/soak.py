@@ -17,7 +17,7 @@ from statistics import linear_regression, median
 from lab.catalogue import WORDS
 from lab.experiment.check import Checker
 from lab.experiment.records import Record, place
-from lab.server.serving import stop_on_signals
+from lab.server.ending import stop_on_signals
 from tests.faults.crowd import Guest, Speaker
 from tests.faults.network_faults import Away, filter_missing, filtered
 from tests.faults.reader_faults import KEPT, memory

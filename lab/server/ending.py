@@ -1,0 +1,59 @@
+"""How a lab is told to end: once, and it takes its leave; once more, and it waits for no client."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from lab import signals
+
+
+class Ending(asyncio.Event):
+    """Set when the lab is told to end."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._task = asyncio.current_task()
+        self._first = 0.0
+        self._hurried = False
+
+    def tell(self) -> None:
+        """End. Told again, and not at the same moment, what is still awaited is given up."""
+        now = asyncio.get_running_loop().time()
+        if not self.is_set():
+            self._first = now
+            self.set()
+        elif now - self._first > signals.AGAIN_S and self._task and not self._hurried:
+            self._hurried = (
+                True  # a third time would cut short what must be done: the private Redis ends last
+            )
+            self._task.cancel()
+
+    @contextmanager
+    def cut_short(self) -> Iterator[None]:
+        """A block that ends early, without an exception, when the lab was told twice."""
+        try:
+            yield
+        except asyncio.CancelledError:
+            if not self._hurried:
+                raise
+
+
+def stop_on_signals() -> Ending:
+    """An event that each signal of `lab.signals` sets."""
+    stop = Ending()
+    for number in signals.ending():
+        on_signal(number, stop.tell)
+    return stop
+
+
+def on_signal(number: signal.Signals, action: Callable[[], None]) -> None:
+    """From now on do this, in the event loop, when the signal comes. Only the main thread can."""
+    if not signals.can_be_set():
+        return
+    loop = asyncio.get_running_loop()
+    if sys.platform == "win32":
+        signal.signal(number, lambda *_: loop.call_soon_threadsafe(action))
+    else:
+        loop.add_signal_handler(number, action)

@@ -1,0 +1,55 @@
+"""The signals that end a program: Ctrl-C, SIGTERM, a closed terminal (SIGHUP), Ctrl-\\ (SIGQUIT), Ctrl-Break.
+
+A terminal that closes and `timeout` send theirs twice at once, which counts as one.
+"""
+
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+
+ALWAYS = ("SIGINT", "SIGTERM")
+UNLESS_IGNORED = ("SIGHUP", "SIGQUIT", "SIGBREAK")
+"""Of these, one that is ignored when the lab starts stays ignored: `nohup` asks for that."""
+AGAIN_S = 0.3
+"""Seconds after which the same or another signal is a second one."""
+
+
+def ending() -> list[signal.Signals]:
+    """The signals that end the lab on this system, the way it was started."""
+    optional = [name for name in UNLESS_IGNORED if hasattr(signal, name)]
+    wanted = [name for name in optional if signal.getsignal(signal.Signals[name]) is not signal.SIG_IGN]
+    return [signal.Signals[name] for name in (*ALWAYS, *wanted)]
+
+
+def can_be_set() -> bool:
+    """Whether this thread may set what a signal does: Python lets only the main one."""
+    return threading.current_thread() is threading.main_thread()
+
+
+@contextmanager
+def like_ctrl_c() -> Iterator[None]:
+    """Within the block each of them raises `KeyboardInterrupt`. Only the main thread can set this."""
+    before = {number: signal.getsignal(number) for number in ending()} if can_be_set() else {}
+    interrupt = _Interrupt()
+    try:
+        for number in before:
+            signal.signal(number, interrupt)
+        yield
+    finally:
+        for number, usual in before.items():
+            signal.signal(number, usual)
+
+
+class _Interrupt:
+    """Raises `KeyboardInterrupt`, once for those that come together."""
+
+    def __init__(self) -> None:
+        self._last = float("-inf")
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        last, self._last = self._last, time.monotonic()
+        if self._last - last > AGAIN_S:
+            raise KeyboardInterrupt

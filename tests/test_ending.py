@@ -1,0 +1,159 @@
+"""Every way to be ended: clients are told, a measured run says what it has, and nothing is left running."""
+
+import asyncio
+import signal
+import sys
+import time
+from contextlib import contextmanager
+
+import pytest
+
+from lab import signals
+from lab.server import serving
+from lab.server.ending import Ending
+from lab.server.serving import running
+from lab.settings import Settings
+from tests.support.lab_here import temporary
+from tests.support.leftovers import Mark
+from tests.support.listeners import client
+from tests.support.redis_server import free_port
+from tests.test_cli import wait_for_deliveries
+from tests.test_lifecycle import wait_until
+from tests.test_odd_places import PATIENCE_S, SERVE, start_lab
+
+pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems do not show all processes")
+MEASURE = ["--mode", "sse", "-c", "2", "-d", "60s", "-r", "20", "--redis", "private"]
+ENDS = {name: (signal.Signals[name],) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT")}
+ENDS |= {"timeout": (signal.SIGTERM, signal.SIGTERM), "closed terminal": (signal.SIGHUP, signal.SIGHUP)}
+"""The signals that come at once: coreutils' `timeout` sends its own twice, and so does a shell's terminal."""
+
+
+@pytest.fixture
+def mark():
+    """What all processes of a test carry; at its end none is left."""
+    mark = Mark()
+    yield mark
+    wait_until(lambda: not mark.alive(), f"nothing is left of {mark.alive()}")
+
+
+@contextmanager
+def several(*options, mark, ports):
+    """The same command once for each port, all at once."""
+    labs = [start_lab(*options, "--port", str(port), **mark.environment) for port in ports]
+    try:
+        yield labs
+    finally:
+        for lab in labs:
+            lab.close()
+
+
+def send(lab, numbers):
+    """Send signals, one right after the other."""
+    for number in numbers:
+        lab.process.send_signal(number)
+
+
+def test_a_classroom_says_goodbye(mark):
+    """However it is told to end, its clients hear a bye, its Redis ends, and the exit code is 0."""
+    ports = [free_port() for _ in ENDS]
+    with several(*SERVE, mark=mark, ports=ports) as labs:
+        for lab in labs:
+            lab.address()
+        assert asyncio.run(last_events(labs, ports)) == ["bye"] * len(ENDS)
+        assert [lab.ended()[0] for lab in labs] == [0] * len(ENDS)
+
+
+async def last_events(labs, ports):
+    """End each lab in its own way while somebody listens; returns what they heard."""
+    listeners = [await client("sse", port).connect("latest") for port in ports]
+    for lab, numbers in zip(labs, ENDS.values(), strict=True):
+        send(lab, numbers)
+    return [(await listener.hear(1, "bye"))[-1]["type"] for listener in listeners]
+
+
+def test_a_measured_run_says_what_it_has(mark):
+    """However it is told to end, its table is printed, marked partial, and the exit code is 130."""
+    ports = [free_port() for _ in ENDS]
+    with several(*MEASURE, mark=mark, ports=ports) as labs:
+        for port in ports:
+            wait_for_deliveries(port)
+        for lab, numbers in zip(labs, ENDS.values(), strict=True):
+            send(lab, numbers)
+        for lab in labs:
+            code, out, _ = lab.ended()
+            assert code == 130 and "PARTIAL" in out
+
+
+def test_a_measured_run_that_is_killed_leaves_nothing(mark):
+    """Its lab, its listeners and its Redis end with it, without a word."""
+    port = free_port()
+    with several(*MEASURE, mark=mark, ports=[port]) as (lab,):
+        wait_for_deliveries(port)
+        lab.process.kill()
+        assert lab.ended() == (-signal.SIGKILL, "", "")
+
+
+def test_nohup_is_honoured(mark):
+    """A lab that was started with SIGHUP ignored does not end when the terminal does."""
+    usual = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with several(*SERVE, mark=mark, ports=[0]) as (lab,):
+            lab.address()
+            send(lab, [signal.SIGHUP])
+            assert int(status_of(lab.process.pid)["SigIgn"], 16) & 1 << signal.SIGHUP - 1
+            send(lab, [signal.SIGTERM])
+            assert lab.ended()[0] == 0
+    finally:
+        signal.signal(signal.SIGHUP, usual)
+
+
+def status_of(pid):
+    """What Linux tells about a process, by name."""
+    with open(f"/proc/{pid}/status") as lines:
+        return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+async def test_a_second_signal_hurries(monkeypatch):
+    """Told once, a lab waits for clients that stay; told twice, it closes at once, but still in order."""
+    monkeypatch.setattr(serving, "GOODBYE_S", 10 * PATIENCE_S)
+    monkeypatch.setattr(serving, "LONGEST_GOODBYE_S", 10 * PATIENCE_S)
+    monkeypatch.setattr(signals, "AGAIN_S", 0)
+    opened = asyncio.get_running_loop().create_future()
+    serve = asyncio.create_task(serve_until_told(opened))
+    lab, stop = await opened
+    listener = await client("websocket", lab.port).connect("latest")
+    stop.tell()
+    await listener.hear(1, "bye")
+    assert not serve.done()
+    began = time.monotonic()
+    stop.tell()
+    assert await serve == "ended in order"
+    assert time.monotonic() - began < PATIENCE_S
+
+
+async def serve_until_told(opened):
+    """A lab as `run_lab.py` serves it."""
+    stop = Ending()
+    with stop.cut_short():
+        async with running(Settings(**temporary()), temporary=True) as lab:
+            opened.set_result((lab, stop))
+            await stop.wait()
+    return "ended in order"
+
+
+def test_signals_at_the_same_moment_are_one():
+    """A signal raises `KeyboardInterrupt`, its double does not; after the block all is as before."""
+    before = {number: signal.getsignal(number) for number in signals.ending()}
+    with signals.like_ctrl_c():
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(number)
+            signal.raise_signal(number)
+            signals_are_apart()
+    assert before == {number: signal.getsignal(number) for number in signals.ending()}
+
+
+def signals_are_apart():
+    """Wait until the next signal is not the double of the last."""
+    until = time.monotonic() + 2 * signals.AGAIN_S
+    wait_until(lambda: time.monotonic() > until, "some time has passed")
