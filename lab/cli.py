@@ -23,6 +23,7 @@ DONE, FAILED, USAGE, NO_START, STOPPED = 0, 1, 2, 3, 130
 UNITS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0}
 PREFIXES = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
 PLOTS = (".png", ".svg", ".pdf")
+EVERYWHERE = "0.0.0.0"
 EXAMPLES = """examples / 示例:
   python run_lab.py                      open the classroom / 打开课堂
   python run_lab.py --mode longpoll      measure one technique / 测量一种方式
@@ -168,6 +169,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     if options.keyfile and not options.certfile:
         parser.error("--keyfile is the key of a --certfile; name both")
+    if options.lan and options.host:
+        parser.error("--lan listens at every address of this machine; name it or a --host, not both")
+    options.host = EVERYWHERE if options.lan else options.host
     try:
         return _measure(options) if options.mode else _serve(options)
     except CannotStart as error:
@@ -262,7 +266,7 @@ def where_of(options: argparse.Namespace) -> Any:
     from lab.experiment.measure import Where
 
     settings: dict[str, Any] = {"limits": dict(options.limit), "redis": redis_of(options)}
-    settings["port"] = options.port or 0
+    settings |= {"port": options.port or 0} | ({"host": options.host} if options.host else {})
     if not options.url:
         settings |= {"certfile": options.certfile, "keyfile": options.keyfile}
     return Where(options.url and options.url.rstrip("/"), settings, options.certfile)

@@ -82,4 +82,4 @@ async def own_lab(settings: dict[str, Any]) -> AsyncIterator[tuple[str, dict[str
         if "error" in said:
             raise CannotStart(said["error"])
         scheme = "https" if settings.get("certfile") else "http"
-        yield f"{scheme}://127.0.0.1:{said['port']}", said["versions"]
+        yield f"{scheme}://{said['host']}:{said['port']}", said["versions"]

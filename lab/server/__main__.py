@@ -41,7 +41,7 @@ async def serve(settings: Settings) -> None:
     threading.Thread(target=_read_to_end, args=(loop, stop), daemon=True).start()
     with stop.cut_short():
         async with running(settings, temporary=True) as lab:
-            print(json.dumps({"port": lab.port, "versions": versions(lab.lab)}), flush=True)
+            print(json.dumps({"host": lab.host, "port": lab.port, "versions": versions(lab.lab)}), flush=True)
             await stop.wait()
 
 

@@ -12,9 +12,9 @@ from contextlib import asynccontextmanager
 import tornado
 
 from lab.errors import CannotStart
+from lab.server.addresses import EVERYWHERE, LOOPBACK
 from lab.server.ending import Ending, on_signal, stop_on_signals
 from lab.server.logs import keep_log, say
-from lab.server.network import adapters
 from lab.server.second_thoughts import SecondThoughts
 from lab.server.serving import PortBusy, Running, running
 from lab.settings import Settings
@@ -24,8 +24,7 @@ from lab.version import __version__
 PORT = 8000
 MORE_PORTS = 10
 """How many ports after the usual one are tried when it is busy and none was asked for."""
-EVERYWHERE = "0.0.0.0"
-LOOPBACK = "127.0.0.1"
+ZONE = "%25"
 
 
 async def serve(options: argparse.Namespace, redis: str | None, end: asyncio.Event | None = None) -> int:
@@ -35,8 +34,8 @@ async def serve(options: argparse.Namespace, redis: str | None, end: asyncio.Eve
     with stop.cut_short():
         async with on_a_port(options, redis) as lab:
             on_signal(signal.SIGINT, ctrl_c(lab, stop))
-            say(welcome(lab, options))
-            if wants_browser(options):
+            say(welcome(lab))
+            if wants_browser(options) and ZONE not in lab.url:
                 # A daemon of the browser may outlive this call; it must not keep the lab from closing.
                 asyncio.get_running_loop().run_in_executor(None, webbrowser.open, first_page(lab))
             await (end or stop).wait()
@@ -72,7 +71,7 @@ async def on_a_port(options: argparse.Namespace, redis: str | None) -> AsyncIter
 def settings_of(options: argparse.Namespace, redis: str | None, port: int) -> Settings:
     """The settings that the options mean."""
     return Settings(
-        host=EVERYWHERE if options.lan else options.host or LOOPBACK,
+        host=options.host or LOOPBACK,
         port=port,
         redis=redis,
         hold=options.hold,
@@ -84,20 +83,15 @@ def settings_of(options: argparse.Namespace, redis: str | None, port: int) -> Se
     )
 
 
-def welcome(lab: Running, options: argparse.Namespace) -> str:
+def welcome(lab: Running) -> str:
     """What stands on the terminal: which lab this is, where to go, how to end it."""
-    network = (
-        [f"{lab.lab.settings.scheme}://{each.address}:{lab.port}/" for each in adapters()]
-        if options.lan
-        else []
-    )
     lines = [
         f"  Push Lab {__version__} · Tornado {tornado.version} · Redis: {lab.lab.backend}",
         *([f"  {lab.note}"] if lab.note else []),
         "",
-        f"  Local    {local_url(lab)}",
-        f"  Teacher  {local_url(lab)}teacher?token={lab.key.token}",
-        f"  Network  {'  '.join(network) or 'off; the first page lets phones join / 在首页让手机加入'}",
+        f"  Local    {lab.url}",
+        f"  Teacher  {lab.url}teacher?token={lab.key.token}",
+        f"  Network  {network(lab)}",
         "",
         f"  {how_to_stop()}",
     ]
@@ -113,14 +107,20 @@ def how_to_stop() -> str:
     return "It stops with this program / 程序结束时停止"
 
 
-def local_url(lab: Running) -> str:
-    """Where this machine finds the lab."""
-    return f"{lab.lab.settings.scheme}://{LOOPBACK}:{lab.port}/"
+def network(lab: Running) -> str:
+    """Where other machines find the lab, or why they do not."""
+    if ZONE in lab.host:
+        return "curl can use this address, no browser can: it has a zone / 此地址含区域标识，浏览器无法打开"
+    if urls := lab.lesson.network.urls():
+        return "  ".join(urls)
+    if EVERYWHERE in lab.addresses:
+        return "on, but this machine is in no network now / 已开启，但本机未连接网络"
+    return "off; the first page lets phones join / 在首页让手机加入"
 
 
 def first_page(lab: Running) -> str:
     """What the browser opens: the way in, with the teacher's cookie."""
-    return f"{local_url(lab)}teacher?to=/&token={lab.key.ticket()}"
+    return f"{lab.url}teacher?to=/&token={lab.key.ticket()}"
 
 
 def wants_browser(options: argparse.Namespace) -> bool:

@@ -17,6 +17,7 @@ from typing import Any
 from lab.catalogue import WORDS
 from lab.errors import HistoryUnavailable
 from lab.room.messages import Draft
+from lab.server.addresses import in_url
 from lab.server.processes import PIPE, module
 from lab.server.texts import LANGUAGES, text
 from lab.server.wanted import number, some_of
@@ -61,11 +62,10 @@ class Plan:
 class Crew:
     """The simulated students of one lab."""
 
-    def __init__(self, lab: Lab, port: int) -> None:
+    def __init__(self, lab: Lab, host: str, port: int) -> None:
         self.lab = lab
         self.name = " · ".join(text(language, "crew.name") for language in LANGUAGES)
-        everywhere = lab.settings.host in ("0.0.0.0", "localhost", "")
-        self.host, self.port = "127.0.0.1" if everywhere else lab.settings.host, port
+        self.host, self.port = host, port
         self.plan = Plan()
         self.ever = False
         """Whether the meters hold anything simulated."""
@@ -80,7 +80,7 @@ class Crew:
         url = (
             await self._slow_link()
             if plan.rtt_ms
-            else f"{self.lab.settings.scheme}://{self.host}:{self.port}"
+            else f"{self.lab.settings.scheme}://{in_url(self.host)}:{self.port}"
         )
         for word in plan.words:
             self._fleets[word] = await self._fleet(word, url)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Protocol
 
+from lab.server.addresses import nearest
 from lab.server.assignment import Assignment
 from lab.server.bet import Bet
 from lab.server.crew import Crew, Plan
@@ -64,11 +65,11 @@ class Lesson:
     """How often the polls of browsers ask and how long they are held; empty: as their techniques do."""
     drawing: Drawing = field(default_factory=Drawing)
 
-    def listens(self, server: MeteredServer, port: int) -> None:
-        """The lab is open at this port: bring the parts together."""
+    def listens(self, server: MeteredServer, port: int, addresses: list[str]) -> None:
+        """The lab is open at this port of these addresses: bring the parts together."""
         self.server = server
-        self.network = Network(server, self.lab.settings.host, port)
-        self.crew = Crew(self.lab, port)
+        self.network = Network(server, addresses[0], port, addresses[1:])
+        self.crew = Crew(self.lab, nearest(addresses), port)
         self.strain = Strain(self.lab.room.tasks)
         self.bet = Bet(self.lab.meters)
         self.heard["vote"] = lambda watcher, said: self.bet.vote(said)

@@ -1,17 +1,23 @@
 """Where newcomers knock: ports that a whole class may come to at once, also when there are no files left."""
 
+import errno
 import logging
+import os
 import socket
 from typing import Any
 
 from tornado.ioloop import IOLoop
-from tornado.netutil import bind_sockets
 
 from lab.errors import NO_FILE_LEFT
+from lab.server.addresses import addresses_of
 
 BACKLOG = 4096
 """Connections that may wait to be accepted: a whole class that comes back in the same second."""
 AGAIN_S = 1.0
+TRIES = 20
+"""How many free ports are tried until one is free at all addresses of a host."""
+NOT_HERE = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
+"""What the system says of an address that this machine does not have, or of IPv6 where it is off."""
 
 
 class Listening(socket.socket):
@@ -38,5 +44,51 @@ class Listening(socket.socket):
 
 
 def listen(host: str, port: int) -> list[Listening]:
-    """Sockets that listen at all addresses of this host. Raises `OSError` when they cannot."""
-    return [Listening(fileno=bound.detach()) for bound in bind_sockets(port, host, backlog=BACKLOG)]
+    """Sockets that listen at all addresses of this host, all at one port.
+
+    Addresses that this machine does not have now are left out. Raises `OSError` when there is no other, and
+    when the port is busy at one of them.
+    """
+    addresses = addresses_of(host)
+    tries = TRIES if port == 0 else 1
+    while True:
+        tries -= 1
+        try:
+            return _listen(addresses, port)
+        except OSError as error:  # the port that is free at one address may be busy at another
+            if not tries or error.errno != errno.EADDRINUSE:
+                raise
+
+
+def _listen(addresses: list[str], port: int) -> list[Listening]:
+    bound: list[Listening] = []
+    missing = None
+    for address in addresses:
+        try:
+            bound.append(_bound(address, bound[0].getsockname()[1] if bound else port))
+        except OSError as error:
+            missing = error
+            if error.errno not in NOT_HERE:
+                for listening in bound:
+                    listening.close()
+                raise
+    if missing and not bound:
+        raise missing
+    return bound
+
+
+def _bound(address: str, port: int) -> Listening:
+    family, kind, protocol, _, place = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
+    listening = Listening(family, kind, protocol)
+    try:
+        if os.name != "nt":  # there it would let two programs have one port
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:  # IPv4 has a socket of its own, on every system
+            listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        listening.setblocking(False)
+        listening.bind(place)
+        listening.listen(BACKLOG)
+    except OSError:
+        listening.close()
+        raise
+    return listening

@@ -5,17 +5,17 @@ import io
 import socket
 import struct
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, NamedTuple
 
 import segno
 
 from lab.errors import BadParameter
+from lab.server.addresses import EVERYWHERE, for_others, in_url, is_loopback
 from lab.server.listening import listen
 from lab.server.metering import MeteredServer
 
-LOOPBACK = "127."
-EVERYWHERE = "0.0.0.0"
 VIRTUAL = ("docker", "br-", "veth", "virbr", "vmnet", "vbox", "tun", "tap", "utun", "wg", "zt", "tailscale")
 """How the adapters are called that lead to no classroom: containers, virtual machines, tunnels."""
 SIOCGIFADDR = 0x8915
@@ -34,16 +34,26 @@ class Adapter(NamedTuple):
 class Network:
     """Whether phones can reach the lab, by which address, and how many have."""
 
-    def __init__(self, server: MeteredServer, host: str, port: int) -> None:
+    def __init__(self, server: MeteredServer, host: str, port: int, more: Iterable[str] = ()) -> None:
         self.server = server
         self.port = port
-        self.bound = {host}
-        self.chosen: str | None = None
+        self.bound = {host, *more}
+        """The addresses that are listened at."""
         self.tested: bool | None = None
         """Whether this machine reached itself at the chosen address; None when it has not tried."""
         self._guests: set[str] = set()
-        if not host.startswith(LOOPBACK) and host != "localhost":
-            self.chosen = next(iter(self._addresses()), None) if host == EVERYWHERE else host
+        self.chosen: str | None = next(iter(self.addresses()), None)
+        """The address that is shown to phones."""
+
+    def addresses(self) -> list[str]:
+        """Where other machines find the lab now, the likeliest first."""
+        if EVERYWHERE in self.bound:
+            return self._addresses()
+        return sorted(for_others(self.bound), key=lambda address: ":" in address)
+
+    def urls(self) -> list[str]:
+        """The same as URLs."""
+        return [self._url(address) for address in self.addresses()]
 
     def open(self, address: str) -> None:
         """Listen at one of this machine's addresses too, and show it. Raises `BadParameter`."""
@@ -68,13 +78,16 @@ class Network:
 
     def came(self, address: str) -> None:
         """Somebody at this address opened a page; whoever is not this machine is counted."""
-        if not address.startswith(LOOPBACK) and address not in ("::1", *self._addresses()):
+        if not is_loopback(address) and address not in {*self.bound, *self._addresses()}:
             self._guests.add(address)
 
     @property
     def url(self) -> str | None:
         """Where phones find the lab; None while they cannot."""
-        return self.chosen and f"{self.server.settings.scheme}://{self.chosen}:{self.port}/"
+        return self.chosen and self._url(self.chosen)
+
+    def _url(self, address: str) -> str:
+        return f"{self.server.settings.scheme}://{in_url(address)}:{self.port}/"
 
     def as_json(self) -> dict[str, Any]:
         """What the pages show."""
@@ -99,7 +112,7 @@ def adapters() -> list[Adapter]:
     outward = outward_address()
     found = named_adapters() or [Adapter("", address) for address in own_addresses()]
     found += [Adapter("", outward)] if outward and outward not in [a.address for a in found] else []
-    found = [adapter for adapter in found if not adapter.address.startswith(LOOPBACK)]
+    found = [adapter for adapter in found if not is_loopback(adapter.address)]
     return sorted(found, key=lambda a: (a.name.startswith(VIRTUAL), a.address != outward, a.name))
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import gc
+import shlex
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from lab.errors import CannotStart
 from lab.room.history import History, Unreachable, why
 from lab.room.room import Room
 from lab.room.tasks import log_unhandled
+from lab.server.addresses import LOOPBACK, in_url, nearest, with_zone
 from lab.server.app import make_app
 from lab.server.guests import Guests
 from lab.server.lesson import Lesson
@@ -23,7 +25,7 @@ from lab.server.redis_process import find
 from lab.server.secure import SecureServer
 from lab.server.teacher import TeacherKey
 from lab.settings import Settings
-from lab.techniques.lab import Lab
+from lab.techniques.lab import Lab, is_address
 from lab.tls import shown
 
 GOODBYE_S = 1.0
@@ -36,6 +38,7 @@ RETRY_MS = (1000, 5000)
 """Readers come back spread over these, so that a class does not fall on the next server all at once."""
 PULSE_S = 1.0
 PULSE = "that ends overdue connections and sends the news"
+NEARBY, LAST_PORT = 20, 65535
 COLLECT_AFTER = (20_000, 20, 20)
 """New objects before Python looks for cycles among them, and how often among older ones.
 
@@ -52,15 +55,29 @@ class Running:
     key: TeacherKey
     port: int
     lesson: Lesson
+    addresses: list[str]
+    """Where it listens."""
     note: str = ""
     """Why the Redis in use is not the one that one would expect; empty when it is."""
 
+    @property
+    def host(self) -> str:
+        """The address by which this machine reaches it, as a URL has it."""
+        return in_url(nearest(self.addresses))
+
+    @property
+    def url(self) -> str:
+        """Where this machine finds the lab."""
+        return f"{self.lab.settings.scheme}://{self.host}:{self.port}/"
+
 
 class PortBusy(CannotStart):
-    """Somebody else listens on this port."""
+    """Another program listens on this port."""
 
-    def __init__(self, port: int) -> None:
-        super().__init__(f"Port {port} is in use by another program. Try: run_lab.py --port {port + 1}")
+    def __init__(self, port: int, host: str) -> None:
+        where = "" if host == LOOPBACK else f" --host {shlex.quote(host)}"
+        free = free_port(host, port)
+        super().__init__(f"Port {port} is in use by another program. Try: run_lab.py --port {free}{where}")
 
 
 @asynccontextmanager
@@ -111,10 +128,10 @@ async def _open(lab: Lab, settings: Settings, tls: SSLContext | None) -> Running
     server = SecureServer(*parts, tls=tls) if tls else MeteredServer(*parts)
     sockets = bind(settings.host, settings.port)
     server.add_sockets(sockets)
-    port = sockets[0].getsockname()[1]
-    lesson.listens(server, port)
+    port, addresses = sockets[0].getsockname()[1], [with_zone(each.getsockname()) for each in sockets]
+    lesson.listens(server, port, addresses)
     Guests(lesson)
-    return Running(lab, server, key, port, lesson)
+    return Running(lab, server, key, port, lesson, addresses)
 
 
 def bind(host: str, port: int) -> list[Listening]:
@@ -123,8 +140,19 @@ def bind(host: str, port: int) -> list[Listening]:
         return listen(host, port)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise PortBusy(port) from error
-        raise CannotStart(f"Cannot listen on {host}:{port}: {error.strerror or error}.") from error
+            raise PortBusy(port, host) from error
+        where = in_url(host) if is_address(host) else host
+        raise CannotStart(f"Cannot listen on {where}:{port}: {error.strerror or error}.") from error
+
+
+def free_port(host: str, busy: int) -> int:
+    """The next port that is free at this host; 0, which means any, when there is none soon."""
+    for port in range(busy + 1, min(busy + NEARBY, LAST_PORT) + 1):
+        with suppress(OSError):
+            for tried in listen(host, port):
+                tried.close()
+            return port
+    return 0
 
 
 async def _pulse(running: Running) -> None:

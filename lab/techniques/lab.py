@@ -60,8 +60,9 @@ class Lab:
 
     def __post_init__(self) -> None:
         self.send_rate = SendRate(self.settings.limit("rate"))
-        self.names = {"localhost", socket.gethostname().lower(), *map(str.lower, self.settings.allow_hosts)}
+        own = ("localhost", socket.gethostname(), self.settings.host)
+        self.names = {name.lower() for name in (*own, *self.settings.allow_hosts)}
 
     def answers_to(self, host: str) -> bool:
         """Whether the lab goes by this name: its own, or any address, which no foreign DNS can point here."""
-        return host.lower() in self.names or is_address(host.strip("[]"))
+        return host.lower() in self.names or is_address(host.strip("[]").partition("%")[0])

@@ -34,7 +34,7 @@ class LabHere:
     def __enter__(self):
         self._thread.start()
         self.lab, self.loop = self._started.get(timeout=PATIENCE_S)
-        self.address = f"http://127.0.0.1:{self.lab.port}"
+        self.address = self.lab.url.removesuffix("/")
         return self
 
     def __exit__(self, *_):
