@@ -4,7 +4,7 @@ import asyncio
 import signal
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import pytest
 
@@ -13,13 +13,14 @@ from lab.server import serving
 from lab.server.ending import Ending
 from lab.server.serving import running
 from lab.settings import Settings
+from tests.support.command import PATIENCE_S, start_lab
 from tests.support.lab_here import temporary
 from tests.support.leftovers import Mark
 from tests.support.listeners import client
 from tests.support.redis_server import free_port
 from tests.test_cli import wait_for_deliveries
 from tests.test_lifecycle import wait_until
-from tests.test_odd_places import PATIENCE_S, SERVE, start_lab
+from tests.test_odd_places import SERVE
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems do not show all processes")
 MEASURE = ["--mode", "sse", "-c", "2", "-d", "60s", "-r", "20", "--redis", "private"]
@@ -39,12 +40,9 @@ def mark():
 @contextmanager
 def several(*options, mark, ports):
     """The same command once for each port, all at once."""
-    labs = [start_lab(*options, "--port", str(port), **mark.environment) for port in ports]
-    try:
-        yield labs
-    finally:
-        for lab in labs:
-            lab.close()
+    with ExitStack() as labs:
+        where = mark.environment
+        yield [labs.enter_context(start_lab(*options, "--port", str(port), **where)) for port in ports]
 
 
 def send(lab, numbers):

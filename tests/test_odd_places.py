@@ -2,7 +2,7 @@
 
 import json
 import os
-import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,85 +11,88 @@ from pathlib import Path
 
 import pytest
 
+import run_lab
 from lab import subprocesses
+from tests.support.command import PATIENCE_S, measures, start_lab
 from tests.support.lab_process import ROOT
+from tests.support.leftovers import Mark
+from tests.support.redis_server import free_port
 from tests.test_lifecycle import wait_until
 
-PATIENCE_S = 40.0
-QUICK = ["--mode", "sse", "-c", "2", "-d", "0.5s", "-r", "4", "--json", "--redis", "private"]
-SERVE = ["--no-browser", "--port", "0", "--redis", "private"]
-SHADOWS = (
-    "redis",
-    "json",
-    "random",
-    "lab",
-    "tornado",
-    "aiohttp",
-    "matplotlib",
-    "signal",
-    "brotli",
-    "hiredis",
-)
+RUN = ["--mode", "sse", "-c", "2", "-d", "0.5s", "-r", "4", "--redis", "private"]
+QUICK = [*RUN, "--json"]
+SERVE = ["--no-browser", "--redis", "private"]
+SHADOWS = ("redis", "json", "random", "lab", "tornado", "aiohttp", "matplotlib", "signal", "brotli")
 """Modules that the lab, or a package of the lab, imports when it finds them."""
-linux_only = pytest.mark.skipif(sys.platform != "linux", reason="needs what only Linux has")
+ODD_NAME = '-it\'s a "课堂" 100% {x} $HOME;'
+READ_ONLY = f"mount --bind '{ROOT}' '{ROOT}' && mount -o remount,ro,bind '{ROOT}' && ! touch '{ROOT}/x' 2>&-"
+"""Makes the checkout read-only, also for root, in a mount namespace of its own."""
 
 
-class Running:
-    """A command in an odd place: how it was started, and how it ended."""
-
-    def __init__(self, *command, cwd=ROOT, **environment):
-        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        self.process = subprocess.Popen(
-            list(map(str, command)),
-            cwd=cwd,
-            env={name: value for name, value in (os.environ | environment).items() if value is not None},
-            start_new_session=True,
-            **pipes,
-        )
-
-    def ended(self):
-        """Wait for the end; returns the exit code and what was written. No traceback is in it."""
-        out, err = (
-            written.decode(errors="replace") for written in self.process.communicate(timeout=PATIENCE_S)
-        )
-        assert "Traceback" not in out + err, err
-        return self.process.returncode, out, err
-
-    def close(self):
-        """Leave nothing behind."""
-        self.process.kill()
-        self.process.communicate()
-
-    def address(self):
-        """Where a lab that serves says that it is."""
-        lines = []
-        for line in self.process.stdout:
-            lines.append(line.decode(errors="replace"))
-            if found := re.search(r"Teacher +(\S+)teacher\?token=(\S+)", lines[-1]):
-                self.token = found[2]
-                return found[1]
-        raise AssertionError(lines)
+# Where it is started ------------------------------------------------------------------------------
 
 
-def start_lab(*options, flags=(), **where):
-    """Start `run_lab.py` by its path."""
-    return Running(sys.executable, *flags, ROOT / "run_lab.py", *options, **where)
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
+PLACES = {
+    "an odd folder": {"folder": ODD_NAME, "shell": "umask 077", "TERM": "dumb", "COLUMNS": "40", **ASCII},
+    "closed streams": {"shell": "exec <&- >&- 2>&-"},
+    "a deleted folder": {
+        "shell": "mkdir gone && cd gone && rmdir ../gone",
+        "HOME": None,
+        "PYTHONSAFEPATH": "1",
+    },
+    "256 files": {"shell": "ulimit -n 256", "flags": ["-I", "-O", "-W", "error"]},
+    "read-only": {
+        "before": ["unshare", "-m"],
+        "shell": READ_ONLY,
+        "HOME": "/nonexistent",
+        "PYTHONWARNINGS": "error",
+    },
+}
 
 
-def measures(running):
-    """Whether a measured run did what it should: all is delivered, and the output is JSON alone."""
-    code, out, err = running.ended()
-    assert (code, err) == (0, "")
-    run = json.loads(out)["runs"][0]
-    return run["delivered"] == run["expected"] > 0
+@pytest.mark.skipif(os.name == "nt", reason="prepared by a POSIX shell")
+@pytest.mark.parametrize("name", PLACES)
+def test_it_starts_measures_and_ends(name, tmp_path):
+    """A measured run is whole, a lab that serves answers and ends, and neither leaves a process behind."""
+    place, mark, port = dict(PLACES[name]), Mark(), str(free_port())
+    if "before" in place and not can_unshare():
+        pytest.skip("no mount namespace can be had here")
+    root = copied_to(tmp_path / place.pop("folder")) if "folder" in place else ROOT
+    where = {"cwd": tmp_path, "root": root} | place | mark.environment
+    file = tmp_path / "run.json"
+    with (
+        start_lab(*SERVE, "--port", port, **where) as serving,
+        start_lab(*RUN, "--json", file, **where) as measuring,
+    ):
+        wait_until(lambda: is_healthy(port), "it answers")
+        serving.process.send_signal(signal.SIGTERM)
+        assert serving.ended()[0] == 0
+        assert measuring.ended()[0] == 0
+    (run,) = json.loads(file.read_text("utf-8"))["runs"]
+    assert run["delivered"] == run["expected"] > 0
+    assert not mark.alive()
 
 
-def serves(running):
-    """Whether a lab that serves answers, and ends when it is told to."""
-    with urllib.request.urlopen(running.address() + "healthz", timeout=PATIENCE_S) as answer:
-        assert answer.status == 200
-    running.process.send_signal(signal.SIGTERM)
-    return running.ended()[0] == 0
+def can_unshare():
+    """Whether a folder can be made read-only for one process: root can, where the kernel lets it."""
+    return subprocess.run(["unshare", "-m", "sh", "-c", READ_ONLY], check=False).returncode == 0
+
+
+def copied_to(folder):
+    """A lab that was installed in this folder."""
+    for name in ("lab", "pages"):
+        shutil.copytree(ROOT / name, folder / name)
+    return Path(shutil.copy2(ROOT / "run_lab.py", folder)).parent
+
+
+def is_healthy(port):
+    """Whether a lab answers at this port."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz", timeout=PATIENCE_S) as answer:
+            return answer.status == 200
+    except OSError:
+        return False
 
 
 # What lies in the current folder ------------------------------------------------------------------
@@ -107,22 +110,27 @@ def shadows(tmp_path):
     assert not (tmp_path / "trace").exists(), (tmp_path / "trace").read_text()
 
 
-@pytest.mark.parametrize("pythonpath", ["", os.pathsep, os.curdir, f"{os.pathsep}{os.sep}no-such-folder"])
+@pytest.mark.parametrize("pythonpath", [None, os.pathsep])
 def test_a_measured_run_imports_nothing_from_the_current_folder(pythonpath, shadows):
     """A student's `redis.py` is left alone, also when an empty entry of PYTHONPATH means that folder."""
-    assert measures(start_lab(*QUICK, cwd=shadows, PYTHONPATH=pythonpath))
+    with start_lab(*QUICK, cwd=shadows, PYTHONPATH=pythonpath) as running:
+        assert measures(running)
 
 
 def test_a_lab_that_serves_imports_nothing_from_the_current_folder(shadows):
     """Neither do the simulated students, the slow link before them, or the process that draws."""
-    running = start_lab(*SERVE, cwd=shadows)
-    address = running.address()
+    with start_lab(*SERVE, "--port", "0", cwd=shadows) as running:
+        draw_with_students(running, running.address())
+        running.process.send_signal(signal.SIGTERM)
+        assert running.ended()[0] == 0
+
+
+def draw_with_students(running, address):
+    """Let a simulated student come, through a slow link, and have the figure drawn."""
     crew = ask(running, address + "teacher/crew", {"do": "start", "each": 1, "words": ["sse"], "rtt_ms": 10})
     assert crew["students"] == 1
     wait_until(lambda: count_open(address) == 1, "the simulated student listens")
     assert b"<svg" in ask(running, address + "teacher/meters.svg")
-    running.process.send_signal(signal.SIGTERM)
-    assert running.ended()[0] == 0
 
 
 def count_open(address):
@@ -137,6 +145,16 @@ def ask(running, url, wanted=None):
     headers = {"Content-Type": "application/json", "Authorization": f"Bearer {running.token}"}
     with urllib.request.urlopen(urllib.request.Request(url, data, headers), timeout=PATIENCE_S) as answer:
         return answer.read() if data is None else json.load(answer)
+
+
+@pytest.mark.parametrize("pythonpath", ["", ":", ".", ":/more", "/more:", "/more:."])
+def test_the_lab_itself_does_not_look_there(pythonpath, tmp_path, monkeypatch):
+    """An empty entry of PYTHONPATH, and a dot, are left out; other places stay, and the lab is found."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", pythonpath.replace(":", os.pathsep))
+    monkeypatch.setattr(sys, "path", ["/more", *([str(tmp_path)] if pythonpath else []), "/packages"])
+    run_lab.look_only_here()
+    assert sys.path == [str(ROOT), "/more", "/packages"]
 
 
 @pytest.mark.parametrize("entry", ["", ".", "here", "link"])
