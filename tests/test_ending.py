@@ -2,19 +2,24 @@
 
 import asyncio
 import signal
+import subprocess
 import sys
 import time
+import urllib.request
 from contextlib import ExitStack, contextmanager
 
+import nbformat
 import pytest
+from nbclient import NotebookClient
 
 from lab import signals
 from lab.server import serving
 from lab.server.ending import Ending
 from lab.server.serving import running
 from lab.settings import Settings
-from tests.support.command import PATIENCE_S, start_lab
+from tests.support.command import PATIENCE_S, Command, start_lab
 from tests.support.lab_here import temporary
+from tests.support.lab_process import ROOT
 from tests.support.leftovers import Mark
 from tests.support.listeners import client
 from tests.support.redis_server import free_port
@@ -155,3 +160,61 @@ def signals_are_apart():
     """Wait until the next signal is not the double of the last."""
     until = time.monotonic() + 2 * signals.AGAIN_S
     wait_until(lambda: time.monotonic() > until, "some time has passed")
+
+
+# Inside another program ---------------------------------------------------------------------------
+
+IN_A_LOOP = """
+import asyncio, sys, lab.cli
+async def cell():
+    return lab.cli.main(sys.argv[1:])
+sys.exit(asyncio.run(cell()))
+"""
+IN_A_THREAD = """
+import sys, threading, lab.cli
+threading.Thread(target=lab.cli.main, args=(sys.argv[1:],), daemon=True).start()
+sys.stdin.readline()
+"""
+
+
+def test_inside_a_running_loop_it_serves_in_a_thread(mark):
+    """As in a notebook: the call returns when Ctrl-C interrupts it, with 0, and the loop goes on."""
+    with Command(sys.executable, "-c", IN_A_LOOP, *SERVE, "--port", "0", **mark.environment) as program:
+        lab = program.address()
+        assert urllib.request.urlopen(lab + "healthz", timeout=PATIENCE_S).status == 200
+        send(program, [signal.SIGINT])
+        code, out, err = program.ended()
+        assert (code, err) == (0, "") and "closed" in out
+
+
+def test_in_a_thread_it_ends_with_its_program(mark):
+    """Where no signal can be set, none is; what the lab has started ends with the program."""
+    command = (sys.executable, "-c", IN_A_THREAD, *SERVE, "--port", "0")
+    with Command(*command, stdin=subprocess.PIPE, **mark.environment) as program:
+        assert urllib.request.urlopen(program.address() + "healthz", timeout=PATIENCE_S).status == 200
+        code, _, err = program.ended()
+        assert (code, err) == (0, "")
+
+
+NOTEBOOK = """
+import os, signal, threading, time, urllib.request
+def interrupt():
+    for _ in range(2000):
+        try:
+            if urllib.request.urlopen("http://127.0.0.1:{port}/healthz").status == 200:
+                return os.kill(os.getpid(), signal.SIGINT)
+        except OSError:
+            time.sleep(0.01)
+threading.Thread(target=interrupt).start()
+"""
+
+
+def test_a_notebook_serves_until_it_is_interrupted(mark, monkeypatch):
+    """`%run run_lab.py` serves in the cell that runs it, says how to stop it, and ends in order."""
+    monkeypatch.setenv(*next(iter(mark.environment.items())))
+    port = free_port()
+    cells = [NOTEBOOK.replace("{port}", str(port)), f"%run {ROOT}/run_lab.py {' '.join(SERVE)} --port {port}"]
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
+    NotebookClient(notebook, timeout=PATIENCE_S).execute()
+    said = "".join(output.text for output in notebook.cells[1].outputs)
+    assert "Interrupt the kernel" in said and "The lab is closed" in said

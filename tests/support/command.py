@@ -14,8 +14,8 @@ PATIENCE_S = 40.0
 class Command:
     """A command in an odd place: how it was started, and how it ended."""
 
-    def __init__(self, *command, cwd=ROOT, **environment):
-        pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    def __init__(self, *command, cwd=ROOT, stdin=subprocess.DEVNULL, **environment):
+        pipes = {"stdin": stdin, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         self.process = subprocess.Popen(
             list(map(str, command)),
             cwd=cwd,
