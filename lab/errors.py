@@ -117,6 +117,12 @@ class UpgradeRequired(BadInput):
     code = "upgrade_required"
 
 
+class BadHandshake(BadInput):
+    """A WebSocket handshake that RFC 6455 does not allow."""
+
+    code = "bad_handshake"
+
+
 class TooManyTries(LabError):
     """An address that has guessed at the teacher's token too often."""
 

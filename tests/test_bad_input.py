@@ -342,11 +342,11 @@ async def test_a_file_that_is_not_there_is_404(method, status, code, refusing):
     assert_refused(answer, status, code)
 
 
-DOORS = {f"/{word}": {"GET", "POST"} for word in POSTING}
+DOORS = {f"/{word}": {"GET", "HEAD", "POST"} for word in POSTING}
 DOORS |= {
-    path: {"GET"} for path in ("/jsonp", "/jsonp/send", "/websocket", "/history", "/meters", "/metrics")
+    path: {"GET", "HEAD"} for path in ("/jsonp", "/history", "/meters", "/metrics", "/healthz", "/readyz")
 }
-DOORS |= {path: {"GET"} for path in ("/healthz", "/readyz", "/live")}
+DOORS |= {path: {"GET"} for path in ("/jsonp/send", "/websocket", "/live")}
 
 
 METHODS = ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "BREW"]

@@ -30,6 +30,7 @@ from tests.support.listeners import (
     each_technique,
     held,
     here,
+    is_conserved,
     meters,
     publish,
 )
@@ -87,17 +88,6 @@ def assert_conserved(counts):
     for way in WAYS:
         parts = sum(moved(meter, way) for meter in counts["techniques"].values())
         assert parts + counts["other"][way] == counts["total"][way], way
-
-
-async def is_conserved(port):
-    """The same, as soon as the lab has noticed who is gone."""
-
-    async def probe():
-        counts = await meters(port)
-        ways = [sum(moved(m, way) for m in counts["techniques"].values()) for way in WAYS]
-        return ways == [counts["total"][way] - counts["other"][way] for way in WAYS]
-
-    await eventually(probe, "conservation of bytes")
 
 
 # To the byte --------------------------------------------------------------------------------------

@@ -112,6 +112,7 @@ class Draft:
     """A message as its sender hands it in, checked."""
 
     mid: str
+    """In lower case, as UUIDs are compared without regard to it (RFC 9562 section 4)."""
     username: str
     body: str
 
@@ -125,7 +126,9 @@ class Draft:
         mid = _text(fields, "mid", 36)
         if not UUID.fullmatch(mid):
             raise BadMessage("mid", "The field mid is a UUID that the sender makes for each message.")
-        return cls(mid, _text(fields, "username", username_chars), _text(fields, "body", message_chars))
+        return cls(
+            mid.lower(), _text(fields, "username", username_chars), _text(fields, "body", message_chars)
+        )
 
 
 def mid_of(fields: object) -> str | None:

@@ -1,20 +1,46 @@
 """A request on its way in, between Tornado's parser and whoever will answer it."""
 
+import asyncio
 from collections.abc import Awaitable
-from typing import Protocol
+from typing import Any, Protocol
 
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, RequestStartLine, ResponseStartLine
 
+from lab.server.heads import declared, understood, waits_to_send
 from lab.settings import Settings
+
+
+class Expected:
+    """A body that comes only when it is asked for (RFC 9110 section 10.1.1), so perhaps never."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.wanted: asyncio.Future[bool] = loop.create_future()
+        self.whole: asyncio.Future[bytes] = loop.create_future()
+
+    async def read(self) -> bytes:
+        """Ask for the body, and wait until it is whole."""
+        self.answered(True)
+        return await self.whole
+
+    def answered(self, wanted: bool = False) -> None:
+        """The request is answered, or its body is wanted."""
+        if not self.wanted.done():
+            self.wanted.set_result(wanted)
 
 
 class Stream(Protocol):
     """What is told of it to the stream that it comes by."""
 
     oversized: bool
+    last: bool
+    expected: Any
 
     def head_ends(self) -> None:
         """The head is in."""
+
+    def complete(self) -> None:
+        """The request is."""
 
 
 class Arriving(HTTPMessageDelegate):
@@ -23,14 +49,32 @@ class Arriving(HTTPMessageDelegate):
     def __init__(self, inner: HTTPMessageDelegate, stream: Stream, settings: Settings) -> None:
         self.inner = inner
         self.stream = stream
-        self.room_left = settings.limit("body_bytes")
+        self.most = self.room_left = settings.limit("body_bytes")
+        self.expected: Expected | None = None
+        self.body = bytearray()
+        """What has come of a body that a handler waits for."""
 
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
     ) -> Awaitable[None] | None:
-        """The head is in."""
+        """The head is in. Raises `Refused`."""
+        assert isinstance(start_line, RequestStartLine)
         self.stream.head_ends()
+        start_line = understood(start_line, headers)
+        if "Expect" in headers and waits_to_send(start_line, headers):
+            return self._ask_the_handler(start_line, headers)
         return self.inner.headers_received(start_line, headers)
+
+    async def _ask_the_handler(self, start_line: RequestStartLine, headers: HTTPHeaders) -> None:
+        """Let the handler begin without a body: it refuses, or asks for the body, and Tornado sends 100."""
+        self.inner.headers_received(start_line, headers)
+        self.expected = self.stream.expected = Expected()
+        self.stream.oversized = declared(headers) > self.most
+        self.stream.last = True  # unless the body is wanted
+        self.inner.finish()
+        if await self.expected.wanted:
+            self.stream.last = False
+            headers["Expect"] = "100-continue"
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
         """A piece of the body is in; what is above the limit is dropped, and the handler told."""
@@ -38,12 +82,22 @@ class Arriving(HTTPMessageDelegate):
         if self.room_left < 0:
             self.stream.oversized = True
             return None
+        if self.expected:
+            self.body += chunk
+            return None
         return self.inner.data_received(chunk)
 
     def finish(self) -> None:
         """The request is complete."""
-        self.inner.finish()
+        self.stream.complete()
+        if not self.expected:
+            self.inner.finish()
+        elif not self.expected.whole.done():
+            self.expected.whole.set_result(bytes(self.body))
 
     def on_connection_close(self) -> None:
         """The client left in the middle of its request."""
-        self.inner.on_connection_close()
+        if self.expected:
+            self.expected.whole.cancel()
+        else:
+            self.inner.on_connection_close()

@@ -21,6 +21,10 @@ class Teacher(Page):
             secure = self.request.protocol == "https"
             self.set_cookie(self.lesson.cookie, cookie, httponly=True, samesite="Strict", secure=secure)
             return self.redirect("/" if self.get_query_argument("to", "") == "/" else "/teacher")
+        self.head()
+
+    def head(self) -> None:
+        """The console, without an exchange: a program that only looks at a link must not use it up."""
         if not self.is_teacher:
             raise Forbidden("The console opens with the teacher's link from the terminal, once.")
         lesson = self.lesson

@@ -47,7 +47,7 @@ class Door(ForTeacher):
     async def post(self) -> None:
         """Do it, and say how things stand now."""
         require_json(self.request.headers)
-        wanted = parse_json(self.request.body)
+        wanted = parse_json(await self.whole_body())
         if not isinstance(wanted, dict):
             raise BadJson("This is asked for by a JSON object.")
         self.finish(compact(await self.do(wanted)))

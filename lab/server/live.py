@@ -29,6 +29,7 @@ SAID_PER_S = 20
 class Live(Endpoint, CheckedHandler):
     """One page that watches."""
 
+    SUPPORTED_METHODS = ("GET",)
     lesson: Lesson
     is_teacher = False
     light = False

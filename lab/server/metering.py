@@ -5,9 +5,8 @@ each request says whose it is (`claim`), and when the next one begins what passe
 credited as a difference. What no request ever claims belongs to `other`.
 """
 
-import math
 import socket
-import time
+import sys
 from collections import Counter
 from ssl import SSLWantWriteError
 from typing import Any
@@ -19,29 +18,30 @@ from tornado.iostream import IOStream
 from lab.meters import Account, Meter, Meters
 from lab.server.arriving import Arriving
 from lab.server.bounds import TURNED_AWAY, bound_the_cost, most_connections, save_memory
+from lab.server.heads import diagnosed
+from lab.server.lingering import Lingering
+from lab.server.reading import HEAD_BYTES, RequestStream, gone
+from lab.server.refused import BARE, Refused
 from lab.settings import Settings
 
 DRAIN_BYTES = 2**40
 """A body that is too long is read and thrown away, so that its sender lives to read the answer."""
-HEAD_BYTES = 16 * 1024
-READ_BYTES = 32 * 1024
-"""Read at once. Tornado makes a buffer of zeros for every read, so not much more than a frame may have."""
 CONTINUE = b"HTTP/1.1 100"
 END_OF_HEAD = b"\r\n\r\n"
-FACTS = ("account", "address", "bytes_in", "bytes_out", "cut", "deadline", "head", "oversized", "owner")
+FACTS = ("account", "address", "bytes_in", "bytes_out", "cut", "oversized", "owner")
 COUNTS = ("_credited_in", "_credited_out", "_head_from", "_head_in", "_head_out")
-"""What a stream knows; in slots, which are small and quick to reach."""
+"""What a stream knows beside its requests; in slots, which are small and quick to reach."""
 
 
-class MeteredStream(IOStream):
+class MeteredStream(RequestStream):
     """A TCP stream that knows how many bytes went through it and whose they were."""
 
-    __slots__ = (*FACTS, *COUNTS, "_head_wanted", "_served", "server", "total", "unwelcome")
+    __slots__ = (*FACTS, *COUNTS, "_served", "server", "total", "unwelcome")
 
     def __init__(
         self, connection: socket.socket, server: "MeteredServer", address: str, **kwargs: Any
     ) -> None:
-        super().__init__(connection, read_chunk_size=READ_BYTES, **kwargs)
+        super().__init__(connection, server.settings, server.lingering, **kwargs)
         save_memory(self)
         self.server = server
         self.address = address
@@ -50,8 +50,6 @@ class MeteredStream(IOStream):
         self.account: Account | None = None
         self.oversized = False
         self.cut = False
-        self.deadline = math.inf
-        self.head = b""
         self.unwelcome = server.full(address)
         self.bytes_in = 0
         self.bytes_out = 0
@@ -60,7 +58,6 @@ class MeteredStream(IOStream):
         self._head_in = 0
         self._head_out = 0
         self._head_from = 0
-        self._head_wanted = True
         self._served: tuple[Meter, ...] = ()
 
     # Counting ---------------------------------------------------------------------------------
@@ -72,13 +69,6 @@ class MeteredStream(IOStream):
         self.total.bytes_in += count or 0
         return count
 
-    def _consume(self, loc: int) -> bytes:
-        """Take bytes from the buffer; before a request claims them they are its head, for whoever looks."""
-        data = super()._consume(loc)
-        if self.owner is None:
-            self.head = data
-        return data
-
     def write_to_fd(self, data: memoryview) -> int:
         """Write, and count what the socket took."""
         count = super().write_to_fd(data)
@@ -88,7 +78,11 @@ class MeteredStream(IOStream):
 
     def write(self, data: bytes | memoryview) -> Any:
         """Send; the first write of an answer begins with its head, which ends at the empty line."""
-        if self._head_wanted:
+        if data == BARE:
+            error = sys.exception()  # Tornado answers while it handles it
+            self.refuse(error if isinstance(error, Refused) else diagnosed(self.head))
+            data = b""
+        elif self._head_wanted:
             self._head_begins(bytes(data).index(END_OF_HEAD) + len(END_OF_HEAD))
             self._head_wanted = bytes(data).startswith(CONTINUE)
         return super().write(data)
@@ -148,22 +142,15 @@ class MeteredStream(IOStream):
     def begin(self) -> None:
         """The connection is ready for a request: what passed until now belonged to the last one."""
         settings = self.server.settings
-        self.deadline = time.monotonic() + (settings.idle if self.parsed else settings.patience)
+        self.await_head(settings.idle if self.parsed else settings.patience)
         self.settle(self.parsed, self.server.meters.other)
         self.owner = self.account = None
         self.oversized = False
-        self._head_wanted = True
 
     def head_ends(self) -> None:
-        """The head of the request is in."""
-        self.deadline = math.inf
+        """The head of the request is in; for its body there is time again."""
+        self.await_body()
         self._head_in = self.parsed - self._credited_in
-
-    def overdue(self, now: float) -> bool:
-        """Whether the next head should be in by now; for one that has begun there is less time."""
-        if self._read_buffer_size and self.deadline < math.inf:
-            self.deadline = min(self.deadline, now + self.server.settings.patience)
-        return now >= self.deadline
 
     def claim(self, meter: Meter) -> None:
         """This request is the meter's: all its bytes are, also those that have passed already."""
@@ -226,7 +213,6 @@ class MeteredServer(HTTPServer):
         """Make a server that does not listen yet."""
         super().initialize(
             application,
-            body_timeout=settings.patience,
             max_body_size=DRAIN_BYTES,
             max_header_size=HEAD_BYTES,
         )
@@ -234,6 +220,7 @@ class MeteredServer(HTTPServer):
         self.settings = settings
         self.meters = meters
         self.open: set[MeteredStream] = set()
+        self.lingering = Lingering(self._late)
         self.most = min(settings.limit("connections"), most_connections())
         self._from: Counter[str] = Counter()
 
@@ -270,9 +257,20 @@ class MeteredServer(HTTPServer):
         return Arriving(super().start_request(server_conn, request_conn), stream, self.settings)
 
     def dismiss(self, now: float) -> None:
-        """Hang up on everyone whose next head is overdue; for the pulse of the lab."""
+        """Close what is overdue, and what a client has left unseen; for the pulse of the lab."""
         for stream in [stream for stream in self.open if stream.overdue(now)]:
-            stream.close()
+            stream.dismiss()
+        for blind in gone(stream for stream in self.open if stream.is_blind):
+            blind.drop()
+
+    async def close_all_connections(self) -> None:
+        """Close what is still open, at once."""
+        await super().close_all_connections()
+        self.lingering.stop()
+
+    def _late(self, size: int) -> None:
+        for meter in (self.meters.total, self.meters.other):
+            meter.bytes_in += size
 
     def settle(self) -> None:
         """Bring the meters up to this moment."""

@@ -18,6 +18,7 @@ from lab.techniques.refusals import CODES, STATUS
 from lab.version import __version__
 
 Json = dict[str, Any]
+DESCRIPTION = "One room, six ways to push. Wherever GET is described, HEAD is answered too."
 TEXT: Json = {"type": "string"}
 TEXTS: Json = {"type": "array", "items": TEXT}
 YES: Json = {"type": "boolean"}
@@ -41,7 +42,7 @@ def describe(settings: Settings) -> Json:
     offered = {path: item for technique in TECHNIQUES.values() for path, item in offers(technique).items()}
     return {
         "openapi": "3.1.0",
-        "info": {"title": "Push Lab", "version": __version__, "description": "One room, six ways to push."},
+        "info": {"title": "Push Lab", "version": __version__, "description": DESCRIPTION},
         "paths": offered | REPORTS | EXPORTS,
         "components": {
             "securitySchemes": {"teacher": {"type": "http", "scheme": "bearer"}},

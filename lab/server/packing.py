@@ -4,16 +4,8 @@ import gzip
 from functools import lru_cache
 from pathlib import Path
 
-from lab.server.texts import weight
-
 FILES = 64
 """More than there are in `pages/static`."""
-
-
-def takes_gzip(accepted: str) -> bool:
-    """Whether an `Accept-Encoding` header names gzip, and not to refuse it (RFC 9110 section 12.5.3)."""
-    wishes = [wish.partition(";") for wish in accepted.split(",")]
-    return any(name.strip().lower() == "gzip" and weight(q) > 0 for name, _, q in wishes)
 
 
 def packed(data: bytes) -> bytes:

@@ -1,5 +1,6 @@
 """The pages for people: templates, filled in the reader's language, under a policy that lets nothing in."""
 
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, ClassVar
 from urllib.parse import urlencode
@@ -8,11 +9,12 @@ import jinja2
 from tornado.web import HTTPError, StaticFileHandler
 
 from lab import folders
-from lab.catalogue import TECHNIQUES, WORDS, Technique
+from lab.catalogue import DEFAULT, TECHNIQUES, WORDS, Technique
 from lab.errors import BadParameter, NotFound
 from lab.server import texts
 from lab.server.lesson import Lesson
-from lab.server.packing import packed, packed_file, takes_gzip
+from lab.server.packing import packed, packed_file
+from lab.techniques.accept import takes, takes_gzip
 from lab.techniques.endpoint import Endpoint
 from lab.techniques.lab import Lab
 from lab.version import __version__
@@ -46,7 +48,8 @@ class Page(Endpoint):
         accepted = self.request.headers.get("Accept-Language", "")
         self.language = texts.chosen(asked or "", self.get_cookie(texts.COOKIE, ""), accepted)
         super().prepare()
-        self.lesson.network.came(self.request.remote_ip or "")
+        if self.request.method != "HEAD":
+            self.lesson.network.came(self.request.remote_ip or "")
         if asked:
             self.set_cookie(texts.COOKIE, asked, expires_days=YEAR_DAYS, samesite="Lax")
 
@@ -76,8 +79,8 @@ class Page(Endpoint):
 
     def explain(self, error: dict[str, Any]) -> None:
         """Tell a person who came for a page what to do now; a program is told in JSON, as everywhere."""
-        comes_for_page = "text/html" in self.request.headers.get("Accept", "")
-        if comes_for_page and self.request.method == "GET":
+        comes_for_page = takes(self.request.headers.get("Accept", ""), "text/html")
+        if comes_for_page and self.request.method in ("GET", "HEAD"):
             with suppress(OSError, HTTPError):  # what went wrong may go wrong again: a file, the query
                 return self._explain_to_person(**error["error"])
         super().explain(error)
@@ -126,10 +129,16 @@ class RoomPage(Page):
 
     def get(self) -> None:
         """The room; `mode` says by which technique, else the teacher does. Raises `BadParameter`."""
-        mode = self.get_query_argument("mode", "") or self.lesson.assignment.next()
+        self._show(self.get_query_argument("mode", "") or self.lesson.assignment.next(), self.lesson.arrivals)
+
+    def head(self) -> None:
+        """The same for who does not come in: nothing is assigned, and no number is used up."""
+        self._show(self.get_query_argument("mode", "") or DEFAULT, iter([0]))
+
+    def _show(self, mode: str, numbers: Iterator[int]) -> None:
         if mode not in TECHNIQUES:
             raise BadParameter(f"mode is one of {', '.join(WORDS)}.")
-        self.show("room.html", mode=mode, guest=next(self.lesson.arrivals))
+        self.show("room.html", mode=mode, guest=next(numbers))
 
 
 class Palette(Endpoint):
@@ -153,14 +162,14 @@ def colours(technique: Technique) -> str:
 class Static(Endpoint, StaticFileHandler):
     """Scripts and styles of the pages."""
 
-    SUPPORTED_METHODS = ("GET", "HEAD")
-
     def initialize(self, lab: Lab, path: str) -> None:  # type: ignore[override]
         """Take the folder along; a part of a file is a part of the file itself, not of its packed form."""
         super().initialize(lab)
         StaticFileHandler.initialize(self, path)
         given = self.request.headers
         self.packs = takes_gzip(given.get("Accept-Encoding", "")) and "Range" not in given
+
+    head = StaticFileHandler.head
 
     @classmethod
     def get_absolute_path(cls, root: str, path: str) -> str:

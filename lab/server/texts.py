@@ -10,6 +10,7 @@ import re
 from functools import cache
 
 from lab.folders import PAGES
+from lab.techniques.accept import weights, wish
 
 ENGLISH, CHINESE = "en", "zh-CN"
 LANGUAGES = {ENGLISH: "English", CHINESE: "中文"}
@@ -69,16 +70,12 @@ def spoken(tag: str) -> str | None:
 
 
 def by_browser(accepted: str) -> str:
-    """The first of our languages in an `Accept-Language` header (RFC 9110 section 12.5.4), else English."""
-    wishes = [wish.partition(";") for wish in accepted.split(",")]
-    ranked = sorted(wishes, key=lambda wish: -weight(wish[2]))
-    return next((language for tag, _, _ in ranked if (language := spoken(tag))), ENGLISH)
+    """The language that an `Accept-Language` header wants most (RFC 9110 section 12.5.4), else English.
 
-
-def weight(parameters: str) -> float:
-    """What `q=` says; 1 when it says nothing, 0 when it cannot be read."""
-    _, given, value = parameters.partition("q=")
-    try:
-        return float(value) if given else 1.0
-    except ValueError:
-        return 0.0
+    Of two that are wanted alike it is the first; one that is not acceptable gives way to any other.
+    """
+    wishes = {language: wish(accepted, language) for language in LANGUAGES}
+    if max(wishes.values()) <= 0:
+        return next((language for language, much in wishes.items() if much < 0), ENGLISH)
+    named = [language for tag in weights(accepted) if (language := spoken(tag))]
+    return max([*named, *LANGUAGES], key=wishes.__getitem__)

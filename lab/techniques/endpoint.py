@@ -19,6 +19,7 @@ from lab import errors
 from lab.meters import TechniqueMeters
 from lab.room.messages import Batch, Cursor, Draft, compact
 from lab.room.room import Room
+from lab.techniques.guards import VERSION
 from lab.techniques.lab import Lab
 from lab.techniques.refusals import error_json, guards, parse_json, require_json, status_of
 from lab.techniques.wire import LONGEST_ID, MeteredStream, asker, keeps_alive
@@ -35,8 +36,8 @@ class Endpoint(RequestHandler):
 
     word: ClassVar[str] = ""
     content_type: ClassVar[str] = "application/json"
-    SUPPORTED_METHODS: tuple[str, ...] = ("GET",)
-    __slots__: tuple[str, ...] = ("_here", "bytes", "client", "empty", "held", "keeps_alive", "lab")
+    SUPPORTED_METHODS: tuple[str, ...] = ("GET", "HEAD")
+    __slots__: tuple[str, ...] = ("_here", "asks", "bytes", "client", "empty", "held", "keeps_alive", "lab")
     __slots__ += ("meter", "meters", "sending", "shown")
 
     # Whose bytes, and who is here -------------------------------------------------------------
@@ -47,14 +48,17 @@ class Endpoint(RequestHandler):
         self.lab = lab
         self.bytes = cast(MeteredStream, self.request.connection.stream)  # type: ignore[union-attr]
         self.keeps_alive = keeps_alive(self.request)
-        self.sending = self.is_send()
+        self.sending, self.asks = self.is_send(), self.request.method != "HEAD"
+        self.bytes.brief = "Upgrade" not in self.request.headers and (self.sending or not self.word)
         self.meters = lab.meters.techniques.get(self.word) or TechniqueMeters()
         self.meter = self.meters.send if self.sending else self.meters.receive
-        if not self.word or self.request.method not in self.SUPPORTED_METHODS:
+        if not self.word or not self.asks or self.request.method not in self.SUPPORTED_METHODS:
             self.meter = lab.meters.other
         self.meter.requests += 1
         self.bytes.claim(self.meter)
-        if self.word and not self.sending:  # now: whoever looks at the meters next credits these bytes
+        if (
+            self.word and self.asks and not self.sending
+        ):  # now: whoever looks at the meters next credits these bytes
             self.bytes.account = self.lab.accounts.get((asker(self.request), self.word))
         self.held: asyncio.Future[Any] | None = None
         self.shown = self.empty = False
@@ -73,9 +77,8 @@ class Endpoint(RequestHandler):
             raise errors.UnknownHost("This lab does not answer to that host name; see --allow-host.")
         if self.bytes.unwelcome:
             raise errors.Overloaded("The lab has as many connections as it takes; come back in a moment.")
-        if self.bytes.oversized:
-            raise errors.BodyTooLarge(f"The limit is {self.lab.settings.limit('body_bytes'):.0f} bytes.")
-        if self.word and not self.sending:
+        self._bound_the_body()
+        if self.word and self.asks and not self.sending:
             self._arrive()
             if (after := self.after) and after > self.room.top:
                 return self._catch_up(after)
@@ -152,7 +155,22 @@ class Endpoint(RequestHandler):
             raise errors.BadParameter("hold is a number of seconds from 0 up.")
         return min(seconds, self.lab.settings.hold)
 
+    async def whole_body(self) -> bytes:
+        """The body, which a client that expects 100 Continue sends only now. Raises `BodyTooLarge`."""
+        if self.bytes.expected:
+            self.request.body = await self.bytes.expected.read()
+            self._bound_the_body()
+        return self.request.body
+
+    def _bound_the_body(self) -> None:
+        if self.bytes.oversized:
+            raise errors.BodyTooLarge(f"The limit is {self.lab.settings.limit('body_bytes'):.0f} bytes.")
+
     # Answering --------------------------------------------------------------------------------
+
+    def head(self, *args: Any, **kwargs: Any) -> Any:
+        """What GET answers, without a body (RFC 9110 section 9.3.2), which Tornado leaves out."""
+        return self.get(*args, **kwargs)
 
     def clear(self) -> None:
         """Begin the answer anew, without a header: what every answer has is added when the head is sent."""
@@ -173,6 +191,9 @@ class Endpoint(RequestHandler):
         """Add the headers of every answer, once; one that the handler has set, at any moment, wins."""
         if "Date" in self._headers:
             return
+        if self.is_last:
+            also = ", Upgrade" if "Upgrade" in self._headers else ""
+            self.set_header("Connection", f"close{also}")
         own, self._headers = self._headers, HTTPHeaders()
         self.set_default_headers()
         for name in own:
@@ -192,9 +213,12 @@ class Endpoint(RequestHandler):
 
     def answer(self, body: bytes, batch: Batch) -> None:
         """Finish a poll, and count what it brought once the socket has taken it."""
+        if not self.asks:
+            self.finish(body or None)
+            return
         self.empty = not batch.events
         self.meter.empty += self.empty
-        if self.get_status() == 200 and self.keeps_alive and not self.lab.draining:
+        if self.get_status() == 200 and self.request.version == "HTTP/1.1" and not self.is_last:
             self._answer_at_once(body, batch)
         else:
             future_add_done_callback(self.finish(body or None), lambda _: self._taken(batch))
@@ -224,14 +248,24 @@ class Endpoint(RequestHandler):
 
     def finish(self, chunk: Any = None) -> "asyncio.Future[None]":
         """Complete the answer; hang up behind it when the lab is leaving, or was full already."""
-        last = self.lab.draining or self.bytes.unwelcome
-        if last:
-            self.set_header("Connection", "close")
         self.complete_head()
         done = super().finish(chunk)
-        if last:
+        if self.bytes.expected:
+            self.bytes.expected.answered()
+        if self.is_last:
             future_add_done_callback(done, lambda _: self.bytes.close())
         return done
+
+    @property
+    def is_last(self) -> bool:
+        """Whether the connection ends behind this answer: its client wants so, the lab leaves or is full."""
+        over = self.lab.draining or self.bytes.unwelcome or self.bytes.last
+        return over or not (self.keeps_alive or self.get_status() == 101)
+
+    def end_connection(self) -> None:
+        """Let the connection end behind this answer, and promise a client of HTTP/1.0 nothing else."""
+        self.keeps_alive = False
+        self.request.headers.pop("Connection", None)
 
     def flush(self, include_footers: bool = False) -> "asyncio.Future[None]":
         """Send what was written so far, the head first."""
@@ -261,7 +295,7 @@ class Endpoint(RequestHandler):
     async def post(self) -> None:
         """Send a message: JSON in, its id out. For the techniques that have no way of their own to send."""
         require_json(self.request.headers)
-        body = self.request.body
+        body = await self.whole_body()
         answer = await self.publish(parse_json(body), len(body))
         self.set_status(200 if answer["duplicate"] else 201)
         self.set_header("Content-Type", Endpoint.content_type)
@@ -298,6 +332,8 @@ class Endpoint(RequestHandler):
         error = kwargs.get("exc_info", (None, None))[1]
         if status_code == 405:
             self.set_header("Allow", ", ".join(self.SUPPORTED_METHODS))
+        if isinstance(error, (errors.UpgradeRequired, errors.BadHandshake)):
+            self.set_header("Sec-WebSocket-Version", VERSION)  # RFC 6455 section 4.4
         if status_code == 426:
             self.set_header("Upgrade", "websocket")
             self.set_header("Connection", "Upgrade")

@@ -1,21 +1,36 @@
 """What a request must show before it is let in, beyond what every request must."""
 
+import re
 from urllib.parse import urlsplit
 
 from tornado.httputil import HTTPServerRequest
 
-from lab.errors import Forbidden, UpgradeRequired
+from lab.errors import BadHandshake, Forbidden, UpgradeRequired
+from lab.techniques.wire import options
 
 TOO_FAST, MOST_REFUSALS = 4029, 50
 """Close code of the lab's own, for who has been refused so often on one socket for speaking too fast."""
 
 
+VERSION = "13"
+KEY = re.compile(r"[A-Za-z0-9+/]{22}==")
+"""Sixteen bytes in Base64 (RFC 6455 section 4.2.1)."""
+
+
 def require_handshake(request: HTTPServerRequest) -> None:
-    """For paths that speak WebSocket. Raises `UpgradeRequired` for a request that is no handshake."""
+    """For paths that speak WebSocket, as RFC 6455 sections 4.2.1 and 4.2.2 want it.
+
+    Raises `UpgradeRequired` for a request that asks for no WebSocket of this version, `BadHandshake` for one
+    that does and is wrong in another way.
+    """
     headers = request.headers
-    wanted = headers.get("Upgrade", "").lower() == "websocket" and headers.get("Sec-WebSocket-Key")
-    if not wanted or headers.get("Sec-WebSocket-Version") != "13":
+    wanted = request.version != "HTTP/1.0" and headers.get("Upgrade", "").lower() == "websocket"
+    if not wanted or headers.get("Sec-WebSocket-Version") != VERSION or "Sec-WebSocket-Key" not in headers:
         raise UpgradeRequired("This path speaks WebSocket, version 13, and wants its handshake.")
+    if "upgrade" not in options(request):
+        raise BadHandshake("A handshake has Upgrade among the options of its Connection line.")
+    if not KEY.fullmatch(headers["Sec-WebSocket-Key"]):
+        raise BadHandshake("Sec-WebSocket-Key is sixteen bytes in Base64.")
 
 
 def refuse_foreign(request: HTTPServerRequest) -> None:

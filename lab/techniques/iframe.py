@@ -45,7 +45,7 @@ class Iframe(Endpoint):
 
     word = "iframe"
     content_type = "text/html; charset=utf-8"
-    SUPPORTED_METHODS = ("GET", "POST")
+    SUPPORTED_METHODS = ("GET", "HEAD", "POST")
 
     async def get(self) -> None:
         """Begin the page at once, then go on for ever."""

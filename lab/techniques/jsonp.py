@@ -71,6 +71,11 @@ class Jsonp(Endpoint):
             raise BadCallback("callback is the name of a JavaScript function, such as lab.hear.")
         return name
 
+    async def head(self) -> None:
+        """As GET, without waiting."""
+        _ = self.callback
+        await polling.head(self)
+
     async def get(self) -> None:
         """Answer at the first news, or empty when the time is up."""
         callback = self.callback
@@ -80,6 +85,8 @@ class Jsonp(Endpoint):
 
 class JsonpSend(Jsonp):
     """Send a message in the query of a script, refused when another site's page does it."""
+
+    SUPPORTED_METHODS = ("GET",)
 
     def is_send(self) -> bool:
         """This one sends, although it is a GET."""

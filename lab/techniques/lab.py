@@ -60,9 +60,22 @@ class Lab:
 
     def __post_init__(self) -> None:
         self.send_rate = SendRate(self.settings.limit("rate"))
-        own = ("localhost", socket.gethostname(), self.settings.host)
-        self.names = {name.lower() for name in (*own, *self.settings.allow_hosts)}
+        machine = plain(socket.gethostname())
+        local = f"{machine.partition('.')[0]}.local"
+        own = ("localhost", machine, local, plain(self.settings.host))
+        self.names = {*own, *map(plain, self.settings.allow_hosts)}
 
     def answers_to(self, host: str) -> bool:
-        """Whether the lab goes by this name: its own, or any address, which no foreign DNS can point here."""
-        return host.lower() in self.names or is_address(host.strip("[]").partition("%")[0])
+        """Whether the lab goes by this name: its own, or any address, which no foreign DNS can point here.
+
+        What ends in `.localhost` leads nowhere else (RFC 6761 section 6.3); `.local` is the machine's own
+        name in the network that it is in (RFC 6762).
+        """
+        name = plain(host)
+        own = name in self.names or name.endswith(".localhost")
+        return own or is_address(name.strip("[]").partition("%")[0])
+
+
+def plain(host: str) -> str:
+    """A host name in lower case, without the empty port and the dot of the root that it may end in."""
+    return host.lower().removesuffix(":").removesuffix(".")

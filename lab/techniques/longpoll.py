@@ -21,7 +21,11 @@ class LongPoll(Endpoint):
     """Wait: the events after my cursor, or none when the future times out."""
 
     word = "longpoll"
-    SUPPORTED_METHODS = ("GET", "POST")
+    SUPPORTED_METHODS = ("GET", "HEAD", "POST")
+
+    async def head(self) -> None:
+        """As GET, without waiting."""
+        await polling.head(self)
 
     async def get(self) -> None:
         """Answer at the first news, or empty when the time is up."""

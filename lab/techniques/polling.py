@@ -12,6 +12,15 @@ def frame(batch: Batch) -> bytes:
     return b'{"messages":[' + events + b'],"cursor":"' + str(batch.cursor).encode() + b'"}'
 
 
+async def head(request: Endpoint) -> None:
+    """Answer a HEAD: what GET would refuse is refused, and nothing waits. Raises as `wait` does.
+
+    No length is told, because it depends on what comes (RFC 9110 section 9.3.2).
+    """
+    _ = request.after, request.hold
+    await request.flush()
+
+
 async def wait(request: Endpoint) -> Batch:
     """The events after this request's cursor: at the first news, or none when the future times out.
 

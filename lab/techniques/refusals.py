@@ -24,7 +24,9 @@ STATUS: dict[type[errors.LabError], int] = {
 }
 
 CODES = {400: "bad_request", 403: "forbidden", 404: "not_found", 405: "method_not_allowed"}
-CODES |= {500: "internal", 503: "out_of_files"}
+CODES |= {408: "request_timeout", 413: errors.BodyTooLarge.code, 414: "uri_too_long"}
+CODES |= {417: "expectation_failed", 431: "headers_too_large", 500: "internal", 501: "not_implemented"}
+CODES |= {503: "out_of_files", 505: "version_not_supported"}
 SENTENCES = {
     400: "This request cannot be understood.",
     403: "This request comes from another site.",
@@ -51,7 +53,10 @@ def require_json(headers: Mapping[str, str]) -> None:
 
 
 def parse_json(data: str | bytes) -> object:
-    """Decode JSON in UTF-8. Raises `BadJson`, also for what Python alone would take: NaN, deep nesting."""
+    """Decode JSON in UTF-8. Raises `BadJson`, also for what Python alone would take: NaN, deep nesting.
+
+    A byte order mark in front is refused: no sender may add one (RFC 8259 section 8.1).
+    """
     try:
         return json.loads(data.decode() if isinstance(data, bytes) else data, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:

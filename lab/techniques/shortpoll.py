@@ -22,7 +22,7 @@ class ShortPoll(Endpoint):
     """Ask: the events after my cursor, now, perhaps none."""
 
     word = "shortpoll"
-    SUPPORTED_METHODS = ("GET", "POST")
+    SUPPORTED_METHODS = ("GET", "HEAD", "POST")
 
     def get(self) -> None:
         """Answer at once; 304 when the client says by `If-None-Match` that it knows all this."""

@@ -15,6 +15,7 @@ import random
 from typing import Any
 
 from lab.room.messages import Batch, Cursor, Event, bye
+from lab.techniques.accept import takes
 from lab.techniques.endpoint import Endpoint
 from lab.techniques.streaming import stream
 
@@ -44,7 +45,7 @@ class ServerSentEvents(Endpoint):
 
     word = "sse"
     content_type = "text/event-stream; charset=utf-8"
-    SUPPORTED_METHODS = ("GET", "POST")
+    SUPPORTED_METHODS = ("GET", "HEAD", "POST")
 
     @property
     def after(self) -> Cursor | None:
@@ -54,7 +55,8 @@ class ServerSentEvents(Endpoint):
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """What will pass is said inside a stream: EventSource gives up for ever on anything but 200."""
-        if status_code != 503 or "text/event-stream" not in self.request.headers.get("Accept", ""):
+        streams = takes(self.request.headers.get("Accept", ""), "text/event-stream")
+        if status_code != 503 or not streams:
             return super().write_error(status_code, **kwargs)
         self.set_status(200)
         retry_ms = random.randint(*BACK_AFTER_MS)

@@ -167,8 +167,12 @@ async def stream(
 ) -> None:
     """Answer an HTTP request without end: the head and a preamble at once, then every event as it comes."""
     after = endpoint.after
+    if endpoint.request.method == "HEAD":
+        return await endpoint.flush()
     if endpoint.request.version == "HTTP/1.1":
         frame, heartbeat = chunked(frame), chunk(heartbeat)
+    else:
+        endpoint.end_connection()  # its end is the end of the answer
     outlet = Outlet(endpoint, Channel.of(endpoint.lab, frame, heartbeat), seal)
     endpoint.held = outlet.finished
     try:

@@ -44,6 +44,7 @@ class WebSocket(Endpoint, CheckedHandler):
     """Stream: the events after my cursor, without end; and sends on the same connection."""
 
     word = "websocket"
+    SUPPORTED_METHODS = ("GET",)
     outlet: Outlet | None = None
     answering = False
     refusals = 0

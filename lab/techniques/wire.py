@@ -16,6 +16,12 @@ class MeteredStream(Protocol):
 
     oversized: bool
     """The body was longer than the limit, and was thrown away."""
+    expected: Any
+    """The body, when it is sent only if it is wanted; else None."""
+    brief: bool
+    """The request is answered as soon as can be, also when its client sends no more."""
+    last: bool
+    """Nothing more is read from this client."""
     account: Account | None
     """Who wants to know what this very request costs; its bytes are counted there too."""
     cut: bool
@@ -52,10 +58,15 @@ class MeteredStream(Protocol):
         """Drop the connection."""
 
 
+def options(request: HTTPServerRequest) -> set[str]:
+    """The options of the Connection line, or lines, in lower case (RFC 9110 section 7.6.1)."""
+    return {option.strip() for option in request.headers.get("Connection", "").lower().split(",")}
+
+
 def keeps_alive(request: HTTPServerRequest) -> bool:
-    """Whether the connection goes on behind the answer: in HTTP/1.1 it does unless somebody objects."""
-    wish = request.headers.get("Connection", "keep-alive")
-    return request.version == "HTTP/1.1" and wish.lower() == "keep-alive"
+    """Whether the connection goes on behind the answer; `close` wins (RFC 9112 section 9.3)."""
+    wishes = options(request) if "Connection" in request.headers else ()
+    return "close" not in wishes and (request.version != "HTTP/1.0" or "keep-alive" in wishes)
 
 
 def asker(request: HTTPServerRequest) -> str:

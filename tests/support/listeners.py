@@ -490,3 +490,17 @@ async def is_heard(port: int, id_: str) -> bool:
     """Whether the room knows of this message."""
     place = await top(port)
     return (epoch(place), number(place)) >= (epoch(id_), number(id_))
+
+
+async def is_conserved(port: int) -> None:
+    """Wait until every byte of the total belongs to a technique or to the rest."""
+
+    async def probe() -> bool:
+        counted = await meters(port)
+        uses = [both[use] for both in counted["techniques"].values() for use in ("receive", "send")]
+        return all(
+            sum(use[way] for use in [*uses, counted["other"]]) == counted["total"][way]
+            for way in ("bytes_in", "bytes_out")
+        )
+
+    await eventually(probe, "every byte is credited")

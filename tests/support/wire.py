@@ -113,9 +113,13 @@ class Wire:
     async def close(self) -> None:
         """Say that nothing more comes from here, read what still comes from there, and close."""
         if self in OPEN:
-            self.socket.shutdown(socket.SHUT_WR)
+            self.end()
             await self.take_rest()
         self.drop()
+
+    def end(self) -> None:
+        """Say that nothing more comes from here."""
+        self.socket.shutdown(socket.SHUT_WR)
 
     def abort(self) -> None:
         """Drop the connection in the middle of whatever it does: the other side gets a reset."""
@@ -153,9 +157,11 @@ class Wire:
         pairs = (line.split(":", 1) for line in lines)
         return Head(int(first.split(" ")[1]), {name.lower(): value.strip() for name, value in pairs})
 
-    async def read_answer(self) -> Answer:
-        """Read an answer to its end."""
+    async def read_answer(self, method: str = "GET") -> Answer:
+        """Read an answer to its end; one to a HEAD has no body, whatever its head says."""
         head = await self.read_head()
+        if method == "HEAD":
+            return Answer(head.status, head.headers, b"")
         body, pieces = b"", Body(self, head)
         while piece := await pieces.piece():
             body += piece
@@ -164,7 +170,7 @@ class Wire:
     async def ask(self, method: str, target: str, headers: Headers = None, body: bytes = b"") -> Answer:
         """Send a request and read its answer."""
         await self.request(method, target, headers, body)
-        return await self.read_answer()
+        return await self.read_answer(method)
 
 
 def request_head(method: str, target: str, headers: Mapping[str, str], size: int) -> bytes:

@@ -1,0 +1,129 @@
+"""Clients that leave, or that only stop sending: noticed in every technique, whatever they sent before."""
+
+import asyncio
+import time
+
+import pytest
+
+from lab.room.presence import POLL_GRACE_S
+from tests.support.framings import TEXT, client_frame
+from tests.support.lab_here import LabHere
+from tests.support.listeners import (
+    CALLBACK,
+    draft,
+    handshake,
+    held,
+    history,
+    is_conserved,
+    meters,
+    top,
+)
+from tests.support.raw import OWN, answers, message, raw
+from tests.support.wire import Wire, eventually
+
+WAITING = ("longpoll", "jsonp", "sse", "iframe", "websocket")
+CLIENT = "0b0e1c7e-7d43-4c1c-9d3b-0d3f9e5f7a10"
+EXTRA = {
+    "nothing": b"",
+    "an empty line": b"\r\n",
+    "a byte": b"x",
+    "a second request": raw("GET /longpoll?after=latest HTTP/1.1", OWN),
+    "half a send": message("never")[:-3],
+    "a send": message("never"),
+    "much": b"x" * 60_000,
+}
+
+
+@pytest.fixture(scope="module")
+def here():
+    """A lab of this file's own."""
+    with LabHere(limits={"rate": 0, "per_address": 0}) as here:
+        yield here
+
+
+def receive(word, place):
+    """A request that waits or streams."""
+    lines = [f"{name}: {value}" for name, value in handshake().items()] if word == "websocket" else []
+    query = f"after={place}&callback={CALLBACK}&client={CLIENT}&username=ann"
+    return raw(f"GET /{word}?{query} HTTP/1.1", OWN, *lines)
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["in one piece", "later"])
+@pytest.mark.parametrize("word", WAITING)
+async def test_a_client_that_leaves_is_noticed_whatever_it_sent(word, together, here):
+    """Soon its request is closed and it is off the guest list, and what it sent is counted to the byte."""
+    port, place, before = here.lab.port, await top(here.lab.port), await meters(here.lab.port)
+    wires = [await Wire.open(port) for _ in EXTRA]
+    for wire, extra in zip(wires, EXTRA.values(), strict=True):
+        await wire.send(receive(word, place) + too_much(word, extra) * together)
+    await eventually(lambda: is_open(port, word, len(wires)), "the requests are open")
+    for wire, extra in zip(wires, EXTRA.values(), strict=True):
+        await wire.send(too_much(word, extra) * (not together))
+        wire.drop()
+    await eventually(lambda: is_open(port, word, 0), "all are noticed")
+    assert not here.lab.lab.presence.here(time.monotonic() + POLL_GRACE_S)
+    await is_conserved(port)
+    received = [
+        counted["techniques"][word]["receive"]["bytes_in"] for counted in (before, await meters(port))
+    ]
+    assert received[1] - received[0] == sum(len(wire.sent) for wire in wires)
+    assert all(kept["body"] != "never" for kept in (await history(port))["messages"])
+
+
+def too_much(word, extra):
+    """What a client sends that nobody asked it for; by WebSocket it is the beginning of a frame."""
+    return client_frame(TEXT, extra[:15_000] + b"x")[:-1] if word == "websocket" and extra else extra
+
+
+async def is_open(port, word, count):
+    """Whether so many requests of this technique are open."""
+    return await held(port, word) == count
+
+
+# Half-closed --------------------------------------------------------------------------------------
+
+BRIEF = {
+    "a send": (message("half"), 201),
+    "a send by longpoll": (message("half").replace(b"/sse", b"/longpoll"), 201),
+    "a short poll": (raw("GET /shortpoll?after=latest HTTP/1.1", OWN), 200),
+    "a page": (raw("GET / HTTP/1.1", OWN), 200),
+    "a report": (raw("GET /meters HTTP/1.1", OWN), 200),
+    "an error": (raw("GET /nowhere HTTP/1.1", OWN), 404),
+}
+
+
+@pytest.mark.parametrize("name", BRIEF)
+async def test_who_sends_no_more_gets_the_answer(name, here):
+    """A client that closes its own side behind a request still reads the answer (nc -N, socat)."""
+    data, status = BRIEF[name]
+    assert [answer.status for answer in await answers(here.lab.port, data, ends=True)] == [status]
+
+
+async def test_a_jsonp_send_is_answered_too(here):
+    """A send by GET is a send."""
+    fields = draft("half")
+    query = "&".join(f"{name}={value}" for name, value in fields.items())
+    data = raw(f"GET /jsonp/send?callback=f&{query} HTTP/1.1", OWN)
+    assert [answer.status for answer in await answers(here.lab.port, data, ends=True)] == [200]
+
+
+async def test_several_requests_are_all_answered(here):
+    """What was sent in one go is answered in order, and then the connection ends."""
+    data = message("one") + raw("GET /readyz HTTP/1.1", OWN) + message("two")
+    assert [answer.status for answer in await answers(here.lab.port, data, ends=True)] == [201, 200, 201]
+
+
+async def test_many_at_once_cost_no_time_to_turn(here):
+    """The end of what a client sends is told once, not over and over while its answer is made."""
+    await asyncio.gather(*(answers(here.lab.port, message("many"), ends=True) for _ in range(20)))
+    assert (await history(here.lab.port))["messages"][-1]["body"] == "many"
+
+
+@pytest.mark.parametrize("word", ["longpoll", "jsonp", "sse", "iframe"])
+async def test_who_waits_and_sends_no_more_has_left(word, here):
+    """Behind a request that waits or streams, closing one side is leaving: nothing tells the two apart."""
+    wire = await Wire.open(here.lab.port)
+    await wire.send(receive(word, await top(here.lab.port)))
+    await eventually(lambda: is_open(here.lab.port, word, 1), "the request is open")
+    wire.end()
+    await eventually(lambda: is_open(here.lab.port, word, 0), "it has left")
