@@ -6,54 +6,44 @@ Parses, hands over, and turns errors of the lab into sentences and exit codes.
 import argparse
 import asyncio
 import os
-import re
 import sys
 from collections.abc import Sequence
 from dataclasses import fields
+from textwrap import fill
 from typing import Any
 
 from lab.catalogue import WORDS
 from lab.errors import CannotStart, LabError
+from lab.experiment.arguments import bits, number, output, page_file, per_second, plot_file, seconds
 from lab.experiment.network import PRESETS, Network
+from lab.experiment.terminal import columns, complain, emptied, open_standard_streams
 from lab.settings import LIMITS, parse_limit
 from lab.signals import like_ctrl_c
 from lab.version import __version__
 
 DONE, FAILED, USAGE, NO_START, STOPPED = 0, 1, 2, 3, 130
-UNITS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0}
-PREFIXES = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}
-PLOTS = (".png", ".svg", ".pdf")
 EVERYWHERE = "0.0.0.0"
-EXAMPLES = """examples / 示例:
-  python run_lab.py                      open the classroom / 打开课堂
-  python run_lab.py --mode longpoll      measure one technique / 测量一种方式
-  python run_lab.py --mode all -c 50     compare all six / 比较六种方式
-  python run_lab.py --mode all --network 3g --report 3g.html
-  python run_lab.py --mode sse --json    the same as JSON / 输出 JSON
-"""
+SUBJECT = "One chat room, six ways to push, every byte counted. / 同一个聊天室，六种推送方式"
+EXAMPLES = (
+    ("python run_lab.py", "open the classroom / 打开课堂"),
+    ("python run_lab.py --mode longpoll", "measure one technique / 测量一种方式"),
+    ("python run_lab.py --mode all -c 50", "compare all six / 比较六种方式"),
+    ("python run_lab.py --mode all --network 3g --report 3g.html", ""),
+    ("python run_lab.py --mode sse --json", "the same as JSON / 输出 JSON"),
+)
+NARROWEST = 28
+"""Columns below which the help is no longer made to fit."""
+ONE_LINE = 78
+"""Columns that an example and what it does need on one line."""
 
 
-def seconds(text: str) -> float:
-    """Read a duration such as 500ms, 10s or 2m; a plain number is seconds."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)(ms|s|m|)", text)
-    if not found:
-        raise argparse.ArgumentTypeError(f"{text!r} is no duration; write 500ms, 10s or 2m")
-    return float(found[1]) * UNITS[found[2]]
-
-
-def bits(text: str) -> float:
-    """Read a bandwidth such as 1Mbit or 500kbit; a plain number is bits per second."""
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)([kmg]?)(?:bit(?:/s)?)?", text.lower())
-    if not found:
-        raise argparse.ArgumentTypeError(f"{text!r} is no bandwidth; write 500kbit, 1Mbit or 0 for no limit")
-    return float(found[1]) * PREFIXES[found[2]]
-
-
-def new_file(text: str) -> str:
-    """Take the name of a file that can be written, before a run has been made in vain."""
-    if not os.path.isdir(os.path.dirname(text) or ".") or os.path.isdir(text):
-        raise argparse.ArgumentTypeError(f"{text!r} cannot be written; name a file in a folder that exists")
-    return text
+def examples(width: int) -> str:
+    """Commands with what they do: after them, or below them on a narrow terminal."""
+    fits = width >= ONE_LINE
+    lines = ["examples / 示例:"]
+    for command, does in EXAMPLES:
+        lines += [f"  {command:<38} {does}".rstrip()] if fits else [f"  {command}", f"    {does}"]
+    return "\n".join(line for line in lines if line.strip()) + "\n"
 
 
 def old_file(text: str) -> str:
@@ -61,13 +51,6 @@ def old_file(text: str) -> str:
     if not os.path.isfile(text):
         raise argparse.ArgumentTypeError(f"there is no file {text!r}")
     return os.path.abspath(text)
-
-
-def plot_file(text: str) -> str:
-    """Take the name of a file that matplotlib can draw into."""
-    if not text.lower().endswith(PLOTS):
-        raise argparse.ArgumentTypeError(f"{text!r} does not end in {', '.join(PLOTS)}")
-    return new_file(text)
 
 
 def port(text: str) -> int:
@@ -87,11 +70,14 @@ def limit(text: str) -> tuple[str, float]:
 
 def make_parser() -> argparse.ArgumentParser:
     """Everything that the command line understands."""
+    width = max(NARROWEST, columns(sys.stdout) - 2)
     parser = argparse.ArgumentParser(
         prog="run_lab.py",
-        description="One chat room, six ways to push, every byte counted. / 同一个聊天室，六种推送方式",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        description=SUBJECT
+        if width >= ONE_LINE
+        else "\n".join(fill(text, width) for text in SUBJECT.split(" / ")),
+        epilog=examples(width),
+        formatter_class=lambda prog: argparse.RawDescriptionHelpFormatter(prog, width=width),
     )
     parser.add_argument("--version", action="version", version=f"Push Lab {__version__}")
     _serve_options(parser.add_argument_group("serve / 开课"))
@@ -127,18 +113,20 @@ def _serve_options(group: Any) -> None:
 
 def _measure_options(group: Any) -> None:
     group.add_argument("--mode", choices=[*WORDS, "all"], help="what to measure; without it the lab serves")
-    group.add_argument("-c", "--clients", type=int, default=20, help="simulated listeners (20)")
-    group.add_argument("-r", "--rate", type=float, default=1.0, help="messages per second in the room (1)")
+    group.add_argument("-c", "--clients", type=number, default=20, help="simulated listeners (20)")
+    group.add_argument(
+        "-r", "--rate", type=per_second, default=1.0, help="messages per second in the room (1)"
+    )
     group.add_argument("-d", "--duration", type=seconds, default=10.0, help="(10s)")
     group.add_argument("--interval", type=seconds, default=1.0, help="between short polls (1s)")
     group.add_argument("--hold", type=seconds, default=25.0, help="how long a poll is held (25s)")
     group.add_argument("--arrivals", choices=["poisson", "periodic"], default="poisson", help="(poisson)")
-    group.add_argument("--payload", type=int, default=40, help="characters per message (40)")
+    group.add_argument("--payload", type=number, default=40, help="characters per message (40)")
     group.add_argument("--headers", choices=["browser", "bare"], default="browser", help="(browser)")
     group.add_argument("--no-keep-alive", action="store_true", help="a new connection for every request")
     group.add_argument("--compress", action="store_true", help="WebSocket per-message deflate")
-    group.add_argument("--rounds", type=int, default=1, help="repeat, in rotated order (1)")
-    group.add_argument("--seed", type=int, default=1, help="of the timetable (1)")
+    group.add_argument("--rounds", type=number, default=1, help="repeat, in rotated order (1)")
+    group.add_argument("--seed", type=number, default=1, help="of the timetable (1)")
     group.add_argument("--url", help="measure a lab that runs (by https: with its --certfile)")
 
 
@@ -149,11 +137,11 @@ def _network_options(group: Any) -> None:
 
 
 def _output_options(group: Any) -> None:
-    group.add_argument("--json", nargs="?", const="-", type=new_file, metavar="FILE", help="the runs as JSON")
-    group.add_argument("--csv", type=new_file, metavar="FILE", help="one line per run")
+    group.add_argument("--json", nargs="?", const="-", type=output, metavar="FILE", help="the runs as JSON")
+    group.add_argument("--csv", type=output, metavar="FILE", help="one line per run (-: standard output)")
     group.add_argument("--plot", type=plot_file, metavar="FILE", help="the comparison as PNG, SVG or PDF")
     group.add_argument(
-        "--report", type=new_file, metavar="FILE", help="one HTML page with conditions, table and figures"
+        "--report", type=page_file, metavar="FILE", help="one HTML page with conditions, table and figures"
     )
     group.add_argument("--quiet", action="store_true", help="no progress, no table")
     group.add_argument("-v", "--verbose", action="store_true", help="one log line per request")
@@ -162,31 +150,49 @@ def _output_options(group: Any) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the lab as the arguments say. Returns the exit code; never raises."""
+    stdout_open = open_standard_streams()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # a terminal that cannot print a character gets a "?" for it
             stream.reconfigure(errors="replace")
+    return _all_written(_run(argv, stdout_open))
+
+
+def _run(argv: Sequence[str] | None, stdout_open: bool) -> int:
     parser = make_parser()
-    options = parser.parse_args(argv)
-    if options.keyfile and not options.certfile:
-        parser.error("--keyfile is the key of a --certfile; name both")
-    if options.lan and options.host:
-        parser.error("--lan listens at every address of this machine; name it or a --host, not both")
-    options.host = EVERYWHERE if options.lan else options.host
     try:
-        return _measure(options) if options.mode else _serve(options)
+        options = parser.parse_args(argv)
+        if options.keyfile and not options.certfile:
+            parser.error("--keyfile is the key of a --certfile; name both")
+        if options.lan and options.host:
+            parser.error("--lan listens at every address of this machine; name it or a --host, not both")
+        options.host = EVERYWHERE if options.lan else options.host
+        return _measure(options, stdout_open) if options.mode else _serve(options)
+    except SystemExit as end:  # argparse has said why
+        return int(end.code or DONE)
     except CannotStart as error:
         return _say(error, NO_START)
     except LabError as error:
         return _say(error, USAGE if error.code == "bad_parameter" else FAILED)
-    except BrokenPipeError:  # whoever read our output has read enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except BrokenPipeError:  # the reader of our output has read enough
+        emptied(sys.stdout)
         return DONE
+    except OSError as error:  # a full disk, no file left, …
+        return _say(f"The system does not allow it: {error}.", FAILED)
     except KeyboardInterrupt:
         return STOPPED
 
 
-def _say(error: LabError, code: int) -> int:
-    print(f"run_lab.py: {error}", file=sys.stderr)
+def _all_written(code: int) -> int:
+    """The exit code, once what was printed has been written; FAILED when it could not be."""
+    lost = emptied(sys.stdout)
+    if lost is not None and not isinstance(lost, BrokenPipeError):
+        code = _say(f"Standard output could not be written: {lost.strerror}.", code or FAILED)
+    emptied(sys.stderr)
+    return code
+
+
+def _say(error: object, code: int) -> int:
+    complain(error)
     return code
 
 
@@ -195,9 +201,7 @@ def _serve(options: argparse.Namespace) -> int:
 
     if not _loop_runs():
         return asyncio.run(serve(options, redis_of(options)))
-    from lab.experiment.session import (
-        InThread,
-    )  # as a measured run in a notebook: in a thread with its own loop
+    from lab.experiment.session import InThread  # as a measured run in a notebook, with a loop of its own
 
     with like_ctrl_c():
         return InThread(lambda end: serve(options, redis_of(options), end)).result()
@@ -212,29 +216,19 @@ def _loop_runs() -> bool:
     return True
 
 
-def _measure(options: argparse.Namespace) -> int:
-    from lab.experiment.report import progress, report
+def _measure(options: argparse.Namespace, stdout_open: bool) -> int:
+    from lab.experiment.report import check_outputs, progress, put_out
     from lab.experiment.session import run_rounds
 
     modes = list(WORDS) if options.mode == "all" else [options.mode]
+    conditions = conditions_of(options)
+    check_outputs(options, stdout_open)
     with like_ctrl_c(), progress(options) as moved:
-        runs = run_rounds(modes, conditions_of(options), where_of(options), moved)
-    report(runs, options)
-    _draw(runs, options)
+        runs = run_rounds(modes, conditions, where_of(options), moved)
+    written = put_out(runs, options)
     if any(run.partial for run in runs):
         return STOPPED
-    return DONE if all(run.clean and not run.missing for run in runs) else FAILED
-
-
-def _draw(runs: Any, options: argparse.Namespace) -> None:
-    if options.plot:
-        from lab.figures.comparison import plot  # matplotlib is loaded only when something is drawn
-
-        plot(runs, options.plot)
-    if options.report:
-        from lab.figures.page import write
-
-        write(runs, options.report)
+    return DONE if written and all(run.clean and not run.missing for run in runs) else FAILED
 
 
 def conditions_of(options: argparse.Namespace) -> Any:

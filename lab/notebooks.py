@@ -14,7 +14,7 @@ from typing import Any
 
 from lab.catalogue import WORDS
 from lab.errors import BadInput
-from lab.experiment.conditions import Conditions
+from lab.experiment.conditions import Conditions, known
 from lab.experiment.runs import Run, document, load
 from lab.experiment.session import compare
 
@@ -30,7 +30,7 @@ def measured(name: str, modes: Sequence[str] = WORDS, **conditions: Any) -> list
     path = Path(DATA) / f"{name}.json"
     live = os.environ.get(LIVE)
     if not live:
-        return _recorded(path, modes, Conditions(**conditions))
+        return _recorded(path, modes, known(conditions))
     runs: list[Run] = compare(modes, **conditions)
     if live == "record":
         write_down(runs, path)

@@ -1,13 +1,33 @@
 """The conditions of a run: everything that another run needs to be the same."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from lab.errors import BadParameter
 from lab.experiment.network import Network
+from lab.experiment.quantities import hint, number, one_of, truth, whole
 
 MOST_CLIENTS = 20_000
 MOST_MESSAGES = 1_000_000
+LARGEST_SEED = 2**53 - 1
+"""The largest whole number that every reader of JSON keeps exactly (RFC 8259 section 6)."""
+WHOLE: dict[str, tuple[int, int]] = {
+    "clients": (1, MOST_CLIENTS),
+    "payload": (1, 100_000),
+    "rounds": (1, 1000),
+    "seed": (0, LARGEST_SEED),
+}
+NUMBERS: dict[str, tuple[float, float]] = {
+    "rate": (0.001, 10_000),
+    "duration": (0.1, 24 * 3600),
+    "interval": (0.001, 3600),
+    "hold": (0.1, 3600),
+    "rtt": (0, 60),
+    "jitter": (0, 30),
+    "bandwidth": (0, 1e12),
+}
+CHOICES = {"arrivals": ("poisson", "periodic"), "headers": ("browser", "bare")}
+SWITCHES = ("keep_alive", "compress")
 
 
 @dataclass(frozen=True)
@@ -38,22 +58,24 @@ class Conditions:
     """Bits per second of each listener's link, each way; 0 is no limit."""
 
     def __post_init__(self) -> None:
-        _within("clients", self.clients, 1, MOST_CLIENTS)
-        _within("rate", self.rate, 0.001, 10_000)
-        _within("duration", self.duration, 0.1, 24 * 3600)
-        _within("interval", self.interval, 0.001, 3600)
-        _within("hold", self.hold, 0.1, 3600)
-        _within("payload", self.payload, 1, 100_000)
-        _within("rounds", self.rounds, 1, 1000)
-        _within("rtt", self.rtt, 0, 60)
-        _within("jitter", self.jitter, 0, self.rtt / 2)  # no byte arrives before it was sent
+        for name, value in self._taken().items():
+            object.__setattr__(self, name, value)  # the same, as plain numbers and words
+        number("jitter", self.jitter, 0, self.rtt / 2)  # no byte arrives before it was sent
         if self.bandwidth:
-            _within("bandwidth", self.bandwidth, 1000, 1e12)
-        _one_of("arrivals", self.arrivals, ("poisson", "periodic"))
-        _one_of("headers", self.headers, ("browser", "bare"))
+            number("bandwidth", self.bandwidth, 1000, NUMBERS["bandwidth"][1])
         if self.messages < 1:
             raise BadParameter("With this rate and duration no message is sent; raise one of them.")
-        _within("rate × duration", self.messages, 1, MOST_MESSAGES)
+        number("rate × duration", self.messages, 1, MOST_MESSAGES)
+
+    def _taken(self) -> dict[str, Any]:
+        """Every condition as plain Python. Raises `BadParameter` for the first that makes no sense."""
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        return (
+            {name: whole(name, given[name], *bounds) for name, bounds in WHOLE.items()}
+            | {name: number(name, given[name], *bounds) for name, bounds in NUMBERS.items()}
+            | {name: one_of(name, given[name], choices) for name, choices in CHOICES.items()}
+            | {name: truth(name, given[name]) for name in SWITCHES}
+        )
 
     @property
     def messages(self) -> int:
@@ -81,11 +103,11 @@ class Conditions:
         return values
 
 
-def _within(name: str, value: float, least: float, most: float) -> None:
-    if not isinstance(value, (int, float)) or not least <= value <= most:
-        raise BadParameter(f"{name} is a number from {least:g} to {most:g}, not {value!r}.")
-
-
-def _one_of(name: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise BadParameter(f"{name} is {' or '.join(choices)}, not {value}.")
+def known(conditions: dict[str, Any]) -> Conditions:
+    """These conditions. Raises `BadParameter` for one that is not there, with the name most like it."""
+    names = [field.name for field in fields(Conditions)]
+    for name in conditions:
+        if name not in names:
+            there = f"there are {', '.join(names)}."
+            raise BadParameter(f"There is no condition {name!r}; {there}{hint(name, names)}")
+    return Conditions(**conditions)

@@ -17,9 +17,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
-from lab.catalogue import TECHNIQUES, WORDS
+from lab.catalogue import TECHNIQUES
 from lab.clients.link import Link
-from lab.errors import BadParameter
 from lab.experiment.conditions import Conditions
 from lab.experiment.exchange import LIFTED, exchange, link_of
 from lab.experiment.prediction import Prediction, foretell
@@ -84,8 +83,6 @@ async def measure(
 
     Raises `CannotStart` when there is no lab to measure, `RunFailed` when a process of the run breaks.
     """
-    if mode not in WORDS:
-        raise BadParameter(f"The mode is one of {', '.join(WORDS)}, or all, not {mode}.")
     progress(0.0, "predicting")
     theory = foretell(mode, conditions, await exchange(mode, conditions, where.settings))
     predicted = theory.as_json()

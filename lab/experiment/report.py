@@ -1,42 +1,152 @@
-"""What a measured run puts out: progress while it runs, and then a table, JSON or CSV."""
+"""What a measured run puts out: progress while it runs, and then files, a table, JSON or CSV.
+
+A run takes minutes and is not made again because a disk was full: whatever cannot be written is said in a
+sentence, and everything else is written all the same, files first.
+"""
 
 import argparse
+import io
 import json
+import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
+from lab.errors import BadParameter, CannotStart, LabError
+from lab.experiment.arguments import STANDARD_OUTPUT
 from lab.experiment.publisher import Progress as Moved
 from lab.experiment.runs import Run, document, save, write_csv
 from lab.experiment.tables import show
+from lab.experiment.terminal import Lossy, columns, complain, emptied
+from lab.experiment.writing import write_whole
+
+FILES = ("json", "csv", "plot", "report")
+"""Options that name a file, of which one or the other may be standard output."""
+TEXT_COLUMNS = 48
+"""What stands right of the bar."""
+
+
+class Screen(Console):
+    """A console that says when its reader is gone; by itself it would end the program."""
+
+    def on_broken_pipe(self) -> None:
+        """The reader of our output has read enough."""
+        raise BrokenPipeError
 
 
 @contextmanager
 def progress(options: argparse.Namespace) -> Iterator[Moved]:
     """A bar on standard error, on a terminal only; nothing of it stays."""
-    console = Console(stderr=True, no_color=options.no_color or None)
+    width = columns(sys.stderr)
+    stream: Any = Lossy(sys.stderr)
+    console = Console(file=stream, no_color=options.no_color or None, width=width, height=25)
     if options.quiet or not console.is_terminal:
         yield lambda share, text: None
         return
-    columns = (BarColumn(30), TextColumn("{task.percentage:3.0f} %  {task.description}"), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True) as shown:
+    shape = BarColumn(max(4, min(30, width - TEXT_COLUMNS)))
+    shown_columns = (shape, TextColumn("{task.percentage:3.0f} %  {task.description}"), TimeElapsedColumn())
+    with Progress(*shown_columns, console=console, transient=True) as shown:
         task = shown.add_task("starting", total=1.0)
         yield lambda share, text: shown.update(task, completed=share, description=text)
 
 
-def report(runs: Sequence[Run], options: argparse.Namespace) -> None:
-    """Put the runs out as the options say. With `--json` alone, standard output holds nothing else."""
-    if options.csv:
-        with open(options.csv, "w", encoding="utf-8", newline="") as file:
-            write_csv(runs, file)
-    if options.json == "-":
-        json.dump(document(runs), sys.stdout, ensure_ascii=False)
-        sys.stdout.write("\n")
-        return
-    if options.json:
-        save(runs, options.json)
-    if not options.quiet:
-        show(runs, Console(no_color=options.no_color or None))
+def check_outputs(options: argparse.Namespace, stdout_open: bool) -> None:
+    """See before the run that everything that is asked for can be put out.
+
+    Raises `BadParameter` for outputs that exclude each other, `CannotStart` without matplotlib.
+    """
+    named = [(name, target) for name in FILES if (target := getattr(options, name))]
+    alone = [f"--{name}" for name, target in named if target == STANDARD_OUTPUT]
+    if len(alone) > 1:
+        raise BadParameter(f"{' and '.join(alone)} cannot both go to standard output; name a file for one.")
+    if alone and not stdout_open:
+        raise BadParameter(f"Standard output is closed; name a file for {alone[0]}.")
+    files = [os.path.realpath(target) for _, target in named if target != STANDARD_OUTPUT]
+    if plain := next((file for file in files if files.count(file) > 1 and not _device(file)), None):
+        raise BadParameter(f"Two outputs cannot go to the same file {plain}.")
+    if options.plot or options.report:
+        _load_figures()
+
+
+def _device(file: str) -> bool:
+    return os.path.exists(file) and not os.path.isfile(file)
+
+
+def _load_figures() -> None:
+    try:
+        import lab.figures  # noqa: F401 - only to see that it can be loaded
+    except (ImportError, OSError) as error:
+        raise CannotStart(f"Nothing can be drawn, because matplotlib does not start: {error}.") from error
+
+
+def put_out(runs: Sequence[Run], options: argparse.Namespace) -> bool:
+    """Write everything that the options ask for; says what could not be written, and whether all was."""
+    return all([_done(step) for step in _steps(runs, options)])
+
+
+def _steps(runs: Sequence[Run], options: argparse.Namespace) -> Iterator[Callable[[], None]]:
+    """Files first: whatever becomes of standard output, they are there."""
+    if options.csv not in (None, STANDARD_OUTPUT):
+        yield lambda: write_whole(options.csv, _csv(runs).encode())
+    if options.json not in (None, STANDARD_OUTPUT):
+        yield lambda: save(runs, options.json)
+    if options.plot:
+        yield lambda: _plot(runs, options.plot)
+    if options.report:
+        yield lambda: _page(runs, options.report)
+    yield lambda: _standard_output(runs, options)
+
+
+def _done(step: Callable[[], None]) -> bool:
+    try:
+        step()
+    except LabError as error:
+        complain(error)
+        return False
+    except Exception as error:  # matplotlib may raise anything, and the rest is to be written all the same
+        complain(f"A figure could not be drawn: {type(error).__name__}: {error}")
+        return False
+    return True
+
+
+def _standard_output(runs: Sequence[Run], options: argparse.Namespace) -> None:
+    try:
+        _print(runs, options)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of our output has read enough
+        emptied(sys.stdout)
+    except OSError as error:
+        emptied(sys.stdout)
+        raise LabError(f"Standard output could not be written: {error.strerror or error}.") from error
+
+
+def _print(runs: Sequence[Run], options: argparse.Namespace) -> None:
+    """With `--json` or `--csv` alone, standard output holds nothing else."""
+    if options.json == STANDARD_OUTPUT:
+        sys.stdout.write(json.dumps(document(runs), ensure_ascii=False) + "\n")
+    elif options.csv == STANDARD_OUTPUT:
+        sys.stdout.write(_csv(runs))
+    elif not options.quiet:
+        show(runs, Screen(no_color=options.no_color or None, width=columns(sys.stdout), height=25))
+
+
+def _csv(runs: Sequence[Run]) -> str:
+    text = io.StringIO()
+    write_csv(runs, text)
+    return text.getvalue()
+
+
+def _plot(runs: Sequence[Run], path: str) -> None:
+    from lab.figures.comparison import plot  # matplotlib is loaded only when something is drawn
+
+    plot(runs, path)
+
+
+def _page(runs: Sequence[Run], path: str) -> None:
+    from lab.figures.page import write
+
+    write(runs, path)

@@ -1,5 +1,6 @@
 """A run as a record: what was measured under which conditions, as JSON and as CSV."""
 
+import codecs
 import csv
 import json
 from collections.abc import Iterable, Sequence
@@ -8,10 +9,18 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from lab.errors import BadInput, BadParameter
+from lab.experiment.writing import write_whole
 
 SCHEMA = "pushlab.run/1"
 MOST_SAMPLES = 200
 """Latencies of one run that a record holds when asked to."""
+BYTE_ORDER_MARKS = {
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",  # begins as that of UTF-16 does, so it is looked for before it
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 
 
 @dataclass(frozen=True)
@@ -88,8 +97,10 @@ def thinned(ordered: Sequence[float], most: int = MOST_SAMPLES) -> list[float]:
 def document(runs: Sequence[Run], samples: bool = False) -> dict[str, Any]:
     """Runs made under the same conditions as one JSON document.
 
-    Raises `BadParameter` for runs that were made under different ones.
+    Raises `BadParameter` for runs that were made under different ones, and for none.
     """
+    if not runs:
+        raise BadParameter("There are no runs to write.")
     first = runs[0]
     if any(run.conditions != first.conditions for run in runs):
         raise BadParameter("One file holds runs under the same conditions; save each set to its own.")
@@ -104,21 +115,31 @@ def document(runs: Sequence[Run], samples: bool = False) -> dict[str, Any]:
 def save(runs: Sequence[Run], path: str | Path, samples: bool = False) -> None:
     """Write runs that were made under the same conditions to a file, as JSON.
 
-    With `samples` the file also holds latencies, so that their distribution can be drawn from it.
+    With `samples` the file also holds latencies, so that their distribution can be drawn from it. Raises
+    `CannotWrite`; a file that was there before is then as it was.
     """
     text = json.dumps(document(runs, samples), ensure_ascii=False, indent=1)
-    Path(path).write_text(text + "\n", encoding="utf-8")
+    write_whole(path, text.encode() + b"\n")
 
 
 def load(path: str | Path) -> list[Run]:
-    """Read runs back. Raises `BadInput` when the file is no record of runs."""
+    """Read runs back, also from a file that PowerShell 5 wrote. Raises `BadInput` when it holds none."""
     try:
-        found = json.loads(Path(path).read_text(encoding="utf-8"))
+        found = json.loads(text_of(Path(path).read_bytes()))
         if found["schema"] != SCHEMA:
             raise BadInput(f"{path} says schema {found['schema']!r}; this lab reads {SCHEMA}.")
         return [Run(**run, conditions=found["conditions"], lab=found["lab"]) for run in found["runs"]]
     except (ValueError, KeyError, TypeError) as error:
         raise BadInput(f"{path} holds no runs of the lab ({error}).") from error
+
+
+def text_of(data: bytes) -> str:
+    """The text of a file in UTF-8, or in what its byte order mark names: PowerShell 5 writes UTF-16.
+
+    Raises `UnicodeDecodeError`.
+    """
+    marked = next((name for mark, name in BYTE_ORDER_MARKS.items() if data.startswith(mark)), "utf-8")
+    return data.decode(marked)
 
 
 def write_csv(runs: Iterable[Run], file: TextIO) -> None:

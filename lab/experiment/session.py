@@ -2,19 +2,19 @@
 
 import asyncio
 import threading
-from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import fields
+from collections.abc import Callable, Coroutine, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
 from lab.catalogue import WORDS
 from lab.errors import BadParameter
-from lab.experiment.conditions import Conditions
+from lab.experiment.conditions import Conditions, known
 from lab.experiment.exchange import exchange
 from lab.experiment.measure import Where
 from lab.experiment.measure import measure as measure_once
 from lab.experiment.notebook_bar import Bar
 from lab.experiment.prediction import Prediction, foretell
 from lab.experiment.publisher import Progress
+from lab.experiment.quantities import one_of, quoted
 from lab.experiment.runs import Run
 
 T = TypeVar("T")
@@ -29,31 +29,27 @@ def measure(mode: str, url: str | None = None, certfile: str | None = None, **co
 
     Raises `BadParameter` for conditions that make no sense, `CannotStart` when there is no lab to measure.
     """
-    return compare([mode], url=url, certfile=certfile, **(conditions | {"rounds": 1}))[0]
+    known(conditions)
+    return compare([_mode(mode)], url=url, certfile=certfile, **(conditions | {"rounds": 1}))[0]
 
 
 def compare(
-    modes: Sequence[str] = WORDS, url: str | None = None, certfile: str | None = None, **conditions: Any
+    modes: Iterable[str] = WORDS, url: str | None = None, certfile: str | None = None, **conditions: Any
 ) -> list[Run]:
     """Measure several techniques under the same conditions, round by round, and return all runs.
 
+    `modes` is a collection of their words, one word, or "all"; a set is measured in the catalogue's order.
     In a notebook a bar shows how far it is. Raises as `measure` does.
     """
-    wanted = [modes] if isinstance(modes, str) else list(modes)
-    bar = Bar()
+    wanted, under, bar = modes_of(modes), known(conditions), Bar()
+    if not (url is None or isinstance(url, str)):
+        raise BadParameter(f"The url is text such as http://127.0.0.1:8000, not {quoted(url)}.")
     try:
-        return run_rounds(wanted, known(conditions), Where(url, certfile=certfile), bar.moved, bar.show)
+        return run_rounds(
+            wanted, under, Where(url and url.rstrip("/"), certfile=certfile), bar.moved, bar.show
+        )
     finally:
         bar.clear()
-
-
-def known(conditions: dict[str, Any]) -> Conditions:
-    """These conditions. Raises `BadParameter` for one that is not there."""
-    names = [field.name for field in fields(Conditions)]
-    for name in conditions:
-        if name not in names:
-            raise BadParameter(f"There is no condition {name!r}; there are {', '.join(names)}.")
-    return Conditions(**conditions)
 
 
 def predict(mode: str, **conditions: Any) -> Prediction:
@@ -64,10 +60,27 @@ def predict(mode: str, **conditions: Any) -> Prediction:
 
     Raises `BadParameter` for conditions that make no sense, `CannotStart` when no lab can be started.
     """
-    wanted = known(conditions)
-    if mode not in WORDS:
-        raise BadParameter(f"The mode is one of {', '.join(WORDS)}, not {mode}.")
-    return foretell(mode, wanted, InThread(lambda stop: exchange(mode, wanted)).result())
+    wanted, word = known(conditions), _mode(mode)
+    return foretell(word, wanted, InThread(lambda stop: exchange(word, wanted)).result())
+
+
+def modes_of(modes: object) -> list[str]:
+    """The techniques that are meant by a word, by "all", or by a collection of words.
+
+    Raises `BadParameter` for any other value, and for an empty collection.
+    """
+    if isinstance(modes, str):
+        return list(WORDS) if modes == "all" else [_mode(modes)]
+    if not isinstance(modes, Iterable) or isinstance(modes, (bytes, bytearray)):
+        raise BadParameter(f"The modes are a list of words such as {list(WORDS[:2])}, not {quoted(modes)}.")
+    found = [_mode(mode) for mode in modes]
+    if not found:
+        raise BadParameter(f"There is nothing to measure: name one of {', '.join(WORDS)}, or all.")
+    return sorted(found, key=WORDS.index) if isinstance(modes, (set, frozenset)) else found
+
+
+def _mode(mode: object) -> str:
+    return one_of("The mode", mode, WORDS)
 
 
 def run_rounds(

@@ -1,5 +1,6 @@
 """The comparison on one sheet: what `--plot` writes."""
 
+import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from lab.experiment.runs import Run
+from lab.experiment.writing import write_whole
 from lab.figures import style
 from lab.figures.bars import draw_answers, draw_overhead
 from lab.figures.curves import FIGURES, KEYS, draw_prediction
@@ -38,13 +40,14 @@ def caption(run: Run) -> str:
 
 
 def plot(runs: Sequence[Run], path: str | Path) -> None:
-    """Write the comparison as PNG, SVG or PDF, by the file's ending."""
-    save(comparison(runs), path)
+    """Write the comparison as PNG, SVG or PDF, by the file's ending. Raises `CannotWrite`."""
+    picture = io.BytesIO()
+    save(comparison(runs), picture, format=Path(path).suffix.lstrip(".").lower())
+    write_whole(path, picture.getvalue())
 
 
-def save(figure: Figure, target: Any, **options: Any) -> None:
+def save(figure: Figure, target: Any, format: str) -> None:
     """Write a figure so that the same runs make the same bytes."""
-    kind = options.get("format") or Path(target).suffix.lstrip(".").lower()
-    silent: Any = SILENT if kind == "svg" else {"CreationDate": None} if kind == "pdf" else {}
+    silent: Any = {"svg": SILENT, "pdf": {"CreationDate": None}}.get(format, {})
     with rc_context(SAME_EVERY_TIME):
-        figure.savefig(target, dpi=PROJECTOR_DPI, metadata=silent, **options)
+        figure.savefig(target, dpi=PROJECTOR_DPI, metadata=silent, format=format)

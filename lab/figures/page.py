@@ -14,6 +14,7 @@ from lab.experiment.beside import foretold
 from lab.experiment.rounds import by_mode, middle
 from lab.experiment.runs import Run
 from lab.experiment.tables import COLUMNS, row, verdicts
+from lab.experiment.writing import write_whole
 from lab.figures.bars import overhead
 from lab.figures.comparison import save
 from lab.figures.curves import prediction
@@ -75,7 +76,7 @@ without any link, are from one exchange that was measured beforehand.</p>
 
 def write(runs: Sequence[Run], path: str | Path) -> None:
     """Write the report of runs that were made under the same conditions."""
-    Path(path).write_text(report(runs), encoding="utf-8")
+    write_whole(path, report(runs).encode())
 
 
 def report(runs: Sequence[Run]) -> str:
