@@ -85,6 +85,12 @@ class Link:
     compress: bool = False
     certfile: str | None = None
     """Whose certificate is trusted, when the lab is reached by https."""
+    asks: Callable[[], None] = lambda: None
+    """Called when a request is on its way."""
+    accepts: Callable[[], None] = lambda: None
+    """Called when an answer begins that is no refusal."""
+    fails: Callable[[Exception], None] = lambda error: None
+    """Called by who keeps listening, when a request came to nothing or its connection has ended."""
     socket: "aiohttp.ClientWebSocketResponse | None" = None
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _retry_s: float | None = None
@@ -107,7 +113,13 @@ class Link:
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=SILENCE_S),
             skip_auto_headers=AUTOMATIC,
+            raise_for_status=self._answered,
         )
+
+    async def _answered(self, answer: aiohttp.ClientResponse) -> None:
+        """Called by aiohttp with the head of each answer; a refusal is raised by who reads it."""
+        if answer.status < 400:
+            self.accepts()
 
     def request(
         self, method: str, path: str, headers: dict[str, str], **options: Any
@@ -116,6 +128,7 @@ class Link:
         sent = self.words(headers)
         if not self.keep_alive:
             sent["Connection"] = "close"
+        self.asks()
         return self.session.request(method, URL(self.url + path, encoded=True), headers=sent, **options)
 
     def words(self, headers: dict[str, str]) -> dict[str, str]:

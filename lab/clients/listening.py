@@ -19,10 +19,12 @@ async def keep_listening(word: str, link: Link) -> None:
         place = link.after
         try:
             await client_side(word).listen(link)
+            link.fails(aiohttp.ServerDisconnectedError())  # in order, but it should go on
         except Refused as refused:
+            link.fails(refused)
             if refused.status not in TEMPORARY:
                 raise
-        except (SentAway, TimeoutError, aiohttp.ClientError, OSError):
-            pass  # it comes back below, as after an orderly end
+        except (SentAway, TimeoutError, aiohttp.ClientError, OSError) as error:
+            link.fails(error)  # it comes back below, as after an orderly end
         failures = 0 if link.after != place else failures + 1
         await link.pause(failures)

@@ -11,9 +11,11 @@ import json
 import os
 import sys
 import time
+from collections import Counter
 from typing import Any
 
 from lab.catalogue import TECHNIQUES
+from lab.clients.attempts import Attempts
 from lab.clients.link import Event, Link
 from lab.clients.listening import keep_listening
 
@@ -46,6 +48,7 @@ class Ear:
         self.heard: list[tuple[int, float]] = []
         self.messages = 0
         self.missed = 0
+        self.attempts = Attempts()
 
     def hear(self, events: list[Event]) -> None:
         """Take down what came, at the moment at which it came."""
@@ -63,33 +66,65 @@ async def listen(plan: dict[str, Any]) -> None:
     known = Events()
     ears = [Ear(known) for _ in range(plan["clients"])]
     tasks = [asyncio.create_task(one(plan, ear, number)) for number, ear in enumerate(ears)]
-    report = asyncio.create_task(progress(ears))
-    orders = await asyncio.to_thread(sys.stdin.readline)
+    waits = TECHNIQUES[plan["word"]].verb == "wait"
+    report = asyncio.create_task(progress(ears, tasks, waits))
+    expected, orders = 0, await asyncio.to_thread(sys.stdin.readline)
     if orders:
-        await hear_out(ears, tasks, **json.loads(orders))
+        expected = await hear_out(ears, tasks, **json.loads(orders))
         say({"heard_out": True} | effort())
         await asyncio.to_thread(sys.stdin.readline)
     report.cancel()
-    failure = next((task.exception() for task in tasks if task.done() and not task.cancelled()), None)
+    away, failure = kept_away(ears, expected, waits), given_up(tasks)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    say({"heard_all": [ear.heard for ear in ears], "events": known.all, "failure": failure and str(failure)})
+    heard = {"heard_all": [ear.heard for ear in ears], "events": known.all}
+    say(heard | {"away": away, "failure": failure})
 
 
 async def one(plan: dict[str, Any], ear: Ear, number: int) -> None:
     """One listener, which starts at its own share of the interval: pollers do not march in step."""
     if TECHNIQUES[plan["word"]].verb == "ask":
         await asyncio.sleep(plan["link"]["interval"] * number / plan["clients"])
-    async with Link(hear=ear.hear, **plan["link"]) as link:
+    attempts = ear.attempts
+    told: dict[str, Any] = {"asks": attempts.ask, "accepts": attempts.accept, "fails": attempts.fail}
+    async with Link(hear=ear.hear, **told, **plan["link"]) as link:
         await keep_listening(plan["word"], link)
 
 
-async def progress(ears: list[Ear]) -> None:
-    """Say now and then how many messages have been heard in all."""
+async def progress(ears: list[Ear], tasks: list[asyncio.Task[None]], waits: bool) -> None:
+    """Say now and then how many messages have been heard in all, and how many listeners are connected."""
     while True:
         await asyncio.sleep(REPORT_S)
-        say({"heard": sum(ear.messages for ear in ears)} | effort())
+        now = {"heard": sum(ear.messages for ear in ears), "failure": given_up(tasks)}
+        say(now | connected(ears, waits) | effort())
+
+
+def connected(ears: list[Ear], waits: bool) -> dict[str, Any]:
+    """How many listeners are connected, and what keeps others out that have tried again and again."""
+    here = [ear.attempts.there(waits) for ear in ears]
+    out = [ear.attempts for ear, there in zip(ears, here, strict=True) if not there and ear.attempts.kept_out]
+    return {"there": sum(here), "out": Counter(attempts.reason for attempts in out)}
+
+
+def kept_away(ears: list[Ear], expected: int, waits: bool) -> dict[int, str]:
+    """Whom something kept away from messages: listeners by number, with the reason.
+
+    That is a listener which has not heard all, and is not connected, or has come back too late. One that
+    is connected is owed every message that the lab still keeps.
+    """
+    lacking = {number: ear for number, ear in enumerate(ears) if ear.messages < expected}
+    return {
+        number: ear.attempts.reason
+        for number, ear in lacking.items()
+        if ear.attempts.reason and (ear.missed or not ear.attempts.there(waits))
+    }
+
+
+def given_up(tasks: list[asyncio.Task[None]]) -> str | None:
+    """Why the first listener that has given up did so."""
+    ended = [task.exception() for task in tasks if task.done() and not task.cancelled()]
+    return str(ended[0]) or repr(ended[0]) if ended else None
 
 
 def effort() -> dict[str, float]:
@@ -97,15 +132,14 @@ def effort() -> dict[str, float]:
     return {"t_s": time.monotonic(), "cpu_s": time.process_time()}
 
 
-async def hear_out(
-    ears: list[Ear], tasks: list[asyncio.Task[None]], expected: int, patience_s: float
-) -> None:
-    """Wait until every listener has heard what there is to hear, or patience ends."""
+async def hear_out(ears: list[Ear], tasks: list[asyncio.Task[None]], expected: int, patience_s: float) -> int:
+    """Wait until every listener has heard what there is to hear, or patience ends. Returns what there is."""
     until = time.monotonic() + patience_s
     while time.monotonic() < until and any(ear.messages + ear.missed < expected for ear in ears):
         if all(task.done() for task in tasks):
-            return
+            break
         await asyncio.sleep(0.02)
+    return expected
 
 
 def say(news: dict[str, Any]) -> None:

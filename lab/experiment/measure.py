@@ -11,22 +11,28 @@ import asyncio
 import secrets
 import time
 import uuid
+from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+import aiohttp
+
 from lab.catalogue import TECHNIQUES
-from lab.clients.link import Link
+from lab.clients.link import Link, Refused
+from lab.errors import CannotStart
 from lab.experiment.conditions import Conditions
+from lab.experiment.connecting import NotConnected, allow_files
 from lab.experiment.exchange import LIFTED, exchange, link_of
 from lab.experiment.prediction import Prediction, foretell
 from lab.experiment.probe import Probe, difference, less
-from lab.experiment.processes import Child, RunFailed, child, own_lab
+from lab.experiment.processes import RunFailed, child, own_lab
 from lab.experiment.publisher import Progress, Sent, publish, say, wait_until
 from lab.experiment.records import Record
 from lab.experiment.runs import Run
+from lab.experiment.simulated import Clients
 from lab.experiment.strain import strain
 from lab.experiment.verdict import told_by, verdict
 from lab.meters import summary
@@ -83,6 +89,7 @@ async def measure(
 
     Raises `CannotStart` when there is no lab to measure, `RunFailed` when a process of the run breaks.
     """
+    allow_files(conditions.clients, relayed=conditions.network.slow, own=where.url is None)
     progress(0.0, "predicting")
     theory = foretell(mode, conditions, await exchange(mode, conditions, where.settings))
     predicted = theory.as_json()
@@ -91,8 +98,8 @@ async def measure(
         looks, sent, told, series, fleet = await _run(
             theory, conditions, (url, slow_url), where.certfile, stop, progress
         )
-    if told["failure"] and not stop.is_set():
-        raise RunFailed(f"A listener gave up: {told['failure']}.")
+    if told["away"] and not stop.is_set():
+        raise NotConnected(Counter(told["away"].values()), conditions.clients)
     records = list(told_by(told, mode, told["start"]))
     latencies = sorted(_latencies(records, sent))
     return Run(
@@ -123,27 +130,44 @@ async def _run(
     stop: asyncio.Event,
     progress: Progress,
 ) -> tuple[Looks, Sent, dict[str, Any], list[dict[str, Any]], dict[str, Any]]:
-    mode, looks, efforts = theory.mode, Looks(), list[dict[str, float]]()
+    mode, looks = theory.mode, Looks()
     near, slow = (link_of(conditions, url, "latest", certfile) for url in urls)
     async with Probe(urls[0], certfile) as probe, Link(**near) as link:
-        cursor = (await say(mode, link, "warm-up", str(uuid.uuid4())))["id"]
+        cursor = await _warm_up(mode, link)
         looks.before = await probe.look(mode)
         plan = {"word": mode, "clients": conditions.clients, "link": slow | {"after": cursor}}
-        async with child("lab.experiment.fleet", plan) as fleet:
-            await _listening(probe, mode, looks, conditions, stop)
-            heard = asyncio.create_task(_until(fleet, "heard_out", efforts))
-            sampling = asyncio.create_task(_sample(probe, mode, looks))
-            sent = await publish(mode, conditions, link, stop, progress)
-            fleet.tell({"expected": sent.stored, "patience_s": _patience(conditions, stop)})
-            await heard
-            await wait_until(sent.start + theory.window_s, stop)
+        async with _simulated(plan, stop) as clients:
+            await clients.during(_listening(probe, mode, looks, conditions, stop, clients))
+            clients.begin()
+            series: list[dict[str, Any]] = []
+            clients.watch(asyncio.create_task(_sample(probe, mode, looks, series)))
+            sent = await clients.during(publish(mode, conditions, link, stop, progress))
+            await clients.hear_out(sent.stored, _patience(conditions, stop))
+            await clients.during(wait_until(sent.start + theory.window_s, stop))
             looks.after = await probe.look(mode)
-            fleet.tell({})
-            told, series = await _until(fleet, "heard_all"), await _stopped(sampling)
-            return looks, sent, told | {"start": cursor}, series, strain(efforts, sent.late)
+            told = await clients.heard_all()
+            return looks, sent, told | {"start": cursor}, series, strain(clients.efforts, sent.late)
 
 
 # Before ---------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def _simulated(plan: dict[str, Any], stop: asyncio.Event) -> AsyncIterator[Clients]:
+    async with (
+        child("lab.experiment.fleet", "The process of the simulated clients", plan) as process,
+        Clients(process, plan["clients"], stop) as clients,
+    ):
+        yield clients
+
+
+async def _warm_up(mode: str, link: Link) -> str:
+    """Send a first message, and return its place. Raises `CannotStart`."""
+    try:
+        cursor: str = (await say(mode, link, "warm-up", str(uuid.uuid4())))["id"]
+    except (Refused, TimeoutError, aiohttp.ClientError, OSError) as error:
+        raise CannotStart(f"The lab takes no message: {error or type(error).__name__}.") from error
+    return cursor
 
 
 @asynccontextmanager
@@ -159,7 +183,8 @@ async def _lab(conditions: Conditions, where: Where) -> AsyncIterator[tuple[str,
             yield lab
     else:
         async with Probe(where.url, where.certfile) as probe:
-            yield where.url, (await probe.get("/healthz"))["versions"]
+            versions = (await probe.get("/healthz"))["versions"]
+        yield where.url, versions
 
 
 @asynccontextmanager
@@ -171,18 +196,26 @@ async def _slowly(conditions: Conditions, url: str) -> AsyncIterator[str]:
         return
     usual = 443 if to.scheme == "https" else 80
     plan = {"host": to.hostname, "port": to.port or usual, "network": network._asdict()}
-    async with child("lab.experiment.network", plan) as relay:
+    async with child("lab.experiment.network", "The simulated link", plan) as relay:
         yield f"{to.scheme}://127.0.0.1:{(await relay.hear())['port']}"
 
 
 async def _listening(
-    probe: Probe, mode: str, looks: Looks, conditions: Conditions, stop: asyncio.Event
+    probe: Probe,
+    mode: str,
+    looks: Looks,
+    conditions: Conditions,
+    stop: asyncio.Event,
+    clients: Clients | None = None,
 ) -> None:
-    """Wait until the server has seen a connection of every listener, and a moment longer."""
+    """Wait until the server has seen a connection of every listener, and a moment longer.
+
+    Raises `NotConnected` when some are kept out.
+    """
     until = time.monotonic() + READY_PATIENCE_S + conditions.interval
     looks.ready = looks.zero = await probe.look(mode)
     earlier = looks.before
-    while not stop.is_set() and not _all_there(mode, looks, earlier, conditions.clients):
+    while not stop.is_set() and not _all_there(mode, looks, earlier, conditions.clients, clients):
         if time.monotonic() > until:
             raise RunFailed(f"Not all {conditions.clients} listeners could connect; try fewer.")
         await asyncio.sleep(0.05)
@@ -191,45 +224,32 @@ async def _listening(
     looks.zero = await probe.look(mode)
 
 
-def _all_there(mode: str, looks: Looks, earlier: dict[str, Any], clients: int) -> bool:
+def _all_there(
+    mode: str, looks: Looks, earlier: dict[str, Any], number: int, clients: Clients | None
+) -> bool:
     """Whether all have come, and nothing more comes of it: a stream's answer begins after its request.
 
     Those who only ask go on asking, and are never at rest.
     """
-    came = less(looks.ready["receive"], looks.before["receive"])["connections"] >= clients
+    came = less(looks.ready["receive"], looks.before["receive"])["connections"] >= number
+    came = (clients is None or clients.all_there) and came
     return came and (TECHNIQUES[mode].verb == "ask" or looks.ready["receive"] == earlier["receive"])
 
 
 # Meanwhile ------------------------------------------------------------------------------------
 
 
-async def _until(fleet: Child, word: str, efforts: list[dict[str, float]] | None = None) -> dict[str, Any]:
-    """Listen to the fleet until it says this; note what it has cost, from the timetable's zero on."""
-    zero = time.monotonic()
-    while True:
-        said = await fleet.hear()
-        if efforts is not None and said.get("t_s", 0.0) > zero:
-            efforts.append({"t_s": said["t_s"], "cpu_s": said["cpu_s"]})
-        if word in said:
-            return said
-
-
-async def _sample(probe: Probe, mode: str, looks: Looks) -> list[dict[str, Any]]:
-    """Look at the meters once a second, until cancelled."""
-    series: list[dict[str, Any]] = []
+async def _sample(probe: Probe, mode: str, looks: Looks, series: list[dict[str, Any]]) -> None:
+    """Look at the meters once a second, until cancelled. Raises `RunFailed` when the lab is gone."""
     start = time.monotonic()
-    with suppress(asyncio.CancelledError):
-        while True:
+    while True:
+        try:
             receive = looks.until(await probe.look(mode))
-            point = {"t_s": round(time.monotonic() - start, 3), "delivered": receive["messages"]}
-            series.append(point | {name: receive[name] for name in OVER_TIME})
-            await asyncio.sleep(SAMPLE_S)
-    return series
-
-
-async def _stopped(sampling: "asyncio.Task[list[dict[str, Any]]]") -> list[dict[str, Any]]:
-    sampling.cancel()
-    return await sampling
+        except CannotStart as error:
+            raise RunFailed(f"The lab was there when the run began, and is gone: {error}") from error
+        point = {"t_s": round(time.monotonic() - start, 3), "delivered": receive["messages"]}
+        series.append(point | {name: receive[name] for name in OVER_TIME})
+        await asyncio.sleep(SAMPLE_S)
 
 
 def _patience(conditions: Conditions, stop: asyncio.Event) -> float:

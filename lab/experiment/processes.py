@@ -1,17 +1,25 @@
-"""The other processes of a run: a lab of its own, and the fleet. Both end when this one does."""
+"""The other processes of a run: a lab of its own, and the fleet. Both end when this one does.
+
+They are read by threads and not by the event loop: which loop can watch a process is a matter of the policy
+in force, and that may be anybody's.
+"""
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from lab.errors import CannotStart, LabError
+from lab.experiment.terminal import Lossy
 from lab.subprocesses import command, environment
 
 END_PATIENCE_S = 10.0
-LINE_BYTES = 2**30
-"""A fleet says everything that it heard in one line."""
+TRACEBACK = "Traceback (most recent call last)"
 
 
 class RunFailed(LabError):
@@ -21,52 +29,111 @@ class RunFailed(LabError):
 
 
 class Child:
-    """A Python process that speaks in lines of JSON."""
+    """A Python process that speaks in lines of JSON; `name` is what it is called in a sentence."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
-        assert process.stdin is not None and process.stdout is not None
+    def __init__(self, process: subprocess.Popen[bytes], name: str) -> None:
         self._process = process
-        self._stdin = process.stdin
-        self._stdout = process.stdout
+        self._name = name
+        self._lines: asyncio.Queue[bytes] = asyncio.Queue()
+        self._last_words = ""
+        self._loop = asyncio.get_running_loop()
+        self._complaining = threading.Thread(target=self._read_complaints, daemon=True)
+        self._complaining.start()
+        threading.Thread(target=self._read, daemon=True).start()
 
     async def hear(self) -> dict[str, Any]:
         """The next line. Raises `RunFailed` when there is none."""
-        line = await self._stdout.readline()
-        if not line:
-            raise RunFailed(f"A process of the run ended too early (exit code {await self._process.wait()}).")
-        said: dict[str, Any] = json.loads(line)
+        line = await self._lines.get()
+        try:
+            said: dict[str, Any] = json.loads(line)
+        except ValueError as error:
+            raise RunFailed(await asyncio.to_thread(self._why)) from error
         return said
 
     def tell(self, orders: dict[str, Any]) -> None:
         """Give orders, in one line."""
-        self._stdin.write(json.dumps(orders).encode() + b"\n")
+        assert self._process.stdin is not None
+        with suppress(OSError):  # it has ended, which `hear` says
+            self._process.stdin.write(json.dumps(orders).encode() + b"\n")
+            self._process.stdin.flush()
 
     async def end(self) -> None:
         """Close its input, which ends it; end it by force when that takes too long."""
-        self._stdin.close()
+        assert self._process.stdin is not None
+        with suppress(OSError):
+            self._process.stdin.close()
+        await asyncio.to_thread(self._wait)
+
+    def _wait(self) -> None:
         try:
-            await asyncio.wait_for(self._process.wait(), END_PATIENCE_S)
-        except TimeoutError:
-            with suppress(ProcessLookupError):
-                self._process.kill()
-            await self._process.wait()
+            self._process.wait(END_PATIENCE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._complaining.join(END_PATIENCE_S)
+
+    def _why(self) -> str:
+        """One sentence about its end."""
+        self._wait()
+        code = self._process.returncode
+        how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+        last = f": {self._last_words}" if self._last_words else ""
+        return f"{self._name} ended too early ({how}){last}."
+
+    def _read(self) -> None:
+        """In a thread: hand on what it says; an empty line at the end."""
+        assert self._process.stdout is not None
+        with self._process.stdout as lines, suppress(RuntimeError):  # our loop has ended first
+            for line in lines:
+                self._loop.call_soon_threadsafe(self._lines.put_nowait, line)
+            self._loop.call_soon_threadsafe(self._lines.put_nowait, b"")
+
+    def _read_complaints(self) -> None:
+        """In a thread: pass its standard error on, without tracebacks."""
+        ours = Lossy(sys.stderr)
+        for text in without_tracebacks(self._complaints()):
+            ours.write(text)
+
+    def _complaints(self) -> Iterator[str]:
+        assert self._process.stderr is not None
+        with self._process.stderr as lines:
+            for line in lines:
+                text = line.decode(errors="replace")
+                self._last_words = text.strip().rstrip(".") or self._last_words
+                yield text
+
+
+def without_tracebacks(lines: Iterable[str]) -> Iterator[str]:
+    """These lines, but for tracebacks, which end with the first line that is not indented."""
+    inside = False
+    for line in lines:
+        if line.startswith(TRACEBACK):
+            inside = True
+        elif inside:
+            inside = line.startswith((" ", "\n"))
+        else:
+            yield line
 
 
 @asynccontextmanager
-async def child(module: str, plan: dict[str, Any] | None = None) -> AsyncIterator[Child]:
+async def child(module: str, name: str, plan: dict[str, Any] | None = None) -> AsyncIterator[Child]:
     """A module of the lab as a process, for the length of the block; its plan is an argument, so no secret.
 
-    In a session of its own: Ctrl-C is for this process, which then ends the others in order.
+    In a session of its own: Ctrl-C is for this process, which then ends the others in order. Raises
+    `CannotStart` when there is no such Python.
     """
-    process = await asyncio.create_subprocess_exec(
-        *command(module, *([] if plan is None else [json.dumps(plan)])),
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        limit=LINE_BYTES,
-        start_new_session=True,
-        env=environment(),
-    )
-    started = Child(process)
+    try:
+        process = subprocess.Popen(  # noqa: ASYNC220 - starts at once, and is waited for in threads
+            command(module, *([] if plan is None else [json.dumps(plan)])),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            start_new_session=True,
+            env=environment(),
+        )
+    except (OSError, ValueError) as error:
+        raise CannotStart(f"{name} could not be started by {sys.executable!r}: {error}.") from error
+    started = Child(process, name)
     try:
         yield started
     finally:
@@ -76,9 +143,12 @@ async def child(module: str, plan: dict[str, Any] | None = None) -> AsyncIterato
 @asynccontextmanager
 async def own_lab(settings: dict[str, Any]) -> AsyncIterator[tuple[str, dict[str, str]]]:
     """A lab for one run: its URL, and what it is made of. Raises `CannotStart`."""
-    async with child("lab.server") as server:
+    async with child("lab.server", "The lab") as server:
         server.tell(settings)  # not an argument: a Redis URL may hold a password
-        said = await server.hear()
+        try:
+            said = await server.hear()
+        except RunFailed as error:
+            raise CannotStart(str(error)) from error
         if "error" in said:
             raise CannotStart(said["error"])
         scheme = "https" if settings.get("certfile") else "http"

@@ -1,9 +1,8 @@
 """Plain calls for notebooks and for the command line: measure one technique, or compare several."""
 
 import asyncio
-import threading
-from collections.abc import Callable, Coroutine, Iterable, Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from lab.catalogue import WORDS
 from lab.errors import BadParameter
@@ -16,8 +15,7 @@ from lab.experiment.prediction import Prediction, foretell
 from lab.experiment.publisher import Progress
 from lab.experiment.quantities import one_of, quoted
 from lab.experiment.runs import Run
-
-T = TypeVar("T")
+from lab.experiment.thread import InThread
 
 
 def measure(mode: str, url: str | None = None, certfile: str | None = None, **conditions: Any) -> Run:
@@ -121,50 +119,3 @@ def rotated(modes: Sequence[str], start: int) -> list[str]:
 
 def _within(progress: Progress, number: int, of: int, mode: str) -> Progress:
     return lambda share, text: progress((number + share) / of, f"{mode}: {text}")
-
-
-class InThread(Generic[T]):
-    """A coroutine that runs to its end in a thread with a loop of its own.
-
-    It is given an event that Ctrl-C sets, so that it can stop in order; a second Ctrl-C cancels it.
-    """
-
-    def __init__(self, make: Callable[[asyncio.Event], Coroutine[Any, Any, T]]) -> None:
-        self._make = make
-        self._error: BaseException | None = None
-        self._started, self._ended = threading.Event(), threading.Event()
-        threading.Thread(target=self._run, daemon=True).start()
-        self._started.wait()
-
-    def result(self, tick: Callable[[], None] = lambda: None) -> T:
-        """Wait for the end, calling `tick` meanwhile. What the coroutine raised is raised here."""
-        while not self._ended.is_set():
-            try:
-                tick()
-                self._ended.wait(0.2)  # with a time, so that Ctrl-C gets through on every system
-            except KeyboardInterrupt:
-                self._loop.call_soon_threadsafe(self._interrupt)
-        if self._error is not None:
-            raise self._error
-        return self._value
-
-    def _interrupt(self) -> None:
-        if self._stop.is_set():
-            self._task.cancel()
-        self._stop.set()
-
-    def _run(self) -> None:
-        try:
-            self._value = asyncio.run(self._main())
-        except (asyncio.CancelledError, KeyboardInterrupt):
-            self._error = KeyboardInterrupt()
-        except BaseException as error:  # handed over to the thread that waits, whatever it is
-            self._error = error
-        finally:
-            self._ended.set()
-
-    async def _main(self) -> T:
-        self._loop, self._stop = asyncio.get_running_loop(), asyncio.Event()
-        self._task = asyncio.ensure_future(self._make(self._stop))
-        self._started.set()
-        return await self._task

@@ -40,6 +40,8 @@ def verdict(records: Iterable[Record]) -> Verdict:
 def told_by(fleet: dict[str, Any], mode: str, start: str) -> Iterator[Record]:
     """The records of a fleet that began at `start`. It tells each event once, and who heard it when."""
     for number, arrivals in enumerate(fleet["heard_all"]):
+        if str(number) in fleet.get("away", ()):  # it was not connected, and nothing was owed to it
+            continue
         yield Record(0.0, str(number), mode, "open", *place(start))
         for which, moment in arrivals:
             yield heard(moment, str(number), mode, fleet["events"][which])

@@ -1,0 +1,94 @@
+"""The simulated clients of a run, as the process that they live in tells of them."""
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from math import inf
+from types import TracebackType
+from typing import Any, TypeVar
+
+from lab.experiment.connecting import NotConnected
+from lab.experiment.processes import Child, RunFailed
+
+T = TypeVar("T")
+
+
+class Clients:
+    """What the simulated clients of a run say. Use it as `async with`; `during` work their end is noticed."""
+
+    def __init__(self, process: Child, number: int, stop: asyncio.Event) -> None:
+        self._process = process
+        self._number = number
+        self._stop = stop
+        self._zero = inf
+        self._heard_out = asyncio.Event()
+        self.there = 0
+        """How many are connected."""
+        self.out: dict[str, int] = {}
+        """How many are kept out, by reason."""
+        self.efforts: list[dict[str, float]] = []
+        """What they had used of the processor, from the timetable's zero until all was heard."""
+
+    async def __aenter__(self) -> "Clients":
+        self._reading = asyncio.create_task(self._read())
+        self._watched: set[asyncio.Task[Any]] = {self._reading}
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for task in self._watched:
+            task.cancel()
+        await asyncio.gather(*self._watched, return_exceptions=True)
+
+    def watch(self, task: "asyncio.Task[Any]") -> None:
+        """End the run when this task fails, too."""
+        self._watched.add(task)
+
+    def begin(self) -> None:
+        """The timetable begins now."""
+        self._zero = time.monotonic()
+
+    async def during(self, work: Coroutine[Any, Any, T]) -> T:
+        """Do this, and stop as soon as the clients or what is watched fails; that is raised."""
+        doing = asyncio.ensure_future(work)
+        try:
+            await asyncio.wait({doing, *self._watched}, return_when=asyncio.FIRST_COMPLETED)
+            for failed in [task for task in self._watched if task.done()]:
+                failed.result()
+            return await doing
+        finally:
+            doing.cancel()
+            await asyncio.gather(doing, return_exceptions=True)
+
+    async def hear_out(self, sent: int, patience_s: float) -> None:
+        """Wait until each has heard so many messages, or patience ends."""
+        self._process.tell({"expected": sent, "patience_s": patience_s})
+        await self.during(self._heard_out.wait())
+
+    async def heard_all(self) -> dict[str, Any]:
+        """What each has heard and when; they end with this."""
+        self._process.tell({})
+        told: dict[str, Any] = await self._reading
+        return told
+
+    async def _read(self) -> dict[str, Any]:
+        while "heard_all" not in (said := await self._process.hear()):
+            self._note(said)
+        return said
+
+    def _note(self, said: dict[str, Any]) -> None:
+        self.there, self.out = said.get("there", self.there), said.get("out", self.out)
+        if said["t_s"] > self._zero and not self._heard_out.is_set():
+            self.efforts.append({"t_s": said["t_s"], "cpu_s": said["cpu_s"]})
+        if "heard_out" in said:
+            self._heard_out.set()
+        if said.get("failure") and not self._stop.is_set():
+            raise RunFailed(f"A listener gave up: {said['failure']}.")
+
+    @property
+    def all_there(self) -> bool:
+        """Whether all are connected. Raises `NotConnected` when all others are kept out for good."""
+        if self.out and self.there + sum(self.out.values()) >= self._number:
+            raise NotConnected(self.out, self._number)
+        return self.there >= self._number
