@@ -201,7 +201,7 @@ def _serve(options: argparse.Namespace) -> int:
 
     if not _loop_runs():
         return asyncio.run(serve(options, redis_of(options)))
-    from lab.experiment.session import InThread  # as a measured run in a notebook, with a loop of its own
+    from lab.experiment.thread import InThread  # as a measured run in a notebook, with a loop of its own
 
     with like_ctrl_c():
         return InThread(lambda end: serve(options, redis_of(options), end)).result()
