@@ -31,16 +31,25 @@ async def serve(options: argparse.Namespace, redis: str | None, end: asyncio.Eve
     """Open the classroom and keep it open until a signal, or whoever sets `end`. Returns the exit code."""
     keep_log("debug" if options.verbose else options.logging)
     stop = stop_on_signals()
-    with stop.cut_short():
+    with stop.before_the_program(), stop.cut_short():
         async with on_a_port(options, redis) as lab:
             on_signal(signal.SIGINT, ctrl_c(lab, stop))
             say(welcome(lab))
             if wants_browser(options) and ZONE not in lab.url:
                 # A daemon of the browser may outlive this call; it must not keep the lab from closing.
                 asyncio.get_running_loop().run_in_executor(None, webbrowser.open, first_page(lab))
-            await (end or stop).wait()
+            following = end and asyncio.create_task(tell_after(end, stop))
+            await stop.wait()
+            if following:
+                following.cancel()
     say("\n  The lab is closed. / 实验室已关闭。")
     return 0
+
+
+async def tell_after(end: asyncio.Event, stop: Ending) -> None:
+    """Tell the lab to end once another event is set."""
+    await end.wait()
+    stop.tell()
 
 
 def ctrl_c(lab: Running, stop: Ending) -> Callable[[], None]:

@@ -1,12 +1,17 @@
 """How a lab is told to end: once, and it takes its leave; once more, and it waits for no client."""
 
 import asyncio
+import atexit
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from lab import signals
+
+PATIENCE_S = 20.0
+"""Seconds that a program which ends waits for the lab in one of its threads."""
 
 
 class Ending(asyncio.Event):
@@ -38,6 +43,22 @@ class Ending(asyncio.Event):
         except asyncio.CancelledError:
             if not self._hurried:
                 raise
+
+    @contextmanager
+    def before_the_program(self) -> Iterator[None]:
+        """A block in a thread that ends in order when its program ends first."""
+        loop, over = asyncio.get_running_loop(), threading.Event()
+
+        def end() -> None:
+            loop.call_soon_threadsafe(self.tell)
+            over.wait(PATIENCE_S)
+
+        atexit.register(end)
+        try:
+            yield
+        finally:
+            over.set()
+            atexit.unregister(end)
 
 
 def stop_on_signals() -> Ending:

@@ -1,7 +1,6 @@
 """A lab that runs: opened in the right order, told to stop, and closed so that everyone hears of it."""
 
 import asyncio
-import atexit
 import errno
 import gc
 import shlex
@@ -89,7 +88,6 @@ async def running(settings: Settings, temporary: bool = False) -> AsyncIterator[
     """
     tls = shown(settings.certfile, settings.keyfile) if settings.certfile else None
     backend = await find(settings.redis)
-    atexit.register(backend.stop)  # for a lab in a thread of a program that ends
     room = Room(History(backend.url, settings.room))
     usual, loop = gc.get_threshold(), asyncio.get_running_loop()
     gc.set_threshold(*COLLECT_AFTER)
@@ -117,7 +115,6 @@ async def running(settings: Settings, temporary: bool = False) -> AsyncIterator[
             await room.close()
         finally:  # also when the lab was told twice to end
             backend.stop()
-            atexit.unregister(backend.stop)
 
 
 async def _open(lab: Lab, settings: Settings, tls: SSLContext | None) -> Running:
