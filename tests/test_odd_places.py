@@ -27,6 +27,8 @@ SHADOWS = ("redis", "json", "random", "lab", "tornado", "aiohttp", "matplotlib",
 ODD_NAME = '-it\'s a "课堂" 100% {x} $HOME;'
 READ_ONLY = f"mount --bind '{ROOT}' '{ROOT}' && mount -o remount,ro,bind '{ROOT}' && ! touch '{ROOT}/x' 2>&-"
 """Makes the checkout read-only, also for root, in a mount namespace of its own."""
+LONG = "t" * 120
+"""A name so long that no Unix socket in this folder has a path that the system takes."""
 
 
 # Where it is started ------------------------------------------------------------------------------
@@ -34,10 +36,17 @@ READ_ONLY = f"mount --bind '{ROOT}' '{ROOT}' && mount -o remount,ro,bind '{ROOT}
 
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONIOENCODING": "ascii"}
 PLACES = {
-    "an odd folder": {"folder": ODD_NAME, "shell": "umask 077", "TERM": "dumb", "COLUMNS": "40", **ASCII},
+    "an odd folder": {
+        "folder": ODD_NAME,
+        "shell": "umask 077",
+        "TERM": "dumb",
+        "COLUMNS": "40",
+        **ASCII,
+        "TMPDIR": LONG,
+    },
     "closed streams": {"shell": "exec <&- >&- 2>&-"},
     "a deleted folder": {
-        "shell": "mkdir gone && cd gone && rmdir ../gone",
+        "shell": "here=$(mktemp -d ./gone.XXXXXX) && cd $here && rmdir ../$here",
         "HOME": None,
         "PYTHONSAFEPATH": "1",
     },
@@ -59,6 +68,9 @@ def test_it_starts_measures_and_ends(name, tmp_path):
     if "before" in place and not can_unshare():
         pytest.skip("no mount namespace can be had here")
     root = copied_to(tmp_path / place.pop("folder")) if "folder" in place else ROOT
+    if place.get("TMPDIR") == LONG:
+        place["TMPDIR"] = str(tmp_path / LONG)
+        os.mkdir(place["TMPDIR"])
     where = {"cwd": tmp_path, "root": root} | place | mark.environment
     file = tmp_path / "run.json"
     with (
