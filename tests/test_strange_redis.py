@@ -95,6 +95,7 @@ BROKEN = {name: add(message(**fields), "E-N") for name, fields in NOT_READABLE.i
     "renamed": run("RENAME", "K", "pushlab:elsewhere"),
     "deleted": run("DEL", "K"),
     "expired": run("PEXPIRE", "K", 1),
+    "to expire": run("EXPIRE", "K", 1),
     "scripts forgotten": run("SCRIPT", "FLUSH"),
     "a message by hand": add(message(more="fields", **{"than": "usual"}), "E-N"),
     "a group of readers": run("XGROUP", "CREATE", "K", "group", "$"),
@@ -245,6 +246,14 @@ async def test_two_labs_mend_one_history_once(redis_server):
         for ear in ears:
             await hears(ear, sent)
         assert [ear.kinds for ear in ears] == [["message"] * 4] * 2
+
+
+async def test_a_time_to_expire_ends_with_the_next_message(redis_server):
+    """What a lab has acknowledged does not disappear because another program has set a time on the key."""
+    async with opened(redis_server, uuid4().hex, 1) as room:
+        redis_server.client.expire(room.history.key, 1000)
+        await stored(room, "after")
+        assert redis_server.client.ttl(room.history.key) == -1
 
 
 # Keys of another type -----------------------------------------------------------------------------

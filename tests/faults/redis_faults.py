@@ -66,8 +66,9 @@ async def cut_the_tail(scene: Scene) -> None:
 
 
 async def refuse_writes(scene: Scene) -> None:
-    """Redis has no memory left: sends are refused for sure, reading goes on, no restart is needed."""
+    """Redis has no memory left: sends are refused for sure, not ready, no restart is needed."""
     scene.redis.client.config_set("maxmemory", "1")
+    await scene.becomes("/readyz", 503, 6)
     await scene.pause(3)
     scene.redis.client.config_set("maxmemory", "0")
 
@@ -98,13 +99,13 @@ def disk_missing() -> str | None:
 
 
 async def fill_disk(scene: Scene) -> None:
-    """The disk of the log is full: sends are refused for sure, reading goes on, no restart is needed."""
+    """The disk of the log is full: sends are refused for sure, not ready, no restart is needed."""
     scene.redis.disk.fill()
     async with asyncio.timeout(SEE_S):
         while scene.redis.client.info("persistence")["aof_last_write_status"] == "ok":  # noqa: ASYNC110
             await asyncio.sleep(0.02)
+    await scene.becomes("/readyz", 503, 6)
     await scene.pause(4)
-    await scene.becomes("/readyz", 200, 0.1)
     scene.redis.disk.free()
 
 
