@@ -19,6 +19,7 @@ from lab.experiment.network import PRESETS, Network
 from lab.experiment.terminal import columns, complain, emptied, open_standard_streams
 from lab.settings import LIMITS, parse_limit
 from lab.signals import like_ctrl_c
+from lab.tls import check_key_log
 from lab.version import __version__
 
 DONE, FAILED, USAGE, NO_START, STOPPED = 0, 1, 2, 3, 130
@@ -166,6 +167,7 @@ def _run(argv: Sequence[str] | None, stdout_open: bool) -> int:
         if options.lan and options.host:
             parser.error("--lan listens at every address of this machine; name it or a --host, not both")
         options.host = EVERYWHERE if options.lan else options.host
+        check_key_log()
         return _measure(options, stdout_open) if options.mode else _serve(options)
     except SystemExit as end:  # argparse has said why
         return int(end.code or DONE)

@@ -1,10 +1,26 @@
 """TLS: the certificate that a lab shows, tried out before it serves, and what a client trusts for it."""
 
+import os
 import ssl
 from contextlib import suppress
 from functools import cache
 
 from lab.errors import CannotStart
+
+
+def check_key_log() -> None:
+    """See that the file of `SSLKEYLOGFILE`, where TLS libraries write keys for Wireshark, can be written.
+
+    Python's own default for TLS opens it wherever it is made, which libraries do when they are imported.
+    Raises `CannotStart`.
+    """
+    path = os.environ.get("SSLKEYLOGFILE")
+    try:
+        if path:
+            open(path, "ab").close()
+    except (OSError, ValueError) as error:
+        reason = _reason(error)
+        raise CannotStart(f"SSLKEYLOGFILE cannot be written: {reason}. Correct it or unset it.") from error
 
 
 def shown(certfile: str, keyfile: str | None) -> ssl.SSLContext:

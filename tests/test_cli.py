@@ -131,6 +131,15 @@ def test_wrong_usage_exits_2(wrong):
 
 
 @pytest.mark.parametrize("mode", [[], ["--mode", "sse"]])
+@pytest.mark.parametrize("path", ["/no/such/folder/keys.txt", "/"])
+def test_a_key_log_that_cannot_be_written_exits_3(path, mode):
+    """Python's TLS would fail on it when a library is imported; the lab names the variable and the reason."""
+    done = run_lab(*mode, "--no-browser", env=os.environ | {"SSLKEYLOGFILE": path})
+    assert done.returncode == 3 and "Traceback" not in done.stderr
+    assert "SSLKEYLOGFILE" in done.stderr and path in done.stderr
+
+
+@pytest.mark.parametrize("mode", [[], ["--mode", "sse"]])
 def test_a_redis_that_is_not_there_exits_3(mode):
     """A Redis that was asked for and does not answer is an error, never a silent fallback."""
     done = run_lab(*mode, "--no-browser", "--redis", f"redis://:secret@127.0.0.1:{free_port()}/0")

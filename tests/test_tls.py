@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -296,3 +297,18 @@ async def test_the_teachers_cookie_is_for_https_alone(shown):
         answer = await fetch(at.port, "GET", f"/teacher?token={here.key.token}")
     assert "Secure" in answer.headers["set-cookie"].split("; ")
     assert answer.headers["cross-origin-opener-policy"] == "same-origin"
+
+
+@pytest.mark.parametrize("data", ["GET / HTTP/1.1\r\n\r\n", "GET / HTTP/3.0\r\n\r\n", f"GET /{'x' * 60_000}"])
+def test_a_refusal_before_any_handler_arrives(secure, shown, data):
+    """What cannot be read is refused by https as by http: whole, as JSON, and then the connection ends."""
+    plain = socket.create_connection((HOST, secure.port), timeout=DEADLINE_S)
+    with trusting(shown["certfile"]).wrap_socket(plain) as client:
+        client.sendall(data.encode())
+        answer = b""
+        with suppress(ssl.SSLEOFError):
+            while more := client.recv(65536):
+                answer += more
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert f"Content-Length: {len(body)}".encode() in head
+    assert json.loads(body)["error"].keys() == {"code", "message"}
