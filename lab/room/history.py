@@ -89,7 +89,7 @@ class History:
         self._open = self._commands.register_script(OPEN)
         self._mend = self._commands.register_script(MEND)
         self._write = self._commands.register_script(WRITE)
-        self._reading = asyncio.Lock()
+        self._mending = asyncio.Lock()
 
     async def publish(self, draft: Draft, known: Cursor) -> tuple[Cursor, bool]:
         """Store a message unless its mid is known; say where it stands and whether it stood there before.
@@ -119,26 +119,30 @@ class History:
     async def _mended(self, known: Cursor) -> None:
         """Mend the history before a message is stored: until then it is not."""
         try:
-            await self.read(known)
+            await self.read(*known)
         except Unreachable as error:
             raise HistoryUnavailable(False, why(error)) from error
 
-    async def read(self, known: Cursor) -> Kept:
-        """Everything kept, at `known` or behind it; a history begins when there is none.
+    async def read(self, epoch: int, n: int = 0) -> Kept:
+        """Everything kept, up to this place at least; a history begins, after `epoch`, when there is none.
 
         What another program has put into it is taken out, and said in the log. Where that would leave a
         hole, or give an id to two messages, a new history begins with what is kept.
         """
-        async with self._reading:  # one at a time: what is strange is taken out, and said, once
-            for attempt in range(MOST_MENDS):
-                count = READ_STRANGE if attempt else READ
-                last_id, entries = await self._open([self.key], [known.epoch, count])
-                found = Found.read(last_id, entries[::-1], known)
-                if (top := found.top) is not None and top >= known:
-                    return Kept(top, found.messages[-KEPT:])
-                if attempt:
-                    await self._mend_found(found, known)
+        known = Cursor(epoch, n)
+        if kept := _sound(await self._look(known, READ), known):
+            return kept
+        async with self._mending:  # one at a time: what is strange is taken out, and said, once
+            for _ in range(MOST_MENDS):
+                found = await self._look(known, READ_STRANGE)
+                if kept := _sound(found, known):
+                    return kept
+                await self._mend_found(found, known)
         raise Unusable("crowded")
+
+    async def _look(self, known: Cursor, count: int) -> Found:
+        last_id, entries = await self._open([self.key], [known.epoch, count])
+        return Found.read(last_id, entries[::-1], known)
 
     async def _mend_found(self, found: Found, known: Cursor) -> None:
         """Leave out what is strange and keep every id, or else begin a new history with what is kept."""
@@ -195,7 +199,7 @@ class History:
         """
         name, draft = await self._who(), Draft(str(uuid4()), "lab", "lab")
         try:
-            top = (await self.read(Cursor(0, 0))).top
+            top = (await self.read(0)).top
             await self.publish(draft, top)
             await self.follow(top)
             await self.renew(top.epoch, top.epoch)
@@ -213,6 +217,12 @@ class History:
             raise Unusable(mode)
         name = "valkey" if "valkey_version" in info else "redis"
         return f"{name} {info.get(f'{name}_version', '')}".rstrip()
+
+
+def _sound(found: Found, known: Cursor) -> Kept | None:
+    """The history, when nothing is wrong with it."""
+    top = found.top
+    return Kept(top, found.messages[-KEPT:]) if top is not None and top >= known else None
 
 
 async def probe(url: str) -> str:

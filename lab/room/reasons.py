@@ -8,7 +8,7 @@ import re
 import ssl
 
 SENTENCES = {
-    "unreachable": "Redis cannot be reached. Start it, or correct its address.",
+    "unreachable": "Redis does not answer. Start it, or correct its address.",
     "silent": "Redis does not answer in time.",
     "closed": "Redis closed the connection. It may have too many clients, or be another service.",
     "not_redis": "What answers at this address is not Redis.",

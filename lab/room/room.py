@@ -165,7 +165,7 @@ class Room:
 
     async def open(self) -> None:
         """Load what is kept and follow the history from there."""
-        self._adopt(await self.history.read(self.top))
+        self._adopt(await self.history.read(*self.top))
         self.trouble = ""
         self.tasks.keep(TAIL, self._follow, vital=True)
 
@@ -217,10 +217,10 @@ class Room:
     async def _check(self) -> None:
         """Is this still the history that the ring was filled from? A restored backup reuses its ids."""
         known = self.top  # what came since is no reason to call the answer old
-        kept = await self.history.read(known)
+        kept = await self.history.read(*known)
         if self._contradicts(kept):
             await self.history.renew(kept.top.epoch, self.top.epoch)
-            kept = await self.history.read(self.top)
+            kept = await self.history.read(*self.top)
         self._adopt(kept)
 
     def _contradicts(self, kept: Kept) -> bool:

@@ -39,9 +39,11 @@ local epoch, n, sound = top(KEYS[1], ARGV[5])
 local behind = tonumber(epoch) - tonumber(ARGV[5])
 if not sound or behind < 0 or behind == 0 and tonumber(n) < tonumber(ARGV[6]) then return {{'', 2}} end
 local id = epoch .. '-' .. string.format('%.0f', n + 1)
-redis.call('PERSIST', KEYS[1])  -- what is acknowledged does not end with a time that another program has set
 redis.call('XADD', KEYS[1], 'MAXLEN', '=', ARGV[8], id,
   'mid', ARGV[1], 'username', ARGV[2], 'body', ARGV[3], 'time', ARGV[4])
+-- What is acknowledged does not end at a time that another program has set. Not before XADD: a Redis without
+-- memory refuses nothing to a script that has written before.
+redis.call('PERSIST', KEYS[1])
 redis.call('SET', KEYS[2], id, 'EX', ARGV[7])
 return {{id, 0}}
 """
