@@ -20,11 +20,28 @@ FIGURES: tuple[tuple[str, Figure, Word, Apart], ...] = (
 )
 
 
+COLUMNS = tuple(
+    (group, *column)
+    for group in ("requests", "bytes, both ways", "mean latency")
+    for column in (("theory", 7), ("measured", 8), ("off", 5))
+)
+"""The group, the heading and the width of each figure."""
+
+
+def pairs(rounds: Sequence[Run]) -> list[str]:
+    """One technique's figures, as text: what was predicted, what was measured, how far apart."""
+    cells = []
+    for name, figure, word, apart in FIGURES:
+        predicted, measured = middle(rounds, foretold(name)), middle(rounds, figure)
+        cells += [word(predicted), word(measured), apart(measured, predicted)]
+    return cells
+
+
 def predictions(runs: Sequence[Run]) -> Text:
     """What theory said and what came of it, technique by technique; medians over the rounds."""
     lines = [Text(HEAD, style="bold")]
     for mode, rounds in by_mode(runs).items():
-        cells = "".join(_pair(rounds, *each) for each in FIGURES)
+        cells = "".join(f" {cell:>{size}}" for cell, (_, _, size) in zip(pairs(rounds), COLUMNS, strict=True))
         lines.append(Text(f" {mode:<9}{cells}", style=TECHNIQUES[mode].dark))
     return Text("\n").join(lines)
 
@@ -32,11 +49,6 @@ def predictions(runs: Sequence[Run]) -> Text:
 def foretold(name: str) -> Figure:
     """One of the figures that were predicted."""
     return lambda run: run.predicted[name]
-
-
-def _pair(rounds: Sequence[Run], name: str, figure: Figure, word: Word, apart: Apart) -> str:
-    predicted, measured = middle(rounds, foretold(name)), middle(rounds, figure)
-    return f" {word(predicted):>7} {word(measured):>8} {apart(measured, predicted):>5}"
 
 
 def spreads(runs: Sequence[Run]) -> Text | None:

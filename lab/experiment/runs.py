@@ -94,13 +94,22 @@ def thinned(ordered: Sequence[float], most: int = MOST_SAMPLES) -> list[float]:
     return [round(sample, 6) for sample in ordered[::-1][::step]][::-1]
 
 
+def run_list(runs: "Run | Iterable[Run]") -> list[Run]:
+    """One run, or several, as a list. Raises `BadParameter` for none, and for what is no run."""
+    found = [runs] if isinstance(runs, Run) else list(runs) if isinstance(runs, Iterable) else [runs]
+    if not found:
+        raise BadParameter("There are no runs: hand over what lab.measure, lab.compare or lab.load returned.")
+    if strange := next((type(run).__name__ for run in found if not isinstance(run, Run)), None):
+        raise BadParameter(f"Runs are what lab.measure, lab.compare or lab.load returned, not {strange}.")
+    return found
+
+
 def document(runs: Sequence[Run], samples: bool = False) -> dict[str, Any]:
     """Runs made under the same conditions as one JSON document.
 
     Raises `BadParameter` for runs that were made under different ones, and for none.
     """
-    if not runs:
-        raise BadParameter("There are no runs to write.")
+    runs = run_list(runs)
     first = runs[0]
     if any(run.conditions != first.conditions for run in runs):
         raise BadParameter("One file holds runs under the same conditions; save each set to its own.")

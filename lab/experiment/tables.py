@@ -8,7 +8,9 @@ from rich.console import Console
 from rich.text import Text
 
 from lab.catalogue import TECHNIQUES
-from lab.experiment.beside import predictions, spreads
+from lab.experiment.beside import COLUMNS as THEORY_COLUMNS
+from lab.experiment.beside import pairs, predictions, spreads
+from lab.experiment.narrow import LEAST, Column, blocks, wrapped
 from lab.experiment.rounds import by_mode, middle
 from lab.experiment.runs import Run
 from lab.experiment.strain import warnings
@@ -18,17 +20,59 @@ PARTS = ("head", "framing", "payload")
 SHADES = {"head": "░", "framing": "▒", "payload": "█"}
 ASCII_SHADES = {"head": ".", "framing": "+", "payload": "#"}
 BAR_COLUMNS = 52
+BESIDE_BAR = 18
+"""The technique before a bar and the number after it."""
+TABLE_COLUMNS = 79
+ABOVE = (*("", ""), *3 * ("bytes per delivery",), "head", *3 * ("latency",), "each")
+"""What stands above the columns after the first."""
 
 
 def show(runs: Sequence[Run], console: Console) -> None:
     """Print the conditions, the comparison, the bars, and what the figures are."""
-    parts = [conditions(runs[0]), table(runs), bars(runs, console), predictions(runs), spreads(runs)]
-    for part in [*parts, footnotes(runs)]:
+    parts = _usual(runs, console) if console.width >= TABLE_COLUMNS else _narrow(runs, console)
+    for part in parts:
         if part is not None:
             console.print(part, highlight=False, soft_wrap=True)
 
 
-def conditions(run: Run) -> str:
+def _usual(runs: Sequence[Run], console: Console) -> list[Any]:
+    parts = [conditions(runs[0]), table(runs), bars(runs, console), predictions(runs), spreads(runs)]
+    return [*parts, footnotes(runs)]
+
+
+def _narrow(runs: Sequence[Run], console: Console) -> list[Any]:
+    """The same where the table does not fit: in blocks, or as a list for each technique."""
+    width, modes = console.width, by_mode(runs)
+    figures = {mode: row(mode, rounds)[1:] for mode, rounds in modes.items()}
+    parts: list[Any] = [conditions(runs[0], max(LEAST, width))]
+    parts += _blocks([*zip(ABOVE, *zip(*_sizes(COLUMNS[1:]), strict=True), strict=True)], figures, width)
+    parts.append(bars(runs, console))
+    parts += _blocks(THEORY_COLUMNS, {mode: pairs(rounds) for mode, rounds in modes.items()}, width)
+    sure = spreads(runs)
+    return [*parts, sure and wrapped(sure.plain, width), *_notes(runs, width)]
+
+
+def _sizes(columns: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
+    return [(name, abs(width)) for name, width in columns]
+
+
+def _blocks(columns: Sequence[Column], rows: dict[str, list[str]], width: int) -> list[Text]:
+    return [
+        Text("\n").join(
+            [Text(), *(Text(text, style=colour(mode) if mode else "bold") for mode, text in lines)]
+        )
+        for lines in blocks(columns, rows, width)
+    ]
+
+
+def _notes(runs: Sequence[Run], width: int) -> list[str]:
+    """What the figures are, as paragraphs, and each verdict on lines of its own."""
+    own = ["", *verdicts(runs), *strained(runs)]
+    about = footnotes(runs).split("\n")[: -len(own) + 1 or None]
+    return ["", wrapped("\n".join(about), width), *(wrapped(line, width) for line in own)]
+
+
+def conditions(run: Run, width: int = 79) -> str:
     """The conditions in one line."""
     c = run.conditions
     words = [
@@ -45,7 +89,7 @@ def conditions(run: Run) -> str:
     ]
     extra = [*(() if c["keep_alive"] else ("no keep-alive",)), *(("compressed",) if c["compress"] else ())]
     text = " · ".join(["One room", *words, *extra]).replace(" ", "\N{NO-BREAK SPACE}")
-    filled = fill(text.replace("\N{NO-BREAK SPACE}·\N{NO-BREAK SPACE}", " · "), 79, break_on_hyphens=False)
+    filled = fill(text.replace("\N{NO-BREAK SPACE}·\N{NO-BREAK SPACE}", " · "), width, break_on_hyphens=False)
     return filled.replace("\N{NO-BREAK SPACE}", " ")
 
 
@@ -111,11 +155,13 @@ def bars(runs: Sequence[Run], console: Console) -> Text:
     sizes = {mode: [middle(rounds, part(name)) or 0 for name in PARTS] for mode, rounds in modes.items()}
     longest = max(sum(parts) for parts in sizes.values()) or 1
     key = "  ".join(f"{shades[name]} {name}" for name in PARTS)
-    lines = [Text(f"\nbytes per delivered message   {key}", style="bold")]
+    most = max(1, min(BAR_COLUMNS, console.width - BESIDE_BAR))
+    title = f"bytes per delivered message   {key}"
+    title = title if console.width >= TABLE_COLUMNS else wrapped(title, console.width)
+    lines = [Text(f"\n{title}", style="bold")]
     for mode, parts in sizes.items():
         drawn = "".join(
-            shades[name] * round(BAR_COLUMNS * size / longest)
-            for name, size in zip(PARTS, parts, strict=True)
+            shades[name] * round(most * size / longest) for name, size in zip(PARTS, parts, strict=True)
         )
         lines.append(Text.assemble(f"{mode:<10}", (drawn, colour(mode)), f" {count(sum(parts))}"))
     return Text("\n").join(lines)

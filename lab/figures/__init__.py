@@ -11,6 +11,7 @@
 Each takes runs and `size="page"` or `"projector"`, and returns a matplotlib Figure.
 """
 
+from lab.figures import loading  # noqa: F401 - before anything else of matplotlib
 from lab.figures.bars import overhead
 from lab.figures.comparison import comparison
 from lab.figures.curves import prediction, scale

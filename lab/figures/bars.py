@@ -16,6 +16,7 @@ from lab.figures import style
 BAR = 0.62
 
 
+@style.of_runs
 def overhead(runs: Sequence[Run], size: str = "page") -> Figure:
     """What one delivered message costs on the wire, split into head, framing and payload.
 

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from lab.experiment.runs import Run
@@ -16,11 +15,11 @@ from lab.figures.curves import FIGURES, KEYS, draw_prediction
 from lab.figures.lines import draw_latency
 
 PROJECTOR_DPI = 150
-SAME_EVERY_TIME: Any = {"svg.hashsalt": "push lab", "svg.fonttype": "path"}
 SILENT: Any = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 """No date and no addresses inside a picture: the same runs make the same file."""
 
 
+@style.of_runs
 def comparison(runs: Sequence[Run], size: str = "projector") -> Figure:
     """Four views of the same runs: bytes, requests, latency, and theory beside measurement."""
     with style.sheet(size, height=0.75, small=0.68, nrows=2, ncols=2) as (figure, axes):
@@ -49,5 +48,4 @@ def plot(runs: Sequence[Run], path: str | Path) -> None:
 def save(figure: Figure, target: Any, format: str) -> None:
     """Write a figure so that the same runs make the same bytes."""
     silent: Any = {"svg": SILENT, "pdf": {"CreationDate": None}}.get(format, {})
-    with rc_context(SAME_EVERY_TIME):
-        figure.savefig(target, dpi=PROJECTOR_DPI, metadata=silent, format=format)
+    figure.savefig(target, dpi=PROJECTOR_DPI, metadata=silent, format=format)

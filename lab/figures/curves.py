@@ -16,6 +16,7 @@ from lab.experiment.rounds import by_mode, middle
 from lab.experiment.runs import Run
 from lab.experiment.words import percent
 from lab.figures import style
+from lab.figures.ticks import logarithmic
 
 VARIED = {
     "rate": ("messages per second in the room", "每秒消息数", 1.0),
@@ -34,6 +35,7 @@ FIGURES: tuple[tuple[str, str, str, Reading], ...] = (
 )
 
 
+@style.of_runs
 def prediction(runs: Sequence[Run], size: str = "page") -> Figure:
     """Measured points on predicted curves; the mean relative error stands in the title.
 
@@ -139,11 +141,11 @@ def _pairs(axes: Axes, runs: Sequence[Run], name: str, reading: Reading, _: str)
                 axes.plot([value], [at], color=style.colour(mode), linestyle="none", clip_on=False, **look)
     style.rows(axes, list(modes))
     if name != "requests":
-        axes.set_xscale("symlog", linthresh=LINEAR_MS)
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+        logarithmic(axes, linear_to=LINEAR_MS)
     axes.set_xlim(0, 1.3 * axes.get_xlim()[1])
 
 
+@style.of_runs
 def scale(runs: Sequence[Run], size: str = "page") -> Figure:
     """What the server pays as listeners grow: processor time per delivery, memory, bytes per delivery."""
     panels: tuple[tuple[str, str, Reading], ...] = (
@@ -176,10 +178,7 @@ def _grow(axes: Axes, runs: Sequence[Run], reading: Reading) -> None:
             "marker": style.sign(mode),
         }
         axes.plot(clients, _numbers(figures), label=mode, **look)
-    axes.set_xscale("log")
-    numbers = sorted({run.conditions["clients"] for run in runs})
-    axes.set_xticks(numbers, [str(number) for number in numbers])
-    axes.set_xticks([], minor=True)
+    logarithmic(axes, at=sorted({run.conditions["clients"] for run in runs}))
     axes.set_ylim(0, 1.1 * axes.get_ylim()[1])  # room for the letters, also where nothing grows
     axes.set_xlabel(style.label("listeners", "听众数"))
     axes.grid()

@@ -3,7 +3,7 @@
 Time runs down. Nothing here is measured; every arrow follows from the round trip and the interval.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from matplotlib.axes import Axes
@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from lab.catalogue import TECHNIQUES, WORDS
 from lab.experiment.rounds import by_mode
-from lab.experiment.runs import Run
+from lab.experiment.runs import Run, run_list
 from lab.figures import style
 
 RTT_S, INTERVAL_S = 0.16, 0.3
@@ -31,13 +31,13 @@ class Arrow(NamedTuple):
     says: str
 
 
-def ladder(runs: Sequence[Run] = (), size: str = "page") -> Figure:
+def ladder(runs: Run | Iterable[Run] = (), size: str = "page") -> Figure:
     """One message in each technique of these runs (all without any), as a time-sequence diagram.
 
     Where the listener asks again, a second message that is there just after the first shows the longest
     delay: three transits. Drawn for a round trip of 160 ms and polls 300 ms apart; it says that it is theory.
     """
-    modes = list(by_mode(runs)) or list(WORDS)
+    modes = list(by_mode(run_list(runs))) if runs else list(WORDS)
     columns = min(COLUMNS, len(modes))
     lines = -(-len(modes) // columns)
     grid: dict[str, Any] = {"nrows": lines, "ncols": columns, "squeeze": False}

@@ -12,6 +12,7 @@ from lab.experiment.runs import Run
 from lab.experiment.words import count, seconds
 from lab.figures import style
 from lab.figures.bars import draw_answers, draw_overhead
+from lab.figures.ticks import logarithmic
 
 SCHEMA = "pushlab.lesson/1"
 
@@ -62,8 +63,7 @@ def draw_delivery(axes: Axes, runs: Sequence[Run]) -> None:
         place: Any = axes.get_yaxis_transform()
         text = f"p50 {seconds(middle)}, p95 {seconds(reach)}"
         axes.text(1, at - 0.22, text, transform=place, ha="right", fontweight=style.bold())
-    axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    logarithmic(axes)
     style.rows(axes, [run.mode for run in runs])
     axes.set_xlabel(style.label("room → socket, ms (measured)", "聊天室到套接字，毫秒（实测）"))
     axes.grid(axis="x")

@@ -11,10 +11,12 @@ from lab.experiment.rounds import by_mode
 from lab.experiment.runs import Run
 from lab.figures import style
 from lab.figures.bars import draw_answers
+from lab.figures.ticks import logarithmic
 
 SHARES = {"p50": 0.50, "p95": 0.95, "p99": 0.99, "max": 1.0}
 
 
+@style.of_runs
 def requests(runs: Sequence[Run], size: str = "page") -> Figure:
     """Requests per second over time (first round), beside all requests; the empty answers apart in both."""
     with style.sheet(size, height=0.5, ncols=2) as (figure, (left, right)):
@@ -63,6 +65,7 @@ def _apart(points: int) -> int:
     return max(1, points // 6)
 
 
+@style.of_runs
 def latency(runs: Sequence[Run], size: str = "page") -> Figure:
     """Who hears it first: the share of deliveries (0 to 1) that took at most so long, on a log axis.
 
@@ -78,8 +81,7 @@ def draw_latency(axes: Axes, runs: Sequence[Run]) -> None:
     for number, (mode, rounds) in enumerate(by_mode(runs).items()):
         for run in rounds:
             _distribution(axes, mode, run, label=mode if run is rounds[0] else None, number=number)
-    axes.set_xscale("log")
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    logarithmic(axes)
     axes.set_ylim(0, 1.02)
     axes.set_xlabel(style.label("latency, ms: planned send → arrival (measured)", "时延（毫秒，实测）"))
     axes.set_ylabel(style.label("share of deliveries", "送达比例"))

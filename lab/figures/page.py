@@ -9,9 +9,8 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from lab.catalogue import TECHNIQUES
-from lab.experiment.beside import FIGURES as BESIDE
-from lab.experiment.beside import foretold
-from lab.experiment.rounds import by_mode, middle
+from lab.experiment.beside import pairs
+from lab.experiment.rounds import by_mode
 from lab.experiment.runs import Run
 from lab.experiment.tables import COLUMNS, row, verdicts
 from lab.experiment.writing import write_whole
@@ -119,15 +118,7 @@ def _beside(runs: Sequence[Run]) -> str:
     head = ["technique"]
     for name in ("requests", "bytes", "mean latency"):
         head += [f"{name}, predicted", "measured", "off"]
-    return _table(head, [[mode, *_pairs(rounds)] for mode, rounds in by_mode(runs).items()])
-
-
-def _pairs(rounds: Sequence[Run]) -> list[str]:
-    cells = []
-    for name, figure, word, apart in BESIDE:
-        predicted, measured = middle(rounds, foretold(name)), middle(rounds, figure)
-        cells += [word(predicted), word(measured), apart(measured, predicted)]
-    return cells
+    return _table(head, [[mode, *pairs(rounds)] for mode, rounds in by_mode(runs).items()])
 
 
 def _figure(name: str, runs: Sequence[Run]) -> str:

@@ -5,18 +5,21 @@ hatching, so that a grey print and a washed-out projector say the same.
 """
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache
-from typing import Any, NamedTuple
+from functools import cache, wraps
+from typing import Any, Concatenate, NamedTuple, ParamSpec
 
-from matplotlib import font_manager, rc_context
+from matplotlib import font_manager, rc_context, rcParamsDefault
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from lab.catalogue import TECHNIQUES, WORDS
 from lab.errors import BadParameter
+from lab.experiment.runs import Run, run_list
 
+P = ParamSpec("P")
 INK, GREY, GRID = "#1b1f24", "#5b6470", "#d9dde2"
 DASHES: tuple[Any, ...] = ("solid", (0, (6, 2)), (0, (2, 1.5)), (0, (7, 2, 1.5, 2)), (0, (4, 1)), (0, (1, 1)))
 """One pattern for each technique, in the catalogue's order, and again from the start if there are more."""
@@ -38,8 +41,41 @@ PANEL = 0.62
 """Height of a single panel, as a share of the sheet's width."""
 
 
+WINDOWS: tuple[str, ...] = (
+    "backend",
+    "interactive",
+    "toolbar",
+    "webagg",
+    "keymap",
+    "tk.",
+    "docstring",
+    "savefig.directory",
+)
+WINDOWS += ("date.epoch", "timezone", "figure.raise_window", "figure.max_open_warning")
+"""Settings that do not change a picture: how figures are shown in windows, and the like."""
+SAME_EVERY_TIME: Any = {"svg.hashsalt": "push lab", "svg.fonttype": "path"}
+PLAIN_TEXT: Any = {"text.parse_math": False}
+"""A dollar sign in a text is one; but not while a figure is made, as markers are letters in dollars."""
+
+
 class Sheet(Figure):
-    """A matplotlib Figure that a notebook shows by itself, without pyplot and its global state."""
+    """A matplotlib Figure that a notebook shows by itself, without pyplot and its global state.
+
+    Matplotlib asks its global settings again whenever it draws. So they are the lab's own for as long as
+    that takes, and a picture is the same whatever the reader has set.
+    """
+
+    settings: Any = {}  # noqa: RUF012 - replaced, never changed
+
+    def draw(self, renderer: Any) -> None:
+        """Draw it, under the lab's own settings."""
+        with rc_context(self.settings | PLAIN_TEXT):
+            super().draw(renderer)
+
+    def savefig(self, *target: Any, **options: Any) -> None:
+        """Write it, under the lab's own settings."""
+        with rc_context(self.settings | PLAIN_TEXT):
+            super().savefig(*target, **options)
 
     def _repr_png_(self) -> bytes:
         picture = io.BytesIO()
@@ -59,9 +95,32 @@ def sheet(
     if size not in SIZES:
         raise BadParameter(f"A figure's size is {' or '.join(SIZES)}, not {size}.")
     width, text, line = SIZES[size]
-    with rc_context(_settings(text * small, line * small)):
+    settings = _defaults() | _settings(text * small, line * small)
+    with rc_context(settings):
         figure = Sheet(figsize=(width, width * height), dpi=100, layout="constrained")
+        figure.settings = settings
         yield figure, figure.subplots(**grid)
+    for written in figure.findobj(Text):
+        written.set_parse_math(False)
+
+
+def _defaults() -> Any:
+    """What matplotlib comes with, whatever the reader has set."""
+    return {
+        name: value for name, value in rcParamsDefault.items() if not name.startswith(WINDOWS)
+    } | SAME_EVERY_TIME
+
+
+def of_runs(
+    draw: Callable[Concatenate[Sequence[Run], P], Figure],
+) -> Callable[Concatenate[Run | Iterable[Run], P], Figure]:
+    """Let a figure take one run as well as several. Raises `BadParameter` for none."""
+
+    @wraps(draw)
+    def drawn(runs: Run | Iterable[Run], *args: P.args, **options: P.kwargs) -> Figure:
+        return draw(run_list(runs), *args, **options)
+
+    return drawn  # type: ignore[return-value]  # it takes `runs=` as well, which the type cannot say
 
 
 def _settings(text: float, line: float) -> Any:
