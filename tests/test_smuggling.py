@@ -39,14 +39,9 @@ BODIES = dict.fromkeys(REFUSED, b"0\r\n\r\n") | {
 def proxied(lab):
     """The port of an nginx that stands before the shared lab."""
     nginx = Nginx([lab.port])
-    asyncio.run(eventually(lambda: listens(nginx), "nginx listens"))
+    asyncio.run(eventually(nginx.listens, "nginx listens"))
     yield nginx.port
     nginx.close()
-
-
-async def listens(nginx):
-    """Whether it has opened its port, which it writes down."""
-    return (nginx.folder / "pid").exists()
 
 
 @pytest.fixture(params=["direct", pytest.param("behind nginx", marks=pytest.mark.needs("nginx"))])

@@ -17,7 +17,16 @@ from lab.room.messages import Batch, Event
 from lab.techniques.endpoint import Endpoint
 from lab.techniques.streaming import stream
 
-PREAMBLE = b"<!doctype html><meta charset=utf-8><title>push</title>\n"
+FIRST_BYTES = 512
+"""WebKit reads nothing of a page before so many bytes are in: it still guesses the type of the content.
+
+Measured in WebKitGTK 2.50, by HTTP/1.0 and 1.1, with and without charset and nosniff: a page of 511 bytes
+waits for more, one of 512 does not. EventSource, fetch and XMLHttpRequest get their first byte at once.
+WebKit bug 252413 is about the same wait in Safari, on every iPhone.
+"""
+PAGE = b"<!doctype html><meta charset=utf-8><title>push</title>\n<!-- WebKit waits for 512 bytes. -->"
+PREAMBLE = PAGE.ljust(FIRST_BYTES - 1) + b"\n"
+"""The beginning of the page, filled up with spaces, once per connection."""
 HEARTBEAT = b"<!-- -->\n"
 NONCE_BYTES = 16
 """A fresh number per page: only scripts that carry it may run, so no message can become one."""

@@ -55,6 +55,10 @@ class Nginx:
         """How many answers had this status."""
         return (self.folder / "access.log").read_text().count(f'" {status} ')
 
+    async def listens(self) -> bool:
+        """Whether it has opened its port, which it writes down."""
+        return (self.folder / "pid").exists()
+
     def close(self) -> None:
         """End it."""
         self.process.terminate()
