@@ -9,11 +9,18 @@ import { Line, address, post } from "./shared.js";
 
 const PATH = "/iframe";
 const LOOK_MS = 200; // between looks into the frame: no event says that it has begun, or was cut off
+const BEGIN_MS = 4_000; // a page begins at once; one that failed to load stays blank in WebKit, without an event
 const SILENCE_MS = 40_000; // the server gives a sign of life every 15 s; after two missed ones it was cut off
 
 /** What a script of the frame hands over: one event, already an object. */
 export function unframe(event) {
   return { events: [event] };
+}
+
+/** Hand an event to its own frame: every frame calls this one function, with an object of the frame's window. */
+function deliver(event) {
+  const frames = [...document.querySelectorAll("iframe")].filter(({ hear }) => hear);
+  frames.find(({ contentWindow }) => event instanceof contentWindow.Object)?.hear(event);
 }
 
 /** Read the room from the cursor `after` on, until closed. */
@@ -23,9 +30,9 @@ export function connect({ after, onEvents, onStatus, client, username }) {
 
   function open() {
     hangUp();
-    window.pushlab = hear;
+    window.pushlab = deliver;
     frame = document.createElement("iframe");
-    frame.hidden = true;
+    Object.assign(frame, { hidden: true, hear });
     frame.onload = end; // the page that never ends has ended, or could not be had
     frame.src = address(PATH, { after: line.cursor, client, username });
     document.body.append(frame);
@@ -39,7 +46,8 @@ export function connect({ after, onEvents, onStatus, client, username }) {
 
   function look() {
     const head = frame.contentDocument?.head;
-    if (!head?.lastChild || head.lastChild === newest) return performance.now() - heard > SILENCE_MS && end();
+    const patience = newest ? SILENCE_MS : BEGIN_MS;
+    if (!head?.lastChild || head.lastChild === newest) return performance.now() - heard > patience && end();
     if (!newest) line.works();
     [newest, heard] = [head.lastChild, performance.now()];
     while (head.firstChild !== newest) head.firstChild.remove(); // or the page would grow for ever
