@@ -23,6 +23,7 @@ hypothesis.settings.load_profile("steady")
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 MISSED = "missed tool"
+BROWSER = "browser"
 IN_CI = os.environ.get("CI", "").lower() == "true"
 
 
@@ -52,8 +53,21 @@ def pytest_runtest_setup(item):
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    """Promise the list of missed tools as the very last lines, below pytest's own summary."""
+    """Name the browsers, and promise the list of missed tools as the very last lines, below pytest's own."""
+    write_browsers(terminalreporter)
     config.add_cleanup(lambda: write_missing(terminalreporter, missed_in(terminalreporter.stats)))
+
+
+def write_browsers(reporter):
+    """Say which versions of browsers were tested."""
+    found = [pair for reports in reporter.stats.values() for report in reports for pair in properties(report)]
+    if versions := sorted({value for key, value in found if key == BROWSER}):
+        reporter.write_line(f"Browsers: {', '.join(versions)}")
+
+
+def properties(report):
+    """What a test has written into its report."""
+    return getattr(report, "user_properties", ())
 
 
 def missed_in(reports_by_outcome):

@@ -37,6 +37,24 @@ TOOLS = {
         "chromium",
         "install Chromium or Chrome from https://www.google.com/chrome/",
     ),
+    "firefox": Tool(
+        "the pages must also work in Firefox",
+        ("firefox-esr", "firefox", "/Applications/Firefox.app/Contents/MacOS/firefox"),
+        "firefox-esr",
+        "install Firefox from https://www.mozilla.org/firefox/",
+    ),
+    "webkit": Tool(
+        "the pages must also work in WebKit, the engine of Safari and of every browser on an iPhone",
+        ("WebKitWebDriver",),
+        "webkit2gtk-driver",
+        "install WebKitGTK's WebDriver (Linux only; Fedora: dnf install webkit2gtk4.1)",
+    ),
+    "xvfb": Tool(
+        "WebKit wants a screen, also on a machine that has none",
+        ("Xvfb",),
+        "xvfb",
+        "install Xvfb (Linux only; Fedora: dnf install xorg-x11-server-Xvfb)",
+    ),
     "nginx": Tool(
         "streams must come through a proxy that likes to buffer",
         ("nginx",),
