@@ -2,10 +2,10 @@
  * The list of messages: each once, in order, and a line where some are missing. Knows no network.
  */
 
+import { followed } from "./follow.js";
 import { _, duration, number } from "./i18n.js";
 
 const KEPT = 1000; // lines; the server keeps 100 messages, a page may look back further
-const NEAR_PX = 80; // whoever has scrolled up further than this is reading, and is left alone
 const NAMED = 3; // arrivals by name in one line; of more only the number is said
 const CLOCK = new Intl.DateTimeFormat(document.documentElement.lang, {
   hour: "2-digit", minute: "2-digit", hourCycle: "h23",
@@ -19,17 +19,18 @@ export function isNews(id, cursor) {
 
 /**
  * Show events in `list`, an <ol> inside a box that scrolls. `delay(time)` says how long after its `time` a message
- * is here, as `{seconds, bound}`, or null when that is not known. Returns `{show, company, cursor}`.
+ * is here, as `{seconds, bound}`, or null when that is not known. Returns `{show, company, cursor, follow}`.
  */
 export function messageList(list, delay = () => null) {
-  const box = list.parentElement;
+  const { change, follow } = followed(list, list.parentElement);
   let before = new Map(); // mid -> its line, from a history that is gone
   let cursor = null;
-  let following = true;
 
   function show(events) {
-    for (const event of events) shown[event.type]?.(event);
-    while (list.children.length > KEPT) list.firstElementChild.remove();
+    change(() => {
+      for (const event of events) shown[event.type]?.(event);
+      while (list.children.length > KEPT) list.firstElementChild.remove();
+    });
   }
 
   const shown = {
@@ -63,22 +64,17 @@ export function messageList(list, delay = () => null) {
   /** Say who came and who left; what follows at once goes into the same line. */
   function company({ came, left }) {
     if (!came.length && !left.length) return;
-    let line = list.lastElementChild;
-    if (!line?.matches(".company")) list.append((line = element("li", "company", "")));
-    line.came = [...(line.came ?? []), ...came];
-    line.left = [...(line.left ?? []), ...left];
-    const parts = [names("room.came", line.came), names("room.left", line.left)];
-    line.textContent = parts.filter(Boolean).join(" · ");
+    change(() => {
+      let line = list.lastElementChild;
+      if (!line?.matches(".company")) list.append((line = element("li", "company", "")));
+      line.came = [...(line.came ?? []), ...came];
+      line.left = [...(line.left ?? []), ...left];
+      const parts = [names("room.came", line.came), names("room.left", line.left)];
+      line.textContent = parts.filter(Boolean).join(" · ");
+    });
   }
 
-  box.addEventListener("scroll", () => {
-    following = box.scrollHeight - box.scrollTop - box.clientHeight < NEAR_PX;
-  });
-  const follow = new ResizeObserver(() => following && box.scrollTo(0, box.scrollHeight));
-  follow.observe(list); // it grows by each message
-  follow.observe(box); // it shrinks when a phone shows its keyboard
-
-  return { show, company, cursor: () => cursor };
+  return { show, company, follow, cursor: () => cursor };
 }
 
 function names(key, people) {

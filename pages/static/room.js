@@ -136,7 +136,21 @@ nameBox.addEventListener("change", () => {
   use(mode);
 });
 
-sayingForm(form, reason, () => nameBox.value, (message) => connection.send(message));
+sayingForm(form, reason, () => nameBox.value, (message) => {
+  messages.follow(); // its writer wants to see it
+  return connection.send(message);
+});
+
+// A phone's keyboard ------------------------------------------------------------------------
+
+/** Be as high as what is visible: a keyboard covers a part of the page, and makes nothing smaller by itself. */
+function fit() {
+  const { height, scale, offsetTop } = visualViewport;
+  document.body.style.height = scale === 1 ? `${height}px` : "";
+  if (scale === 1 && offsetTop) scrollTo(0, 0); // it was moved, so that the box to write in was visible
+}
+
+globalThis.visualViewport?.addEventListener("resize", fit);
 
 // A frame or a script that the server holds would hold back the page's own end, so first things first.
 if (document.readyState === "complete") use(mode);
