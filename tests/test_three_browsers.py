@@ -1,43 +1,19 @@
 """One contract in three browser engines: seven steps that a page of each technique goes through."""
 
-import uuid
 from contextlib import ExitStack
 
 import pytest
 
 from lab.catalogue import WORDS
 from lab.server import serving
-from tests.support.browsing import post
-from tests.support.engines import ENGINES, ENTER
+from tests.support.browsing import meters, post
+from tests.support.engines import until, webkit_console
 from tests.support.lab_here import LabHere
 from tests.support.redis_server import free_port
+from tests.support.room_page import CLICK, HAS, IDS, STATUS, arrive, connected, hears, sends, switches
 
 SOON_MS = (200, 600)
 """When a lab that ends asks its pages to come back: these tests would otherwise wait up to five seconds."""
-STATUS = "() => document.querySelector('[data-status]').dataset.status"
-IDS = "() => [...document.querySelectorAll('#messages [data-id]')].map((line) => line.dataset.id)"
-HAS = "(id) => document.querySelectorAll(`#messages [data-id='${id}']`).length === 1"
-HOLDS = """(text) => [...document.querySelectorAll('#messages [data-id] .body')]
-    .filter((body) => body.textContent === text).length === 1"""
-FOCUS = "() => document.querySelector('form#say [name=body]').focus()"
-EMPTY = "() => document.querySelector('form#say [name=body]').value === ''"
-CLICK = "(selector) => document.querySelector(selector).click()"
-
-
-@pytest.fixture(
-    scope="module",
-    params=[pytest.param(name, marks=pytest.mark.needs(*ENGINES[name][1])) for name in ENGINES],
-)
-def engine(request):
-    """One page in a browser of each engine, which all tests of the file share."""
-    with ENGINES[request.param][0]() as page:
-        yield page
-
-
-@pytest.fixture(autouse=True)
-def version(engine, record_property):
-    """Write into the report which version was tested."""
-    record_property("browser", engine.version)
 
 
 class Restartable:
@@ -66,40 +42,6 @@ def lab_here():
         lab = Restartable()
         yield lab
         lab.stop()
-
-
-def arrive(engine, address, word):
-    """Open the room by a technique, and wait until it is connected."""
-    engine.open(f"{address}/room?mode={word}")
-    connected(engine)
-
-
-def connected(engine):
-    """Wait until the page receives."""
-    engine.until(f"() => ({STATUS})() === 'waiting'")
-
-
-def hears(engine, address):
-    """A message from elsewhere arrives."""
-    id_ = post(address, f"from elsewhere {uuid.uuid4()}")
-    engine.until(HAS, id_)
-    return id_
-
-
-def sends(engine):
-    """A message that is typed arrives once, and the box is empty again."""
-    text = f"typed {uuid.uuid4()}"
-    engine.run(FOCUS)
-    engine.type(text + ENTER)
-    engine.until(HOLDS, text)
-    engine.until(EMPTY)
-
-
-def switches(engine, word):
-    """Another technique is chosen, and connects."""
-    engine.run(CLICK, f"[data-mode={word}]")
-    engine.until("(word) => location.search.includes(`mode=${word}`)", word)
-    connected(engine)
 
 
 @pytest.mark.parametrize("word", WORDS)
@@ -150,3 +92,50 @@ def test_two_forever_frames_in_one_page_receive_their_own_events(engine, lab_her
         assert engine.run("(name) => heard[name]", name) == ids
     assert engine.run(IDS) == kept + new
     assert engine.complaints() == []
+
+
+FULL_ROW = """() => {
+    document.querySelector("details").open = true;
+    const isFull = ({ cells }) => [...cells].every(({ textContent }) => textContent !== "–");
+    return [...document.querySelectorAll("#latencies tr")].some(isFull);
+}"""
+NARROW = "() => document.documentElement.scrollWidth <= innerWidth"
+VISIBLE = "(selector) => document.querySelector(selector).getBoundingClientRect().bottom <= innerHeight"
+
+
+def test_this_browser_listens_by_all_techniques_at_once(engine, lab_here):
+    """On the compare page, one click: from then on a message arrives in every lane."""
+    engine.size(1280, 720)
+    engine.open(f"{lab_here.address}/compare")
+    engine.until(f"() => ({STATUS})() === 'waiting'")
+    engine.run(CLICK, "#listen")
+    engine.until("() => document.querySelector('#listen').ariaPressed === 'true'")
+    until(lambda: post(lab_here.address) and engine.run(FULL_ROW), engine.seen)
+    engine.run(CLICK, "#listen")
+    assert engine.complaints() == []
+
+
+def test_every_page_fits_a_phone(engine, lab_here):
+    """At the width of a phone nothing sticks out sideways, and the box to write in is on the screen."""
+    engine.size(360, 640)
+    for path in ("/", *(f"/room?mode={word}" for word in WORDS), "/compare"):
+        engine.open(lab_here.address + path)
+        assert engine.run(NARROW), path
+    arrive(engine, lab_here.address, WORDS[0])
+    assert engine.run(
+        "() => document.querySelector('form#say').getBoundingClientRect().bottom <= innerHeight"
+    )
+    assert engine.complaints() == []
+
+
+@pytest.mark.needs("webkit", "xvfb")
+@pytest.mark.parametrize("word", WORDS)
+def test_webkit_has_nothing_to_complain_of(word):
+    """From the first line of the room's page to its connection WebKit's console stays empty."""
+    with LabHere() as lab, webkit_console(f"{lab.address}/room?mode={word}") as said:
+
+        def is_connected():
+            return meters(lab.address)[word]["receive"]["requests"]
+
+        until(is_connected, lambda: f"{word} is connected; {said()}")
+        assert said() == []

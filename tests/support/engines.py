@@ -14,7 +14,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -57,6 +57,15 @@ button, entry, toolbar, toolbutton, image {
 """A style for WebKit's own window, whose toolbar is otherwise wider than a phone."""
 
 
+def until(probe: Callable[[], Any], what: Callable[[], str]) -> Any:
+    """Ask again and again until the answer is true; returns it. Fails when that takes too long."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not (result := probe()):
+        assert time.monotonic() < deadline, f"Never came true: {what()}"
+        time.sleep(POLL_S)
+    return result
+
+
 class Page:
     """One page of a browser. An engine brings `open`, `run`, `type` and `size`."""
 
@@ -69,12 +78,8 @@ class Page:
 
     def until(self, function: str, *arguments: Any) -> Any:
         """Call a function again and again until its result is true; returns it."""
-        deadline = time.monotonic() + PATIENCE_S
-        while not (result := self.run(function, *arguments)):
-            if time.monotonic() > deadline:
-                raise AssertionError(f"{self.name}: never true: {function} {arguments} in {self.seen()}")
-            time.sleep(POLL_S)
-        return result
+        what = f"{self.name}: {function} {arguments}"
+        return until(lambda: self.run(function, *arguments), lambda: f"{what} in {self.seen()}")
 
     def seen(self) -> str:
         """The text of the page, for the message of a test that failed."""
@@ -323,20 +328,28 @@ def webkit() -> Iterator[WebKit]:
         quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": environment}
         with process(tools.find("webkit"), f"--port={port}", **quiet):
             url = f"http://127.0.0.1:{port}"
-            wait_for(f"{url}/status")
+            until(lambda: answers(f"{url}/status"), lambda: "WebKit's driver answers")
             page = WebKit(url)
             yield page
             page.close()
 
 
-def wait_for(url: str) -> None:
-    """Wait until a server answers."""
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        with contextlib.suppress(OSError), urllib.request.urlopen(url):
-            return
-        time.sleep(POLL_S)
-    raise AssertionError(f"{url} does not answer")
+@contextmanager
+def webkit_console(*urls: str) -> Iterator[Callable[[], list[str]]]:
+    """WebKit without a driver, a tab for each address; yields what its consoles have said up to now."""
+    with display() as environment, tempfile.NamedTemporaryFile() as output:
+        command = ("stdbuf", "-oL", mini_browser(), "--enable-write-console-messages-to-stdout=true")
+        with process(*command, *urls, stdout=output, stderr=subprocess.DEVNULL, env=environment):
+            yield (
+                lambda: os.pread(output.fileno(), os.fstat(output.fileno()).st_size, 0).decode().splitlines()
+            )
+
+
+def answers(url: str) -> bool:
+    """Whether there is a server."""
+    with contextlib.suppress(OSError), urllib.request.urlopen(url):
+        return True
+    return False
 
 
 def mini_browser() -> str:

@@ -1,10 +1,13 @@
 """Fixtures for every test: labs that run, a Redis to torment, and the rule that no lab writes a traceback."""
 
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from functools import cache
 from typing import Any
 
 import pytest
 
+from tests.support.engines import ENGINES, Page
 from tests.support.lab_process import LABS, LabProcess
 from tests.support.redis_server import RedisServer
 from tests.support.wire import OPEN
@@ -55,6 +58,29 @@ def browser() -> Iterator[Any]:
 
     with chromium() as browser:
         yield browser
+
+
+EACH_ENGINE = [pytest.param(name, marks=pytest.mark.needs(*tools)) for name, (_, tools) in ENGINES.items()]
+
+
+@pytest.fixture(scope="module")
+def engines() -> Iterator[Callable[[str], Page]]:
+    """Start a browser when it is first asked for; it ends with the file."""
+    with ExitStack() as stack:
+        yield cache(lambda name: stack.enter_context(ENGINES[name][0]()))
+
+
+@pytest.fixture(params=EACH_ENGINE)
+def engine(request, engines) -> Page:
+    """One page in a browser of each engine, for all tests of a file."""
+    return engines(request.param)
+
+
+@pytest.fixture(autouse=True)
+def browser_version(request) -> None:
+    """Write into the report in which version of a browser a test was made."""
+    if "engine" in request.fixturenames:
+        request.node.user_properties.append(("browser", request.getfixturevalue("engine").version))
 
 
 @pytest.fixture
