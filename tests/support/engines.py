@@ -336,13 +336,11 @@ def webkit() -> Iterator[WebKit]:
 
 @contextmanager
 def webkit_console(*urls: str) -> Iterator[Callable[[], list[str]]]:
-    """WebKit without a driver, a tab for each address; yields what its consoles have said up to now."""
+    """WebKit without a driver, a tab for each address; yields what their consoles have said up to now."""
     with display() as environment, tempfile.NamedTemporaryFile() as output:
         command = ("stdbuf", "-oL", mini_browser(), "--enable-write-console-messages-to-stdout=true")
-        with process(*command, *urls, stdout=output, stderr=subprocess.DEVNULL, env=environment):
-            yield (
-                lambda: os.pread(output.fileno(), os.fstat(output.fileno()).st_size, 0).decode().splitlines()
-            )
+        with process(*command, *urls, stdout=output, stderr=subprocess.STDOUT, env=environment):
+            yield lambda: [line for line in Path(output.name).read_text().splitlines() if "CONSOLE" in line]
 
 
 def answers(url: str) -> bool:
