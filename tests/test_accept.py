@@ -2,8 +2,9 @@
 
 import pytest
 
+from lab.server.packing import takes_gzip
 from lab.server.texts import by_browser
-from lab.techniques.accept import takes, takes_gzip, weights
+from lab.techniques.accept import takes, weights
 from tests.support.wire import fetch
 
 WEIGHTS = {
@@ -75,7 +76,7 @@ ENCODINGS = {
     "": False,
     "gzip": True,
     "GZIP": True,
-    "x-gzip": True,
+    "x-gzip": False,
     "gzip, deflate, br": True,
     "gzip;q=0": False,
     "gzip;q=0.0": False,

@@ -4,8 +4,17 @@ import gzip
 from functools import lru_cache
 from pathlib import Path
 
+from lab.techniques.accept import weights
+
 FILES = 64
 """More than there are in `pages/static`."""
+
+
+def takes_gzip(header: str) -> bool:
+    """Whether an `Accept-Encoding` header takes gzip, and does not want it plain rather (RFC 9110 12.5.3)."""
+    found = weights(header)
+    gzip = found.get("gzip", found.get("*", 0.0))
+    return gzip > 0 and gzip >= found.get("identity", 0.0)
 
 
 def packed(data: bytes) -> bytes:

@@ -13,8 +13,8 @@ from lab.catalogue import DEFAULT, TECHNIQUES, WORDS, Technique
 from lab.errors import BadParameter, NotFound
 from lab.server import texts
 from lab.server.lesson import Lesson
-from lab.server.packing import packed, packed_file
-from lab.techniques.accept import takes, takes_gzip
+from lab.server.packing import packed, packed_file, takes_gzip
+from lab.techniques.accept import takes
 from lab.techniques.endpoint import Endpoint
 from lab.techniques.lab import Lab
 from lab.version import __version__

@@ -44,16 +44,6 @@ def takes(header: str, kind: str) -> bool:
     return asked > 0 and asked >= json
 
 
-def takes_gzip(header: str) -> bool:
-    """Whether an `Accept-Encoding` header takes gzip, and does not want it plain rather (RFC 9110 12.5.3)."""
-    found = weights(header)
-    rest = found.get("*", 0.0)
-    gzip = (
-        max(found.get("gzip", 0.0), found.get("x-gzip", 0.0)) if found.keys() & {"gzip", "x-gzip"} else rest
-    )
-    return gzip > 0 and gzip >= found.get("identity", 0.0)
-
-
 def wish(header: str, tag: str) -> float:
     """How much an `Accept-Language` header wants this language (RFC 4647 section 3.4); under 0 when unsaid.
 
