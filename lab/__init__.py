@@ -1,4 +1,4 @@
-"""Push Lab: one chat room, six ways to push, every byte counted.
+"""Push Lab: one chat room, every way to push, every byte counted.
 
     import lab
     lab.predict("longpoll", rate=4, rtt=0.1)

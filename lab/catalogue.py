@@ -1,7 +1,7 @@
-"""The six techniques by name: the one list from which everything else in the lab is looked up.
+"""The techniques by name: the one list from which everything else in the lab is looked up.
 
 Adding a technique is one line here and one file of that name on each side: `lab/techniques/`,
-`lab/clients/` and `pages/static/techniques/`. Nothing else in the lab names the six.
+`lab/clients/` and `pages/static/techniques/`. Nothing else in the lab names them or counts them.
 """
 
 from importlib import import_module

@@ -24,11 +24,11 @@ from lab.version import __version__
 
 DONE, FAILED, USAGE, NO_START, STOPPED = 0, 1, 2, 3, 130
 EVERYWHERE = "0.0.0.0"
-SUBJECT = "One chat room, six ways to push, every byte counted. / 同一个聊天室，六种推送方式"
+SUBJECT = "One chat room, every way to push, every byte counted. / 同一个聊天室，多种推送方式"
 EXAMPLES = (
     ("python run_lab.py", "open the classroom / 打开课堂"),
     ("python run_lab.py --mode longpoll", "measure one technique / 测量一种方式"),
-    ("python run_lab.py --mode all -c 50", "compare all six / 比较六种方式"),
+    ("python run_lab.py --mode all -c 50", "compare all of them / 比较所有方式"),
     ("python run_lab.py --mode all --network 3g --report 3g.html", ""),
     ("python run_lab.py --mode sse --json", "the same as JSON / 输出 JSON"),
 )

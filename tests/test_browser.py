@@ -197,7 +197,7 @@ def test_the_name_survives_a_reload(lab, enter):
 
 
 def test_switching_in_mid_stream_loses_and_doubles_nothing(enter):
-    """Through all six and back while messages pour in, quickly and slowly: each is shown once, in order."""
+    """Through all techniques and back while messages pour in: each is shown once, in order."""
     with serving() as address:
         guest = enter(address, WORDS[0])
         with publishing(address) as published:

@@ -1,4 +1,4 @@
-"""The compare page in a real browser: six lanes of real traffic, the meters' figures, and its keys."""
+"""The compare page in a real browser: lanes of real traffic, the meters' figures, and its keys."""
 
 import json
 import re
@@ -49,14 +49,14 @@ def quiet_address(start_lab):
 
 @pytest.fixture
 def listening(visit, address):
-    """The page, with this browser's six clients listening."""
+    """The page, with this browser's clients listening."""
     page = visit(address).open(PATH)
     listen(page)
     return page
 
 
 def listen(page):
-    """Let the six clients of this browser listen, and wait until each is the one in its lane."""
+    """Let the clients of this browser listen, and wait until each is the one in its lane."""
     page.click("#listen")
     expect(page.locator("#listen")).to_have_attribute("aria-pressed", "true")
     address = page.url.partition(PATH)[0]
@@ -101,7 +101,7 @@ def told(address, seconds):
 
 
 def test_every_lane_shows_the_real_way_of_a_message(listening, address):
-    """A message reaches all six lanes, and each latency on the page is the one that the server saw."""
+    """A message reaches all lanes, and each latency on the page is the one that the server saw."""
     id_ = post(address)
     shown = latencies(listening, id_)
     facts, _ = told(address, 0.5)
@@ -264,7 +264,7 @@ def test_the_sentence_is_computed_from_the_meters(listening, address):
 
 
 def test_an_empty_room_says_what_to_do_next(quiet_address, visit):
-    """Nobody looks at six empty lanes: the page says how to fill them, and the words go when it happens."""
+    """Nobody looks at empty lanes: the page says how to fill them, and the words go when it happens."""
     page = visit(quiet_address).open(PATH)
     expect(page.locator("#hint")).to_contain_text("Listen here")
     listen(page)
@@ -341,7 +341,7 @@ def test_a_second_tab_is_told_where_the_lanes_run(visit, address):
     expect(first.locator("#notice")).to_be_hidden()
 
 
-def test_the_six_clients_are_nobody(quiet_address, visit):
+def test_the_clients_of_the_page_are_nobody(quiet_address, visit):
     """They are not among the people who are here, whom the first page counts."""
     page = visit(quiet_address).open(PATH)
     listen(page)

@@ -1,4 +1,4 @@
-"""What every technique promises listeners and senders: the same promises, by the same names, for all six."""
+"""What every technique promises listeners and senders: the same promises, by the same names."""
 
 import asyncio
 import itertools

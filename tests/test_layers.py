@@ -161,7 +161,7 @@ def texts():
                 yield path
 
 
-def test_nothing_but_the_catalogue_names_the_six():
+def test_nothing_but_the_catalogue_names_them():
     """Adding a technique is one line in the catalogue and a file per side: no other file lists them."""
     naming = [
         path.relative_to(ROOT).as_posix()

@@ -33,7 +33,7 @@ def text_of(path):
     return "\n".join(shown)
 
 
-def test_there_are_six():
+def test_they_are_numbered():
     """01 to 06, in this order."""
     assert [path.name[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04", "05", "06"]
 

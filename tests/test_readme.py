@@ -55,7 +55,7 @@ def test_the_readme_is_short():
 
 
 def test_the_recorded_comparison_names_its_command():
-    """The comparison in the README shows all six, and the command that repeats it."""
+    """The comparison in the README shows every technique, and the command that repeats it."""
     recorded = README.split("## What it shows")[1].split("## ")[0]
     assert "run_lab.py --mode all" in recorded
     assert all(f"\n{word} " in recorded for word in WORDS)

@@ -56,7 +56,7 @@ def test_the_interval_covers_the_truth_most_times():
 
 
 def test_every_round_begins_with_another_technique():
-    """Over six rounds each technique is first once and last once."""
+    """Over as many rounds as techniques each technique is first once and last once."""
     played = order(WORDS, len(WORDS))
     rows = [played[start : start + len(WORDS)] for start in range(0, len(played), len(WORDS))]
     assert sorted(row[0] for row in rows) == sorted(row[-1] for row in rows) == sorted(WORDS)

@@ -100,7 +100,7 @@ def test_an_unknown_word_is_not_found(address, word):
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_nobody_is_kept_out(visit, address, language, theme):
-    """axe finds no barrier on any of the six, in either language and theme."""
+    """axe finds no barrier on any of them, in either language and theme."""
     visitor = visit(address, language=language, theme=theme)
     page = visitor.open("/technique/websocket")
     for word in WORDS:

@@ -1,1 +1,1 @@
-"""The listening side of the six techniques: each the mirror image of a file in `lab/techniques/`."""
+"""The listening side of the techniques: each the mirror image of a file in `lab/techniques/`."""

@@ -21,7 +21,10 @@ from lab.experiment.runs import Run, run_list
 
 P = ParamSpec("P")
 INK, GREY, GRID = "#1b1f24", "#5b6470", "#d9dde2"
-DASHES: tuple[Any, ...] = ("solid", (0, (6, 2)), (0, (2, 1.5)), (0, (7, 2, 1.5, 2)), (0, (4, 1)), (0, (1, 1)))
+DASHES: tuple[Any, ...] = (
+    *("solid", (0, (6, 2)), (0, (2, 1.5)), (0, (7, 2, 1.5, 2))),
+    *((0, (4, 1)), (0, (9, 2, 2, 2)), (0, (1, 1))),
+)
 """One pattern for each technique, in the catalogue's order, and again from the start if there are more."""
 PARTS = {"head": ("头部", 0.30, ""), "framing": ("封装", 0.62, "////"), "payload": ("消息", 1.0, "")}
 """The parts of the bytes: name in Chinese, strength of the colour, hatching."""

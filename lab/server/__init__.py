@@ -1,1 +1,1 @@
-"""The server: sockets that count, doors that refuse, pages; one process serves all six techniques."""
+"""The server: sockets that count, doors that refuse, pages; one process serves all techniques."""

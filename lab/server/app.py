@@ -13,7 +13,7 @@ from lab.server.lesson import Lesson
 
 
 def make_app(lesson: Lesson) -> Application:
-    """Put together everything that answers: the six techniques, the reports, and the pages."""
+    """Put together everything that answers: the techniques, the reports, and the pages."""
     lab = lesson.lab
     techniques = [route for word in WORDS for route in server_side(word).ROUTES]
     own = [

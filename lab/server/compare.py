@@ -8,7 +8,7 @@ import asyncio
 import re
 from typing import ClassVar
 
-from lab.catalogue import WORDS
+from lab.catalogue import TECHNIQUES, WORDS
 from lab.errors import BadParameter, Forbidden, NotFound
 from lab.room.messages import compact
 from lab.server.lesson import Lesson, Said, Watcher
@@ -26,7 +26,7 @@ FIRST_FACTS = 1500
 
 
 class Compare(Page):
-    """Six lanes on one time axis."""
+    """A lane for each technique, on one time axis."""
 
     said = ("compare.",)
     keys: ClassVar[dict[str, str]] = {
@@ -34,7 +34,7 @@ class Compare(Page):
         "R": "compare.key.reset",
         "S": "compare.key.slow",
         "L": "compare.key.listen",
-        "1 – 6": "compare.key.lane",
+        f"1 – {len(TECHNIQUES)}": "compare.key.lane",
         "← → Enter": "compare.key.wire",
         "PgUp PgDn": "compare.key.next",
     }

@@ -18,7 +18,7 @@ from lab.techniques.refusals import CODES, STATUS
 from lab.version import __version__
 
 Json = dict[str, Any]
-DESCRIPTION = "One room, six ways to push. Wherever GET is described, HEAD is answered too."
+DESCRIPTION = "One room, every way to push. Wherever GET is described, HEAD is answered too."
 TEXT: Json = {"type": "string"}
 TEXTS: Json = {"type": "array", "items": TEXT}
 YES: Json = {"type": "boolean"}

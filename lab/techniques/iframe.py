@@ -7,8 +7,9 @@
       |<── <script>hear(8)</script> |      the browser runs each script as it comes
       |<── <script>hear(9)</script> |
 
-Costs one request for ever, 512 bytes to begin with and a script element around each message. The browser's spinner never
-stops. No standard: it rests on browsers running scripts before the page is complete (RFC 6202 section 3).
+Costs one request for ever, 512 bytes to begin with and a script element around each message. The
+browser's spinner never stops. No standard: it rests on browsers running scripts before the page is
+complete (RFC 6202 section 3).
 """
 
 import secrets

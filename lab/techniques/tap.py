@@ -16,7 +16,7 @@ from lab.room.messages import Batch
 from lab.techniques.watching import Wire, unwatch, watch
 
 KEPT_FACTS = 4096
-"""More than ten seconds of six busy lanes."""
+"""More than ten seconds of as many busy lanes as there are techniques."""
 NAMED = 20
 """Messages that a mark names; of a longer batch the newest."""
 KEPT_WIRES = 200
@@ -70,7 +70,7 @@ class Lane:
 
 
 class Tap:
-    """Six lanes, and the newest facts about them; moments are milliseconds since the tap was made."""
+    """A lane for each technique, and its newest facts; moments are milliseconds since the tap was made."""
 
     def __init__(self) -> None:
         self.zero = time.monotonic()  # the clock of asyncio's event loops

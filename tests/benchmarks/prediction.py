@@ -1,4 +1,4 @@
-"""Prediction against measurement, over real sockets: three round trips, three rates, all six techniques.
+"""Prediction against measurement, over real sockets: three round trips, three rates, all techniques.
 
     python -m tests.benchmarks.prediction                            54 cells, 20 minutes
     python -m tests.benchmarks.prediction --only longpoll 300ms 20/s    cells that are all of this

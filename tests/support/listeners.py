@@ -1,4 +1,4 @@
-"""Six raw clients with one interface: connect with a cursor, hear events in order, send, leave."""
+"""A raw client for each technique, with one interface: connect, hear events in order, send, leave."""
 
 import asyncio
 import base64

@@ -1,5 +1,5 @@
 /**
- * The six clients that this browser can run, one per technique; in one tab at a time.
+ * The clients that this browser can run, one per technique; in one tab at a time.
  *
  * Four of them hold an HTTP connection, and a browser has six per server: a second tab's would block them all.
  * So the tabs tell each other who listens. While the tab is hidden it does not: a slowed-down client would make

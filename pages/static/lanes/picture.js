@@ -1,5 +1,5 @@
 /**
- * The picture of the six lanes: held requests as bars, what was handed out as marks, each message as one line.
+ * The picture of the lanes: held requests as bars, what was handed out as marks, each message as one line.
  *
  * A view without network: draws traffic onto a canvas that lies over the table whose rows are the lanes.
  */

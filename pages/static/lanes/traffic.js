@@ -1,5 +1,5 @@
 /**
- * What is known of the six lanes: held requests, what was handed to them, and what became of each message.
+ * What is known of the lanes: held requests, what was handed to them, and what became of each message.
  *
  * Knows neither network nor screen. All moments are milliseconds on the server's clock.
  */
