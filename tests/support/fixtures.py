@@ -71,9 +71,12 @@ def engines() -> Iterator[Callable[[str], Page]]:
 
 
 @pytest.fixture(params=EACH_ENGINE)
-def engine(request, engines) -> Page:
-    """One page in a browser of each engine, for all tests of a file."""
-    return engines(request.param)
+def engine(request, engines) -> Any:
+    """One page in a browser of each engine, for all tests of a file; each begins with an empty page."""
+    page = engines(request.param)
+    page.open("about:blank")
+    page.complaints()
+    return page
 
 
 @pytest.fixture(autouse=True)
