@@ -96,7 +96,7 @@ REFUSED = {
     "unix:///s?db=x": "db",
     "unix:///s?socket_keepalive=1": "socket_keepalive",
     "redis://h?password": "NAME=VALUE",
-} | {f"redis://h?{name}=1": name for name in OWN}
+} | {f"redis://h?{name}=1": name for name in sorted(OWN)}
 REFUSED.pop("redis://h?")
 
 
