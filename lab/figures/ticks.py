@@ -26,12 +26,14 @@ def logarithmic(axes: Axes, linear_to: float | None = None, at: Sequence[float] 
 
     With `at` its numbers are those that were measured, as far as there is room for them.
     """
+    axes.set_autoscalex_on(False)  # not yet: by itself matplotlib would warn of values that are all 0
     if linear_to is None:
         axes.set_xscale("log")
     else:
         axes.set_xscale("symlog", linthresh=linear_to)
     axes.xaxis.set_major_locator(Readable(linear_to or 0.0, at, rcParams["xtick.labelsize"]))
     axes.xaxis.set_minor_locator(NullLocator())
+    axes.autoscale(axis="x")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
 
 
