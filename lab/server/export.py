@@ -67,6 +67,7 @@ class AsSvg(Export):
 
     async def contents(self) -> bytes:
         """The picture. Raises `CannotDraw`; who hangs up meanwhile takes the drawing along."""
+        self.bytes.brief = False  # it takes seconds: a client that leaves is to be noticed
         drawing = asyncio.ensure_future(self.lesson.drawing.picture(self.ending, self.everything()))
         self.held = drawing
         with suppress(asyncio.CancelledError):
