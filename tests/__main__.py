@@ -25,8 +25,8 @@ from tests import tools
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 VENV_PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
-SIDE_BY_SIDE = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
-"""The tests mostly wait: two files at a time take little more than half as long, even on two cores.
+SIDE_BY_SIDE = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
+"""The tests mostly wait: with three files at a time even two cores are never idle.
 
 In the order of their names, for otherwise files of few and long tests would all come last.
 """
