@@ -66,6 +66,10 @@ def until(probe: Callable[[], Any], what: Callable[[], str]) -> Any:
     return result
 
 
+SIZINGS = 10
+"""Times that a window is given its size: a busy machine may tell the size that it had before."""
+
+
 class Page:
     """One page of a browser. An engine brings `open`, `run`, `type` and `size`."""
 
@@ -232,9 +236,13 @@ class WebKit(Page):
 
     def size(self, width: int, height: int) -> None:
         """Give the page this size, in CSS pixels: the window is larger by its frame."""
-        self._ask("POST", "/window/rect", width=width, height=height)
-        inner = self.run("() => [innerWidth, innerHeight]")
-        self._ask("POST", "/window/rect", width=2 * width - inner[0], height=2 * height - inner[1])
+        extra = [0, 0]
+        for _ in range(SIZINGS):
+            self._ask("POST", "/window/rect", width=width + extra[0], height=height + extra[1])
+            inner = self.run("() => [innerWidth, innerHeight]")
+            if inner == [width, height]:
+                return
+            extra = [max(0, extra[0] + width - inner[0]), max(0, extra[1] + height - inner[1])]
         self.until("(...size) => innerWidth === size[0] && innerHeight === size[1]", width, height)
 
     def complaints(self) -> list[str]:
