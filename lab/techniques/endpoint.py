@@ -56,9 +56,8 @@ class Endpoint(RequestHandler):
             self.meter = lab.meters.other
         self.meter.requests += 1
         self.bytes.claim(self.meter)
-        if (
-            self.word and self.asks and not self.sending
-        ):  # now: whoever looks at the meters next credits these bytes
+        # Now, because the next reader of the meters credits these bytes.
+        if self.word and self.asks and not self.sending:
             self.bytes.account = self.lab.accounts.get((asker(self.request), self.word))
         self.held: asyncio.Future[Any] | None = None
         self.shown = self.empty = False
