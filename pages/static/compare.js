@@ -36,6 +36,7 @@ let techniques = null; // the meters of each, as last told
 let chosen = null; // the lane that stands out
 let drawn = -Infinity;
 let view = null; // the stretch of time that was drawn last
+let painted = null; // everything on which the last picture depended, as text
 let picked = null; // the request whose bytes Enter would open, as {lane, from, to}
 
 // What the server tells -----------------------------------------------------------------------
@@ -80,8 +81,15 @@ function draw(at) {
   drawn = at;
   const shown = still.matches ? at - (at % STILL_MS) : at;
   view = clock.view(shown);
-  picture.draw(traffic, view, chosen, picked);
+  paint(JSON.stringify([view, chosen, picked, picture.look]));
   showMode(shown);
+}
+
+/** Draw what is new. A moment that is held stays as it was seen, also when late news of it comes in. */
+function paint(wanted) {
+  if (wanted === painted) return;
+  picture.draw(traffic, view, chosen, picked);
+  painted = wanted;
 }
 
 function showMode(at) {
@@ -112,6 +120,7 @@ function step(by) {
 
 function reset() {
   traffic.clear();
+  painted = null;
   charts.bytes.clear();
   clock.live();
   if (chosen) choose(chosen);

@@ -25,13 +25,14 @@ export class Picture {
     new ResizeObserver(() => this.measure()).observe(box);
   }
 
-  /** Learn anew where the lanes stand and which colours they have. */
+  /** Learn anew where the lanes stand and which colours they have; a change empties the canvas. */
   measure() {
-    const [origin, scale] = [this.box.getBoundingClientRect(), devicePixelRatio];
-    Object.assign(this.canvas, { width: origin.width * scale, height: origin.height * scale });
+    const [{ width, height }, scale, found] = [this.box.getBoundingClientRect(), devicePixelRatio, places(this.box)];
+    const look = JSON.stringify([width, height, scale, found]);
+    if (look === this.look) return;
+    Object.assign(this.canvas, { width: width * scale, height: height * scale });
     this.pen.setTransform(scale, 0, 0, scale, 0, 0);
-    Object.assign(this, places(this.box));
-    this.dot = Math.max(5, this.size * 0.45);
+    Object.assign(this, found, { look, dot: Math.max(5, found.size * 0.45) });
   }
 
   /** Draw a stretch of time; `chosen` is the lane that stands out, `picked` the request. */
