@@ -2,8 +2,8 @@
 
 import pytest
 
-from lab.server.packing import takes_gzip
-from lab.server.texts import by_browser
+from lab.server.pages.gzipped import takes_gzip
+from lab.server.pages.i18n import by_browser
 from lab.techniques.accept import takes, weights
 from tests.support.wire import fetch
 

@@ -10,11 +10,11 @@ from contextlib import closing
 import pytest
 
 from lab.errors import CannotStart
-from lab.server import addresses, listening
-from lab.server.addresses import in_url, nearest
 from lab.server.classroom import first_page, welcome
-from lab.server.network import adapters
-from lab.server.serving import PortBusy, bind
+from lab.server.connections import addresses, listen
+from lab.server.connections.addresses import in_url, nearest
+from lab.server.lesson.lan import adapters
+from lab.server.lifecycle import PortBusy, bind
 from tests.support.lab_here import PATIENCE_S, LabHere
 from tests.test_cli import run_lab
 from tests.test_lifecycle import wait_until
@@ -23,7 +23,7 @@ from tests.test_lifecycle import wait_until
 def has(address):
     """Whether this machine can listen at an address."""
     try:
-        for opened in listening.listen(address, 0):
+        for opened in listen.listen(address, 0):
             opened.close()
     except OSError:
         return False
@@ -144,7 +144,7 @@ def test_a_host_that_is_none_is_said(host):
 @pytest.mark.parametrize(("busy", "host"), [("::1", "::1"), ("::1", "::"), ("127.0.0.1", "::")])
 def test_a_port_that_is_busy_in_one_family_is_busy(busy, host):
     """The command that would work names the host, too; nothing is left bound in the other family."""
-    (taken,) = listening.listen(busy, 0)
+    (taken,) = listen.listen(busy, 0)
     with closing(taken), pytest.raises(PortBusy) as refused:
         bind(host, taken.getsockname()[1])
     port = int(re.search(rf"run_lab.py --port (\d+) --host {re.escape(host)}$", str(refused.value))[1])
@@ -159,7 +159,7 @@ def test_the_last_port_has_no_next_one():
 
 def test_all_families_have_one_port():
     """With port 0 the port that is free is the same for all addresses."""
-    sockets = listening.listen("::", 0)
+    sockets = listen.listen("::", 0)
     assert len({each.getsockname()[1] for each in sockets}) == 1
     for each in sockets:
         each.close()
@@ -167,8 +167,8 @@ def test_all_families_have_one_port():
 
 def test_a_missing_address_is_left_out(monkeypatch):
     """A name may lead to an address that this machine does not have, as where IPv6 is off."""
-    monkeypatch.setattr(listening, "addresses_of", lambda host: ["127.0.0.1", "192.0.2.77"])
-    (bound,) = listening.listen("both.example", 0)
+    monkeypatch.setattr(listen, "addresses_of", lambda host: ["127.0.0.1", "192.0.2.77"])
+    (bound,) = listen.listen("both.example", 0)
     assert bound.getsockname()[0] == "127.0.0.1"
     bound.close()
 

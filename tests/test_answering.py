@@ -6,7 +6,7 @@ import pytest
 
 from lab.catalogue import server_side
 from lab.room.messages import compact
-from lab.server.serving import running
+from lab.server.lifecycle import running
 from lab.settings import Settings
 from lab.techniques import polling
 from tests.support.lab_here import temporary

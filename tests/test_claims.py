@@ -14,8 +14,8 @@ from playwright.sync_api import TimeoutError, expect
 
 from lab.catalogue import TECHNIQUES, WORDS, client_side
 from lab.clients.link import Link, Refused
-from lab.server import texts
-from lab.server.source import limits
+from lab.server.pages import i18n
+from lab.server.pages.technique import limits
 from tests.support.browsing import meters
 from tests.support.lab_here import LabHere
 from tests.support.wire import eventually
@@ -77,7 +77,7 @@ AMOUNTS = re.compile(
 def claims():
     """The name of every claim with a figure: `<word>.<pro or con>.<figure>`."""
     keys = [
-        key.removeprefix("technique.") for key in texts.catalogue("en") if ".pro." in key or ".con." in key
+        key.removeprefix("technique.") for key in i18n.catalogue("en") if ".pro." in key or ".con." in key
     ]
     return [key for key in keys if not key.endswith(".design")]
 
@@ -95,7 +95,7 @@ def test_every_claim_has_been_judged():
 def test_a_claim_that_is_always_true_speaks_of_no_amount(language):
     """Words such as few, most or never can be wrong, and then they need a rule."""
     for claim in ALWAYS:
-        said = texts.catalogue(language)[f"technique.{claim}"]
+        said = i18n.catalogue(language)[f"technique.{claim}"]
         assert not AMOUNTS.search(said), said
 
 
@@ -283,7 +283,7 @@ def line_of(claim, found, language):
     value = MEASURED[figure](found[claim.partition(".")[0]])
     key = f"technique.not.{figure}" if judged(claim, found) is False else f"technique.{claim}"
     limit_ms = f"{1000 * limits().get(claim, 0):g}"
-    return [texts.text(language, key, limit_ms=limit_ms), None if value is None else as_script(value)]
+    return [i18n.text(language, key, limit_ms=limit_ms), None if value is None else as_script(value)]
 
 
 def as_script(value):
@@ -301,7 +301,7 @@ def test_the_comparison_says_what_the_meters_say(school, visit, sessions, name):
         page.locator(f"[data-lane={word}] .sign").click()
         receive = sessions[name][word]["receive"]
         kind = "silent" if not receive["messages"] else "empty" if receive["empty"] else "framed"
-        pattern = texts.catalogue("en")[f"compare.words.{kind if receive['requests'] else 'unused'}"]
+        pattern = i18n.catalogue("en")[f"compare.words.{kind if receive['requests'] else 'unused'}"]
         expect(page.locator("#words")).to_contain_text(pattern.rpartition("}")[2])
         useful = page.locator(f"[data-lane={word}] [data-figure=useful]").get_attribute("value")
         assert (useful is None) == (receive["requests"] == 0)

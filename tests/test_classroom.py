@@ -11,7 +11,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from lab.catalogue import WORDS
-from lab.server.network import adapters
+from lab.server.lesson.lan import adapters
 from tests.support.browsing import (
     PHONE,
     PROJECTOR,

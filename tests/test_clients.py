@@ -14,7 +14,7 @@ import websockets
 from lab.catalogue import WORDS, client_side
 from lab.clients.link import Link, Refused
 from lab.clients.listening import keep_listening
-from lab.server.serving import running
+from lab.server.lifecycle import running
 from lab.settings import Settings
 from tests.support.redis_server import free_port
 
@@ -70,7 +70,7 @@ async def test_it_hears_what_is_said(word):
 @pytest.mark.parametrize("word", WORDS)
 async def test_it_comes_back_after_a_restart(word, monkeypatch):
     """A lab that leaves and is replaced is heard again by itself, at the moment that its bye named."""
-    monkeypatch.setattr("lab.server.serving.RETRY_MS", (50, 100))
+    monkeypatch.setattr("lab.server.lifecycle.RETRY_MS", (50, 100))
     async with contextlib.AsyncExitStack() as stack:
         async with running(settings(free_port()), temporary=True) as lab:
             listening = await stack.enter_async_context(Listening(word, lab.port))

@@ -28,7 +28,7 @@ from lab.experiment.fleet import Ear, Events, kept_away
 from lab.experiment.measure import Where
 from lab.experiment.processes import RunFailed, without_tracebacks
 from lab.experiment.session import run_rounds
-from lab.server.bounds import SPARE_DESCRIPTORS
+from lab.server.connections.socket_options import SPARE_DESCRIPTORS
 from tests.support.lab_here import LabHere
 from tests.support.lab_process import ROOT
 from tests.support.redis_server import free_port

@@ -157,16 +157,16 @@ def test_a_closed_terminal_ends_it_in_order(terminal):
 
 def test_without_standard_input_there_is_no_terminal(monkeypatch):
     """A lab that was started with its input closed (`<&-`) has no terminal."""
-    from lab.server import second_thoughts
+    from lab.server import confirm_exit
 
     monkeypatch.setattr(sys, "stdin", None)
-    assert not second_thoughts.at_a_terminal()
+    assert not confirm_exit.at_a_terminal()
 
 
 def test_a_second_press_too_late_is_a_first_one(monkeypatch):
     """After three seconds the question is asked anew."""
     from lab.room.presence import Presence
-    from lab.server import second_thoughts
+    from lab.server import confirm_exit
 
     class Moment:
         now = 100.0
@@ -177,11 +177,11 @@ def test_a_second_press_too_late_is_a_first_one(monkeypatch):
     class Here:
         presence = Presence()
 
-    monkeypatch.setattr(second_thoughts, "at_a_terminal", lambda: True)
-    monkeypatch.setattr(second_thoughts.asyncio, "get_running_loop", Moment)
+    monkeypatch.setattr(confirm_exit, "at_a_terminal", lambda: True)
+    monkeypatch.setattr(confirm_exit.asyncio, "get_running_loop", Moment)
     Here.presence.enter("a", "Anna", "sse", 100.0)
     stops = []
-    pressed = second_thoughts.SecondThoughts(Here(), lambda: stops.append(Moment.now))
+    pressed = confirm_exit.SecondThoughts(Here(), lambda: stops.append(Moment.now))
     for Moment.now in (100.0, 103.5, 106.0):
         pressed()
     assert stops == [106.0]

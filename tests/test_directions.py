@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from playwright.sync_api import expect
 
-from lab.server import texts
 from lab.server.logs import harmless
+from lab.server.pages import i18n
 from tests.support.browsing import PHONE, post
 from tests.support.lab_here import LabHere
 
@@ -95,14 +95,14 @@ def assert_in_order(element, before="", after=""):
 @given(st.text(st.sampled_from("ab \u2066\u2067\u2068\u2069\u202a\u202c\u202e\n\u2029א"), max_size=12))
 def test_an_isolated_text_is_closed(text):
     """Whatever it holds, exactly its own last character ends the isolate that its first one began."""
-    isolated = texts.isolated(text + "א")
+    isolated = i18n.isolated(text + "א")
     depths, depth = [], 0
     for char in isolated:
-        depth += (char in texts.INITIATORS) - (char == texts.PDI)
+        depth += (char in i18n.INITIATORS) - (char == i18n.PDI)
         depths.append(depth)
     assert depths[-1] == 0
     assert min(depths[:-1]) >= 1
-    assert not texts.BREAKS.search(isolated)
+    assert not i18n.BREAKS.search(isolated)
 
 
 @pytest.mark.parametrize(
@@ -110,13 +110,13 @@ def test_an_isolated_text_is_closed(text):
 )
 def test_what_is_plain_stays_as_it_is(plain):
     """Numbers and names in the letters of the pages themselves need nothing."""
-    assert texts.isolated(plain) == plain
+    assert i18n.isolated(plain) == plain
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_a_text_of_the_server_isolates_its_values(language):
     """In one place, for every sentence that has a value in it."""
-    said = texts.text(language, "teacher.hidden", name="\u2069\u202eabc")
+    said = i18n.text(language, "teacher.hidden", name="\u2069\u202eabc")
     assert "\u2068\u202eabc\u2069" in said
 
 
@@ -138,7 +138,7 @@ def test_scripts_and_server_isolate_alike(school, visit):
     page = visit(school.address).open("/room")
     ask = "async (all) => { const { isolated } = await import('/static/i18n.js'); return all.map(isolated); }"
     given_ = [*NAMES.values(), "plain", "短轮询", "\u2066\u2069\u2069", "\U00010800", "x\u202f%"]
-    assert page.evaluate(ask, given_) == [texts.isolated(text) for text in given_]
+    assert page.evaluate(ask, given_) == [i18n.isolated(text) for text in given_]
 
 
 COMPANY = """async ([came, left]) => {
@@ -154,8 +154,8 @@ COMPANY = """async ([came, left]) => {
 def test_who_came_is_said_in_order(school, visit, language):
     """The line that says who joined and who left: each name in its place, first, middle and last."""
     page = visit(school.address, language=language).open("/room?mode=sse")
-    came, left = (texts.text(language, f"room.{key}", names="") for key in ("came", "left"))
-    between = texts.text(language, "lab.and")
+    came, left = (i18n.text(language, f"room.{key}", names="") for key in ("came", "left"))
+    between = i18n.text(language, "lab.and")
     for name in NAMES.values():
         for who, before, after in (
             (([name, "Guest 14"], ["Guest 9"]), "", f"{between}Guest 14{came} · Guest 9{left}"),
@@ -184,7 +184,7 @@ def test_the_console_lists_names_in_order(school, visit, language):
     """Who is here, also who has the page in the background; at a phone's width nothing sticks out."""
     teacher = visit(school.address, language=language, size=PHONE)
     page = teacher.open(f"/teacher?token={school.lab.key.ticket()}")
-    before, after = texts.text(language, "teacher.hidden", name="|").split("|")
+    before, after = i18n.text(language, "teacher.hidden", name="|").split("|")
     hide = """async ([line, name]) => {
         const { _ } = await import("/static/i18n.js");
         line.textContent = _("teacher.hidden", { name });
@@ -255,7 +255,7 @@ def test_what_is_written_runs_in_its_own_direction(school, visit):
 
 def test_an_error_page_isolates_what_it_quotes():
     """The sentence for programs stands between isolates when it quotes anything that is not plain."""
-    from lab.server.pages import Page
+    from lab.server.pages.page import Page
 
     template = Page.environment.from_string("{{ message | isolated }} after")
     assert template.render(message="no \u202eabc") == "\u2068no \u202eabc\u2069 after"

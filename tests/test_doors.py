@@ -14,10 +14,11 @@ from itertools import product
 
 import pytest
 
-from lab.server import logs, teacher
-from lab.server.doors import ForTeacher
+from lab.server import logs
+from lab.server.api.reports import HistoryReport
+from lab.server.api.teacher import ForTeacher
+from lab.server.lesson import teacher_key
 from lab.server.logs import OneLine
-from lab.server.reports import HistoryReport
 from tests.support.framings import CLOSE, TEXT, ServerSentEvents, client_frame, read_frame
 from tests.support.lab_here import LabHere
 from tests.support.lab_process import LabProcess
@@ -85,26 +86,26 @@ STUDENTS = {
 async def test_a_student_opens_no_door_of_the_teacher(who, school):
     """Without the key every door says the same 403, whatever one holds instead, and nothing has changed."""
     before = state(school)
-    school.lab.key.guesses = teacher.Guesses()
+    school.lab.key.guesses = teacher_key.Guesses()
     for method, path in teachers(school):
         for target in (path, f"{path}?token={'x' * 43}", f"{path}?teacher=1"):
             answer = await fetch(school.lab.port, method, target, JSON | STUDENTS[who], b"{}")
             assert answer.status == 403, (path, answer)
             assert answer.json["error"]["code"] == "forbidden"
-        school.lab.key.guesses = teacher.Guesses()
+        school.lab.key.guesses = teacher_key.Guesses()
     assert state(school) == before
 
 
 async def test_no_failure_says_how_near_it_was(school):
     """A guess, a used link, another lab's cookie or nothing: each door gives all of them the same answer."""
-    key, other, cookie = school.lab.key, teacher.TeacherKey(), school.lab.lesson.cookie
+    key, other, cookie = school.lab.key, teacher_key.TeacherKey(), school.lab.lesson.cookie
     used = key.ticket()
     assert key.exchange(used, HOST)
     tries = [("", headers) for headers in STUDENTS.values()]
     tries += [("", {"Cookie": f"{cookie}={other.exchange(other.token, HOST)}"})]
     tries += [(f"?token={token}", {}) for token in (used, key.token[:-1], "x")]
     for method, path in teachers(school):
-        school.lab.key.guesses = teacher.Guesses()
+        school.lab.key.guesses = teacher_key.Guesses()
         answers = [await fetch(school.lab.port, method, path + q, JSON | h, b"{}") for q, h in tries]
         assert {answer.status for answer in answers} == {403}
         assert len({(answer.body, *without_date(answer)) for answer in answers}) == 1, path
@@ -186,12 +187,12 @@ def ask(school, source, path):
 def test_wrong_tokens_are_forgotten_in_a_minute(monkeypatch):
     """Who has waited may try again, and nothing is kept of whom one has not heard of for a minute."""
     now = 1000.0
-    monkeypatch.setattr(teacher.time, "monotonic", lambda: now)
-    guesses = teacher.Guesses()
-    for _ in range(teacher.TRIES):
+    monkeypatch.setattr(teacher_key.time, "monotonic", lambda: now)
+    guesses = teacher_key.Guesses()
+    for _ in range(teacher_key.TRIES):
         guesses.admit("a")
         guesses.note("a")
-    with pytest.raises(teacher.TooManyTries):
+    with pytest.raises(teacher_key.TooManyTries):
         guesses.admit("a")
     guesses.admit("b")
     now += 61
@@ -211,10 +212,10 @@ def test_the_link_works_once_and_its_cookie_is_the_browsers_alone():
 @pytest.mark.parametrize("verdict", [True, False])
 def test_secrets_are_compared_in_constant_time(verdict, monkeypatch):
     """Right, short or long: what decides is always the comparison that takes no hint from its operands."""
-    monkeypatch.setattr(teacher.hmac, "compare_digest", lambda *pair: verdict)
-    token = teacher.TeacherKey().token
+    monkeypatch.setattr(teacher_key.hmac, "compare_digest", lambda *pair: verdict)
+    token = teacher_key.TeacherKey().token
     for shown in ("", "x", token[:-1], token, token + "x", "ü"):
-        key = teacher.TeacherKey()
+        key = teacher_key.TeacherKey()
         key.token, key._tickets, key._cookie = token, [token], token
         met = [key.fits(shown), key.fits_script(shown, HOST), key.exchange(shown, HOST) is not None]
         assert met == [verdict] * 3, shown

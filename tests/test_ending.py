@@ -13,9 +13,9 @@ import pytest
 from nbclient import NotebookClient
 
 from lab import signals
-from lab.server import serving
+from lab.server import lifecycle
 from lab.server.ending import Ending
-from lab.server.serving import running
+from lab.server.lifecycle import running
 from lab.settings import Settings
 from tests.support.command import PATIENCE_S, Command, start_lab
 from tests.support.lab_here import temporary
@@ -119,8 +119,8 @@ def status_of(pid):
 
 async def test_a_second_signal_hurries(monkeypatch):
     """Told once, a lab waits for clients that stay; told twice, it closes at once, but still in order."""
-    monkeypatch.setattr(serving, "GOODBYE_S", 10 * PATIENCE_S)
-    monkeypatch.setattr(serving, "LONGEST_GOODBYE_S", 10 * PATIENCE_S)
+    monkeypatch.setattr(lifecycle, "GOODBYE_S", 10 * PATIENCE_S)
+    monkeypatch.setattr(lifecycle, "LONGEST_GOODBYE_S", 10 * PATIENCE_S)
     monkeypatch.setattr(signals, "AGAIN_S", 0)
     opened = asyncio.get_running_loop().create_future()
     serve = asyncio.create_task(serve_until_told(opened))

@@ -17,8 +17,8 @@ from lab.errors import BadInput, BadParameter, CannotDraw
 from lab.experiment.conditions import Conditions
 from lab.experiment.runs import flat
 from lab.meters import Meters
-from lab.server import drawing
-from lab.server.drawing import Drawing
+from lab.server.lesson import drawing
+from lab.server.lesson.drawing import Drawing
 from tests.support.lab_here import LabHere
 from tests.test_figures import texts
 

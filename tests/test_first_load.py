@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import expect
 
 from lab.catalogue import WORDS
-from lab.server.packing import takes_gzip
+from lab.server.pages.gzipped import takes_gzip
 from tests.support.browsing import PHONE
 from tests.support.lab_here import LabHere
 from tests.support.lab_process import ROOT

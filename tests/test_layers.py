@@ -32,8 +32,8 @@ LAYERS = [
 SERVING, MEASURING = ("lab.techniques", "lab.server"), ("lab.clients", "lab.experiment", "lab.figures")
 ONLY = {
     "matplotlib": "lab/figures*",
-    "jinja2": "lab/server/pages.py",
-    "pygments": "lab/server/source.py",
+    "jinja2": "lab/server/pages/page.py",
+    "pygments": "lab/server/pages/technique.py",
     "redis": "lab/room/history.py",
     "fakeredis": "lab/room/history.py",
 }

@@ -11,8 +11,8 @@ import pytest
 from lab.catalogue import WORDS
 from lab.meters import Account
 from lab.room import presence
-from lab.server.crew import Plan
-from lab.server.serving import running
+from lab.server.lesson.simulated_students import Plan
+from lab.server.lifecycle import running
 from lab.settings import Settings
 from tests.support.framings import TEXT, client_frame
 from tests.support.lab_here import temporary

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.meters import Durations, summary
-from lab.server.serving import running
+from lab.server.lifecycle import running
 from lab.settings import Settings
 from tests.support.framings import BINARY, CLOSE, PING, PONG, TEXT, canonical, client_frame
 from tests.support.lab_process import ROOT, LabProcess

@@ -8,10 +8,11 @@ import pytest
 from websockets.sync.client import connect
 
 from lab.catalogue import TECHNIQUES, WORDS
-from lab.server import network, texts
-from lab.server.crew import Plan
-from lab.server.network import qr_code
-from lab.server.teacher import TeacherKey, cookie_name
+from lab.server.lesson import lan
+from lab.server.lesson.lan import qr_code
+from lab.server.lesson.simulated_students import Plan
+from lab.server.lesson.teacher_key import TeacherKey, cookie_name
+from lab.server.pages import i18n
 from tests.support.lab_process import ROOT
 from tests.support.wire import HOST
 
@@ -47,7 +48,7 @@ def short(path):
 
 def test_both_languages_have_the_same_texts():
     """No key is missing on either side, no text is empty, and both have the same places to fill."""
-    english, chinese = texts.catalogue(texts.ENGLISH), texts.catalogue(texts.CHINESE)
+    english, chinese = i18n.catalogue(i18n.ENGLISH), i18n.catalogue(i18n.CHINESE)
     assert english.keys() == chinese.keys()
     for key, text in english.items():
         assert text.strip(), key
@@ -62,7 +63,7 @@ def places(text):
 
 def test_no_key_is_written_twice():
     """Two catalogues of one language must not contradict each other."""
-    for language in texts.LANGUAGES:
+    for language in i18n.LANGUAGES:
         files = [p for p in (PAGES / "i18n").glob("*.json") if p.stem.split(".")[-1] == language]
         pairs = [pair for p in files for pair in json.loads(p.read_text("utf-8"), object_pairs_hook=list)]
         keys = [key for key, _ in pairs]
@@ -72,7 +73,7 @@ def test_no_key_is_written_twice():
 @pytest.mark.parametrize("path", [*TEMPLATES, *SCRIPTS], ids=short)
 def test_every_text_that_is_asked_for_exists(path):
     """A key that stands in a template or script is in the catalogues; of a composed one, its start."""
-    source, keys = path.read_text(encoding="utf-8"), texts.catalogue(texts.ENGLISH)
+    source, keys = path.read_text(encoding="utf-8"), i18n.catalogue(i18n.ENGLISH)
     for key in re.findall(r"""\b_\("([\w.]+)"[,)]""", source):
         assert key in keys, key
     for start in re.findall(r"""\b_\(["`]([\w.]+?)(?:\$\{|" ~)""", source):
@@ -130,7 +131,7 @@ def test_the_server_holds_no_chinese(path):
 )
 def test_who_gets_which_language(asked, remembered, accepted, language):
     """What is asked for in the URL, else what was chosen before, else what the browser says."""
-    assert texts.chosen(asked, remembered, accepted) == language
+    assert i18n.chosen(asked, remembered, accepted) == language
 
 
 def test_a_choice_is_remembered(visit):
@@ -148,7 +149,7 @@ def test_a_choice_is_remembered(visit):
 
 
 @pytest.mark.parametrize("path", PUBLIC)
-@pytest.mark.parametrize("language", texts.LANGUAGES)
+@pytest.mark.parametrize("language", i18n.LANGUAGES)
 def test_a_page_lets_nothing_in(visit, path, language):
     """A strict policy, no inline style or script, nothing from elsewhere."""
     status, headers, page = visit(path, **{"Accept-Language": language})
@@ -282,7 +283,7 @@ BROWSER = "text/html,application/xhtml+xml,*/*;q=0.8"
 
 
 @pytest.mark.parametrize("path", WRONG)
-@pytest.mark.parametrize("language", texts.LANGUAGES)
+@pytest.mark.parametrize("language", i18n.LANGUAGES)
 def test_a_person_is_told_on_a_page(visit, path, language):
     """What went wrong in the reader's language, what to do now, and beside it what programs are told."""
     status, code = WRONG[path]
@@ -291,8 +292,8 @@ def test_a_person_is_told_on_a_page(visit, path, language):
     assert headers["Referrer-Policy"] == "no-referrer"
     assert "default-src 'self'" in headers["Content-Security-Policy"]
     assert f'<html lang="{language}">' in page
-    assert texts.text(language, f"error.{code}") in page
-    assert texts.text(language, "error.first_page") in page
+    assert i18n.text(language, f"error.{code}") in page
+    assert i18n.text(language, "error.first_page") in page
     assert f"{status} {code}" in page
     assert "token=" not in page
 
@@ -316,7 +317,7 @@ def test_a_strange_name_is_told_the_right_one(visit):
     """Who types a name of which the lab knows nothing reads where to look for the address."""
     found, _, page = visit("/", Accept=BROWSER, Host="evil.example")
     assert found == 421
-    assert texts.text(texts.ENGLISH, "error.unknown_host") in page
+    assert i18n.text(i18n.ENGLISH, "error.unknown_host") in page
 
 
 # Phones -------------------------------------------------------------------------------------------
@@ -337,10 +338,10 @@ def test_there_is_no_code_before_phones_may_join(visit):
 
 def test_no_adapter_is_the_machines_own(monkeypatch):
     """What is offered to the teacher leads out of this machine."""
-    found = [network.Adapter("lo", "127.0.0.1"), network.Adapter("eth0", "192.0.2.7")]
-    monkeypatch.setattr(network, "named_adapters", lambda: found)
-    monkeypatch.setattr(network, "outward_address", lambda: None)
-    assert network.adapters() == found[1:]
+    found = [lan.Adapter("lo", "127.0.0.1"), lan.Adapter("eth0", "192.0.2.7")]
+    monkeypatch.setattr(lan, "named_adapters", lambda: found)
+    monkeypatch.setattr(lan, "outward_address", lambda: None)
+    assert lan.adapters() == found[1:]
 
 
 # Visiting -----------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
-from lab.server.heads import diagnosed, settled
+from lab.server.connections.heads import diagnosed, settled
 from tests.support.lab_here import LabHere
 from tests.support.listeners import history, is_conserved
 from tests.support.raw import OWN, answers, chunked, message, raw

@@ -10,15 +10,17 @@ import pytest
 from websockets.sync.client import connect
 
 from lab.room.tasks import Tasks, log_unhandled
-from lab.server import compare, crew, serving, strain
-from lab.server.health import problems
+from lab.server import lifecycle
+from lab.server.api.health import problems
+from lab.server.lesson import overload, simulated_students
+from lab.server.pages import compare
 from tests.support.lab_here import PATIENCE_S, LabHere
 from tests.support.listeners import WORDS, client, publish, top
 from tests.support.wire import eventually, fetch
 
 TAIL = "that follows the history"
-VITAL = {TAIL, serving.PULSE}
-TASKS = [*VITAL, strain.NAME, compare.NAME, crew.SPEAKING]
+VITAL = {TAIL, lifecycle.PULSE}
+TASKS = [*VITAL, overload.NAME, compare.NAME, simulated_students.SPEAKING]
 each_task = pytest.mark.parametrize("name", sorted(TASKS))
 
 

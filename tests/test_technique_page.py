@@ -10,8 +10,8 @@ import pytest
 from playwright.sync_api import expect
 
 from lab.catalogue import WORDS, client_side, server_side
-from lab.server import texts
-from lab.server.source import timeline
+from lab.server.pages import i18n
+from lab.server.pages.technique import timeline
 from tests.support.browsing import (
     PHONE,
     PROJECTOR,
@@ -47,8 +47,8 @@ def test_the_timeline_is_the_one_in_the_file(word):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_technique_has_claims_for_and_against(word, language):
     """In each language there are at least two of each, or one, and the same figures beside them."""
-    keys = [key for key in texts.catalogue(language) if key.startswith(f"technique.{word}.")]
-    assert keys == [key for key in texts.catalogue("en") if key.startswith(f"technique.{word}.")]
+    keys = [key for key in i18n.catalogue(language) if key.startswith(f"technique.{word}.")]
+    assert keys == [key for key in i18n.catalogue("en") if key.startswith(f"technique.{word}.")]
     for kind in ("pro", "con"):
         assert len([key for key in keys if f".{kind}." in key]) >= 2
 

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 import pytest
 
 from lab.catalogue import WORDS
-from lab.server import serving
+from lab.server import lifecycle
 from tests.support.browsing import meters, post
 from tests.support.engines import until, webkit_console
 from tests.support.lab_here import LabHere
@@ -38,7 +38,7 @@ class Restartable:
 def lab_here():
     """The lab of the whole file."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(serving, "RETRY_MS", SOON_MS)
+        patch.setattr(lifecycle, "RETRY_MS", SOON_MS)
         lab = Restartable()
         yield lab
         lab.stop()

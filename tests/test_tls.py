@@ -14,9 +14,9 @@ from types import SimpleNamespace
 import pytest
 import trustme
 
-from lab.server.network import Network
-from lab.server.secure import on_the_wire
-from lab.server.serving import running
+from lab.server.connections.tls_stream import on_the_wire
+from lab.server.lesson.lan import Network
+from lab.server.lifecycle import running
 from lab.settings import Settings
 from lab.tls import trusting
 from tests.support.framings import ServerSentEvents

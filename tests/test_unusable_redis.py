@@ -12,7 +12,8 @@ import pytest
 
 from lab.errors import CannotStart
 from lab.room.reasons import SENTENCES
-from lab.server import redis_process, texts
+from lab.server import redis_process
+from lab.server.pages import i18n
 from lab.server.redis_process import find
 from tests import tools
 from tests.support.lab_here import LabHere
@@ -332,9 +333,9 @@ async def send(port):
     return await fetch(port, "POST", "/sse", {"Content-Type": "application/json"}, body)
 
 
-@pytest.mark.parametrize("language", texts.LANGUAGES)
+@pytest.mark.parametrize("language", i18n.LANGUAGES)
 def test_every_reason_has_a_text_for_the_console(language):
     """The sentences of the terminal are those of the console, which has them in both languages."""
-    shown = {code: texts.text(language, f"problem.redis.{code}") for code in SENTENCES}
+    shown = {code: i18n.text(language, f"problem.redis.{code}") for code in SENTENCES}
     assert all(shown.values())
-    assert language != texts.ENGLISH or shown == SENTENCES
+    assert language != i18n.ENGLISH or shown == SENTENCES

@@ -14,10 +14,10 @@ import threading
 from contextlib import suppress
 
 from lab.errors import CannotStart
+from lab.server.api.reports import versions
 from lab.server.ending import Ending, stop_on_signals
+from lab.server.lifecycle import running
 from lab.server.logs import keep_log
-from lab.server.reports import versions
-from lab.server.serving import running
 from lab.settings import Settings
 
 

@@ -8,8 +8,11 @@ from tornado.web import Application
 
 from lab import folders
 from lab.catalogue import WORDS, server_side
-from lab.server import compare, console, doors, export, join, live, openapi, pages, reports, source
-from lab.server.lesson import Lesson
+from lab.server.api import export, openapi, reports, wire
+from lab.server.api import teacher as actions
+from lab.server.lesson.lesson import Lesson
+from lab.server.live import lanes, socket
+from lab.server.pages import compare, join, page, room, static, teacher, technique
 
 
 def make_app(lesson: Lesson) -> Application:
@@ -23,32 +26,32 @@ def make_app(lesson: Lesson) -> Application:
         ("/healthz", reports.Healthz),
         ("/readyz", reports.Readyz),
         ("/openapi.json", openapi.OpenApi),
-        ("/live", live.Live),
+        ("/live", socket.Live),
         ("/", join.Join),
-        ("/room", pages.RoomPage),
+        ("/room", room.RoomPage),
         ("/compare", compare.Compare),
-        ("/wire", compare.WireView),
-        (r"/technique/(\w+)", source.TechniquePage),
-        ("/teacher", console.Teacher),
-        ("/teacher/network", doors.LetPhonesJoin),
-        ("/teacher/crew", doors.CrewDoor),
-        ("/teacher/bet", doors.BetDoor),
-        ("/teacher/assign", doors.AssignDoor),
-        ("/teacher/reset", doors.ResetDoor),
+        ("/wire", wire.WireView),
+        (r"/technique/(\w+)", technique.TechniquePage),
+        ("/teacher", teacher.Teacher),
+        ("/teacher/network", actions.LetPhonesJoin),
+        ("/teacher/crew", actions.CrewDoor),
+        ("/teacher/bet", actions.BetDoor),
+        ("/teacher/assign", actions.AssignDoor),
+        ("/teacher/reset", actions.ResetDoor),
         (r"/teacher/meters\.json", export.AsJson),
         (r"/teacher/meters\.csv", export.AsCsv),
         (r"/teacher/meters\.svg", export.AsSvg),
         (r"/teacher/meters\.png", export.AsPng),
         ("/qr.svg", join.QrCode),
-        ("/palette.css", pages.Palette),
+        ("/palette.css", static.Palette),
     ]
-    compare.Lanes(lesson)
+    lanes.Lanes(lesson)
     given: dict[str, Any] = {"lab": lab}
     routes: list[Any] = [(path, handler, given) for path, handler in techniques + own]
-    routes.append((r"/static/(.*)", pages.Static, given | {"path": str(folders.PAGES / "static")}))
+    routes.append((r"/static/(.*)", static.Static, given | {"path": str(folders.PAGES / "static")}))
     return Application(
         routes,
-        default_handler_class=pages.Nowhere,
+        default_handler_class=page.Nowhere,
         default_handler_args=given,
         cross_origin_protection=True,
         websocket_max_message_size=int(min(lab.settings.limit("frame_bytes"), 2**31)),

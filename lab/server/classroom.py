@@ -12,11 +12,11 @@ from contextlib import asynccontextmanager
 import tornado
 
 from lab.errors import CannotStart
-from lab.server.addresses import EVERYWHERE, LOOPBACK
+from lab.server.confirm_exit import SecondThoughts
+from lab.server.connections.addresses import EVERYWHERE, LOOPBACK
 from lab.server.ending import Ending, on_signal, stop_on_signals
+from lab.server.lifecycle import PortBusy, Running, running
 from lab.server.logs import keep_log, say
-from lab.server.second_thoughts import SecondThoughts
-from lab.server.serving import PortBusy, Running, running
 from lab.settings import Settings
 from lab.signals import can_be_set
 from lab.version import __version__

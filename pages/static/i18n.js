@@ -18,7 +18,7 @@ export function _(key, values = {}) {
 
 /**
  * A text that changes the order of nothing around it (UAX 9): between FSI and PDI, its own isolates closed. What is
- * plain stays as it is. The same as `isolated` in lab/server/texts.py.
+ * plain stays as it is. The same as `isolated` in lab/server/pages/i18n.py.
  */
 export function isolated(value) {
   const text = String(value);

@@ -11,7 +11,7 @@ import random
 import time
 from statistics import median
 
-from lab.server.teacher import Guesses
+from lab.server.lesson.teacher_key import Guesses
 from tests.benchmarks.machine import description
 from tests.benchmarks.table import microseconds
 from tests.support.lab_here import LabHere

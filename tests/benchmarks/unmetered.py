@@ -9,11 +9,12 @@ import sys
 from tornado.iostream import IOStream
 
 from lab.meters import Durations
-from lab.server import __main__, metering
+from lab.server import __main__
+from lab.server.connections import metered_stream
 from lab.techniques.endpoint import Endpoint
 
 
-class Uncounted(metering.MeteredStream):
+class Uncounted(metered_stream.MeteredStream):
     """A stream that counts no bytes and credits nobody."""
 
     read_from_fd = IOStream.read_from_fd
@@ -55,7 +56,7 @@ def uncounted(self, batch, taken, timed):
     pass
 
 
-metering.MeteredStream = Uncounted
+metered_stream.MeteredStream = Uncounted
 Endpoint.count = uncounted
 Durations.add = lambda self, samples: None
 

@@ -7,7 +7,7 @@ import threading
 import urllib.request
 import uuid
 
-from lab.server.serving import running
+from lab.server.lifecycle import running
 from lab.settings import Settings
 
 PATIENCE_S = 20.0

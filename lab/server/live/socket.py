@@ -13,7 +13,7 @@ from tornado.iostream import StreamClosedError
 
 from lab.errors import Forbidden, LabError, TooManySends
 from lab.room.messages import compact
-from lab.server.lesson import Lesson
+from lab.server.lesson.lesson import Lesson
 from lab.techniques.endpoint import Endpoint
 from lab.techniques.frames import text_frame
 from lab.techniques.guards import MOST_REFUSALS, TOO_FAST, require_handshake

@@ -9,7 +9,7 @@ from typing import Any
 from tornado.ioloop import IOLoop
 
 from lab.errors import NO_FILE_LEFT
-from lab.server.addresses import addresses_of
+from lab.server.connections.addresses import addresses_of
 
 BACKLOG = 4096
 """Connections that may wait to be accepted: a whole class that comes back in the same second."""

@@ -4,7 +4,7 @@ import re
 
 from tornado.httputil import HTTPHeaders, HTTPInputError
 
-from lab.server.refused import Refused
+from lab.server.connections.refused import Refused
 
 LINE_BYTES = 1024
 """Of a chunk's size with its extensions; a sender of more must be refused (RFC 9112 section 7.1.1)."""

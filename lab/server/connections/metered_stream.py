@@ -16,12 +16,12 @@ from tornado.httputil import HTTPConnection, HTTPMessageDelegate
 from tornado.iostream import IOStream
 
 from lab.meters import Account, Meter, Meters
-from lab.server.arriving import Arriving
-from lab.server.bounds import TURNED_AWAY, bound_the_cost, most_connections, save_memory
-from lab.server.heads import diagnosed
-from lab.server.lingering import Lingering
-from lab.server.reading import HEAD_BYTES, RequestStream, gone
-from lab.server.refused import BARE, Refused
+from lab.server.connections.body_limit import Arriving
+from lab.server.connections.heads import diagnosed
+from lab.server.connections.lingering_close import Lingering
+from lab.server.connections.refused import BARE, Refused
+from lab.server.connections.request_stream import HEAD_BYTES, RequestStream, gone
+from lab.server.connections.socket_options import TURNED_AWAY, bound_the_cost, most_connections, save_memory
 from lab.settings import Settings
 
 DRAIN_BYTES = 2**40

@@ -5,16 +5,16 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any, Protocol
 
-from lab.server.addresses import nearest
-from lab.server.assignment import Assignment
-from lab.server.bet import Bet
-from lab.server.crew import Crew, Plan
-from lab.server.drawing import Drawing
-from lab.server.health import problems
-from lab.server.metering import MeteredServer
-from lab.server.network import Network
-from lab.server.strain import Strain
-from lab.server.teacher import TeacherKey, cookie_name
+from lab.server.api.health import problems
+from lab.server.connections.addresses import nearest
+from lab.server.connections.metered_stream import MeteredServer
+from lab.server.lesson.assignment import Assignment
+from lab.server.lesson.bet import Bet
+from lab.server.lesson.drawing import Drawing
+from lab.server.lesson.lan import Network
+from lab.server.lesson.overload import Strain
+from lab.server.lesson.simulated_students import Crew, Plan
+from lab.server.lesson.teacher_key import TeacherKey, cookie_name
 from lab.techniques.lab import Lab
 
 Said = dict[str, Any]

@@ -10,8 +10,8 @@ from tornado.websocket import WebSocketHandler
 from lab.catalogue import TECHNIQUES, Technique, server_side
 from lab.meters import COUNTERS
 from lab.room.messages import PLACE, UUID, compact
-from lab.server.compare import NUMBER
-from lab.server.export import AsCsv, AsJson, AsPng, AsSvg
+from lab.server.api.export import AsCsv, AsJson, AsPng, AsSvg
+from lab.server.api.wire import NUMBER
 from lab.settings import Settings
 from lab.techniques.endpoint import Endpoint
 from lab.techniques.refusals import CODES, STATUS

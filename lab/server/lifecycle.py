@@ -14,16 +14,16 @@ from lab.errors import CannotStart
 from lab.room.history import History, Unreachable, why
 from lab.room.room import Room
 from lab.room.tasks import log_unhandled
-from lab.server.addresses import LOOPBACK, in_url, nearest, with_zone
 from lab.server.app import make_app
-from lab.server.guests import Guests
-from lab.server.lesson import Lesson
-from lab.server.listening import Listening, listen
-from lab.server.live import spread
-from lab.server.metering import MeteredServer
+from lab.server.connections.addresses import LOOPBACK, in_url, nearest, with_zone
+from lab.server.connections.listen import Listening, listen
+from lab.server.connections.metered_stream import MeteredServer
+from lab.server.connections.tls_stream import SecureServer
+from lab.server.lesson.lesson import Lesson
+from lab.server.lesson.teacher_key import TeacherKey
+from lab.server.live.client_costs import Guests
+from lab.server.live.socket import spread
 from lab.server.redis_process import find
-from lab.server.secure import SecureServer
-from lab.server.teacher import TeacherKey
 from lab.settings import Settings
 from lab.techniques.lab import Lab, is_address
 from lab.tls import shown

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, RequestStartLine, ResponseStartLine
 
-from lab.server.heads import declared, understood, waits_to_send
+from lab.server.connections.heads import declared, understood, waits_to_send
 from lab.settings import Settings
 
 

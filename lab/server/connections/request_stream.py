@@ -14,10 +14,10 @@ from typing import Any, cast
 
 from tornado.iostream import IOStream, StreamClosedError, UnsatisfiableReadError
 
-from lab.server import chunks, heads
-from lab.server.arriving import Expected
-from lab.server.lingering import Lingering
-from lab.server.refused import Refused
+from lab.server.connections import chunks, heads
+from lab.server.connections.body_limit import Expected
+from lab.server.connections.lingering_close import Lingering
+from lab.server.connections.refused import Refused
 from lab.settings import Settings
 
 HEAD_BYTES = 16 * 1024

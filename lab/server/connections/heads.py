@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from tornado.httputil import HTTPHeaders, HTTPInputError, RequestStartLine
 
-from lab.server.refused import Refused
+from lab.server.connections.refused import Refused
 
 CONNECTION = re.compile(rb"(?im)^connection[ \t]*:([^\r\n]*)\r?\n")
 TRANSFER_ENCODING = re.compile(rb"(?im)^transfer-encoding[ \t]*:")

@@ -10,8 +10,8 @@ from typing import Any
 
 from lab.meters import COUNTERS
 from lab.room.messages import compact
-from lab.server.doors import ForTeacher
-from lab.server.reports import versions
+from lab.server.api.reports import versions
+from lab.server.api.teacher import ForTeacher
 
 TIMES = ("count", "mean", "p50", "p95", "p99", "max")
 COLUMNS = ("mode", "direction", "simulated", *COUNTERS, *(f"delivery_{name}_s" for name in TIMES))

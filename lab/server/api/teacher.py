@@ -8,12 +8,12 @@ from typing import Any
 
 from lab.errors import BadJson, Forbidden
 from lab.room.messages import compact
-from lab.server.assignment import WAYS
-from lab.server.crew import Plan
-from lab.server.lesson import Lesson
-from lab.server.live import spread
-from lab.server.network import adapters
-from lab.server.wanted import one_of
+from lab.server.lesson.assignment import WAYS
+from lab.server.lesson.lan import adapters
+from lab.server.lesson.lesson import Lesson
+from lab.server.lesson.parameters import one_of
+from lab.server.lesson.simulated_students import Plan
+from lab.server.live.socket import spread
 from lab.techniques.endpoint import Endpoint
 from lab.techniques.refusals import parse_json, require_json
 

@@ -1,22 +1,20 @@
 """The pages for people: templates, filled in the reader's language, under a policy that lets nothing in."""
 
-from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 import jinja2
-from tornado.web import HTTPError, StaticFileHandler
+from tornado.web import HTTPError
 
 from lab import folders
-from lab.catalogue import DEFAULT, TECHNIQUES, WORDS, Technique
-from lab.errors import BadParameter, NotFound
-from lab.server import texts
-from lab.server.lesson import Lesson
-from lab.server.packing import packed, packed_file, takes_gzip
+from lab.catalogue import TECHNIQUES, Technique
+from lab.errors import NotFound
+from lab.server.lesson.lesson import Lesson
+from lab.server.pages import i18n
+from lab.server.pages.gzipped import packed, takes_gzip
 from lab.techniques.accept import takes
 from lab.techniques.endpoint import Endpoint
-from lab.techniques.lab import Lab
 from lab.version import __version__
 
 CSP = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'self'; form-action 'self'"
@@ -34,24 +32,24 @@ class Page(Endpoint):
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters["isolated"] = texts.isolated
+    environment.filters["isolated"] = i18n.isolated
     environment.policies.update({"json.dumps_kwargs": {"ensure_ascii": False, "separators": (",", ":")}})
     said: ClassVar[tuple[str, ...]] = ()
     """Beginnings of the keys of those texts that this page's scripts say."""
     keys: ClassVar[dict[str, str]] = {}
     """What the keyboard does on this page beside what it does on every one: key, and text that says so."""
-    language = texts.ENGLISH
+    language = i18n.ENGLISH
 
     def prepare(self) -> None:
         """Find out which language the reader wants; remember it when it was asked for."""
-        asked = texts.spoken(self.get_query_argument("lang", ""))
+        asked = i18n.spoken(self.get_query_argument("lang", ""))
         accepted = self.request.headers.get("Accept-Language", "")
-        self.language = texts.chosen(asked or "", self.get_cookie(texts.COOKIE, ""), accepted)
+        self.language = i18n.chosen(asked or "", self.get_cookie(i18n.COOKIE, ""), accepted)
         super().prepare()
         if self.request.method != "HEAD":
             self.lesson.network.came(self.request.remote_ip or "")
         if asked:
-            self.set_cookie(texts.COOKIE, asked, expires_days=YEAR_DAYS, samesite="Lax")
+            self.set_cookie(i18n.COOKIE, asked, expires_days=YEAR_DAYS, samesite="Lax")
 
     @property
     def lesson(self) -> Lesson:
@@ -86,14 +84,14 @@ class Page(Endpoint):
         super().explain(error)
 
     def _explain_to_person(self, code: str, message: str) -> None:
-        key = f"error.{code}" if f"error.{code}" in texts.catalogue(self.language) else "error.other"
+        key = f"error.{code}" if f"error.{code}" in i18n.catalogue(self.language) else "error.other"
         self.show("error.html", sentence=self.text(key), status=self.get_status(), code=code, message=message)
 
     def _words(self) -> dict[str, Any]:
         return {
             "_": self.text,
             "lang": self.language,
-            "languages": {tag: (name, self._turned_to(tag)) for tag, name in texts.LANGUAGES.items()},
+            "languages": {tag: (name, self._turned_to(tag)) for tag, name in i18n.LANGUAGES.items()},
             "texts": self._said(),
             "keys": self.keys,
             "title": self.title,
@@ -105,100 +103,21 @@ class Page(Endpoint):
 
     def text(self, key: str, **values: object) -> str:
         """A text in the reader's language."""
-        return texts.text(self.language, key, **values)
+        return i18n.text(self.language, key, **values)
 
     def title(self, technique: Technique) -> str:
         """What a technique is called in the reader's language."""
-        return technique.title_zh if self.language == texts.CHINESE else technique.title
+        return technique.title_zh if self.language == i18n.CHINESE else technique.title
 
     def _said(self) -> dict[str, str]:
         mine = ("lab.", "state.", "unit.", *self.said)
-        found = {k: v for k, v in texts.catalogue(self.language).items() if k.startswith(mine)}
+        found = {k: v for k, v in i18n.catalogue(self.language).items() if k.startswith(mine)}
         return found | {f"title.{word}": self.title(technique) for word, technique in TECHNIQUES.items()}
 
     def _turned_to(self, language: str) -> str:
         """This very page in a language."""
         query = {name: self.get_query_argument(name) for name in self.request.query_arguments}
         return "?" + urlencode({k: v for k, v in query.items() if k != "token"} | {"lang": language})
-
-
-class RoomPage(Page):
-    """The chat room through one technique."""
-
-    said = ("room.", "bet.")
-
-    def get(self) -> None:
-        """The room; `mode` says by which technique, else the teacher does. Raises `BadParameter`."""
-        self._show(self.get_query_argument("mode", "") or self.lesson.assignment.next(), self.lesson.arrivals)
-
-    def head(self) -> None:
-        """The same for who does not come in: nothing is assigned, and no number is used up."""
-        self._show(self.get_query_argument("mode", "") or DEFAULT, iter([0]))
-
-    def _show(self, mode: str, numbers: Iterator[int]) -> None:
-        if mode not in TECHNIQUES:
-            raise BadParameter(f"mode is one of {', '.join(WORDS)}.")
-        self.show("room.html", mode=mode, guest=next(numbers))
-
-
-class Palette(Endpoint):
-    """The colour of each technique, from the catalogue, so that no style sheet names them."""
-
-    content_type = "text/css; charset=utf-8"
-
-    def get(self) -> None:
-        """A class per technique, for each theme."""
-        self.finish("\n".join(map(colours, TECHNIQUES.values())) + "\n")
-
-
-def colours(technique: Technique) -> str:
-    """The style of one technique."""
-    return (
-        f".{technique.word} {{ --technique: {technique.light}; }}\n"
-        f"[data-theme=dark] .{technique.word} {{ --technique: {technique.dark}; }}"
-    )
-
-
-class Static(Endpoint, StaticFileHandler):
-    """Scripts and styles of the pages."""
-
-    def initialize(self, lab: Lab, path: str) -> None:  # type: ignore[override]
-        """Take the folder along; a part of a file is a part of the file itself, not of its packed form."""
-        super().initialize(lab)
-        StaticFileHandler.initialize(self, path)
-        given = self.request.headers
-        self.packs = takes_gzip(given.get("Accept-Encoding", "")) and "Range" not in given
-
-    head = StaticFileHandler.head
-
-    @classmethod
-    def get_absolute_path(cls, root: str, path: str) -> str:
-        """Where the file is. Raises `NotFound` for a name that no file can have."""
-        if "\0" in path:
-            raise NotFound("There is nothing at this path.")
-        return super().get_absolute_path(root, path)
-
-    def set_extra_headers(self, path: str) -> None:
-        """Browsers ask each time whether the file has changed: a lab is edited while it runs."""
-        self.set_header("Cache-Control", "no-cache")
-        self.set_header("Vary", "Accept-Encoding")
-        if self.packs:
-            self.set_header("Content-Encoding", "gzip")
-
-    def compute_etag(self) -> str:
-        """When the file was written, and in which form it is sent: each form has a tag of its own."""
-        return f'"{self._stat().st_mtime_ns:x}{"-gzip" * self.packs}"'
-
-    def get_content_size(self) -> int:
-        """The size of what is sent."""
-        return len(self._packed()) if self.packs else super().get_content_size()
-
-    def get_content(self, path: str, start: int | None = None, end: int | None = None) -> Any:  # type: ignore[override]
-        """What is sent."""
-        return self._packed() if self.packs else super().get_content(path, start, end)
-
-    def _packed(self) -> bytes:
-        return packed_file(str(self.absolute_path), self._stat().st_mtime_ns)
 
 
 class Nowhere(Page):

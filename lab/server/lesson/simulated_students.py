@@ -17,10 +17,10 @@ from typing import Any
 from lab.catalogue import WORDS
 from lab.errors import HistoryUnavailable
 from lab.room.messages import Draft
-from lab.server.addresses import in_url
+from lab.server.connections.addresses import in_url
+from lab.server.lesson.parameters import number, some_of
+from lab.server.pages.i18n import LANGUAGES, text
 from lab.server.processes import PIPE, module
-from lab.server.texts import LANGUAGES, text
-from lab.server.wanted import number, some_of
 from lab.techniques.lab import Lab
 
 FLEET = "lab.experiment.fleet"

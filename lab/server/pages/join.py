@@ -1,8 +1,8 @@
 """The way in: the page that stands on the projector while a class arrives, and the code that phones scan."""
 
 from lab.errors import NotFound
-from lab.server.network import adapters, qr_code
-from lab.server.pages import Page
+from lab.server.lesson.lan import adapters, qr_code
+from lab.server.pages.page import Page
 from lab.techniques.endpoint import Endpoint
 
 

@@ -3,8 +3,8 @@
 from dataclasses import asdict
 
 from lab.errors import Forbidden
-from lab.server.crew import MOST_EACH, MOST_PAYLOAD, MOST_RATE, MOST_RTT_MS
-from lab.server.pages import Page
+from lab.server.lesson.simulated_students import MOST_EACH, MOST_PAYLOAD, MOST_RATE, MOST_RTT_MS
+from lab.server.pages.page import Page
 
 LIMITS = {"each": MOST_EACH, "rate": MOST_RATE, "payload": MOST_PAYLOAD, "rtt_ms": MOST_RTT_MS}
 

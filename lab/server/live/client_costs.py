@@ -6,7 +6,7 @@ from typing import Any
 from lab.catalogue import WORDS
 from lab.meters import Account
 from lab.room.messages import compact
-from lab.server.lesson import Lesson, Said, Watcher
+from lab.server.lesson.lesson import Lesson, Said, Watcher
 from lab.techniques.wire import LONGEST_ID
 
 

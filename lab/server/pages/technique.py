@@ -19,8 +19,8 @@ from pygments.lexers import JavascriptLexer, PythonLexer
 from lab import folders
 from lab.catalogue import TECHNIQUES, server_side
 from lab.errors import NotFound
-from lab.server import texts
-from lab.server.pages import Page
+from lab.server.pages import i18n
+from lab.server.pages.page import Page
 
 PLAIN = re.compile(r'<span class="(?:n|nb|nn|nx|bp|p|w|o)">([^<]*)</span>')
 """Tokens in the colour of the text: names, brackets, spaces. Their spans would be a third of a page."""
@@ -67,7 +67,7 @@ class TechniquePage(Page):
     def claims(self, word: str, kind: str) -> Iterator[Claim]:
         """What the catalogue says of it: `technique.<word>.<pro or con>.<figure>`; `design` has no figure."""
         beginning = f"technique.{word}.{kind}."
-        for key in texts.catalogue(self.language):
+        for key in i18n.catalogue(self.language):
             if key.startswith(beginning):
                 figure = key.removeprefix(beginning)
                 at_most = limits().get(key.removeprefix("technique."))

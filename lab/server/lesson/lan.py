@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 import segno
 
 from lab.errors import BadParameter
-from lab.server.addresses import EVERYWHERE, for_others, in_url, is_loopback
-from lab.server.listening import listen
-from lab.server.metering import MeteredServer
+from lab.server.connections.addresses import EVERYWHERE, for_others, in_url, is_loopback
+from lab.server.connections.listen import listen
+from lab.server.connections.metered_stream import MeteredServer
 
 VIRTUAL = ("docker", "br-", "veth", "virbr", "vmnet", "vbox", "tun", "tap", "utun", "wg", "zt", "tailscale")
 """How the adapters are called that lead to no classroom: containers, virtual machines, tunnels."""

@@ -1,0 +1,1 @@
+"""What programs can ask for: JSON, CSV, figures and Prometheus' text format."""

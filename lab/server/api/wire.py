@@ -1,0 +1,34 @@
+"""The bytes of one request, as they crossed the socket: what a bar in a lane was."""
+
+import re
+
+from lab.catalogue import WORDS
+from lab.errors import BadParameter, Forbidden, NotFound
+from lab.room.messages import compact
+from lab.server.lesson.lesson import Lesson
+from lab.techniques.endpoint import Endpoint
+from lab.techniques.tap import Tap
+from lab.techniques.watching import Wire
+
+NUMBER = re.compile(r"\d{1,12}(\.\d{1,6})?", re.ASCII)
+
+
+class WireView(Endpoint):
+    """The bytes of a bar in a lane: a student sees those of the own page, the teacher all."""
+
+    def get(self) -> None:
+        """`lane` and `from` name the bar, `as` the page. Raises `NotFound`, `Forbidden`, `BadParameter`."""
+        lesson: Lesson = self.settings["lesson"]
+        wire = self._wanted(lesson.lab.tap)
+        own = wire.owner and wire.owner == self.get_query_argument("as", "")
+        if not own and not lesson.key.fits(self.get_cookie(lesson.cookie, "")):
+            raise Forbidden("These are somebody else's bytes; the teacher may look at them.")
+        self.finish(compact(wire.as_json()))
+
+    def _wanted(self, tap: Tap) -> Wire:
+        word, moment = self.get_query_argument("lane", ""), self.get_query_argument("from", "")
+        if word not in WORDS or not NUMBER.fullmatch(moment):
+            raise BadParameter("lane is a technique's word, from the moment in ms at which a bar begins.")
+        if (wire := tap.wire(word, float(moment))) is None:
+            raise NotFound("The bytes of this request are not kept any more.")
+        return wire

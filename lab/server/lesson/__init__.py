@@ -1,0 +1,1 @@
+"""The state of one lesson, and what the teacher can change in it; no HTTP is known here."""

@@ -1,0 +1,1 @@
+"""The WebSocket `/live`: what the pages show beside the chat."""

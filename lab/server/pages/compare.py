@@ -1,0 +1,25 @@
+"""The compare page: a lane for each technique, all on one time axis."""
+
+from typing import ClassVar
+
+from lab.catalogue import TECHNIQUES
+from lab.server.pages.page import Page
+
+
+class Compare(Page):
+    """A lane for each technique, on one time axis."""
+
+    said = ("compare.",)
+    keys: ClassVar[dict[str, str]] = {
+        "Space": "compare.key.pause",
+        "R": "compare.key.reset",
+        "S": "compare.key.slow",
+        "L": "compare.key.listen",
+        f"1 – {len(TECHNIQUES)}": "compare.key.lane",
+        "← → Enter": "compare.key.wire",
+        "PgUp PgDn": "compare.key.next",
+    }
+
+    def get(self) -> None:
+        """The page; what it shows comes over `/live`."""
+        self.show("compare.html")

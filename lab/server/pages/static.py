@@ -1,0 +1,71 @@
+"""Scripts and styles of the pages, and the colours of the techniques."""
+
+from typing import Any
+
+from tornado.web import StaticFileHandler
+
+from lab.catalogue import TECHNIQUES, Technique
+from lab.errors import NotFound
+from lab.server.pages.gzipped import packed_file, takes_gzip
+from lab.techniques.endpoint import Endpoint
+from lab.techniques.lab import Lab
+
+
+class Palette(Endpoint):
+    """The colour of each technique, from the catalogue, so that no style sheet names them."""
+
+    content_type = "text/css; charset=utf-8"
+
+    def get(self) -> None:
+        """A class per technique, for each theme."""
+        self.finish("\n".join(map(colours, TECHNIQUES.values())) + "\n")
+
+
+def colours(technique: Technique) -> str:
+    """The style of one technique."""
+    return (
+        f".{technique.word} {{ --technique: {technique.light}; }}\n"
+        f"[data-theme=dark] .{technique.word} {{ --technique: {technique.dark}; }}"
+    )
+
+
+class Static(Endpoint, StaticFileHandler):
+    """Scripts and styles of the pages."""
+
+    def initialize(self, lab: Lab, path: str) -> None:  # type: ignore[override]
+        """Take the folder along; a part of a file is a part of the file itself, not of its packed form."""
+        super().initialize(lab)
+        StaticFileHandler.initialize(self, path)
+        given = self.request.headers
+        self.packs = takes_gzip(given.get("Accept-Encoding", "")) and "Range" not in given
+
+    head = StaticFileHandler.head
+
+    @classmethod
+    def get_absolute_path(cls, root: str, path: str) -> str:
+        """Where the file is. Raises `NotFound` for a name that no file can have."""
+        if "\0" in path:
+            raise NotFound("There is nothing at this path.")
+        return super().get_absolute_path(root, path)
+
+    def set_extra_headers(self, path: str) -> None:
+        """Browsers ask each time whether the file has changed: a lab is edited while it runs."""
+        self.set_header("Cache-Control", "no-cache")
+        self.set_header("Vary", "Accept-Encoding")
+        if self.packs:
+            self.set_header("Content-Encoding", "gzip")
+
+    def compute_etag(self) -> str:
+        """When the file was written, and in which form it is sent: each form has a tag of its own."""
+        return f'"{self._stat().st_mtime_ns:x}{"-gzip" * self.packs}"'
+
+    def get_content_size(self) -> int:
+        """The size of what is sent."""
+        return len(self._packed()) if self.packs else super().get_content_size()
+
+    def get_content(self, path: str, start: int | None = None, end: int | None = None) -> Any:  # type: ignore[override]
+        """What is sent."""
+        return self._packed() if self.packs else super().get_content(path, start, end)
+
+    def _packed(self) -> bytes:
+        return packed_file(str(self.absolute_path), self._stat().st_mtime_ns)
