@@ -16,8 +16,8 @@ from lab.version import __version__
 
 if TYPE_CHECKING:
     from lab import figures
-    from lab.experiment.runs import Run, load, save
     from lab.experiment.session import compare, measure, predict
+    from lab.results.runs import Run, load, save
 
 __all__ = ["Run", "__version__", "compare", "figures", "load", "measure", "predict", "save"]
 _HOME = {

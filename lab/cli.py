@@ -15,7 +15,7 @@ from typing import Any
 from lab.catalogue import WORDS
 from lab.errors import CannotStart, LabError
 from lab.experiment.arguments import bits, number, output, page_file, per_second, plot_file, seconds
-from lab.experiment.network import PRESETS, Network
+from lab.experiment.link_model import PRESETS, Network
 from lab.experiment.terminal import columns, complain, emptied, open_standard_streams
 from lab.settings import LIMITS, parse_limit
 from lab.signals import like_ctrl_c
@@ -219,7 +219,7 @@ def _loop_runs() -> bool:
 
 
 def _measure(options: argparse.Namespace, stdout_open: bool) -> int:
-    from lab.experiment.report import check_outputs, progress, put_out
+    from lab.experiment.output import check_outputs, progress, put_out
     from lab.experiment.session import run_rounds
 
     modes = list(WORDS) if options.mode == "all" else [options.mode]

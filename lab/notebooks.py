@@ -15,8 +15,8 @@ from typing import Any
 from lab.catalogue import WORDS
 from lab.errors import BadInput
 from lab.experiment.conditions import Conditions, known
-from lab.experiment.runs import Run, document, load
 from lab.experiment.session import compare
+from lab.results.runs import Run, document, load
 
 DATA = "data"
 LIVE = "PUSHLAB_LIVE"

@@ -110,7 +110,7 @@ def test_simulated_students_come_by_ipv6():
     with LabHere(host="::1") as here:
         for rtt_ms in (0, 10):
             here.knock("crew", do="start", each=1, words=["sse"], rtt_ms=rtt_ms)
-            meter = here.lab.lab.meters.techniques["sse"]
+            meter = here.lab.context.meters.techniques["sse"]
             wait_until(lambda meter=meter: meter.open == 1, "the simulated student listens")
 
 

@@ -95,7 +95,7 @@ async def test_a_header_set_around_the_wait_arrives(word, hold, monkeypatch):
 
 async def are_waiting(here, count):
     """Whether so many readers wait."""
-    return here.lab.room.readers == count
+    return here.context.room.readers == count
 
 
 @each_technique
@@ -108,4 +108,4 @@ async def test_a_refused_receive_request_leaves_no_reader(word, query):
             await wire.read_head()
             wire.abort()
         await eventually(lambda: are_waiting(here, 0), "no reader is left")
-        assert not any(technique.open for technique in here.lab.meters.techniques.values())
+        assert not any(technique.open for technique in here.context.meters.techniques.values())

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from lab.experiment import check
 from lab.experiment.check import Checker
-from lab.experiment.processes import RunFailed
+from lab.experiment.child import RunFailed
 from lab.experiment.records import Record, heard
 from lab.experiment.verdict import verdict
 

@@ -114,10 +114,10 @@ async def until(probe, what):
 @asynccontextmanager
 async def listening(school, word):
     """One client that receives by a technique, at the end of the history."""
-    events, top = [], str(school.lab.lab.room.top)
+    events, top = [], str(school.lab.context.room.top)
     async with Link(school.address, events.extend, top, interval=0.05, hold=0.1, compress=True) as link:
         task = asyncio.create_task(client_side(word).listen(link))
-        meter = school.lab.lab.meters.techniques[word]
+        meter = school.lab.context.meters.techniques[word]
         known = meter.receive.requests
         yield events
         await until(lambda: meter.receive.requests > known or events, "its request is counted")
@@ -136,7 +136,7 @@ async def said(school, word, count=1):
 
 async def no_message(school, word):
     """A client receives, and gets empty answers or heartbeats."""
-    meter = school.lab.lab.meters.techniques[word].receive
+    meter = school.lab.context.meters.techniques[word].receive
     told = "frames_out" if TECHNIQUES[word].verb == "stream" else "empty"
     async with listening(school, word):
         await until(lambda: getattr(meter, told) >= 2, "it has been told that there is nothing")

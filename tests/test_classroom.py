@@ -215,7 +215,7 @@ def test_a_hidden_page_is_left_out(school, open_page):
     expect(teacher.locator("#guests")).to_contain_text("(in the background)")
     post(school.address)
     expect(page.locator("[data-id]")).to_have_count(1)
-    receive = school.lab.lab.meters.techniques["sse"].receive
+    receive = school.lab.context.meters.techniques["sse"].receive
     assert (receive.messages, receive.delivery.count) == (1, 0)
 
 
@@ -418,7 +418,7 @@ def test_the_console_says_what_is_wrong(school, open_page, language, sentence):
     teacher = open_page(school, "/teacher", teacher=True, language=language)
     problems = teacher.locator("#problems")
     expect(problems).to_be_hidden()
-    room = school.lab.lab.room
+    room = school.lab.context.room
     usual, room.history.refusal = room.history.refusal, full
     expect(problems).to_contain_text(sentence)
     room.history.refusal = usual

@@ -13,7 +13,7 @@ import websockets
 
 from lab.catalogue import WORDS, client_side
 from lab.clients.link import Link, Refused
-from lab.clients.listening import keep_listening
+from lab.clients.reconnecting import keep_listening
 from lab.server.lifecycle import running
 from lab.settings import Settings
 from tests.support.redis_server import free_port

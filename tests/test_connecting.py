@@ -18,15 +18,15 @@ from lab.catalogue import WORDS
 from lab.cli import main
 from lab.clients.attempts import KINDS, Attempts, kind_of
 from lab.clients.link import Link, Refused, SentAway
-from lab.clients.listening import keep_listening
+from lab.clients.reconnecting import keep_listening
 from lab.errors import CannotStart
 from lab.experiment import measure as measuring
+from lab.experiment.child import RunFailed, without_tracebacks
 from lab.experiment.conditions import Conditions
 from lab.experiment.connecting import LAB_SPARE, REASONS, NotConnected, allow_files, needs, sentence
-from lab.experiment.exchange import Exchange
 from lab.experiment.fleet import Ear, Events, kept_away
 from lab.experiment.measure import Where
-from lab.experiment.processes import RunFailed, without_tracebacks
+from lab.experiment.prediction import Exchange
 from lab.experiment.session import run_rounds
 from lab.server.connections.socket_options import SPARE_DESCRIPTORS
 from tests.support.lab_here import LabHere
@@ -277,7 +277,9 @@ def measured(here, act, **conditions):
 
 def listening_streams(here):
     """The connections of those who listen by SSE."""
-    return [s for s in list(here.lab.server.open) if s.owner is here.lab.lab.meters.techniques["sse"].receive]
+    return [
+        s for s in list(here.lab.server.open) if s.owner is here.lab.context.meters.techniques["sse"].receive
+    ]
 
 
 def drop(here, number, shut):
@@ -286,7 +288,7 @@ def drop(here, number, shut):
     def now():
         streams = listening_streams(here)[:number]
         if shut:
-            here.lab.lab.settings.limits["per_address"] = len(here.lab.server.open) - number
+            here.lab.context.settings.limits["per_address"] = len(here.lab.server.open) - number
         for stream in streams:
             stream.close()
 

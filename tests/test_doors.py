@@ -59,7 +59,7 @@ def state(school):
     """Everything that a teacher can change."""
     lesson = school.lab.lesson
     parts = (lesson.bet, lesson.crew, lesson.network)
-    return [part.as_json() for part in parts], lesson.assignment.way, lesson.lab.meters.since
+    return [part.as_json() for part in parts], lesson.assignment.way, lesson.context.meters.since
 
 
 # The teacher's ------------------------------------------------------------------------------------

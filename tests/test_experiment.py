@@ -18,12 +18,12 @@ from lab.experiment.conditions import Conditions
 from lab.experiment.measure import Looks
 from lab.experiment.measure import _listening as listening
 from lab.experiment.probe import difference
-from lab.experiment.runs import document, write_csv
 from lab.experiment.session import order
-from lab.experiment.strain import strain, warnings
 from lab.experiment.timetable import timetable
-from lab.experiment.words import late
 from lab.meters import Meter
+from lab.results.client_load import strain, warnings
+from lab.results.format import late
+from lab.results.runs import document, write_csv
 
 # The timetable --------------------------------------------------------------------------------
 

@@ -15,8 +15,8 @@ import lab.figures.lesson
 from lab.catalogue import WORDS
 from lab.errors import BadInput, BadParameter, CannotDraw
 from lab.experiment.conditions import Conditions
-from lab.experiment.runs import flat
 from lab.meters import Meters
+from lab.results.runs import flat
 from lab.server.lesson import drawing
 from lab.server.lesson.drawing import Drawing
 from tests.support.lab_here import LabHere

@@ -13,7 +13,7 @@ from lab.catalogue import TECHNIQUES, WORDS
 from lab.errors import BadParameter
 from lab.figures import style
 from lab.figures.comparison import plot
-from lab.figures.page import report
+from lab.figures.html_report import report
 from lab.figures.style import SIZES
 
 NAMES = lab.figures.__all__

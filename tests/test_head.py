@@ -89,8 +89,8 @@ async def test_head_is_no_listener(here):
     after = await meters(here.lab.port)
     assert after["techniques"] == before["techniques"]
     assert after["other"]["bytes_in"] > before["other"]["bytes_in"]
-    assert not here.lab.lab.presence.here(0)
-    assert here.lab.lab.room.readers == 0
+    assert not here.lab.context.presence.here(0)
+    assert here.lab.context.room.readers == 0
 
 
 @pytest.mark.parametrize("path", ["/jsonp/send?callback=f&mid=x", "/websocket", "/live", "/teacher/reset"])

@@ -108,8 +108,8 @@ async def test_the_machines_name_in_its_network_is_an_own_name(port, monkeypatch
     monkeypatch.setattr("socket.gethostname", lambda: "Desk-7.school.example")
     with LabHere() as here:
         own = ("desk-7.local", "DESK-7.local.", "desk-7.school.example")
-        assert all(here.lab.lab.answers_to(name) for name in own)
-        assert not here.lab.lab.answers_to("desk-8.local")
+        assert all(here.lab.context.answers_to(name) for name in own)
+        assert not here.lab.context.answers_to("desk-8.local")
 
 
 # Chunks -------------------------------------------------------------------------------------------

@@ -24,12 +24,16 @@ LAYERS = [
     ),
     ("lab.meters", "lab.tls"),
     ("lab.room",),
-    ("lab.techniques", "lab.clients"),
+    ("lab.lanes", "lab.clients", "lab.results"),
+    ("lab.techniques",),
     ("lab.server", "lab.experiment", "lab.figures"),
     ("lab", "lab.cli", "lab.notebooks"),
 ]
 """From the ground up: a file may use its own floor and those below."""
-SERVING, MEASURING = ("lab.techniques", "lab.server"), ("lab.clients", "lab.experiment", "lab.figures")
+SERVING = ("lab.lanes", "lab.techniques", "lab.server")
+MEASURING = ("lab.clients", "lab.results", "lab.experiment", "lab.figures")
+BY_NAME = {"lab.experiment.fleet", "lab.experiment.relay", "lab.figures", "lab.server"}
+"""Modules that the lab starts as processes, by their name in a string: the only ties between the wings."""
 ONLY = {
     "matplotlib": "lab/figures*",
     "jinja2": "lab/server/pages/page.py",
@@ -101,6 +105,17 @@ def test_the_wings_never_touch(path):
     mine, others = module_name(path), set(imports(path))
     for wing, other in ((SERVING, MEASURING), (MEASURING, SERVING)):
         assert not within(mine, wing) or not [name for name in others if within(name, other)]
+
+
+def test_what_is_started_by_name_can_run():
+    """A string that names a module of the lab is one of those that are started, and the module can run."""
+    constants = (n for path in SOURCES for n in ast.walk(ast.parse(path.read_text("utf-8"))))
+    texts = [n.value for n in constants if isinstance(n, ast.Constant) and isinstance(n.value, str)]
+    assert {text for text in texts if re.fullmatch(r"lab(\.\w+)+", text)} == BY_NAME
+    for name in BY_NAME:
+        place = ROOT.joinpath(*name.split("."))
+        source = place / "__main__.py" if place.is_dir() else place.with_suffix(".py")
+        assert "__main__" in source.read_text(encoding="utf-8")
 
 
 def test_there_is_no_circle():

@@ -33,7 +33,7 @@ REFUSED = (
 
 def holdings(here):
     """What the lab holds, by kind: what the loop knows, what the system knows, who is on which list."""
-    loop, lab, lesson = asyncio.get_running_loop(), here.lab, here.lesson
+    loop, lab, lesson = asyncio.get_running_loop(), here.context, here.lesson
     room, lanes = lab.room, lab.tap._lanes.values()
     lists = {
         "connections": (here.server.open, here.server._from, lab.senders),
@@ -101,7 +101,9 @@ async def test_nothing_remains_of_those_who_left(monkeypatch):
     """After clients of every technique have come and gone the lab holds exactly what it held before."""
     monkeypatch.setattr(presence, "POLL_GRACE_S", 0.1)
     async with running(Settings(**temporary()), temporary=True) as here:
-        await asyncio.gather(*(here.lab.room.history.read(0) for _ in range(16)))  # opens all it may to Redis
+        await asyncio.gather(
+            *(here.context.room.history.read(0) for _ in range(16))
+        )  # opens all it may to Redis
         before = await usual(here)
 
         async def as_before():
@@ -130,12 +132,12 @@ async def test_a_lab_waits_for_students_who_are_just_leaving():
 async def test_whoever_asks_what_it_costs_is_told_all_of_it():
     """However often the meters are looked at, a client's own account has every byte of its requests."""
     async with running(Settings(**temporary()), temporary=True) as here:
-        account = here.lab.accounts["ann", "longpoll"] = Account()
+        account = here.context.accounts["ann", "longpoll"] = Account()
         looking = asyncio.create_task(look_always(here))
         for _ in range(20):
             await fetch(here.port, "GET", "/longpoll?hold=0&client=ann")
         looking.cancel()
-        meter = here.lab.meters.techniques["longpoll"].receive
+        meter = here.context.meters.techniques["longpoll"].receive
         assert (account.bytes_in, account.bytes_out) == (meter.bytes_in, meter.bytes_out)
 
 

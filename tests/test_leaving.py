@@ -61,7 +61,7 @@ async def test_a_client_that_leaves_is_noticed_whatever_it_sent(word, together, 
         await wire.send(too_much(word, extra) * (not together))
         wire.drop()
     await eventually(lambda: is_open(port, word, 0), "all are noticed")
-    assert not here.lab.lab.presence.here(time.monotonic() + POLL_GRACE_S)
+    assert not here.lab.context.presence.here(time.monotonic() + POLL_GRACE_S)
     await is_conserved(port)
     received = [
         counted["techniques"][word]["receive"]["bytes_in"] for counted in (before, await meters(port))

@@ -11,8 +11,8 @@ from rich.console import Console
 
 import lab
 from lab.cli import make_parser
-from lab.experiment.tables import row, show
 from lab.experiment.terminal import open_standard_streams
+from lab.results.table import row, show
 from tests.support.lab_process import ROOT
 
 RECORD = sorted((ROOT / "notebooks" / "data").glob("*.json"))[0]

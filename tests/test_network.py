@@ -10,8 +10,9 @@ import time
 import pytest
 
 import lab
-from lab.experiment import network
-from lab.experiment.network import HELD_BYTES, PRESETS, TIMER_S, Line, Network, Relay
+from lab.experiment import relay
+from lab.experiment.link_model import PRESETS, Network
+from lab.experiment.relay import HELD_BYTES, TIMER_S, Line, Relay
 
 
 class Clock:
@@ -42,7 +43,7 @@ class Clock:
 def clock(monkeypatch):
     """A virtual clock for lines."""
     clock = Clock()
-    monkeypatch.setattr(network.asyncio, "get_running_loop", lambda: clock)
+    monkeypatch.setattr(relay.asyncio, "get_running_loop", lambda: clock)
     return clock
 
 
@@ -241,7 +242,7 @@ async def test_nobody_behind_the_relay_is_an_end():
 def test_as_a_process_it_obeys_and_ends_with_its_input():
     """It says where it listens, stalls and cuts on order, and is gone when nobody holds its input."""
     plan = json.dumps({"host": "127.0.0.1", "port": 9, "network": Network(0.1)._asdict()})
-    command = [sys.executable, "-m", "lab.experiment.network", plan]
+    command = [sys.executable, "-m", "lab.experiment.relay", plan]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert json.loads(process.stdout.readline())["port"] > 0
         process.stdin.write('{"stall_s": 0.1}\n{"cut": true}\n')

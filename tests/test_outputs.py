@@ -15,7 +15,7 @@ from lab.cli import main
 from lab.errors import BadInput, BadParameter
 from lab.experiment import session
 from lab.experiment.terminal import Lossy, columns
-from lab.experiment.writing import CannotWrite, check, write_whole
+from lab.results.writing import CannotWrite, check, write_whole
 from tests.support.lab_process import ROOT
 from tests.support.small_disk import SmallDisk
 

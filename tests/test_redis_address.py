@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 
 from lab.errors import CannotStart
-from lab.experiment.processes import own_lab
+from lab.experiment.own_lab import own_lab
 from lab.server.redis_address import OWN, read
 from lab.server.redis_process import find
 from tests.support.lab_process import ROOT, LabProcess

@@ -13,8 +13,8 @@ import pytest
 
 import lab
 from lab.catalogue import WORDS
-from lab.experiment.rounds import interval, spread
 from lab.experiment.session import order
+from lab.results.rounds import interval, spread
 from tests.support.browsing import meters
 
 STALL_S, RATE, CLIENTS = 2.0, 10, 3

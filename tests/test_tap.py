@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from lab.lanes.recorder import GRACE_S, KEPT_FACTS, Tap
 from lab.room.messages import Batch, Cursor, Event
-from lab.techniques.tap import GRACE_S, KEPT_FACTS, Tap
 
 CURSOR = Cursor(1000, 7)
 

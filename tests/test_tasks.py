@@ -13,14 +13,14 @@ from lab.room.tasks import Tasks, log_unhandled
 from lab.server import lifecycle
 from lab.server.api.health import problems
 from lab.server.lesson import overload, simulated_students
-from lab.server.pages import compare
+from lab.server.live import lanes
 from tests.support.lab_here import PATIENCE_S, LabHere
 from tests.support.listeners import WORDS, client, publish, top
 from tests.support.wire import eventually, fetch
 
 TAIL = "that follows the history"
 VITAL = {TAIL, lifecycle.PULSE}
-TASKS = [*VITAL, overload.NAME, compare.NAME, simulated_students.SPEAKING]
+TASKS = [*VITAL, overload.NAME, lanes.NAME, simulated_students.SPEAKING]
 each_task = pytest.mark.parametrize("name", sorted(TASKS))
 
 
@@ -140,7 +140,7 @@ def school():
             page.send(json.dumps({"type": "lanes"}))
             reader = threading.Thread(target=lambda: [None for _ in page])
             reader.start()
-            asyncio.run(comes_true(lambda: compare.NAME in tasks_of(lab).by_name, "the lanes are sent"))
+            asyncio.run(comes_true(lambda: lanes.NAME in tasks_of(lab).by_name, "the lanes are sent"))
             yield lab
         reader.join()
 
@@ -152,7 +152,7 @@ def within(lab, what):
 
 def tasks_of(lab):
     """The lab's long-lived tasks."""
-    return lab.lab.lab.room.tasks
+    return lab.lab.context.room.tasks
 
 
 def test_every_task_of_a_lab_is_known(school):
@@ -167,7 +167,7 @@ async def cancelled(lab, name):
         running.cancel()
         await asyncio.wait([running], timeout=0.05)
     await asyncio.sleep(0)
-    return problems(lab.lab.lab)
+    return problems(lab.lab.context)
 
 
 def heals(lab, name):
@@ -235,7 +235,7 @@ def test_one_listener_that_fails_keeps_no_other_from_the_news(school, caplog):
         def say_goodbye(self, retry_ms):
             self.told = retry_ms
 
-    broken, room = Broken(), school.lab.lab.room
+    broken, room = Broken(), school.lab.context.room
 
     async def join(listener):
         room.stream(listener, room.top)

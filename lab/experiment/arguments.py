@@ -5,7 +5,7 @@ import re
 from argparse import ArgumentTypeError
 
 from lab.experiment.quantities import quoted
-from lab.experiment.writing import check
+from lab.results.writing import check
 
 UNITS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0, "h": 3600.0}
 PREFIXES = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9}

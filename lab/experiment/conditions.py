@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from lab.errors import BadParameter
-from lab.experiment.network import Network
+from lab.experiment.link_model import Network
 from lab.experiment.quantities import hint, number, one_of, truth, whole
 
 MOST_CLIENTS = 20_000

@@ -9,15 +9,17 @@ import time
 import uuid
 from contextlib import suppress
 from statistics import median
-from typing import Any, NamedTuple
+from typing import Any
 
 from lab.catalogue import TECHNIQUES
 from lab.clients.link import Link
-from lab.clients.listening import keep_listening
+from lab.clients.reconnecting import keep_listening
+from lab.experiment.child import RunFailed
 from lab.experiment.conditions import Conditions
 from lab.experiment.fleet import Ear, Events
+from lab.experiment.own_lab import own_lab
+from lab.experiment.prediction import Exchange
 from lab.experiment.probe import Probe, less
-from lab.experiment.processes import RunFailed, own_lab
 from lab.experiment.publisher import say, wait_until
 from lab.experiment.timetable import timetable
 
@@ -38,21 +40,6 @@ HOLD_S = 0.1
 PATIENCE_S = 20.0
 
 
-class Exchange(NamedTuple):
-    """Bytes on the server's socket: of a request, of an answer without news, and what each message adds.
-
-    For a stream request and answer are those of its set-up. `transit` is the seconds from a message's
-    planned send to its arrival at the only listener of a lab at rest: what clients, kernel, server and
-    Redis take without any link, in on one way and out on the other.
-    """
-
-    request: float
-    answer: float
-    message: float
-    transit: float = 0.0
-
-
-WEIGHTLESS = Exchange(0.0, 0.0, 0.0)
 _known: dict[tuple[object, ...], Exchange] = {}
 
 

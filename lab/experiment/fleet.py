@@ -17,7 +17,7 @@ from typing import Any
 from lab.catalogue import TECHNIQUES
 from lab.clients.attempts import Attempts
 from lab.clients.link import Event, Link
-from lab.clients.listening import keep_listening
+from lab.clients.reconnecting import keep_listening
 
 REPORT_S = 0.2
 

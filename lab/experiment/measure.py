@@ -23,19 +23,20 @@ import aiohttp
 from lab.catalogue import TECHNIQUES
 from lab.clients.link import Link, Refused
 from lab.errors import CannotStart
+from lab.experiment.child import RunFailed, child
 from lab.experiment.conditions import Conditions
 from lab.experiment.connecting import NotConnected, allow_files
 from lab.experiment.exchange import LIFTED, exchange, link_of
+from lab.experiment.own_lab import own_lab
 from lab.experiment.prediction import Prediction, foretell
 from lab.experiment.probe import Probe, difference, less
-from lab.experiment.processes import RunFailed, child, own_lab
 from lab.experiment.publisher import Progress, Sent, publish, say, wait_until
 from lab.experiment.records import Record
-from lab.experiment.runs import Run
 from lab.experiment.simulated import Clients
-from lab.experiment.strain import strain
 from lab.experiment.verdict import told_by, verdict
 from lab.meters import summary
+from lab.results.client_load import strain
+from lab.results.runs import Run
 
 READY_PATIENCE_S = 60.0
 HEAD_START_S = 0.2
@@ -196,7 +197,7 @@ async def _slowly(conditions: Conditions, url: str) -> AsyncIterator[str]:
         return
     usual = 443 if to.scheme == "https" else 80
     plan = {"host": to.hostname, "port": to.port or usual, "network": network._asdict()}
-    async with child("lab.experiment.network", "The simulated link", plan) as relay:
+    async with child("lab.experiment.relay", "The simulated link", plan) as relay:
         yield f"{to.scheme}://127.0.0.1:{(await relay.hear())['port']}"
 
 

@@ -20,7 +20,23 @@ from typing import Any, NamedTuple
 
 from lab.catalogue import TECHNIQUES
 from lab.experiment.conditions import Conditions
-from lab.experiment.exchange import WEIGHTLESS, Exchange
+
+
+class Exchange(NamedTuple):
+    """Bytes on the server's socket: of a request, of an answer without news, and what each message adds.
+
+    For a stream request and answer are those of its set-up. `transit` is the seconds from a message's
+    planned send to its arrival at the only listener of a lab at rest: what clients, kernel, server and
+    Redis take without any link, in on one way and out on the other.
+    """
+
+    request: float
+    answer: float
+    message: float
+    transit: float = 0.0
+
+
+ZERO_COST = Exchange(0.0, 0.0, 0.0)
 
 
 class Ideal(NamedTuple):
@@ -61,7 +77,7 @@ class Prediction:
         }
 
 
-def ideal(mode: str, conditions: Conditions, weights: Exchange = WEIGHTLESS) -> Ideal:
+def ideal(mode: str, conditions: Conditions, weights: Exchange = ZERO_COST) -> Ideal:
     """One listener in the long run, without any measurement.
 
     The bytes in `weights` matter only on a link of limited bandwidth. Sources: each function below.
@@ -70,7 +86,7 @@ def ideal(mode: str, conditions: Conditions, weights: Exchange = WEIGHTLESS) -> 
     return forms[TECHNIQUES[mode].verb](conditions, weights)
 
 
-def short_polling(conditions: Conditions, weights: Exchange = WEIGHTLESS) -> Ideal:
+def short_polling(conditions: Conditions, weights: Exchange = ZERO_COST) -> Ideal:
     """A short poller hears of a message when it happens to ask: on average half a cycle late.
 
     The timer starts when the answer is there, so polls reach the server every C = P + R (a new
@@ -92,7 +108,7 @@ def short_polling(conditions: Conditions, weights: Exchange = WEIGHTLESS) -> Ide
     return Ideal(1 / cycle, empty, cycle / 2 + travel, cycle + travel, edges)
 
 
-def long_polling(conditions: Conditions, weights: Exchange = WEIGHTLESS) -> Ideal:
+def long_polling(conditions: Conditions, weights: Exchange = ZERO_COST) -> Ideal:
     """A long poller hears of a message at once, unless it is just on its way to ask again.
 
     After an answer the next poll reaches the server R later (2R with a new connection for each). If
@@ -140,7 +156,7 @@ def _periodic_long_polling(conditions: Conditions, away: float, travel: float) -
     return Ideal(1 / cycle, 1 - cycle / distance, travel + away**2 / (2 * cycle), travel + away)
 
 
-def streaming(conditions: Conditions, weights: Exchange = WEIGHTLESS) -> Ideal:
+def streaming(conditions: Conditions, weights: Exchange = ZERO_COST) -> Ideal:
     """A stream asks once and then hears every message one way later: no more requests, delay L.
 
     Holds for any arrivals as long as the bandwidth does; above it the queue grows and no form holds.

@@ -14,8 +14,8 @@ from lab.experiment.notebook_bar import Bar
 from lab.experiment.prediction import Prediction, foretell
 from lab.experiment.publisher import Progress
 from lab.experiment.quantities import one_of, quoted
-from lab.experiment.runs import Run
 from lab.experiment.thread import InThread
+from lab.results.runs import Run
 
 
 def measure(mode: str, url: str | None = None, certfile: str | None = None, **conditions: Any) -> Run:

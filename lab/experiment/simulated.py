@@ -7,8 +7,8 @@ from math import inf
 from types import TracebackType
 from typing import Any, TypeVar
 
+from lab.experiment.child import Child, RunFailed
 from lab.experiment.connecting import NotConnected
-from lab.experiment.processes import Child, RunFailed
 
 T = TypeVar("T")
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
 from lab.experiment.check import BACKWARDS, DUPLICATE, LOST, SKIP, UNSEEN, Checker
-from lab.experiment.processes import RunFailed
+from lab.experiment.child import RunFailed
 from lab.experiment.records import Record, heard, place
 
 COUNTED = {LOST, UNSEEN, SKIP, DUPLICATE, BACKWARDS}

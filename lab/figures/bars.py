@@ -7,11 +7,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from lab.experiment.rounds import by_mode, middle
-from lab.experiment.runs import Run
-from lab.experiment.tables import part
-from lab.experiment.words import count, percent, times
 from lab.figures import style
+from lab.results.format import count, percent, times
+from lab.results.rounds import by_mode, middle
+from lab.results.runs import Run
+from lab.results.table import part
 
 BAR = 0.62
 

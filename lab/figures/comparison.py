@@ -7,12 +7,12 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from lab.experiment.runs import Run
-from lab.experiment.writing import write_whole
 from lab.figures import style
 from lab.figures.bars import draw_answers, draw_overhead
 from lab.figures.curves import FIGURES, KEYS, draw_prediction
 from lab.figures.lines import draw_latency
+from lab.results.runs import Run
+from lab.results.writing import write_whole
 
 PROJECTOR_DPI = 150
 SILENT: Any = dict.fromkeys(("Creator", "Date", "Format", "Type"))

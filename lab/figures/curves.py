@@ -9,14 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lab.experiment.conditions import Conditions
-from lab.experiment.exchange import WEIGHTLESS
-from lab.experiment.prediction import foretell, ideal
-from lab.experiment.rounds import Figure as Reading
-from lab.experiment.rounds import by_mode, middle
-from lab.experiment.runs import Run
-from lab.experiment.words import percent
+from lab.experiment.prediction import ZERO_COST, foretell, ideal
 from lab.figures import style
 from lab.figures.ticks import logarithmic
+from lab.results.format import percent
+from lab.results.rounds import Figure as Reading
+from lab.results.rounds import by_mode, middle
+from lab.results.runs import Run
 
 VARIED = {
     "rate": ("messages per second in the room", "每秒消息数", 1.0),
@@ -119,7 +118,7 @@ def _measured(run: Run, name: str, figure: float | None) -> float | None:
         return None
     if name != "requests":
         return 1000 * figure
-    window = foretell(run.mode, Conditions.of(run.conditions), WEIGHTLESS).window_s
+    window = foretell(run.mode, Conditions.of(run.conditions), ZERO_COST).window_s
     clients: int = run.conditions["clients"]
     return (figure / clients - 1) / window
 

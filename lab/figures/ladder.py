@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lab.catalogue import TECHNIQUES, WORDS
-from lab.experiment.rounds import by_mode
-from lab.experiment.runs import Run, run_list
 from lab.figures import style
+from lab.results.rounds import by_mode
+from lab.results.runs import Run, run_list
 
 RTT_S, INTERVAL_S = 0.16, 0.3
 NEWS_S = 0.34

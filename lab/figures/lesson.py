@@ -8,11 +8,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lab.errors import BadInput
-from lab.experiment.runs import Run
-from lab.experiment.words import count, seconds
 from lab.figures import style
 from lab.figures.bars import draw_answers, draw_overhead
 from lab.figures.ticks import logarithmic
+from lab.results.format import count, seconds
+from lab.results.runs import Run
 
 SCHEMA = "pushlab.lesson/1"
 

@@ -7,11 +7,11 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lab.experiment.rounds import by_mode
-from lab.experiment.runs import Run
 from lab.figures import style
 from lab.figures.bars import draw_answers
 from lab.figures.ticks import logarithmic
+from lab.results.rounds import by_mode
+from lab.results.runs import Run
 
 SHARES = {"p50": 0.50, "p95": 0.95, "p99": 0.99, "max": 1.0}
 

@@ -17,7 +17,7 @@ from matplotlib.text import Text
 
 from lab.catalogue import TECHNIQUES, WORDS
 from lab.errors import BadParameter
-from lab.experiment.runs import Run, run_list
+from lab.results.runs import Run, run_list
 
 P = ParamSpec("P")
 INK, GREY, GRID = "#1b1f24", "#5b6470", "#d9dde2"

@@ -41,7 +41,8 @@ async def serve(settings: Settings) -> None:
     threading.Thread(target=_read_to_end, args=(loop, stop), daemon=True).start()
     with stop.cut_short():
         async with running(settings, temporary=True) as lab:
-            print(json.dumps({"host": lab.host, "port": lab.port, "versions": versions(lab.lab)}), flush=True)
+            place = {"host": lab.host, "port": lab.port, "versions": versions(lab.context)}
+            print(json.dumps(place), flush=True)
             await stop.wait()
 
 

@@ -17,7 +17,7 @@ from lab.server.pages import compare, join, page, room, static, teacher, techniq
 
 def make_app(lesson: Lesson) -> Application:
     """Put together everything that answers: the techniques, the reports, and the pages."""
-    lab = lesson.lab
+    context = lesson.context
     techniques = [route for word in WORDS for route in server_side(word).ROUTES]
     own = [
         ("/history", reports.HistoryReport),
@@ -46,7 +46,7 @@ def make_app(lesson: Lesson) -> Application:
         ("/palette.css", static.Palette),
     ]
     lanes.Lanes(lesson)
-    given: dict[str, Any] = {"lab": lab}
+    given: dict[str, Any] = {"context": context}
     routes: list[Any] = [(path, handler, given) for path, handler in techniques + own]
     routes.append((r"/static/(.*)", static.Static, given | {"path": str(folders.PAGES / "static")}))
     return Application(
@@ -54,7 +54,7 @@ def make_app(lesson: Lesson) -> Application:
         default_handler_class=page.Nowhere,
         default_handler_args=given,
         cross_origin_protection=True,
-        websocket_max_message_size=int(min(lab.settings.limit("frame_bytes"), 2**31)),
+        websocket_max_message_size=int(min(context.settings.limit("frame_bytes"), 2**31)),
         log_function=log,
         lesson=lesson,
     )

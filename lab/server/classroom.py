@@ -54,7 +54,7 @@ async def tell_after(end: asyncio.Event, stop: Ending) -> None:
 
 def ctrl_c(lab: Running, stop: Ending) -> Callable[[], None]:
     """What Ctrl-C does: end the lab, after a question at a terminal; pressed again, end it at once."""
-    ask = SecondThoughts(lab.lab, stop.tell)
+    ask = SecondThoughts(lab.context, stop.tell)
     return lambda: stop.tell() if stop.is_set() else ask()
 
 
@@ -95,7 +95,7 @@ def settings_of(options: argparse.Namespace, redis: str | None, port: int) -> Se
 def welcome(lab: Running) -> str:
     """What stands on the terminal: which lab this is, where to go, how to end it."""
     lines = [
-        f"  Push Lab {__version__} · Tornado {tornado.version} · Redis: {lab.lab.backend}",
+        f"  Push Lab {__version__} · Tornado {tornado.version} · Redis: {lab.context.backend}",
         *([f"  {lab.note}"] if lab.note else []),
         "",
         f"  Local    {lab.url}",

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable
 
 from lab.server.logs import say
-from lab.techniques.lab import Lab
+from lab.techniques.context import Context
 
 AGAIN_S = 3.0
 
@@ -16,8 +16,8 @@ AGAIN_S = 3.0
 class SecondThoughts:
     """What Ctrl-C does: stops when nobody is here or when it comes again in time, else says who is here."""
 
-    def __init__(self, lab: Lab, stop: Callable[[], None]) -> None:
-        self._lab = lab
+    def __init__(self, context: Context, stop: Callable[[], None]) -> None:
+        self._lab = context
         self._stop = stop
         self._until = float("-inf")
 

@@ -25,7 +25,7 @@ from lab.server.live.client_costs import Guests
 from lab.server.live.socket import spread
 from lab.server.redis_process import find
 from lab.settings import Settings
-from lab.techniques.lab import Lab, is_address
+from lab.techniques.context import Context, is_address
 from lab.tls import shown
 
 GOODBYE_S = 1.0
@@ -50,7 +50,7 @@ With 700, which is usual, it would look at every open connection again with each
 class Running:
     """A lab that answers: where it listens, and its parts."""
 
-    lab: Lab
+    context: Context
     server: MeteredServer
     key: TeacherKey
     port: int
@@ -68,7 +68,7 @@ class Running:
     @property
     def url(self) -> str:
         """Where this machine finds the lab."""
-        return f"{self.lab.settings.scheme}://{self.host}:{self.port}/"
+        return f"{self.context.settings.scheme}://{self.host}:{self.port}/"
 
 
 class PortBusy(CannotStart):
@@ -94,8 +94,8 @@ async def running(settings: Settings, temporary: bool = False) -> AsyncIterator[
     before = loop.get_exception_handler()
     loop.set_exception_handler(log_unhandled)
     try:
-        lab = Lab(room, settings, backend.words)
-        running = await _open(lab, settings, tls)
+        context = Context(room, settings, backend.words)
+        running = await _open(context, settings, tls)
         running.note = backend.note
         room.tasks.keep(PULSE, partial(_pulse, running), vital=True)
         try:
@@ -117,21 +117,21 @@ async def running(settings: Settings, temporary: bool = False) -> AsyncIterator[
             backend.stop()
 
 
-async def _open(lab: Lab, settings: Settings, tls: SSLContext | None) -> Running:
+async def _open(context: Context, settings: Settings, tls: SSLContext | None) -> Running:
     try:
-        await lab.room.open()
+        await context.room.open()
     except Unreachable as error:
-        raise CannotStart(f"The history {lab.room.history.key} cannot be read: {why(error)}") from error
+        raise CannotStart(f"The history {context.room.history.key} cannot be read: {why(error)}") from error
     key = TeacherKey()
-    lesson = Lesson(lab, key)
-    parts = (make_app(lesson), settings, lab.meters)
+    lesson = Lesson(context, key)
+    parts = (make_app(lesson), settings, context.meters)
     server = SecureServer(*parts, tls=tls) if tls else MeteredServer(*parts)
     sockets = bind(settings.host, settings.port)
     server.add_sockets(sockets)
     port, addresses = sockets[0].getsockname()[1], [with_zone(each.getsockname()) for each in sockets]
     lesson.listens(server, port, addresses)
     Guests(lesson)
-    return Running(lab, server, key, port, lesson, addresses)
+    return Running(context, server, key, port, lesson, addresses)
 
 
 def bind(host: str, port: int) -> list[Listening]:
@@ -159,19 +159,19 @@ async def _pulse(running: Running) -> None:
     """Once a second: signs of life on silent streams, an end to what is overdue, news for who watches."""
     await asyncio.sleep(PULSE_S)
     now = asyncio.get_running_loop().time()
-    for channel in running.lab.channels.values():
-        channel.beat(now, running.lab.settings.heartbeat)
+    for channel in running.context.channels.values():
+        channel.beat(now, running.context.settings.heartbeat)
     running.server.dismiss(now)
     spread(running.lesson)
 
 
 def _say_goodbye(running: Running) -> None:
     """Stop listening, and tell everyone."""
-    running.lab.draining = True
+    running.context.draining = True
     running.server.stop()
-    running.lab.room.leaving = RETRY_MS
-    running.lab.room.say_goodbye(RETRY_MS)
-    for sender in list(running.lab.senders):
+    running.context.room.leaving = RETRY_MS
+    running.context.room.say_goodbye(RETRY_MS)
+    for sender in list(running.context.senders):
         sender.close()
 
 
@@ -181,7 +181,7 @@ async def _wait_for_clients(running: Running) -> None:
         async with asyncio.timeout(LONGEST_GOODBYE_S):
             while await _somebody_leaves(running.server.open):
                 pass
-    await _until(lambda: not running.lab.room.sending, LAST_ANSWER_S)
+    await _until(lambda: not running.context.room.sending, LAST_ANSWER_S)
     for connection in list(running.server.open):
         connection.close()
     await running.server.close_all_connections()

@@ -19,10 +19,10 @@ from lab import errors
 from lab.meters import TechniqueMeters
 from lab.room.messages import Batch, Cursor, Draft, compact
 from lab.room.room import Room
+from lab.techniques.context import Context
 from lab.techniques.guards import VERSION
-from lab.techniques.lab import Lab
 from lab.techniques.refusals import error_json, guards, parse_json, require_json, status_of
-from lab.techniques.wire import LONGEST_ID, MeteredStream, asker, keeps_alive
+from lab.techniques.stream import LONGEST_ID, MeteredStream, asker, keeps_alive
 
 LONGEST_NAME = 32
 """Characters of a name that the guest list shows."""
@@ -42,23 +42,23 @@ class Endpoint(RequestHandler):
 
     # Whose bytes, and who is here -------------------------------------------------------------
 
-    def initialize(self, lab: Lab) -> None:
+    def initialize(self, context: Context) -> None:
         """Say whose bytes these are, before anything can be refused."""
         self.ui.clear()  # for templates of Tornado only, and a circle of references
-        self.lab = lab
+        self.context = context
         self.bytes = cast(MeteredStream, self.request.connection.stream)  # type: ignore[union-attr]
         self.keeps_alive = keeps_alive(self.request)
         self.sending, self.asks = self.is_send(), self.request.method != "HEAD"
         self.bytes.brief = "Upgrade" not in self.request.headers and (self.sending or not self.word)
-        self.meters = lab.meters.techniques.get(self.word) or TechniqueMeters()
+        self.meters = context.meters.techniques.get(self.word) or TechniqueMeters()
         self.meter = self.meters.send if self.sending else self.meters.receive
         if not self.word or not self.asks or self.request.method not in self.SUPPORTED_METHODS:
-            self.meter = lab.meters.other
+            self.meter = context.meters.other
         self.meter.requests += 1
         self.bytes.claim(self.meter)
         # Now, because the next reader of the meters credits these bytes.
         if self.word and self.asks and not self.sending:
-            self.bytes.account = self.lab.accounts.get((asker(self.request), self.word))
+            self.bytes.account = self.context.accounts.get((asker(self.request), self.word))
         self.held: asyncio.Future[Any] | None = None
         self.shown = self.empty = False
         self._here: str | None = None
@@ -72,7 +72,7 @@ class Endpoint(RequestHandler):
         """Refuse what must not come in; put a receiver on the guest list, and see that its place is known."""
         if self.bytes.closed():
             raise StreamClosedError  # it has hung up already, and nobody else would notice
-        if not self.lab.answers_to(self.request.host_name):
+        if not self.context.answers_to(self.request.host_name):
             raise errors.UnknownHost("This lab does not answer to that host name; see --allow-host.")
         if self.bytes.unwelcome:
             raise errors.Overloaded("The lab has as many connections as it takes; come back in a moment.")
@@ -93,18 +93,18 @@ class Endpoint(RequestHandler):
         name = self.query("username")[:LONGEST_NAME]
         self._here = self.client = client
         self.meters.open += 1
-        self.lab.tap.began(self, now)
+        self.context.tap.began(self, now)
         if client:
-            self.lab.presence.enter(client, name, self.word, now)
+            self.context.presence.enter(client, name, self.word, now)
 
     def depart(self) -> None:
         """This receiver is gone, or has its answer. Saying it twice is harmless."""
         if self._here is not None:
             now = self.now()
             self.meters.open -= 1
-            self.lab.tap.ended(self, now)
+            self.context.tap.ended(self, now)
             if self._here:
-                self.lab.presence.leave(self._here, now)
+                self.context.presence.leave(self._here, now)
             self._here = None
 
     @property
@@ -128,7 +128,7 @@ class Endpoint(RequestHandler):
     @property
     def room(self) -> Room:
         """The one room."""
-        return self.lab.room
+        return self.context.room
 
     def query(self, name: str) -> str:
         """A value of the query; empty when it is not there, which most are not."""
@@ -147,12 +147,12 @@ class Endpoint(RequestHandler):
         """Seconds that the reader is willing to wait, never above the server's own limit."""
         text = self.query("hold")
         try:
-            seconds = float(text) if text else self.lab.settings.hold
+            seconds = float(text) if text else self.context.settings.hold
         except ValueError:
             seconds = -1
         if not seconds >= 0:
             raise errors.BadParameter("hold is a number of seconds from 0 up.")
-        return min(seconds, self.lab.settings.hold)
+        return min(seconds, self.context.settings.hold)
 
     async def whole_body(self) -> bytes:
         """The body, which a client that expects 100 Continue sends only now. Raises `BodyTooLarge`."""
@@ -163,7 +163,7 @@ class Endpoint(RequestHandler):
 
     def _bound_the_body(self) -> None:
         if self.bytes.oversized:
-            raise errors.BodyTooLarge(f"The limit is {self.lab.settings.limit('body_bytes'):.0f} bytes.")
+            raise errors.BodyTooLarge(f"The limit is {self.context.settings.limit('body_bytes'):.0f} bytes.")
 
     # Answering --------------------------------------------------------------------------------
 
@@ -258,7 +258,7 @@ class Endpoint(RequestHandler):
     @property
     def is_last(self) -> bool:
         """Whether the connection ends behind this answer: its client wants so, the lab leaves or is full."""
-        over = self.lab.draining or self.bytes.unwelcome or self.bytes.last
+        over = self.context.draining or self.bytes.unwelcome or self.bytes.last
         return over or not (self.keeps_alive or self.get_status() == 101)
 
     def end_connection(self) -> None:
@@ -278,14 +278,14 @@ class Endpoint(RequestHandler):
         """
         self.meter.messages += len(taken) * len(batch.messages)
         self.meter.payload_bytes += len(taken) * batch.payload_bytes
-        hidden = self.lab.presence.hidden
+        hidden = self.context.presence.hidden
         visible = {one: now for one, now in taken.items() if one.client not in hidden} if hidden else taken
         for event in batch.messages if timed else ():
             if event.taken:
                 self.meter.delivery.add([now - event.taken for now in visible.values()])
         for one in taken:
             if one.shown:
-                self.lab.tap.handed(one, batch, taken[one], timed)
+                self.context.tap.handed(one, batch, taken[one], timed)
 
     now = staticmethod(time.monotonic)  # the clock of asyncio's event loops
 
@@ -302,11 +302,11 @@ class Endpoint(RequestHandler):
 
     async def publish(self, fields: object, payload_bytes: int) -> dict[str, Any]:
         """Store what a client sends, and count it. Returns `{"id", "duplicate"}`."""
-        limit = self.lab.settings.limit
+        limit = self.context.settings.limit
         if not isinstance(fields, dict):
             raise errors.BadJson("A message is a JSON object.")
         draft = Draft.check(fields, limit("message_chars"), limit("username_chars"))
-        self.lab.send_rate.take(f"{self.request.remote_ip} {draft.username}", self.now())
+        self.context.send_rate.take(f"{self.request.remote_ip} {draft.username}", self.now())
         cursor, duplicate = await self.room.publish(draft)
         meter = self.meters.send
         meter.messages += not duplicate

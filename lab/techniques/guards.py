@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from tornado.httputil import HTTPServerRequest
 
 from lab.errors import BadHandshake, Forbidden, UpgradeRequired
-from lab.techniques.wire import options
+from lab.techniques.stream import options
 
 TOO_FAST, MOST_REFUSALS = 4029, 50
 """Close code of the lab's own, for who has been refused so often on one socket for speaking too fast."""

@@ -28,7 +28,7 @@ class ShortPoll(Endpoint):
         """Answer at once; 304 when the client says by `If-None-Match` that it knows all this."""
         batch = self.room.ask(self.after)
         self.set_header("ETag", f'"{batch.cursor}"')
-        if self.check_etag_header() and not self.lab.draining:  # a bye is no repetition
+        if self.check_etag_header() and not self.context.draining:  # a bye is no repetition
             self.set_status(304)
             return self.answer(b"", Batch((), batch.cursor))
         self.answer(batch.framed(frame), batch)

@@ -17,8 +17,8 @@ from functools import cache
 from tornado.iostream import StreamClosedError
 
 from lab.room.messages import Batch, Cursor, bye
+from lab.techniques.context import Context
 from lab.techniques.endpoint import Endpoint, Taken
-from lab.techniques.lab import Lab
 
 PATIENCE_S = 10.0
 """Seconds in which a client must take one piece."""
@@ -31,18 +31,18 @@ Seal = Callable[[bytes], bytes]
 class Channel:
     """All open streams of one framing: hears the room once for all of them."""
 
-    def __init__(self, lab: Lab, frame: Frame, heartbeat: bytes) -> None:
-        self.room = lab.room
+    def __init__(self, context: Context, frame: Frame, heartbeat: bytes) -> None:
+        self.room = context.room
         self.frame = frame
         self.heartbeat = heartbeat
         self.outlets: dict[Outlet, None] = {}
 
     @classmethod
-    def of(cls, lab: Lab, frame: Frame, heartbeat: bytes) -> "Channel":
+    def of(cls, context: Context, frame: Frame, heartbeat: bytes) -> "Channel":
         """The channel of this framing, made when it is first wanted."""
-        if frame not in lab.channels:
-            lab.channels[frame] = cls(lab, frame, heartbeat)
-        channel: Channel = lab.channels[frame]
+        if frame not in context.channels:
+            context.channels[frame] = cls(context, frame, heartbeat)
+        channel: Channel = context.channels[frame]
         return channel
 
     def __len__(self) -> int:
@@ -173,7 +173,7 @@ async def stream(
         frame, heartbeat = chunked(frame), chunk(heartbeat)
     else:
         endpoint.end_connection()  # its end is the end of the answer
-    outlet = Outlet(endpoint, Channel.of(endpoint.lab, frame, heartbeat), seal)
+    outlet = Outlet(endpoint, Channel.of(endpoint.context, frame, heartbeat), seal)
     endpoint.held = outlet.finished
     try:
         endpoint.write(preamble)

@@ -57,16 +57,16 @@ class WebSocket(Endpoint, CheckedHandler):
         """Shake hands."""
         require_handshake(self.request)
         self.start = self.after
-        self.negotiate(compression=self.lab.settings.compress)
+        self.negotiate(compression=self.context.settings.compress)
         await super().get(*args, **kwargs)
 
     def open(self, *args: str, **kwargs: str) -> None:
         """The handshake is done: from here on, frames."""
         framing = deflated(self.agreement.window("server")) if self.agreement else frame
-        self.outlet = Outlet(self, Channel.of(self.lab, framing, HEARTBEAT))
+        self.outlet = Outlet(self, Channel.of(self.context, framing, HEARTBEAT))
         self.outlet.finished.add_done_callback(lambda _: self.hang_up())
         if self.sending:
-            self.lab.senders.add(self.outlet)
+            self.context.senders.add(self.outlet)
         else:
             self.outlet.begin(self.start)
 
@@ -84,7 +84,7 @@ class WebSocket(Endpoint, CheckedHandler):
             self.meters.send.frames_out += 1
             self.bytes.reassign(0, len(data), self.meters.send)
         self.answering = False
-        if self.lab.draining:
+        if self.context.draining:
             self.hang_up()
 
     def hang_up(self) -> None:
@@ -136,7 +136,7 @@ class WebSocket(Endpoint, CheckedHandler):
         """The client left, or was told to."""
         if self.outlet:
             self.outlet.close()
-            self.lab.senders.discard(self.outlet)
+            self.context.senders.discard(self.outlet)
         self.depart()
 
 

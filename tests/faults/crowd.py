@@ -12,7 +12,7 @@ import aiohttp
 
 from lab.catalogue import WORDS, client_side
 from lab.clients.link import Refused
-from lab.clients.listening import keep_listening
+from lab.clients.reconnecting import keep_listening
 from lab.experiment.records import At, Record, digest, heard, place
 from tests.benchmarks.load import MARK
 from tests.faults.counts import Count, CountedLink

@@ -35,5 +35,5 @@ def echoes():
     """The port of a lab with both."""
     with LabHere(limits={"frame_bytes": 0, "per_address": 0}, patience=60.0) as school:
         router = school.lab.server.request_callback.wildcard_router
-        router.add_rules([("/echo", Echo, {"lab": school.lab.lab}), ("/plain", Plain)])
+        router.add_rules([("/echo", Echo, {"context": school.lab.context}), ("/plain", Plain)])
         yield school.lab.port

@@ -39,12 +39,12 @@ class Export(ForTeacher):
         return compact(
             {
                 "schema": "pushlab.lesson/1",
-                "lab": versions(self.lab),
+                "lab": versions(self.context),
                 "taken": time.time(),
                 "simulated": crew["ever"],
                 "crew": crew,
                 "strain": self.lesson.strain.as_json(),
-                "meters": self.lab.meters.as_json(),
+                "meters": self.context.meters.as_json(),
             }
         )
 
@@ -98,7 +98,7 @@ class AsCsv(Export):
 
     def _rows(self) -> Iterator[dict[str, Any]]:
         simulated = int(self.lesson.crew.ever)
-        for word, both in self.lab.meters.as_json()["techniques"].items():
+        for word, both in self.context.meters.as_json()["techniques"].items():
             for direction in ("receive", "send"):
                 row = {"mode": word, "direction": direction, "simulated": simulated} | both[direction]
                 times = row.pop("delivery_s")

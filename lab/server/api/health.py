@@ -4,7 +4,7 @@ import asyncio
 from typing import NamedTuple
 
 from lab.room.reasons import SENTENCES
-from lab.techniques.lab import Lab
+from lab.techniques.context import Context
 
 READY_S = 3.0
 """Seconds since Redis was last heard within which the lab counts as ready."""
@@ -21,18 +21,18 @@ class Problem(NamedTuple):
     vital: bool = True
 
 
-def problems(lab: Lab) -> list[Problem]:
+def problems(context: Context) -> list[Problem]:
     """Everything that is wrong now, the gravest first; empty when all is well."""
     tasks = [
         Problem("task_failing", task.name, f"The task {task.name} fails: {task.cause}.", task.vital)
-        for task in lab.room.tasks.failing()
+        for task in context.room.tasks.failing()
     ]
-    leaving = [Problem("draining", "", "The lab is closing.")] if lab.draining else []
-    return [*_history(lab), *tasks, *leaving]
+    leaving = [Problem("draining", "", "The lab is closing.")] if context.draining else []
+    return [*_history(context), *tasks, *leaving]
 
 
-def _history(lab: Lab) -> list[Problem]:
-    room = lab.room
+def _history(context: Context) -> list[Problem]:
+    room = context.room
     late = asyncio.get_running_loop().time() - room.heard > READY_S
     trouble = room.trouble or ("silent" if late else "" if room.reachable else "unreachable")
     return [Problem("history_unavailable", trouble, SENTENCES[trouble])] if trouble else []

@@ -8,7 +8,7 @@ from prometheus_client.metrics_core import SummaryMetricFamily
 from prometheus_client.registry import Collector
 
 from lab.meters import Meter
-from lab.techniques.lab import Lab
+from lab.techniques.context import Context
 from lab.version import __version__
 
 COUNTED = {
@@ -21,24 +21,24 @@ PARTS = ("head", "framing", "payload")
 WAYS = ("in", "out")
 
 
-def exposition(lab: Lab) -> bytes:
+def exposition(context: Context) -> bytes:
     """All meters of this lab as one text."""
     registry = CollectorRegistry()
-    registry.register(Meters(lab))
+    registry.register(Meters(context))
     return generate_latest(registry)
 
 
 class Meters(Collector):
     """The lab's meters as Prometheus wants to collect them."""
 
-    def __init__(self, lab: Lab) -> None:
-        self.lab = lab
+    def __init__(self, context: Context) -> None:
+        self.context = context
 
     def collect(self) -> Iterable[Metric]:
         """Every figure, by technique and direction."""
         meters = [
             ((word, direction), getattr(both, direction))
-            for word, both in self.lab.meters.techniques.items()
+            for word, both in self.context.meters.techniques.items()
             for direction in ("receive", "send")
         ]
         for name, (counter, help_) in COUNTED.items():
@@ -53,7 +53,7 @@ class Meters(Collector):
 
     def _open(self) -> Metric:
         family = GaugeMetricFamily("pushlab_open", "Receive requests open now", labels=["technique"])
-        for word, both in self.lab.meters.techniques.items():
+        for word, both in self.context.meters.techniques.items():
             family.add_metric([word], both.open)
         return family
 

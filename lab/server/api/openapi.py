@@ -34,7 +34,7 @@ class OpenApi(Endpoint):
 
     def get(self) -> None:
         """As this lab is set up."""
-        self.finish(compact(describe(self.lab.settings)))
+        self.finish(compact(describe(self.context.settings)))
 
 
 def describe(settings: Settings) -> Json:

@@ -11,8 +11,8 @@ from lab.room.messages import compact
 from lab.server.api.health import problems
 from lab.server.api.metrics import exposition
 from lab.techniques import polling
+from lab.techniques.context import Context
 from lab.techniques.endpoint import Endpoint
-from lab.techniques.lab import Lab
 from lab.version import __version__
 
 
@@ -30,7 +30,7 @@ class MetersReport(Endpoint):
     def get(self) -> None:
         """What everything cost, up to this moment."""
         self.settings["lesson"].settle()
-        self.finish(compact(self.lab.meters.as_json()))
+        self.finish(compact(self.context.meters.as_json()))
 
 
 class Metrics(Endpoint):
@@ -41,7 +41,7 @@ class Metrics(Endpoint):
     def get(self) -> None:
         """The same figures, in the text format."""
         self.settings["lesson"].settle()
-        self.finish(exposition(self.lab))
+        self.finish(exposition(self.context))
 
 
 class Healthz(Endpoint):
@@ -51,7 +51,7 @@ class Healthz(Endpoint):
         """What this process is, what it has used, and what it holds: as before when everybody has left."""
         spent = {"cpu_s": time.process_time(), "rss_bytes": resident_bytes()}
         held = {"tasks": len(asyncio.all_tasks()), "files": open_files(), "readers": self.room.readers}
-        self.finish(compact({"ok": True, "versions": versions(self.lab), "process": spent | held}))
+        self.finish(compact({"ok": True, "versions": versions(self.context), "process": spent | held}))
 
 
 class Readyz(Endpoint):
@@ -59,20 +59,20 @@ class Readyz(Endpoint):
 
     def get(self) -> None:
         """200 when it can; 503 with the reasons when it cannot."""
-        found = [problem for problem in problems(self.lab) if problem.vital]
+        found = [problem for problem in problems(self.context) if problem.vital]
         reasons = list(dict.fromkeys(problem.code for problem in found))
         self.set_status(503 if found else 200)
         details = [problem.message for problem in found]
         self.finish(compact({"ready": not found, "reasons": reasons, "details": details}))
 
 
-def versions(lab: Lab) -> dict[str, str]:
+def versions(context: Context) -> dict[str, str]:
     """What this lab is made of."""
     return {
         "version": __version__,
         "python": platform.python_version(),
         "tornado": tornado.version,
-        "redis": lab.backend,
+        "redis": context.backend,
         "platform": platform.platform(),
     }
 

@@ -112,4 +112,4 @@ class ResetDoor(Door):
     async def do(self, wanted: dict[str, Any]) -> dict[str, Any]:
         """Now."""
         self.lesson.reset()
-        return {"since": self.lab.meters.since}
+        return {"since": self.context.meters.since}

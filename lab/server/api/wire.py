@@ -4,11 +4,11 @@ import re
 
 from lab.catalogue import WORDS
 from lab.errors import BadParameter, Forbidden, NotFound
+from lab.lanes.capture import Wire
+from lab.lanes.recorder import Tap
 from lab.room.messages import compact
 from lab.server.lesson.lesson import Lesson
 from lab.techniques.endpoint import Endpoint
-from lab.techniques.tap import Tap
-from lab.techniques.watching import Wire
 
 NUMBER = re.compile(r"\d{1,12}(\.\d{1,6})?", re.ASCII)
 
@@ -19,7 +19,7 @@ class WireView(Endpoint):
     def get(self) -> None:
         """`lane` and `from` name the bar, `as` the page. Raises `NotFound`, `Forbidden`, `BadParameter`."""
         lesson: Lesson = self.settings["lesson"]
-        wire = self._wanted(lesson.lab.tap)
+        wire = self._wanted(lesson.context.tap)
         own = wire.owner and wire.owner == self.get_query_argument("as", "")
         if not own and not lesson.key.fits(self.get_cookie(lesson.cookie, "")):
             raise Forbidden("These are somebody else's bytes; the teacher may look at them.")

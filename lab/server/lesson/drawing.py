@@ -4,7 +4,7 @@ import asyncio
 from contextlib import suppress
 
 from lab.errors import CannotDraw
-from lab.server.processes import PIPE, module
+from lab.server.lesson.subprocesses import PIPE, module
 
 FIGURES = "lab.figures"
 PATIENCE_S = 60.0

@@ -15,7 +15,7 @@ from lab.server.lesson.lan import Network
 from lab.server.lesson.overload import Strain
 from lab.server.lesson.simulated_students import Crew, Plan
 from lab.server.lesson.teacher_key import TeacherKey, cookie_name
-from lab.techniques.lab import Lab
+from lab.techniques.context import Context
 
 Said = dict[str, Any]
 
@@ -38,7 +38,7 @@ class Watcher(Protocol):
 class Lesson:
     """The lab, its server, the teacher's key, and the pages that watch."""
 
-    lab: Lab
+    context: Context
     key: TeacherKey
     watchers: set[Watcher] = field(default_factory=set)
     news: dict[str, Callable[[], Any]] = field(default_factory=dict)
@@ -69,13 +69,13 @@ class Lesson:
         """The lab is open at this port of these addresses: bring the parts together."""
         self.server = server
         self.network = Network(server, addresses[0], port, addresses[1:])
-        self.crew = Crew(self.lab, nearest(addresses), port)
-        self.strain = Strain(self.lab.room.tasks)
-        self.bet = Bet(self.lab.meters)
+        self.crew = Crew(self.context, nearest(addresses), port)
+        self.strain = Strain(self.context.room.tasks)
+        self.bet = Bet(self.context.meters)
         self.heard["vote"] = lambda watcher, said: self.bet.vote(said)
         self.lasting |= {"network": self.network.as_json, "bet": self.bet.as_json, "pace": lambda: self.pace}
         self.news |= {"crew": self.crew.as_json, "strain": self.strain.as_json}
-        self.news["problems"] = lambda: [problem._asdict() for problem in problems(self.lab)]
+        self.news["problems"] = lambda: [problem._asdict() for problem in problems(self.context)]
 
     @property
     def cookie(self) -> str:
@@ -89,7 +89,7 @@ class Lesson:
 
     def set_pace(self, plan: Plan) -> None:
         """Let browsers ask and be held as simulated students are, within the server's own limit."""
-        self.pace = {"interval": plan.interval, "hold": min(plan.hold, self.lab.settings.hold)}
+        self.pace = {"interval": plan.interval, "hold": min(plan.hold, self.context.settings.hold)}
 
     def reset(self) -> None:
         """Let the meters count from nothing again; nothing in them is simulated then, unless it goes on."""

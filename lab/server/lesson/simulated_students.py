@@ -19,12 +19,12 @@ from lab.errors import HistoryUnavailable
 from lab.room.messages import Draft
 from lab.server.connections.addresses import in_url
 from lab.server.lesson.parameters import number, some_of
+from lab.server.lesson.subprocesses import PIPE, module
 from lab.server.pages.i18n import LANGUAGES, text
-from lab.server.processes import PIPE, module
-from lab.techniques.lab import Lab
+from lab.techniques.context import Context
 
 FLEET = "lab.experiment.fleet"
-SLOW_LINK = "lab.experiment.network"
+SLOW_LINK = "lab.experiment.relay"
 MOST_EACH, MOST_RATE, MOST_PAYLOAD, MOST_RTT_MS = 30, 20, 400, 2000
 """So that a slip of the hand cannot bring the laptop to its knees: 180 students, 20 messages per second."""
 END_PATIENCE_S = 5.0
@@ -62,8 +62,8 @@ class Plan:
 class Crew:
     """The simulated students of one lab."""
 
-    def __init__(self, lab: Lab, host: str, port: int) -> None:
-        self.lab = lab
+    def __init__(self, context: Context, host: str, port: int) -> None:
+        self.context = context
         self.name = " · ".join(text(language, "crew.name") for language in LANGUAGES)
         self.host, self.port = host, port
         self.plan = Plan()
@@ -80,16 +80,16 @@ class Crew:
         url = (
             await self._slow_link()
             if plan.rtt_ms
-            else f"{self.lab.settings.scheme}://{in_url(self.host)}:{self.port}"
+            else f"{self.context.settings.scheme}://{in_url(self.host)}:{self.port}"
         )
         for word in plan.words:
             self._fleets[word] = await self._fleet(word, url)
         if plan.rate:
-            self.lab.room.tasks.keep(SPEAKING, partial(self._speak, plan))
+            self.context.room.tasks.keep(SPEAKING, partial(self._speak, plan))
 
     async def stop(self) -> None:
         """Send them home, and wait until they have gone, also those whom somebody else sent home just now."""
-        self.lab.room.tasks.drop(SPEAKING)
+        self.context.room.tasks.drop(SPEAKING)
         self._leaving += [*self._fleets.values(), *self._links]
         self._fleets, self._links = {}, []
         await asyncio.gather(*map(_end, self._leaving))
@@ -102,12 +102,12 @@ class Crew:
         self._links.append(relay)
         assert relay.stdout is not None
         said = loads(await relay.stdout.readline() or b"{}")
-        return f"{self.lab.settings.scheme}://127.0.0.1:{said.get('port', 0)}"
+        return f"{self.context.settings.scheme}://127.0.0.1:{said.get('port', 0)}"
 
     async def _fleet(self, word: str, url: str) -> asyncio.subprocess.Process:
-        link: dict[str, Any] = {"url": url, "after": str(self.lab.room.top)}
+        link: dict[str, Any] = {"url": url, "after": str(self.context.room.top)}
         link |= {"interval": self.plan.interval, "hold": self.plan.hold}
-        link |= {"certfile": self.lab.settings.certfile}
+        link |= {"certfile": self.context.settings.certfile}
         return await module(FLEET, dumps({"word": word, "clients": self.plan.each, "link": link}))
 
     async def _speak(self, plan: Plan) -> None:
@@ -115,7 +115,7 @@ class Crew:
         await asyncio.sleep(random.expovariate(plan.rate))
         body = "".join(random.choices(LETTERS, k=plan.payload)).strip() or "x"
         with suppress(HistoryUnavailable):
-            await self.lab.room.publish(Draft(str(uuid.uuid4()), self.name, body))
+            await self.context.room.publish(Draft(str(uuid.uuid4()), self.name, body))
 
     def as_json(self) -> dict[str, Any]:
         """What the pages show: the plan, how many are there, and what broke."""

@@ -7,7 +7,7 @@ from lab.catalogue import WORDS
 from lab.meters import Account
 from lab.room.messages import compact
 from lab.server.lesson.lesson import Lesson, Said, Watcher
-from lab.techniques.wire import LONGEST_ID
+from lab.techniques.stream import LONGEST_ID
 
 
 class Guests:
@@ -15,7 +15,7 @@ class Guests:
 
     def __init__(self, lesson: Lesson) -> None:
         self.lesson = lesson
-        self.lab = lesson.lab
+        self.context = lesson.context
         self._keys: dict[Watcher, tuple[str, str]] = {}
         self._told: dict[Watcher, bytes] = {}
         lesson.heard |= {"client": self.begin, "hidden": self.hide, "clock": self.clock}
@@ -27,14 +27,14 @@ class Guests:
         self.forget(watcher)
         key = str(said.get("client", ""))[:LONGEST_ID], str(said.get("mode", ""))
         if key[0] and key[1] in WORDS:
-            self.lab.accounts[key] = Account()
+            self.context.accounts[key] = Account()
             self._keys[watcher] = key
             watcher.tell(self._cost(key, begins=True))
 
     def hide(self, watcher: Watcher, said: Said) -> None:
         """`{"hidden"}`: this page went into the background, or came back."""
         if key := self._keys.get(watcher):
-            self.lab.presence.hide(key[0], said.get("hidden") is True)
+            self.context.presence.hide(key[0], said.get("hidden") is True)
 
     def clock(self, watcher: Watcher, said: Said) -> None:
         """`{"at"}`: the same back, with the time here, so that a page can tell how far its clock is off."""
@@ -54,11 +54,11 @@ class Guests:
     def forget(self, watcher: Watcher) -> None:
         """The page has gone, or counts anew."""
         if key := self._keys.pop(watcher, None):
-            self.lab.accounts.pop(key, None)
-            self.lab.presence.hide(key[0], False)  # a page that closes is hidden last of all
+            self.context.accounts.pop(key, None)
+            self.context.presence.hide(key[0], False)  # a page that closes is hidden last of all
         self._told.pop(watcher, None)
 
     def _cost(self, key: tuple[str, str], **more: Any) -> bytes:
-        account = self.lab.accounts.get(key) or Account()
+        account = self.context.accounts.get(key) or Account()
         told = {"type": "cost", "mode": key[1], "bytes_in": account.bytes_in, "bytes_out": account.bytes_out}
         return compact(told | more)

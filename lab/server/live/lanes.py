@@ -6,9 +6,9 @@ slow receives fewer batches with the same facts in them. While no page asks, not
 
 import asyncio
 
+from lab.lanes.recorder import Tap
 from lab.room.messages import compact
 from lab.server.lesson.lesson import Lesson, Said, Watcher
-from lab.techniques.tap import Tap
 
 BATCH_S = 0.12
 """Seconds between two batches: eight a second look smooth, and are few messages for many pages."""
@@ -21,9 +21,9 @@ class Lanes:
     """The pages that draw lanes, and up to which fact each has been told."""
 
     def __init__(self, lesson: Lesson) -> None:
-        self.tap: Tap = lesson.lab.tap
+        self.tap: Tap = lesson.context.tap
         self.places: dict[Watcher, int] = {}
-        self._tasks = lesson.lab.room.tasks
+        self._tasks = lesson.context.room.tasks
         lesson.heard["lanes"] = self.watch
         lesson.left.append(self.leave)
 

@@ -17,9 +17,9 @@ from lab.server.lesson.lesson import Lesson
 from lab.techniques.endpoint import Endpoint
 from lab.techniques.frames import text_frame
 from lab.techniques.guards import MOST_REFUSALS, TOO_FAST, require_handshake
-from lab.techniques.lab import SendRate
 from lab.techniques.protocol import CheckedHandler
 from lab.techniques.refusals import error_json
+from lab.techniques.send_rate import SendRate
 
 WHERE_TO = "What changes the lesson is for the teacher only, and asked for by POST."
 SAID_PER_S = 20
@@ -96,7 +96,7 @@ class Live(Endpoint, CheckedHandler):
 def news(lesson: Lesson) -> bytes:
     """Everything, as it is now."""
     lesson.settle()
-    told = {"type": "news", "meters": lesson.lab.meters.as_json(), "presence": here(lesson)}
+    told = {"type": "news", "meters": lesson.context.meters.as_json(), "presence": here(lesson)}
     return compact(told | made(lesson.lasting) | made(lesson.news))
 
 
@@ -108,7 +108,7 @@ def light_news(lesson: Lesson, came: list[Any], left: list[Any]) -> bytes:
 
 def here(lesson: Lesson) -> list[dict[str, Any]]:
     """The guest list of this moment."""
-    return lesson.lab.presence.here(asyncio.get_running_loop().time())
+    return lesson.context.presence.here(asyncio.get_running_loop().time())
 
 
 def made(parts: dict[str, Any]) -> dict[str, Any]:

@@ -96,7 +96,7 @@ class Page(Endpoint):
             "keys": self.keys,
             "title": self.title,
             "techniques": TECHNIQUES,
-            "lab": self.lab,
+            "context": self.context,
             "is_teacher": self.is_teacher,
             "version": __version__,
         }

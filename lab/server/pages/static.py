@@ -7,8 +7,8 @@ from tornado.web import StaticFileHandler
 from lab.catalogue import TECHNIQUES, Technique
 from lab.errors import NotFound
 from lab.server.pages.gzipped import packed_file, takes_gzip
+from lab.techniques.context import Context
 from lab.techniques.endpoint import Endpoint
-from lab.techniques.lab import Lab
 
 
 class Palette(Endpoint):
@@ -32,9 +32,9 @@ def colours(technique: Technique) -> str:
 class Static(Endpoint, StaticFileHandler):
     """Scripts and styles of the pages."""
 
-    def initialize(self, lab: Lab, path: str) -> None:  # type: ignore[override]
+    def initialize(self, context: Context, path: str) -> None:  # type: ignore[override]
         """Take the folder along; a part of a file is a part of the file itself, not of its packed form."""
-        super().initialize(lab)
+        super().initialize(context)
         StaticFileHandler.initialize(self, path)
         given = self.request.headers
         self.packs = takes_gzip(given.get("Accept-Encoding", "")) and "Range" not in given

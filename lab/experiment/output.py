@@ -19,10 +19,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from lab.errors import BadParameter, CannotStart, LabError
 from lab.experiment.arguments import STANDARD_OUTPUT
 from lab.experiment.publisher import Progress as Moved
-from lab.experiment.runs import Run, document, save, write_csv
-from lab.experiment.tables import show
 from lab.experiment.terminal import Lossy, columns, complain, emptied
-from lab.experiment.writing import write_whole
+from lab.results.runs import Run, document, save, write_csv
+from lab.results.table import show
+from lab.results.writing import write_whole
 
 FILES = ("json", "csv", "plot", "report")
 """Options that name a file, of which one or the other may be standard output."""
@@ -147,6 +147,6 @@ def _plot(runs: Sequence[Run], path: str) -> None:
 
 
 def _page(runs: Sequence[Run], path: str) -> None:
-    from lab.figures.page import write
+    from lab.figures.html_report import write
 
     write(runs, path)

@@ -8,13 +8,13 @@ from rich.console import Console
 from rich.text import Text
 
 from lab.catalogue import TECHNIQUES
-from lab.experiment.beside import COLUMNS as THEORY_COLUMNS
-from lab.experiment.beside import pairs, predictions, spreads
-from lab.experiment.narrow import LEAST, Column, blocks, wrapped
-from lab.experiment.rounds import by_mode, middle
-from lab.experiment.runs import Run
-from lab.experiment.strain import warnings
-from lab.experiment.words import bits, count, percent, seconds, times
+from lab.results.client_load import warnings
+from lab.results.format import bits, count, percent, seconds, times
+from lab.results.narrow import LEAST, Column, blocks, wrapped
+from lab.results.rounds import by_mode, middle
+from lab.results.runs import Run
+from lab.results.theory_table import COLUMNS as THEORY_COLUMNS
+from lab.results.theory_table import pairs, predictions, spreads
 
 PARTS = ("head", "framing", "payload")
 SHADES = {"head": "░", "framing": "▒", "payload": "█"}

@@ -9,16 +9,16 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from lab.catalogue import TECHNIQUES
-from lab.experiment.beside import pairs
-from lab.experiment.rounds import by_mode
-from lab.experiment.runs import Run
-from lab.experiment.tables import COLUMNS, row, verdicts
-from lab.experiment.writing import write_whole
 from lab.figures.bars import overhead
 from lab.figures.comparison import save
 from lab.figures.curves import prediction
 from lab.figures.ladder import ladder
 from lab.figures.lines import latency, requests
+from lab.results.rounds import by_mode
+from lab.results.runs import Run
+from lab.results.table import COLUMNS, row, verdicts
+from lab.results.theory_table import pairs
+from lab.results.writing import write_whole
 
 SHOWN = {
     "overhead": (

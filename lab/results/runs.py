@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from lab.errors import BadInput, BadParameter
-from lab.experiment.writing import write_whole
+from lab.results.writing import write_whole
 
 SCHEMA = "pushlab.run/1"
 MOST_SAMPLES = 200

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from statistics import median
 from typing import NamedTuple
 
-from lab.experiment.runs import Run
+from lab.results.runs import Run
 
 Figure = Callable[[Run], float | None]
 RESAMPLES = 2000

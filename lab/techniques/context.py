@@ -1,6 +1,5 @@
-"""What every handler of the lab works with, and the limit on how fast one client may send."""
+"""The context: what every handler of the lab works with."""
 
-import math
 import socket
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -8,41 +7,20 @@ from typing import Any
 
 from tornado.netutil import is_valid_ip
 
-from lab.errors import TooManySends
+from lab.lanes.recorder import Tap
 from lab.meters import Account, Meters
 from lab.room.presence import Presence
 from lab.room.room import Room
 from lab.settings import Settings
-from lab.techniques.tap import Tap
+from lab.techniques.send_rate import SendRate
 
-BURST_S = 2.0
-"""Seconds of sends at the full rate that a client may save up."""
 is_address = lru_cache(256)(is_valid_ip)
 """Asked with every request, and answered by a call into the system's resolver."""
 
 
-class SendRate:
-    """A bucket of sends that fills by the limit's rate; each send takes one out."""
-
-    def __init__(self, rate: float) -> None:
-        self.rate = rate
-        self._buckets: dict[str, tuple[float, float]] = {}
-
-    def take(self, client: str, now: float) -> None:
-        """Raises `TooManySends` when this client's bucket is empty."""
-        most = max(1.0, self.rate * BURST_S)
-        left, then = self._buckets.get(client, (most, now))
-        left = min(most, left + (now - then) * self.rate) if self.rate < math.inf else most
-        if left < 1:
-            raise TooManySends(f"More than {self.rate:g} messages per second; wait a moment.")
-        self._buckets[client] = (left - 1, now)
-        if len(self._buckets) > 10_000:  # whoever has been quiet has a full bucket: nothing to remember
-            self._buckets = {c: b for c, b in self._buckets.items() if now - b[1] < BURST_S}
-
-
 @dataclass
-class Lab:
-    """What every handler works with: the room, the meters, the guest list, the tap, the settings …"""
+class Context:
+    """What every handler works with: the room, the meters, presence, the recorder, the settings …"""
 
     room: Room
     settings: Settings

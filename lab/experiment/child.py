@@ -1,4 +1,4 @@
-"""The other processes of a run: a lab of its own, and the fleet. Both end when this one does.
+"""A child: a module of the lab as a process that ends when this one does, and that speaks in lines of JSON.
 
 They are read by threads and not by the event loop: which loop can watch a process is a matter of the policy
 in force, and that may be anybody's.
@@ -138,18 +138,3 @@ async def child(module: str, name: str, plan: dict[str, Any] | None = None) -> A
         yield started
     finally:
         await started.end()
-
-
-@asynccontextmanager
-async def own_lab(settings: dict[str, Any]) -> AsyncIterator[tuple[str, dict[str, str]]]:
-    """A lab for one run: its URL, and what it is made of. Raises `CannotStart`."""
-    async with child("lab.server", "The lab") as server:
-        server.tell(settings)  # not an argument: a Redis URL may hold a password
-        try:
-            said = await server.hear()
-        except RunFailed as error:
-            raise CannotStart(str(error)) from error
-        if "error" in said:
-            raise CannotStart(said["error"])
-        scheme = "https" if settings.get("certfile") else "http"
-        yield f"{scheme}://{said['host']}:{said['port']}", said["versions"]

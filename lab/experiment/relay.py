@@ -8,7 +8,7 @@ A relay of bytes cannot do everything that a network does, and says so: it canno
 congestion, and it does not count TCP/IP headers against the bandwidth. The operating system answers the
 handshake of TCP at once; so the first bytes of a connection take the round trip longer that it would cost.
 
-`python -m lab.experiment.network PLAN` says in a line of JSON where it listens, takes orders in lines of
+`python -m lab.experiment.relay PLAN` says in a line of JSON where it listens, takes orders in lines of
 JSON (`{"stall_s": 2}`, `{"cut": true}`), and ends when its standard input does.
 """
 
@@ -19,35 +19,15 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
+
+from lab.experiment.link_model import Network
 
 HELD_BYTES = 1024 * 1024
 """What one line takes on before it reads no further; from there on TCP makes the sender wait."""
 TIMER_S = 0.0005
 """epoll waits whole milliseconds, rounded up: half of one, on average, is taken off every appointment."""
 BACKLOG = 4096
-
-
-class Network(NamedTuple):
-    """A link: its round trip, how far each way may stray from half of it (s), bits per second (0: any)."""
-
-    rtt_s: float = 0.0
-    jitter_s: float = 0.0
-    bandwidth: float = 0.0
-
-    @property
-    def slow(self) -> bool:
-        """Whether there is anything to simulate."""
-        return any(self)
-
-
-PRESETS = {
-    "lan": Network(0.001, 0.0, 100e6),
-    "wifi": Network(0.005, 0.002, 30e6),
-    "4g": Network(0.050, 0.010, 20e6),
-    "3g": Network(0.200, 0.040, 1e6),
-}
-"""Round figures chosen for teaching, not measurements: measure your own network and say `--rtt`."""
 
 
 class Line:

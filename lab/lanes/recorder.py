@@ -12,8 +12,8 @@ from itertools import islice
 from typing import Any, Protocol
 
 from lab.catalogue import TECHNIQUES
+from lab.lanes.capture import Wire, unwatch, watch
 from lab.room.messages import Batch
-from lab.techniques.watching import Wire, unwatch, watch
 
 KEPT_FACTS = 4096
 """More than ten seconds of as many busy lanes as there are techniques."""

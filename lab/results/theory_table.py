@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from rich.text import Text
 
 from lab.catalogue import TECHNIQUES
-from lab.experiment.rounds import Figure, Spread, by_mode, middle, spread
-from lab.experiment.runs import Run
-from lab.experiment.words import NOTHING, amount, count, late, off, seconds
+from lab.results.format import NOTHING, amount, count, late, off, seconds
+from lab.results.rounds import Figure, Spread, by_mode, middle, spread
+from lab.results.runs import Run
 
 GROUPS = "".join(f"{name:^23}" for name in ("requests", "bytes, both ways", "mean latency"))
 HEAD = f"\n{'':10}{GROUPS.rstrip()}\n{'':10}" + 3 * f"{'theory':>8} measured {'off':>5}"

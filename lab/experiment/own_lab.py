@@ -1,0 +1,23 @@
+"""A lab of its own for a measured run, as a process."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from lab.errors import CannotStart
+from lab.experiment.child import RunFailed, child
+
+
+@asynccontextmanager
+async def own_lab(settings: dict[str, Any]) -> AsyncIterator[tuple[str, dict[str, str]]]:
+    """A lab for one run: its URL, and what it is made of. Raises `CannotStart`."""
+    async with child("lab.server", "The lab") as server:
+        server.tell(settings)  # not an argument: a Redis URL may hold a password
+        try:
+            said = await server.hear()
+        except RunFailed as error:
+            raise CannotStart(str(error)) from error
+        if "error" in said:
+            raise CannotStart(said["error"])
+        scheme = "https" if settings.get("certfile") else "http"
+        yield f"{scheme}://{said['host']}:{said['port']}", said["versions"]
