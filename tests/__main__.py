@@ -135,17 +135,20 @@ def install_programs():
         apt("update")
         for name in missing:  # one by one: a package unknown to this release must not stop the others
             say(f"apt-get install {tools.TOOLS[name].apt}: {tools.TOOLS[name].why}")
-            apt("install", "-y", "--no-install-recommends", *tools.TOOLS[name].apt.split())
+            for packages in tools.TOOLS[name].apt.split(" | "):
+                if apt("install", "-y", "--no-install-recommends", *packages.split()):
+                    break
 
 
 def apt(*words):
-    """Run apt-get without questions, without long waits, and without minding how it ends."""
+    """Run apt-get without questions and without long waits; say how it ended."""
     patience = ["-o", "DPkg::Lock::Timeout=60", "-o", "Acquire::http::Timeout=20", "-o", "Acquire::Retries=1"]
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     line = ["apt-get", "-qq", *patience, *words]
     done = subprocess.run(line, env=quiet, timeout=600, capture_output=True, check=False)
     if done.returncode:
         say(f"apt-get {words[0]} did not work: {done.stderr.decode(errors='replace').strip()}")
+    return done.returncode == 0
 
 
 @contextlib.contextmanager

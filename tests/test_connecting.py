@@ -18,17 +18,19 @@ from lab.catalogue import WORDS
 from lab.cli import main
 from lab.clients.attempts import KINDS, Attempts, kind_of
 from lab.clients.link import Link, Refused, SentAway
-from lab.clients.reconnecting import keep_listening
-from lab.errors import CannotStart
+from lab.clients.reconnecting import keep_receiving
+from lab.errors import CannotStart, Overloaded
 from lab.experiment import measure as measuring
 from lab.experiment.child import RunFailed, without_tracebacks
 from lab.experiment.conditions import Conditions
 from lab.experiment.connecting import LAB_SPARE, REASONS, NotConnected, allow_files, needs, sentence
-from lab.experiment.fleet import Ear, Events, kept_away
-from lab.experiment.measure import Where
+from lab.experiment.fleet import Events, ListenerLog, kept_away
+from lab.experiment.measure import Target
 from lab.experiment.prediction import Exchange
 from lab.experiment.session import run_rounds
 from lab.server.connections.socket_options import SPARE_DESCRIPTORS
+from lab.techniques.endpoint import Endpoint
+from lab.techniques.sse import ServerSentEvents
 from tests.support.lab_here import LabHere
 from tests.support.lab_process import ROOT
 from tests.support.redis_server import free_port
@@ -153,7 +155,7 @@ async def why(word, url):
     """What a listener says after its first failure."""
     failures = asyncio.Queue()
     async with Link(url=url, fails=failures.put_nowait) as link:
-        listening = asyncio.create_task(keep_listening(word, link))
+        listening = asyncio.create_task(keep_receiving(word, link))
         error = await asyncio.wait_for(failures.get(), 20)
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
@@ -234,7 +236,7 @@ def test_a_yes_with_a_goodbye_is_no_place():
 
 def listener(messages, missed=0, failed=False, back=True):
     """What one listener heard, and how it fared."""
-    ear = Ear(Events())
+    ear = ListenerLog(Events())
     ear.messages, ear.missed = messages, missed
     ear.attempts.accept()
     if failed:
@@ -272,7 +274,7 @@ def measured(here, act, **conditions):
             act()
 
     under = Conditions(**({"clients": 4, "rate": 10, "duration": 2} | conditions))
-    return run_rounds(["sse"], under, Where(here.address), moved)
+    return run_rounds(["sse"], under, Target(here.address), moved)
 
 
 def listening_streams(here):
@@ -282,30 +284,39 @@ def listening_streams(here):
     ]
 
 
-def drop(here, number, shut):
-    """Cut some listeners off, and perhaps do not let them in again."""
+def drop(here, number):
+    """Close the connections of some listeners."""
 
     def now():
-        streams = listening_streams(here)[:number]
-        if shut:
-            here.lab.context.settings.limits["per_address"] = len(here.lab.server.open) - number
-        for stream in streams:
+        for stream in listening_streams(here)[:number]:
             stream.close()
 
     here.loop.call_soon_threadsafe(now)
 
 
-def test_listeners_that_are_dropped_and_kept_out_are_named():
+def refuse(self):
+    """Refuse every new listener; messages are still accepted."""
+    if not self.sending:
+        raise Overloaded("The lab has as many listeners as it takes.")
+    return Endpoint.prepare(self)
+
+
+def test_listeners_that_are_dropped_and_kept_out_are_named(monkeypatch):
     """Two of four lose their places in the middle of the run: no figures, no word of lost messages."""
+
+    def act():
+        monkeypatch.setattr(ServerSentEvents, "prepare", refuse)
+        drop(here, 2)
+
     with LabHere(limits={"rate": 0, "per_address": 0}) as here, pytest.raises(NotConnected) as failed:
-        measured(here, lambda: drop(here, 2, shut=True))
+        measured(here, act)
     assert str(failed.value).startswith("2 of 4 listeners could not connect: ")
 
 
 def test_listeners_that_come_back_hear_everything():
     """Cut off and let in again at once: each message once, and figures of all."""
     with LabHere(limits={"rate": 0, "per_address": 0}) as here:
-        (run,) = measured(here, lambda: drop(here, 2, shut=False))
+        (run,) = measured(here, lambda: drop(here, 2))
     assert run.clean and run.delivered == run.expected == 80
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 
 class Tool(NamedTuple):
-    """Why tests want a program, the names it goes by, its Debian packages, and how to get it elsewhere."""
+    """Why tests want a program, its names, its Debian packages (`|`: or these), how to get it elsewhere."""
 
     why: str
     executables: tuple[str, ...]
@@ -27,6 +27,7 @@ TOOLS = {
     "chromium": Tool(
         "the pages are tested in a real browser",
         (
+            "chromium-headless-shell",  # the same engine without a window: half the work of the whole browser
             "chromium",
             "chromium-browser",
             "google-chrome",
@@ -34,7 +35,7 @@ TOOLS = {
             "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
             r"C:\Program Files\Google\Chrome\Application\chrome.exe",
         ),
-        "chromium",
+        "chromium-headless-shell | chromium",
         "install Chromium or Chrome from https://www.google.com/chrome/",
     ),
     "firefox": Tool(
@@ -101,4 +102,4 @@ def command(name):
     tool = TOOLS[name]
     if not shutil.which("apt-get"):
         return tool.elsewhere
-    return f"{'' if os.geteuid() == 0 else 'sudo '}apt-get install {tool.apt}"
+    return f"{'' if os.geteuid() == 0 else 'sudo '}apt-get install {tool.apt.split(' | ')[-1]}"
