@@ -226,7 +226,7 @@ def _measure(options: argparse.Namespace, stdout_open: bool) -> int:
     conditions = conditions_of(options)
     check_outputs(options, stdout_open)
     with like_ctrl_c(), progress(options) as moved:
-        runs = run_rounds(modes, conditions, where_of(options), moved)
+        runs = run_rounds(modes, conditions, target_of(options), moved)
     written = put_out(runs, options)
     if any(run.partial for run in runs):
         return STOPPED
@@ -257,12 +257,12 @@ def redis_of(options: argparse.Namespace) -> str | None:
     return options.redis if options.redis is not None else os.environ.get("REDIS_URL") or None
 
 
-def where_of(options: argparse.Namespace) -> Any:
+def target_of(options: argparse.Namespace) -> Any:
     """Which lab is measured: the one at `--url`, or one of its own."""
-    from lab.experiment.measure import Where
+    from lab.experiment.measure import Target
 
     settings: dict[str, Any] = {"limits": dict(options.limit), "redis": redis_of(options)}
     settings |= {"port": options.port or 0} | ({"host": options.host} if options.host else {})
     if not options.url:
         settings |= {"certfile": options.certfile, "keyfile": options.keyfile}
-    return Where(options.url and options.url.rstrip("/"), settings, options.certfile)
+    return Target(options.url and options.url.rstrip("/"), settings, options.certfile)

@@ -23,7 +23,7 @@ def check_key_log() -> None:
         raise CannotStart(f"SSLKEYLOGFILE cannot be written: {reason}. Correct it or unset it.") from error
 
 
-def shown(certfile: str, keyfile: str | None) -> ssl.SSLContext:
+def server_context(certfile: str, keyfile: str | None) -> ssl.SSLContext:
     """The server's side of TLS: this certificate and its key, which may stand in the same file.
 
     Raises `CannotStart` for files that are not there, do not belong together or are out of date.

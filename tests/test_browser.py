@@ -277,7 +277,7 @@ def test_a_page_comes_back_when_it_was_asked_to(lab_here, enter, word):
     """A bye with a time: until then the page stays away, then it is back and has what was said meanwhile."""
     guest = enter(lab_here.address, word, clock=True)
     guest.page.clock.pause_at(guest.page.evaluate("Date.now()") / 1000 + 1)
-    lab_here.loop.call_soon_threadsafe(lab_here.lab.context.room.say_goodbye, (5000, 5000))
+    lab_here.loop.call_soon_threadsafe(lab_here.lab.context.room.send_bye, (5000, 5000))
     expect(guest.status).to_have_attribute("data-status", "retrying")
     id_ = post(lab_here.address)
     requests = meters(lab_here.address)[word]["receive"]["requests"]

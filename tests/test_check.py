@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from lab.experiment import check
 from lab.experiment.check import Checker
 from lab.experiment.child import RunFailed
-from lab.experiment.records import Record, heard
+from lab.experiment.records import Record, received
 from lab.experiment.verdict import verdict
 
 EPOCH = 1700000000000
@@ -208,8 +208,8 @@ def test_a_run_of_contradictions_has_no_figures(name):
 def test_an_event_is_written_down_with_what_it_says():
     """The record of a message names its place, its mid and its content; that of a gap how many."""
     message = {"type": "message", "id": "7-3", "mid": "m", "username": "ann", "body": "hi", "time": 1.0}
-    record = heard(1.5, "bob", "sse", message)
+    record = received(1.5, "bob", "sse", message)
     assert record[:7] == (1.5, "bob", "sse", "recv", 7, 3, "m")
-    assert record.hash != heard(1.5, "bob", "sse", message | {"body": "ho"}).hash
-    assert heard(0.0, "bob", "sse", {"type": "gap", "missed": 37}).n == 37
-    assert heard(0.0, "bob", "sse", {"type": "reset", "id": "8-0"}).at == (8, 0)
+    assert record.hash != received(1.5, "bob", "sse", message | {"body": "ho"}).hash
+    assert received(0.0, "bob", "sse", {"type": "gap", "missed": 37}).n == 37
+    assert received(0.0, "bob", "sse", {"type": "reset", "id": "8-0"}).at == (8, 0)

@@ -13,7 +13,7 @@ import websockets
 
 from lab.catalogue import WORDS, client_side
 from lab.clients.link import Link, Refused
-from lab.clients.reconnecting import keep_listening
+from lab.clients.reconnecting import keep_receiving
 from lab.server.lifecycle import running
 from lab.settings import Settings
 from tests.support.redis_server import free_port
@@ -29,8 +29,10 @@ class Listening:
 
     def __init__(self, word, port, **options):
         self.events = []
-        self.link = Link(url=f"http://127.0.0.1:{port}", hear=self.events.extend, interval=0.05, **options)
-        self.task = asyncio.create_task(keep_listening(word, self.link))
+        self.link = Link(
+            url=f"http://127.0.0.1:{port}", on_events=self.events.extend, interval=0.05, **options
+        )
+        self.task = asyncio.create_task(keep_receiving(word, self.link))
 
     async def hears(self, kind, count):
         """Wait until it has heard so many events of a kind; returns them."""

@@ -487,8 +487,8 @@ async def hear_the_end(process):
     for word in WAITING:
         await listeners[word].ask()
         await is_held(process.port, word)
-    asker = listeners["shortpoll"] = await client("shortpoll", process.port).connect(place)
-    await asker.poll()
+    client_id = listeners["shortpoll"] = await client("shortpoll", process.port).connect(place)
+    await client_id.poll()
     process.signal(signal.SIGTERM)
     await asyncio.gather(*(to_the_end(listener) for listener in listeners.values()))
     return listeners

@@ -181,7 +181,7 @@ def test_a_second_press_too_late_is_a_first_one(monkeypatch):
     monkeypatch.setattr(confirm_exit.asyncio, "get_running_loop", Moment)
     Here.presence.enter("a", "Anna", "sse", 100.0)
     stops = []
-    pressed = confirm_exit.SecondThoughts(Here(), lambda: stops.append(Moment.now))
+    pressed = confirm_exit.ConfirmExit(Here(), lambda: stops.append(Moment.now))
     for Moment.now in (100.0, 103.5, 106.0):
         pressed()
     assert stops == [106.0]

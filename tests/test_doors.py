@@ -58,7 +58,7 @@ def teachers(school):
 def state(school):
     """Everything that a teacher can change."""
     lesson = school.lab.lesson
-    parts = (lesson.bet, lesson.crew, lesson.network)
+    parts = (lesson.bet, lesson.simulated, lesson.network)
     return [part.as_json() for part in parts], lesson.assignment.way, lesson.context.meters.since
 
 

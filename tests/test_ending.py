@@ -126,11 +126,11 @@ async def test_a_second_signal_hurries(monkeypatch):
     serve = asyncio.create_task(serve_until_told(opened))
     lab, stop = await opened
     listener = await client("websocket", lab.port).connect("latest")
-    stop.tell()
+    stop.request()
     await listener.hear(1, "bye")
     assert not serve.done()
     began = time.monotonic()
-    stop.tell()
+    stop.request()
     assert await serve == "ended in order"
     assert time.monotonic() - began < PATIENCE_S
 

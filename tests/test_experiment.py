@@ -15,13 +15,13 @@ import lab
 from lab.catalogue import WORDS
 from lab.errors import BadInput, BadParameter, CannotStart
 from lab.experiment.conditions import Conditions
-from lab.experiment.measure import Looks
+from lab.experiment.measure import MeterSnapshots
 from lab.experiment.measure import _listening as listening
 from lab.experiment.probe import difference
 from lab.experiment.session import order
 from lab.experiment.timetable import timetable
 from lab.meters import Meter
-from lab.results.client_load import strain, warnings
+from lab.results.client_load import client_load, warnings
 from lab.results.format import late
 from lab.results.runs import document, write_csv
 
@@ -89,7 +89,10 @@ class Scripted:
 async def test_the_beginning_of_a_stream_is_counted(mode, bytes_out):
     """The answer of a stream begins after its request: counting waits for it, but not for one who asks on."""
     asked = {"connections": 1, "requests": 1, "bytes_in": 562}
-    probe, looks = Scripted(asked, asked | {"bytes_out": 245}), Looks(before={"receive": Meter().as_json()})
+    probe, looks = (
+        Scripted(asked, asked | {"bytes_out": 245}),
+        MeterSnapshots(before={"receive": Meter().as_json()}),
+    )
     await listening(probe, mode, looks, Conditions(clients=1), asyncio.Event())
     assert looks.ready["receive"]["bytes_out"] == bytes_out and looks.zero["receive"]["bytes_out"] == 245
 
@@ -227,22 +230,22 @@ def test_the_seed_decides_what_is_said(runs):
 
 def test_a_fleet_that_keeps_up_warns_of_nothing():
     """Half a core and a punctual publisher are no reason to doubt a run."""
-    found = strain([{"t_s": 10.0, "cpu_s": 1.0}, {"t_s": 12.0, "cpu_s": 2.0}], [0.001] * 20)
+    found = client_load([{"t_s": 10.0, "cpu_s": 1.0}, {"t_s": 12.0, "cpu_s": 2.0}], [0.001] * 20)
     assert found["cpu_share"] == 0.5 and found["late_s"]["p95"] == 0.001
     assert warnings(found) == []
 
 
 def test_a_fleet_that_does_not_keep_up_is_said_aloud():
     """A busy fleet and a late publisher are each named, with their figures."""
-    found = strain([{"t_s": 10.0, "cpu_s": 1.0}, {"t_s": 12.0, "cpu_s": 2.9}], [0.2] * 20)
+    found = client_load([{"t_s": 10.0, "cpu_s": 1.0}, {"t_s": 12.0, "cpu_s": 2.9}], [0.2] * 20)
     busy, late = warnings(found)
     assert "95%" in busy and "200 ms" in late
 
 
 def test_what_was_not_measured_is_no_reason_to_warn():
     """A run too short to look at its fleet, and a recorded one without the figures, say nothing."""
-    assert strain([], [])["cpu_share"] is None
-    assert warnings(strain([], [])) == warnings({}) == []
+    assert client_load([], [])["cpu_share"] is None
+    assert warnings(client_load([], [])) == warnings({}) == []
 
 
 @pytest.mark.timeout(120)

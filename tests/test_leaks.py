@@ -34,13 +34,13 @@ REFUSED = (
 def holdings(here):
     """What the lab holds, by kind: what the loop knows, what the system knows, who is on which list."""
     loop, lab, lesson = asyncio.get_running_loop(), here.context, here.lesson
-    room, lanes = lab.room, lab.tap._lanes.values()
+    room, lanes = lab.room, lab.recorder._lanes.values()
     lists = {
         "connections": (here.server.open, here.server._from, lab.senders),
         "room": (room._waiters, room._listeners, room._awaited, room._taken),
         "channels": lab.channels.values(),
         "lanes": [lane.open for lane in lanes],
-        "pages": (lesson.watchers, lab.accounts, lesson.company),
+        "pages": (lesson.live_pages, lab.accounts, lesson.known_users),
         "guests": (lab.presence._guests, lab.presence.hidden),
     }
     return {kind: sum(map(len, these)) for kind, these in lists.items()} | {
@@ -120,7 +120,7 @@ async def test_nothing_remains_of_those_who_left(monkeypatch):
 async def test_a_lab_waits_for_students_who_are_just_leaving():
     """When it closes while somebody else sends them home, their processes have ended before it has."""
     async with running(Settings(**temporary()), temporary=True) as here:
-        crew = here.lesson.crew
+        crew = here.lesson.simulated
         await crew.start(Plan(words=("sse",), each=1))
         fleet = crew._fleets["sse"]
         leaving = asyncio.create_task(crew.stop())
@@ -144,5 +144,5 @@ async def test_whoever_asks_what_it_costs_is_told_all_of_it():
 async def look_always(here):
     """Bring the meters up to every moment."""
     while True:
-        here.lesson.settle()
+        here.lesson.credit()
         await asyncio.sleep(0)

@@ -12,7 +12,7 @@ import pytest
 import lab
 from lab.experiment import relay
 from lab.experiment.link_model import PRESETS, Network
-from lab.experiment.relay import HELD_BYTES, TIMER_S, Line, Relay
+from lab.experiment.relay import QUEUE_BYTES, TIMER_S, Line, Relay
 
 
 class Clock:
@@ -94,7 +94,7 @@ def test_a_line_takes_on_only_so_much(clock):
     arrived, room = [], []
     narrow = line(clock, arrived, bandwidth=8e6)
     narrow.on_room = lambda: room.append(clock.now)
-    narrow.carry(bytes(HELD_BYTES))
+    narrow.carry(bytes(QUEUE_BYTES))
     assert narrow.full
     clock.advance(3)
     assert not narrow.full and room

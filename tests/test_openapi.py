@@ -62,7 +62,7 @@ def test_the_lab_does_what_it_says(patient, tmp_path):
 def test_the_bytes_of_a_bar_are_as_described(patient):
     """What `/wire` tells of a bar is what the description says; no tool guesses when a bar begins."""
     asyncio.run(fetch(patient.port, "GET", "/shortpoll"))
-    bars = [fact for fact in patient.lab.tap.since(0) if "from" in fact]
+    bars = [fact for fact in patient.lab.recorder.since(0) if "from" in fact]
     where = {"lane": bars[-1]["lane"], "from": str(bars[-1]["from"])}
     cookie = patient.key.exchange(patient.key.ticket(), HOST)
     described = schemathesis.openapi.from_url(f"http://{HOST}:{patient.port}/openapi.json")

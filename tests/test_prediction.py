@@ -9,7 +9,7 @@ import lab
 from lab.catalogue import WORDS
 from lab.errors import BadParameter
 from lab.experiment.conditions import Conditions
-from lab.experiment.prediction import ZERO_COST, Exchange, foretell, ideal
+from lab.experiment.prediction import ZERO_COST, Exchange, ideal, predict_run
 from lab.experiment.timetable import timetable
 
 MESSAGES = 200_000
@@ -121,7 +121,7 @@ def test_a_run_begins_and_ends(grid):
     """Short runs have the requests that the form says, edges included: within 1 % on average."""
     conditions = {name: value for name, value in grid.items() if name != "mode"}
     conditions |= {"duration": 120 / grid["rate"], "payload": 1}
-    told = foretell(grid["mode"], Conditions(clients=1, **conditions), ZERO_COST)
+    told = predict_run(grid["mode"], Conditions(clients=1, **conditions), ZERO_COST)
     runs = [play(grid["mode"], Conditions(seed=seed, **conditions), told.window_s) for seed in range(300)]
     assert told.requests == pytest.approx(sum(runs) / len(runs), rel=0.01)
 
@@ -161,8 +161,8 @@ def test_a_narrow_link_adds_the_time_of_transmission():
 def test_the_window_lasts_until_the_last_message_is_heard():
     """A short poller's run is counted on until its last poll has brought the last message."""
     conditions = Conditions(rate=1, duration=10, interval=5)
-    assert foretell("shortpoll", conditions, ZERO_COST).window_s > 10
-    assert foretell("sse", conditions, ZERO_COST).window_s == 10
+    assert predict_run("shortpoll", conditions, ZERO_COST).window_s > 10
+    assert predict_run("sse", conditions, ZERO_COST).window_s == 10
 
 
 @pytest.mark.parametrize("word", WORDS)

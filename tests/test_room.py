@@ -82,7 +82,7 @@ def bodies(batch):
     return [json.loads(event.json)["body"] for event in batch.messages]
 
 
-class Ear:
+class ListenerLog:
     """A listener that keeps what it hears."""
 
     def __init__(self):
@@ -92,11 +92,11 @@ class Ear:
     def __len__(self):
         return 1
 
-    def hear(self, batch):
+    def notify(self, batch):
         """Keep it."""
         self.batches.append(batch)
 
-    def say_goodbye(self, retry_ms):
+    def send_bye(self, retry_ms):
         """Keep when to come back."""
         self.goodbye = retry_ms
 
@@ -236,7 +236,7 @@ async def test_who_waits_at_one_place_shares_one_batch(url):
     """A message is put into bytes once, however many wait for it."""
     async with opened(url) as room:
         futures = [room.wait(room.top) for _ in range(10)]
-        ears = [Ear() for _ in range(10)]
+        ears = [ListenerLog() for _ in range(10)]
         for ear in ears:
             room.stream(ear, room.top)
         await say(room, 1)
@@ -262,7 +262,7 @@ async def test_nothing_slips_between_asking_and_waiting(url):
 async def test_a_stream_brings_the_old_and_then_the_new(url):
     """A listener gets what is after its cursor at once, and each later message until it leaves."""
     async with opened(url) as room:
-        said, ear = await say(room, 3), Ear()
+        said, ear = await say(room, 3), ListenerLog()
         assert cursors(room.stream(ear, said[0])) == said[1:]
         later = await say(room, 2)
         room.leave(ear)
@@ -274,16 +274,16 @@ async def test_a_stream_brings_the_old_and_then_the_new(url):
 async def test_leaving_twice_is_harmless(url):
     """A listener may leave again, or without having come."""
     async with opened(url) as room:
-        room.leave(Ear())
+        room.leave(ListenerLog())
         assert room.readers == 0
 
 
 async def test_everyone_is_told_goodbye(url):
     """When the server leaves, waiters hear a bye with a moment to come back at, listeners its bounds."""
     async with opened(url) as room:
-        ear, future = Ear(), room.wait(room.top)
+        ear, future = ListenerLog(), room.wait(room.top)
         room.stream(ear, room.top)
-        room.say_goodbye((1000, 5000))
+        room.send_bye((1000, 5000))
         (event,) = (await future).events
         least, most = ear.goodbye
         assert event.kind == "bye"
@@ -365,7 +365,7 @@ async def test_the_stream_has_exactly_100_entries(redis_server):
 async def test_a_lost_history_is_a_reset(redis_server, command):
     """When the stream is gone, a waiter and a listener hear a reset within moments, into a later epoch."""
     async with opened(redis_server.url) as room:
-        said, ear = await say(room, 3), Ear()
+        said, ear = await say(room, 3), ListenerLog()
         future = room.wait(room.top)
         room.stream(ear, room.top)
         redis_server.client.execute_command(command, *([room.history.key] if command == "DEL" else []))
@@ -383,7 +383,7 @@ async def test_a_lost_history_is_a_reset(redis_server, command):
 async def test_an_id_never_has_two_contents(redis_server, length, restarted):
     """An older copy put back, with other messages under known ids: reset, and no id has two contents."""
     async with opened(redis_server.url) as room:
-        said, ear = await say(room, 5), Ear()
+        said, ear = await say(room, 5), ListenerLog()
         seen = contents(room.ask(None))
         room.stream(ear, room.top)
         put_back(redis_server.client, room.history.key, said[0].epoch, length, restarted)
@@ -509,7 +509,7 @@ async def is_unreachable(room):
 async def test_readers_wait_through_an_outage(victim):
     """Redis is killed and comes back with its log: readers hear the next message, and nothing else."""
     async with opened(victim.url) as room:
-        said, ear = await say(room, 3), Ear()
+        said, ear = await say(room, 3), ListenerLog()
         future = room.wait(room.top)
         room.stream(ear, room.top)
         victim.kill()
@@ -525,7 +525,7 @@ async def test_readers_wait_through_an_outage(victim):
 async def test_a_redis_that_lost_its_memory_resets_its_readers(redis_server):
     """Redis is killed and comes back empty: readers hear one reset, into a later epoch, then what follows."""
     async with opened(redis_server.url) as room:
-        said, ear = await say(room, 3), Ear()
+        said, ear = await say(room, 3), ListenerLog()
         room.stream(ear, room.top)
         redis_server.kill()
         await is_unreachable(room)
@@ -540,7 +540,7 @@ async def test_a_redis_that_lost_its_memory_resets_its_readers(redis_server):
 async def test_a_tail_that_is_cut_off_catches_up(redis_server):
     """Only the connection that follows the history breaks: what was said meanwhile is heard, once."""
     async with opened(redis_server.url) as room:
-        ear = Ear()
+        ear = ListenerLog()
         room.stream(ear, room.top)
         for _ in range(3):
             await say(room, 1)
@@ -555,7 +555,7 @@ async def test_a_reader_far_behind_after_an_outage_is_told_of_the_gap(victim):
     """While one process is cut off another stores 150 messages: 50 were missed, then come the kept 100."""
     name = uuid4().hex
     async with opened(victim.url, name) as room:
-        ear = Ear()
+        ear = ListenerLog()
         room.stream(ear, room.top)
         later = cut_off(victim.client, room.history.key, room.top.epoch, 150)
         await reaches(room, later)

@@ -28,7 +28,7 @@ TEXTS = st.text(min_size=1, max_size=20)
 ROOMS = st.integers(0, 1)
 
 
-class Ear:
+class ListenerLog:
     """A listener: what it has just heard, where that has led it, and what it knows of the present history."""
 
     def __init__(self, place):
@@ -37,7 +37,7 @@ class Ear:
     def __len__(self):
         return 1
 
-    def hear(self, batch):
+    def notify(self, batch):
         """Take it down."""
         self.events += batch.events
 
@@ -66,7 +66,7 @@ class RoomAndList(RuleBasedStateMachine):
         self.run(self.open())
         self.epoch, self.said, self.stored = self.rooms[0].top.epoch, [], {}
         self.copy = None
-        self.ears = [Ear(room.top) for room in self.rooms]
+        self.ears = [ListenerLog(room.top) for room in self.rooms]
         for room, ear in zip(self.rooms, self.ears, strict=True):
             room.stream(ear, room.top)
 

@@ -104,7 +104,7 @@ BROKEN = {name: add(message(**fields), "E-N") for name, fields in NOT_READABLE.i
 each_act = pytest.mark.parametrize("act", (NO_MESSAGES | BROKEN).values(), ids=NO_MESSAGES | BROKEN)
 
 
-class Ear:
+class ListenerLog:
     """A listener that follows the events as a client does."""
 
     def __init__(self, place):
@@ -113,7 +113,7 @@ class Ear:
     def __len__(self):
         return 1
 
-    def hear(self, batch):
+    def notify(self, batch):
         """Each message must have the next number, behind a gap or a reset too."""
         for event in batch.events:
             told = json.loads(event.json)
@@ -127,7 +127,7 @@ class Ear:
                 assert told["id"] == str(self.place)
                 self.bodies.append(told["body"])
 
-    def say_goodbye(self, retry_ms):
+    def send_bye(self, retry_ms):
         """Nothing to do."""
 
 
@@ -146,7 +146,7 @@ async def opened(server, name, before=0):
 
 def listening(room):
     """An ear in this room."""
-    ear = Ear(room.top)
+    ear = ListenerLog(room.top)
     room.stream(ear, room.top)
     return ear
 

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from lab.lanes.recorder import GRACE_S, KEPT_FACTS, Tap
+from lab.lanes.recorder import GRACE_S, KEPT_FACTS, Recorder
 from lab.room.messages import Batch, Cursor, Event
 
 CURSOR = Cursor(1000, 7)
@@ -16,8 +16,8 @@ class Request:
 
     def __init__(self, word, listener):
         self.word, self.listener = word, listener
-        self.shown = self.empty = False
-        self.client, self.bytes = "", SimpleNamespace(head=b"", socket=None, closed=lambda: True)
+        self.in_lane = self.empty = False
+        self.client, self.stream = "", SimpleNamespace(head=b"", socket=None, closed=lambda: True)
 
     def query(self, name):
         return ""
@@ -26,7 +26,7 @@ class Request:
 @pytest.fixture
 def tap():
     """A tap that was made just now."""
-    return Tap()
+    return Recorder()
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def start(tap):
 
 def news(taken, count=1):
     """A batch of messages that the room took in at a moment."""
-    events = [Event(b"{}", Cursor(1000, n + 1), taken=taken) for n in range(count)]
+    events = [Event(b"{}", Cursor(1000, n + 1), accepted_at=taken) for n in range(count)]
     return Batch(tuple(events), CURSOR)
 
 
@@ -83,28 +83,28 @@ def test_old_messages_are_counted_but_have_no_latency(tap, start):
 def test_one_of_many_is_in_the_lane(tap, start):
     """The others are told that nobody looks at them, and cost nothing more."""
     requests = [begin(tap, "websocket", n, start) for n in range(100)]
-    assert [request.shown for request in requests] == [True] + [False] * 99
+    assert [request.in_lane for request in requests] == [True] + [False] * 99
 
 
 def test_a_poller_keeps_its_lane_between_two_questions(tap, start):
     """Somebody else who asks in the meantime does not push in, and the poller's next question is shown."""
     tap.ended(begin(tap, "shortpoll", "anna", start), start)
-    assert not begin(tap, "shortpoll", "ben", start + 0.5).shown
-    assert begin(tap, "shortpoll", "anna", start + 1).shown
+    assert not begin(tap, "shortpoll", "ben", start + 0.5).in_lane
+    assert begin(tap, "shortpoll", "anna", start + 1).in_lane
 
 
 def test_a_poller_that_does_not_come_back_loses_its_lane(tap, start):
     """After the time of grace the next to ask is shown."""
     tap.ended(begin(tap, "shortpoll", "anna", start), start)
-    assert begin(tap, "shortpoll", "ben", start + GRACE_S["ask"] + 0.1).shown
+    assert begin(tap, "shortpoll", "ben", start + GRACE_S["ask"] + 0.1).in_lane
 
 
 def test_who_asks_twice_in_the_meantime_takes_the_lane(tap, start):
     """However long the interval is: one round later a poller that has left is replaced."""
     tap.ended(begin(tap, "shortpoll", "anna", start), start)
     tap.ended(begin(tap, "shortpoll", "ben", start + 0.5), start + 0.5)
-    assert not begin(tap, "shortpoll", "cleo", start + 1).shown
-    assert begin(tap, "shortpoll", "ben", start + 1.5).shown
+    assert not begin(tap, "shortpoll", "cleo", start + 1).in_lane
+    assert begin(tap, "shortpoll", "ben", start + 1.5).in_lane
 
 
 def test_a_stream_that_ends_gives_its_lane_to_one_that_is_open(tap, start):
@@ -112,7 +112,7 @@ def test_a_stream_that_ends_gives_its_lane_to_one_that_is_open(tap, start):
     anna, ben = begin(tap, "iframe", "anna", start - 9), begin(tap, "iframe", "ben", start - 8)
     tap.ended(anna, start - 7)
     tap.tend()
-    assert ben.shown
+    assert ben.in_lane
     assert tap.open() == {"iframe": -8000}
 
 
@@ -121,10 +121,10 @@ def test_a_held_poll_is_waited_for_but_not_for_long(tap, start):
     anna, ben = begin(tap, "longpoll", "anna", start - 9), begin(tap, "longpoll", "ben", start - 9)
     tap.ended(anna, start)
     tap.tend()
-    assert not ben.shown
+    assert not ben.in_lane
     tap._lanes["longpoll"].left -= GRACE_S["wait"]  # as if a second had passed
     tap.tend()
-    assert ben.shown
+    assert ben.in_lane
 
 
 def test_leaving_in_any_order_leaves_nothing_behind(tap, start):

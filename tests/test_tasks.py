@@ -20,7 +20,7 @@ from tests.support.wire import eventually, fetch
 
 TAIL = "that follows the history"
 VITAL = {TAIL, lifecycle.PULSE}
-TASKS = [*VITAL, overload.NAME, lanes.NAME, simulated_students.SPEAKING]
+TASKS = [*VITAL, overload.NAME, lanes.NAME, simulated_students.PUBLISHING]
 each_task = pytest.mark.parametrize("name", sorted(TASKS))
 
 
@@ -229,10 +229,10 @@ def test_one_listener_that_fails_keeps_no_other_from_the_news(school, caplog):
         def __len__(self):
             return 1
 
-        def hear(self, batch):
+        def notify(self, batch):
             raise RuntimeError("broken")
 
-        def say_goodbye(self, retry_ms):
+        def send_bye(self, retry_ms):
             self.told = retry_ms
 
     broken, room = Broken(), school.lab.context.room

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from lab.catalogue import TECHNIQUES, WORDS
-from lab.lanes.capture import MOST_BYTES, Watched, Wire
+from lab.lanes.capture import MOST_BYTES, Capture, RecordingSocket
 from tests.support.browsing import PROJECTOR, barriers, post
 from tests.support.lab_here import LabHere
 
@@ -59,7 +59,7 @@ def passed(wire, came):
 
 def converse(school, word, query, **headers):
     """Ask as a program does, and be shown: the bytes sent, the bytes received, when the bar began."""
-    lane, before = school.lab.context.tap._lanes[word], bars(school, word)
+    lane, before = school.lab.context.recorder._lanes[word], bars(school, word)
     lane.left = float("-inf")  # whoever was shown there is gone
     lines = [f"GET /{word}?{query} HTTP/1.1", f"Host: 127.0.0.1:{school.lab.port}", "Connection: close"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
@@ -73,7 +73,7 @@ def converse(school, word, query, **headers):
 
 def bars(school, word):
     """When the requests that were shown in a lane began, those that are over."""
-    return [f["from"] for f in school.lab.context.tap.since(0) if f["lane"] == word and "from" in f]
+    return [f["from"] for f in school.lab.context.recorder.since(0) if f["lane"] == word and "from" in f]
 
 
 @pytest.mark.parametrize("word", ["shortpoll", "longpoll", "jsonp"])
@@ -133,7 +133,7 @@ def test_what_is_not_there_is_said(school, query, status):
 
 def test_what_is_kept_is_bounded():
     """Of a long stream the beginning is kept, and how much was left out is counted to the byte."""
-    wire = Wire("", 0.0)
+    wire = Capture("", 0.0)
     for _ in range(100):
         wire.keep(False, b"x" * 1000)
     told = wire.as_json()
@@ -145,15 +145,15 @@ def test_a_socket_is_left_as_it_was(school):
     """When a request is over its connection is nobody's any more; the meters still add up."""
     import http.client
 
-    school.lab.context.tap._lanes["shortpoll"].left = float("-inf")
+    school.lab.context.recorder._lanes["shortpoll"].left = float("-inf")
     line = http.client.HTTPConnection("127.0.0.1", school.lab.port, timeout=PATIENCE_S)
     for _ in range(3):
         line.request("GET", "/shortpoll?username=kept-alive")
         line.getresponse().read()
     mine = line.sock.getsockname()
     (stream,) = [stream for stream in school.lab.server.open if stream.socket.getpeername() == mine]
-    assert soon(lambda: not isinstance(stream.socket, Watched))
-    wires = list(school.lab.context.tap._lanes["shortpoll"].wires)[-3:]
+    assert soon(lambda: not isinstance(stream.socket, RecordingSocket))
+    wires = list(school.lab.context.recorder._lanes["shortpoll"].wires)[-3:]
     assert [passed(wire.as_json(), True).count(b"GET ") for wire in wires] == [1, 1, 1]
     line.close()
 
@@ -168,7 +168,7 @@ def page(school, visit):
     names = set()
     page.on("request", lambda request: names.add(request.url.partition("username=")[2].partition("&")[0]))
     page.click("#listen")
-    lanes = school.lab.context.tap._lanes.values()
+    lanes = school.lab.context.recorder._lanes.values()
     for _ in range(200):
         page.wait_for_timeout(100)
         if all(lane.listener in names for lane in lanes) and sum(bool(lane.request) for lane in lanes) >= 5:

@@ -73,7 +73,7 @@ class Link:
     """One client of the lab. Use it as `async with`; `hear` is called with the events as they come."""
 
     url: str
-    hear: Callable[[list[Event]], None] = lambda events: None
+    on_events: Callable[[list[Event]], None] = lambda events: None
     after: str | None = None
     interval: float = 1.0
     """Seconds that a short poller waits after each answer."""
@@ -142,11 +142,11 @@ class Link:
         given = parameters | ({"after": self.after} if self.after else {})
         return "?" + "&".join(f"{name}={value}" for name, value in given.items()) if given else ""
 
-    def heard(self, news: Unframed) -> bytes:
+    def received(self, news: Unframed) -> bytes:
         """Remember the place, hand the events on, and return what is not finished. Raises `SentAway`."""
         self.after = news.cursor or place_after(news.events, self.after)
         if news.events:
-            self.hear(news.events)
+            self.on_events(news.events)
         for event in news.events:
             if event["type"] == "bye":
                 self._retry_s = event["retry_ms"] / 1000
@@ -178,11 +178,11 @@ async def accepted(answer: aiohttp.ClientResponse) -> aiohttp.ClientResponse:
     if answer.status >= 400:
         text = await answer.text()
         try:
-            said = json.loads(text)
-            error = said["error"]
+            parsed = json.loads(text)
+            error = parsed["error"]
         except (ValueError, KeyError, TypeError):  # somebody in between, who knows nothing of messages
-            said, error = {"stored": "unknown"}, {"code": "error", "message": text[:200]}
-        raise Refused(answer.status, error["code"], error["message"], said.get("stored") == "unknown")
+            parsed, error = {"stored": "unknown"}, {"code": "error", "message": text[:200]}
+        raise Refused(answer.status, error["code"], error["message"], parsed.get("stored") == "unknown")
     return answer
 
 

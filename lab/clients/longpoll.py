@@ -24,7 +24,7 @@ async def listen(link: Link) -> None:
         path = "/longpoll" + link.query(hold=f"{link.hold:g}")
         async with link.request("GET", path, FETCH | FRESH) as answer:
             await accepted(answer)
-            link.heard(unframe(await answer.read()))
+            link.received(unframe(await answer.read()))
 
 
 async def send(link: Link, message: dict[str, str]) -> dict[str, Any]:

@@ -9,7 +9,7 @@ TEMPORARY = (429, 502, 503, 504)
 """Answers that mean "not now"."""
 
 
-async def keep_listening(word: str, link: Link) -> None:
+async def keep_receiving(word: str, link: Link) -> None:
     """Listen by one technique for ever, whatever the network does.
 
     Raises `Refused` when the lab says no for good.

@@ -24,7 +24,7 @@ async def listen(link: Link) -> None:
     while True:
         async with link.request("GET", "/shortpoll" + link.query(), FETCH | FRESH) as answer:
             await accepted(answer)
-            link.heard(unframe(await answer.read()))
+            link.received(unframe(await answer.read()))
         await asyncio.sleep(link.interval)
 
 

@@ -36,7 +36,7 @@ async def listen(link: Link) -> None:
     socket = await connect(link, "/websocket" + link.query())
     try:
         async for frame in texts(socket):
-            link.heard(unframe(frame))
+            link.received(unframe(frame))
     finally:
         await socket.close()
 

@@ -41,19 +41,19 @@ class Child:
         self._complaining.start()
         threading.Thread(target=self._read, daemon=True).start()
 
-    async def hear(self) -> dict[str, Any]:
+    async def receive(self) -> dict[str, Any]:
         """The next line. Raises `RunFailed` when there is none."""
         line = await self._lines.get()
         try:
-            said: dict[str, Any] = json.loads(line)
+            fields: dict[str, Any] = json.loads(line)
         except ValueError as error:
             raise RunFailed(await asyncio.to_thread(self._why)) from error
-        return said
+        return fields
 
-    def tell(self, orders: dict[str, Any]) -> None:
+    def send(self, orders: dict[str, Any]) -> None:
         """Give orders, in one line."""
         assert self._process.stdin is not None
-        with suppress(OSError):  # it has ended, which `hear` says
+        with suppress(OSError):  # it has ended, and `receive` says why
             self._process.stdin.write(json.dumps(orders).encode() + b"\n")
             self._process.stdin.flush()
 

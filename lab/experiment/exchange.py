@@ -13,28 +13,28 @@ from typing import Any
 
 from lab.catalogue import TECHNIQUES
 from lab.clients.link import Link
-from lab.clients.reconnecting import keep_listening
+from lab.clients.reconnecting import keep_receiving
 from lab.experiment.child import RunFailed
 from lab.experiment.conditions import Conditions
-from lab.experiment.fleet import Ear, Events
+from lab.experiment.fleet import Events, ListenerLog
 from lab.experiment.own_lab import own_lab
 from lab.experiment.prediction import Exchange
-from lab.experiment.probe import Probe, less
-from lab.experiment.publisher import say, wait_until
+from lab.experiment.probe import Probe, subtract
+from lab.experiment.publisher import send, wait_until
 from lab.experiment.timetable import timetable
 
 LIFTED = {"rate": 0.0, "per_address": 0.0}
 """Limits that protect a class and would falsify a measurement."""
-BEFOREHAND = 10
+WARM_UP_MESSAGES = 10
 """Messages said before the exchange, so that cursors have two digits as in most runs."""
-QUIET = 3
+EMPTY_ANSWERS = 3
 """Empty answers that are weighed."""
 MESSAGES = 7
 PAUSE_S = 0.05
 """Between two messages, so that each finds a machine at rest, as most messages of a run do."""
 INTERVAL_S = 0.002
 """What a short poller waits here: little beside what a message travels, which is to be told apart from it."""
-LIKEWISE = ("redis", "certfile", "keyfile")
+SHARED_SETTINGS = ("redis", "certfile", "keyfile")
 """Settings that the small lab shares with the one to be measured."""
 HOLD_S = 0.1
 PATIENCE_S = 20.0
@@ -49,14 +49,14 @@ async def exchange(mode: str, conditions: Conditions, settings: dict[str, Any] |
     Takes a second. `settings` are those of the small lab (which Redis). Raises `CannotStart`.
     """
     c = conditions
-    kept = {name: value for name, value in (settings or {}).items() if name in LIKEWISE}
+    kept = {name: value for name, value in (settings or {}).items() if name in SHARED_SETTINGS}
     certfile = kept.get("certfile")
     key = (mode, c.headers, c.keep_alive, c.compress, c.payload, f"{c.hold:g}", certfile)
     if key not in _known:
         own = {"room": f"run-{secrets.token_hex(6)}", "hold": HOLD_S, "compress": c.compress}
         limits = LIFTED | (settings or {}).get("limits", {})
         async with own_lab({"port": 0} | kept | own | {"limits": limits}) as (url, _):
-            _known[key] = await _weigh(mode, conditions, url, certfile)
+            _known[key] = await _calibrate(mode, conditions, url, certfile)
     return _known[key]
 
 
@@ -74,18 +74,18 @@ def link_of(conditions: Conditions, url: str, cursor: str, certfile: str | None 
     }
 
 
-async def _weigh(mode: str, conditions: Conditions, url: str, certfile: str | None) -> Exchange:
-    said = [planned.body for planned in timetable(_chatty(conditions))]
-    ear = Ear(Events())
+async def _calibrate(mode: str, conditions: Conditions, url: str, certfile: str | None) -> Exchange:
+    bodies = [planned.body for planned in timetable(_chatty(conditions))]
+    log = ListenerLog(Events())
     fields = link_of(conditions, url, "latest", certfile)
     async with Probe(url, certfile) as probe, Link(**fields) as publisher:
-        for body in said[MESSAGES:]:
-            cursor = (await say(mode, publisher, body, str(uuid.uuid4())))["id"]
-        fields |= {"after": cursor, "interval": INTERVAL_S, "hear": ear.hear}
+        for body in bodies[MESSAGES:]:
+            cursor = (await send(mode, publisher, body, str(uuid.uuid4())))["id"]
+        fields |= {"after": cursor, "interval": INTERVAL_S, "on_events": log.add}
         async with Link(**fields) as link:
-            listening = asyncio.create_task(keep_listening(mode, link))
+            listening = asyncio.create_task(keep_receiving(mode, link))
             try:
-                return await asyncio.wait_for(_listen(mode, probe, publisher, said, ear), PATIENCE_S)
+                return await asyncio.wait_for(_listen(mode, probe, publisher, bodies, log), PATIENCE_S)
             except TimeoutError as error:
                 raise RunFailed(f"One exchange by {mode} took more than {PATIENCE_S:g} s.") from error
             finally:
@@ -95,32 +95,32 @@ async def _weigh(mode: str, conditions: Conditions, url: str, certfile: str | No
 
 
 def _chatty(conditions: Conditions) -> Conditions:
-    return Conditions(rate=1, duration=MESSAGES + BEFOREHAND, payload=conditions.payload)
+    return Conditions(rate=1, duration=MESSAGES + WARM_UP_MESSAGES, payload=conditions.payload)
 
 
-async def _listen(mode: str, probe: Probe, publisher: Link, said: list[str], ear: Ear) -> Exchange:
+async def _listen(mode: str, probe: Probe, publisher: Link, bodies: list[str], log: ListenerLog) -> Exchange:
     """Let a listener hear silence, and then some messages one by one."""
     quiet = await _silence(mode, probe)
-    took = median([await _delay(mode, publisher, body, ear) for body in said[:MESSAGES]])
-    whole = (await probe.look(mode))["receive"]
+    delay = median([await _delay(mode, publisher, body, log) for body in bodies[:MESSAGES]])
+    whole = (await probe.snapshot(mode))["receive"]
     answer = quiet["bytes_out"] / (quiet["empty"] or 1)
-    news = less(whole, quiet)
+    news = subtract(whole, quiet)
     if TECHNIQUES[mode].verb == "stream":
-        return Exchange(quiet["bytes_in"], answer, (news["bytes_in"] + news["bytes_out"]) / MESSAGES, took)
+        return Exchange(quiet["bytes_in"], answer, (news["bytes_in"] + news["bytes_out"]) / MESSAGES, delay)
     empty_again = (news["empty"] + MESSAGES) * answer
     message = (news["bytes_out"] - empty_again) / MESSAGES
-    transit = took if TECHNIQUES[mode].verb == "wait" else _without_waiting(took)
+    transit = delay if TECHNIQUES[mode].verb == "wait" else _without_waiting(delay)
     return Exchange(whole["bytes_in"] / whole["requests"], answer, message, transit)
 
 
-async def _delay(mode: str, publisher: Link, body: str, ear: Ear) -> float:
+async def _delay(mode: str, publisher: Link, body: str, log: ListenerLog) -> float:
     """Seconds from the planned send of one message to its arrival."""
-    planned, before = time.monotonic() + PAUSE_S, ear.messages
+    planned, before = time.monotonic() + PAUSE_S, log.messages
     await wait_until(planned, asyncio.Event())
-    await say(mode, publisher, body, str(uuid.uuid4()))
-    while ear.messages == before:  # noqa: ASYNC110 - it is heard by a callback that knows nothing of us
+    await send(mode, publisher, body, str(uuid.uuid4()))
+    while log.messages == before:  # noqa: ASYNC110 - it is heard by a callback that knows nothing of us
         await asyncio.sleep(0.002)
-    return ear.heard[-1][1] - planned
+    return log.received[-1][1] - planned
 
 
 def _without_waiting(delay: float) -> float:
@@ -131,8 +131,10 @@ def _without_waiting(delay: float) -> float:
 async def _silence(mode: str, probe: Probe) -> dict[str, Any]:
     """The meter after a few empty answers, or after the beginning of a stream."""
     while True:
-        receive: dict[str, Any] = (await probe.look(mode))["receive"]
-        begun = receive["bytes_out"] if TECHNIQUES[mode].verb == "stream" else receive["empty"] >= QUIET
+        receive: dict[str, Any] = (await probe.snapshot(mode))["receive"]
+        begun = (
+            receive["bytes_out"] if TECHNIQUES[mode].verb == "stream" else receive["empty"] >= EMPTY_ANSWERS
+        )
         if begun:
             return receive
         await asyncio.sleep(0.01)

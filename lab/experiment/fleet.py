@@ -17,7 +17,7 @@ from typing import Any
 from lab.catalogue import TECHNIQUES
 from lab.clients.attempts import Attempts
 from lab.clients.link import Event, Link
-from lab.clients.reconnecting import keep_listening
+from lab.clients.reconnecting import keep_receiving
 
 REPORT_S = 0.2
 
@@ -40,21 +40,21 @@ class Events:
         return number
 
 
-class Ear:
+class ListenerLog:
     """What one listener heard and when, in the order in which it came."""
 
     def __init__(self, known: Events) -> None:
         self.known = known
-        self.heard: list[tuple[int, float]] = []
+        self.received: list[tuple[int, float]] = []
         self.messages = 0
         self.missed = 0
         self.attempts = Attempts()
 
-    def hear(self, events: list[Event]) -> None:
+    def add(self, events: list[Event]) -> None:
         """Take down what came, at the moment at which it came."""
         now = time.monotonic()
         for event in events:
-            self.heard.append((self.known.number(event), now))
+            self.received.append((self.known.number(event), now))
             if event["type"] == "message":
                 self.messages += 1
             elif event["type"] == "gap":
@@ -64,60 +64,60 @@ class Ear:
 async def listen(plan: dict[str, Any]) -> None:
     """Run the whole fleet until it is told to end."""
     known = Events()
-    ears = [Ear(known) for _ in range(plan["clients"])]
-    tasks = [asyncio.create_task(one(plan, ear, number)) for number, ear in enumerate(ears)]
+    logs = [ListenerLog(known) for _ in range(plan["clients"])]
+    tasks = [asyncio.create_task(one(plan, log, number)) for number, log in enumerate(logs)]
     waits = TECHNIQUES[plan["word"]].verb == "wait"
-    report = asyncio.create_task(progress(ears, tasks, waits))
+    reporting = asyncio.create_task(progress(logs, tasks, waits))
     expected, orders = 0, await asyncio.to_thread(sys.stdin.readline)
     if orders:
-        expected = await hear_out(ears, tasks, **json.loads(orders))
-        say({"heard_out": True} | effort())
+        expected = await wait_for_all(logs, tasks, **json.loads(orders))
+        report({"heard_out": True} | effort())
         await asyncio.to_thread(sys.stdin.readline)
-    report.cancel()
-    away, failure = kept_away(ears, expected, waits), given_up(tasks)
+    reporting.cancel()
+    away, failure = kept_away(logs, expected, waits), given_up(tasks)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-    heard = {"heard_all": [ear.heard for ear in ears], "events": known.all}
-    say(heard | {"away": away, "failure": failure})
+    outcome = {"all_received": [log.received for log in logs], "events": known.all}
+    report(outcome | {"away": away, "failure": failure})
 
 
-async def one(plan: dict[str, Any], ear: Ear, number: int) -> None:
+async def one(plan: dict[str, Any], log: ListenerLog, number: int) -> None:
     """One listener, which starts at its own share of the interval: pollers do not march in step."""
     if TECHNIQUES[plan["word"]].verb == "ask":
         await asyncio.sleep(plan["link"]["interval"] * number / plan["clients"])
-    attempts = ear.attempts
-    told: dict[str, Any] = {"asks": attempts.ask, "accepts": attempts.accept, "fails": attempts.fail}
-    async with Link(hear=ear.hear, **told, **plan["link"]) as link:
-        await keep_listening(plan["word"], link)
+    attempts = log.attempts
+    callbacks: dict[str, Any] = {"asks": attempts.ask, "accepts": attempts.accept, "fails": attempts.fail}
+    async with Link(on_events=log.add, **callbacks, **plan["link"]) as link:
+        await keep_receiving(plan["word"], link)
 
 
-async def progress(ears: list[Ear], tasks: list[asyncio.Task[None]], waits: bool) -> None:
+async def progress(logs: list[ListenerLog], tasks: list[asyncio.Task[None]], waits: bool) -> None:
     """Say now and then how many messages have been heard in all, and how many listeners are connected."""
     while True:
         await asyncio.sleep(REPORT_S)
-        now = {"heard": sum(ear.messages for ear in ears), "failure": given_up(tasks)}
-        say(now | connected(ears, waits) | effort())
+        now = {"heard": sum(log.messages for log in logs), "failure": given_up(tasks)}
+        report(now | connected(logs, waits) | effort())
 
 
-def connected(ears: list[Ear], waits: bool) -> dict[str, Any]:
+def connected(logs: list[ListenerLog], waits: bool) -> dict[str, Any]:
     """How many listeners are connected, and what keeps others out that have tried again and again."""
-    here = [ear.attempts.there(waits) for ear in ears]
-    out = [ear.attempts for ear, there in zip(ears, here, strict=True) if not there and ear.attempts.kept_out]
+    here = [log.attempts.there(waits) for log in logs]
+    out = [log.attempts for log, there in zip(logs, here, strict=True) if not there and log.attempts.kept_out]
     return {"there": sum(here), "out": Counter(attempts.reason for attempts in out)}
 
 
-def kept_away(ears: list[Ear], expected: int, waits: bool) -> dict[int, str]:
+def kept_away(logs: list[ListenerLog], expected: int, waits: bool) -> dict[int, str]:
     """Whom something kept away from messages: listeners by number, with the reason.
 
     That is a listener which has not heard all, and is not connected, or has come back too late. One that
     is connected is owed every message that the lab still keeps.
     """
-    lacking = {number: ear for number, ear in enumerate(ears) if ear.messages < expected}
+    lacking = {number: log for number, log in enumerate(logs) if log.messages < expected}
     return {
-        number: ear.attempts.reason
-        for number, ear in lacking.items()
-        if ear.attempts.reason and (ear.missed or not ear.attempts.there(waits))
+        number: log.attempts.reason
+        for number, log in lacking.items()
+        if log.attempts.reason and (log.missed or not log.attempts.there(waits))
     }
 
 
@@ -132,17 +132,19 @@ def effort() -> dict[str, float]:
     return {"t_s": time.monotonic(), "cpu_s": time.process_time()}
 
 
-async def hear_out(ears: list[Ear], tasks: list[asyncio.Task[None]], expected: int, patience_s: float) -> int:
+async def wait_for_all(
+    logs: list[ListenerLog], tasks: list[asyncio.Task[None]], expected: int, patience_s: float
+) -> int:
     """Wait until every listener has heard what there is to hear, or patience ends. Returns what there is."""
     until = time.monotonic() + patience_s
-    while time.monotonic() < until and any(ear.messages + ear.missed < expected for ear in ears):
+    while time.monotonic() < until and any(log.messages + log.missed < expected for log in logs):
         if all(task.done() for task in tasks):
             break
         await asyncio.sleep(0.02)
     return expected
 
 
-def say(news: dict[str, Any]) -> None:
+def report(news: dict[str, Any]) -> None:
     """One line of JSON for the process that started this one."""
     try:
         sys.stdout.write(json.dumps(news) + "\n")

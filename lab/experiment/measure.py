@@ -28,14 +28,14 @@ from lab.experiment.conditions import Conditions
 from lab.experiment.connecting import NotConnected, allow_files
 from lab.experiment.exchange import LIFTED, exchange, link_of
 from lab.experiment.own_lab import own_lab
-from lab.experiment.prediction import Prediction, foretell
-from lab.experiment.probe import Probe, difference, less
-from lab.experiment.publisher import Progress, Sent, publish, say, wait_until
+from lab.experiment.prediction import Prediction, predict_run
+from lab.experiment.probe import Probe, difference, subtract
+from lab.experiment.publisher import Progress, Sent, publish, send, wait_until
 from lab.experiment.records import Record
 from lab.experiment.simulated import Clients
-from lab.experiment.verdict import told_by, verdict
+from lab.experiment.verdict import records_of, verdict
 from lab.meters import summary
-from lab.results.client_load import strain
+from lab.results.client_load import client_load
 from lab.results.runs import Run
 
 READY_PATIENCE_S = 60.0
@@ -48,7 +48,7 @@ OVER_TIME = ("requests", "empty", "bytes_in", "bytes_out")
 
 
 @dataclass
-class Where:
+class Target:
     """Which lab is measured: one of its own, made from these settings, or one that runs at a URL."""
 
     url: str | None = None
@@ -58,7 +58,7 @@ class Where:
 
 
 @dataclass
-class Looks:
+class MeterSnapshots:
     """What the meters said: before anybody came, when all listened, at zero, and when all was heard."""
 
     before: dict[str, Any] = field(default_factory=dict)
@@ -68,13 +68,13 @@ class Looks:
 
     def counted(self, direction: str) -> dict[str, Any]:
         """The meter of this run: from `before` to `after`, without the pause between `ready` and `zero`."""
-        pause = less(self.zero[direction], self.ready[direction])
-        return less(difference(self.after[direction], self.before[direction]), pause)
+        pause = subtract(self.zero[direction], self.ready[direction])
+        return subtract(difference(self.after[direction], self.before[direction]), pause)
 
     def until(self, now: dict[str, Any]) -> dict[str, Any]:
         """What has been counted for receiving up to now."""
-        pause = less(self.zero["receive"], self.ready["receive"])
-        return less(difference(now["receive"], self.before["receive"]), pause)
+        pause = subtract(self.zero["receive"], self.ready["receive"])
+        return subtract(difference(now["receive"], self.before["receive"]), pause)
 
     @property
     def cpu_s(self) -> float:
@@ -84,35 +84,35 @@ class Looks:
 
 
 async def measure(
-    mode: str, conditions: Conditions, where: Where, round_: int, stop: asyncio.Event, progress: Progress
+    mode: str, conditions: Conditions, target: Target, round_: int, stop: asyncio.Event, progress: Progress
 ) -> Run:
     """Measure one technique once. Setting `stop` ends the run early; it is then marked partial.
 
     Raises `CannotStart` when there is no lab to measure, `RunFailed` when a process of the run breaks.
     """
-    allow_files(conditions.clients, relayed=conditions.network.slow, own=where.url is None)
+    allow_files(conditions.clients, relayed=conditions.network.slow, own=target.url is None)
     progress(0.0, "predicting")
-    theory = foretell(mode, conditions, await exchange(mode, conditions, where.settings))
+    theory = predict_run(mode, conditions, await exchange(mode, conditions, target.settings))
     predicted = theory.as_json()
-    async with _lab(conditions, where) as (url, versions), _slowly(conditions, url) as slow_url:
+    async with _lab(conditions, target) as (url, versions), _slowly(conditions, url) as slow_url:
         progress(0.0, "connecting")
-        looks, sent, told, series, fleet = await _run(
-            theory, conditions, (url, slow_url), where.certfile, stop, progress
+        snapshots, sent, outcome, series, fleet = await _run(
+            theory, conditions, (url, slow_url), target.certfile, stop, progress
         )
-    if told["away"] and not stop.is_set():
-        raise NotConnected(Counter(told["away"].values()), conditions.clients)
-    records = list(told_by(told, mode, told["start"]))
+    if outcome["away"] and not stop.is_set():
+        raise NotConnected(Counter(outcome["away"].values()), conditions.clients)
+    records = list(records_of(outcome, mode, outcome["start"]))
     latencies = sorted(_latencies(records, sent))
     return Run(
         mode=mode,
         round=round_,
         sent=sent.stored,
         **verdict([*sent.records, *records])._asdict(),
-        receive=looks.counted("receive"),
-        send=looks.counted("send"),
+        receive=snapshots.counted("receive"),
+        send=snapshots.counted("send"),
         latency_s=summary(latencies),
-        server_cpu_s=looks.cpu_s,
-        server_rss_bytes=looks.after["rss_bytes"],
+        server_cpu_s=snapshots.cpu_s,
+        server_rss_bytes=snapshots.after["rss_bytes"],
         predicted=dict.fromkeys(predicted) if stop.is_set() else predicted,
         series=series,
         conditions=conditions.as_json(),
@@ -130,24 +130,30 @@ async def _run(
     certfile: str | None,
     stop: asyncio.Event,
     progress: Progress,
-) -> tuple[Looks, Sent, dict[str, Any], list[dict[str, Any]], dict[str, Any]]:
-    mode, looks = theory.mode, Looks()
+) -> tuple[MeterSnapshots, Sent, dict[str, Any], list[dict[str, Any]], dict[str, Any]]:
+    mode, snapshots = theory.mode, MeterSnapshots()
     near, slow = (link_of(conditions, url, "latest", certfile) for url in urls)
     async with Probe(urls[0], certfile) as probe, Link(**near) as link:
         cursor = await _warm_up(mode, link)
-        looks.before = await probe.look(mode)
+        snapshots.before = await probe.snapshot(mode)
         plan = {"word": mode, "clients": conditions.clients, "link": slow | {"after": cursor}}
         async with _simulated(plan, stop) as clients:
-            await clients.during(_listening(probe, mode, looks, conditions, stop, clients))
+            await clients.during(_listening(probe, mode, snapshots, conditions, stop, clients))
             clients.begin()
             series: list[dict[str, Any]] = []
-            clients.watch(asyncio.create_task(_sample(probe, mode, looks, series)))
+            clients.watch(asyncio.create_task(_sample(probe, mode, snapshots, series)))
             sent = await clients.during(publish(mode, conditions, link, stop, progress))
-            await clients.hear_out(sent.stored, _patience(conditions, stop))
+            await clients.wait_for_all(sent.stored, _patience(conditions, stop))
             await clients.during(wait_until(sent.start + theory.window_s, stop))
-            looks.after = await probe.look(mode)
-            told = await clients.heard_all()
-            return looks, sent, told | {"start": cursor}, series, strain(clients.efforts, sent.late)
+            snapshots.after = await probe.snapshot(mode)
+            outcome = await clients.all_received()
+            return (
+                snapshots,
+                sent,
+                outcome | {"start": cursor},
+                series,
+                client_load(clients.efforts, sent.late),
+            )
 
 
 # Before ---------------------------------------------------------------------------------------
@@ -165,27 +171,27 @@ async def _simulated(plan: dict[str, Any], stop: asyncio.Event) -> AsyncIterator
 async def _warm_up(mode: str, link: Link) -> str:
     """Send a first message, and return its place. Raises `CannotStart`."""
     try:
-        cursor: str = (await say(mode, link, "warm-up", str(uuid.uuid4())))["id"]
+        cursor: str = (await send(mode, link, "warm-up", str(uuid.uuid4())))["id"]
     except (Refused, TimeoutError, aiohttp.ClientError, OSError) as error:
         raise CannotStart(f"The lab takes no message: {error or type(error).__name__}.") from error
     return cursor
 
 
 @asynccontextmanager
-async def _lab(conditions: Conditions, where: Where) -> AsyncIterator[tuple[str, dict[str, str]]]:
-    if where.url is None:
+async def _lab(conditions: Conditions, target: Target) -> AsyncIterator[tuple[str, dict[str, str]]]:
+    if target.url is None:
         own = {
             "room": f"run-{secrets.token_hex(6)}",
             "hold": conditions.hold,
             "compress": conditions.compress,
         }
-        limits = LIFTED | where.settings.get("limits", {})
-        async with own_lab({"port": 0} | where.settings | own | {"limits": limits}) as lab:
+        limits = LIFTED | target.settings.get("limits", {})
+        async with own_lab({"port": 0} | target.settings | own | {"limits": limits}) as lab:
             yield lab
     else:
-        async with Probe(where.url, where.certfile) as probe:
+        async with Probe(target.url, target.certfile) as probe:
             versions = (await probe.get("/healthz"))["versions"]
-        yield where.url, versions
+        yield target.url, versions
 
 
 @asynccontextmanager
@@ -198,13 +204,13 @@ async def _slowly(conditions: Conditions, url: str) -> AsyncIterator[str]:
     usual = 443 if to.scheme == "https" else 80
     plan = {"host": to.hostname, "port": to.port or usual, "network": network._asdict()}
     async with child("lab.experiment.relay", "The simulated link", plan) as relay:
-        yield f"{to.scheme}://127.0.0.1:{(await relay.hear())['port']}"
+        yield f"{to.scheme}://127.0.0.1:{(await relay.receive())['port']}"
 
 
 async def _listening(
     probe: Probe,
     mode: str,
-    looks: Looks,
+    snapshots: MeterSnapshots,
     conditions: Conditions,
     stop: asyncio.Event,
     clients: Clients | None = None,
@@ -214,38 +220,38 @@ async def _listening(
     Raises `NotConnected` when some are kept out.
     """
     until = time.monotonic() + READY_PATIENCE_S + conditions.interval
-    looks.ready = looks.zero = await probe.look(mode)
-    earlier = looks.before
-    while not stop.is_set() and not _all_there(mode, looks, earlier, conditions.clients, clients):
+    snapshots.ready = snapshots.zero = await probe.snapshot(mode)
+    earlier = snapshots.before
+    while not stop.is_set() and not _all_there(mode, snapshots, earlier, conditions.clients, clients):
         if time.monotonic() > until:
             raise RunFailed(f"Not all {conditions.clients} listeners could connect; try fewer.")
         await asyncio.sleep(0.05)
-        earlier, looks.ready = looks.ready, await probe.look(mode)
+        earlier, snapshots.ready = snapshots.ready, await probe.snapshot(mode)
     await asyncio.sleep(HEAD_START_S)
-    looks.zero = await probe.look(mode)
+    snapshots.zero = await probe.snapshot(mode)
 
 
 def _all_there(
-    mode: str, looks: Looks, earlier: dict[str, Any], number: int, clients: Clients | None
+    mode: str, snapshots: MeterSnapshots, earlier: dict[str, Any], number: int, clients: Clients | None
 ) -> bool:
     """Whether all have come, and nothing more comes of it: a stream's answer begins after its request.
 
     Those who only ask go on asking, and are never at rest.
     """
-    came = less(looks.ready["receive"], looks.before["receive"])["connections"] >= number
+    came = subtract(snapshots.ready["receive"], snapshots.before["receive"])["connections"] >= number
     came = (clients is None or clients.all_there) and came
-    return came and (TECHNIQUES[mode].verb == "ask" or looks.ready["receive"] == earlier["receive"])
+    return came and (TECHNIQUES[mode].verb == "ask" or snapshots.ready["receive"] == earlier["receive"])
 
 
 # Meanwhile ------------------------------------------------------------------------------------
 
 
-async def _sample(probe: Probe, mode: str, looks: Looks, series: list[dict[str, Any]]) -> None:
+async def _sample(probe: Probe, mode: str, snapshots: MeterSnapshots, series: list[dict[str, Any]]) -> None:
     """Look at the meters once a second, until cancelled. Raises `RunFailed` when the lab is gone."""
     start = time.monotonic()
     while True:
         try:
-            receive = looks.until(await probe.look(mode))
+            receive = snapshots.until(await probe.snapshot(mode))
         except CannotStart as error:
             raise RunFailed(f"The lab was there when the run began, and is gone: {error}") from error
         point = {"t_s": round(time.monotonic() - start, 3), "delivered": receive["messages"]}

@@ -12,12 +12,12 @@ from lab.experiment.child import RunFailed, child
 async def own_lab(settings: dict[str, Any]) -> AsyncIterator[tuple[str, dict[str, str]]]:
     """A lab for one run: its URL, and what it is made of. Raises `CannotStart`."""
     async with child("lab.server", "The lab") as server:
-        server.tell(settings)  # not an argument: a Redis URL may hold a password
+        server.send(settings)  # not an argument: a Redis URL may hold a password
         try:
-            said = await server.hear()
+            line = await server.receive()
         except RunFailed as error:
             raise CannotStart(str(error)) from error
-        if "error" in said:
-            raise CannotStart(said["error"])
+        if "error" in line:
+            raise CannotStart(line["error"])
         scheme = "https" if settings.get("certfile") else "http"
-        yield f"{scheme}://{said['host']}:{said['port']}", said["versions"]
+        yield f"{scheme}://{line['host']}:{line['port']}", line["versions"]

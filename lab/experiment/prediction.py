@@ -183,7 +183,7 @@ def _transmission(conditions: Conditions, size: float) -> float:
     return 8 * size / conditions.bandwidth if conditions.bandwidth else 0.0
 
 
-def foretell(mode: str, conditions: Conditions, weights: Exchange) -> Prediction:
+def predict_run(mode: str, conditions: Conditions, weights: Exchange) -> Prediction:
     """What a whole run should show, given what one exchange weighs.
 
     It counts every listener's first request, and then from the timetable's zero for W, the duration, and

@@ -33,7 +33,7 @@ class Probe:
         except (TimeoutError, aiohttp.ClientError, ValueError, Refused) as error:
             raise CannotStart(f"No lab answers at {self.url} ({error}).") from error
 
-    async def look(self, mode: str) -> dict[str, Any]:
+    async def snapshot(self, mode: str) -> dict[str, Any]:
         """This technique's meters, and what the process has used."""
         process: dict[str, Any] = (await self.get("/healthz"))["process"]
         meters: dict[str, Any] = (await self.get("/meters"))["techniques"][mode]
@@ -45,9 +45,9 @@ def difference(after: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
     timed, earlier = after["delivery_s"], before["delivery_s"]
     if earlier["count"]:
         timed = dict.fromkeys(timed) | {"count": timed["count"] - earlier["count"]}
-    return less(after, before) | {"delivery_s": timed}
+    return subtract(after, before) | {"delivery_s": timed}
 
 
-def less(meter: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+def subtract(meter: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
     """What a meter counted, without what another did; how long deliveries took is not subtracted."""
     return meter | {name: meter[name] - other[name] for name in COUNTERS}

@@ -36,7 +36,7 @@ class Sent:
         return sum(record.kind == "ack" for record in self.records)
 
 
-async def say(mode: str, link: Link, body: str, mid: str) -> dict[str, Any]:
+async def send(mode: str, link: Link, body: str, mid: str) -> dict[str, Any]:
     """Send one message by a technique. Returns `{"id", "duplicate"}`; raises what the client does."""
     message = {"mid": mid, "username": NAME, "body": body}
     stored: dict[str, Any] = await client_side(mode).send(link, message)
@@ -74,7 +74,7 @@ async def _send(mode: str, link: Link, planned: Planned, sent: Sent) -> None:
     sent.late.append(time.monotonic() - sent.planned[mid])
     kind, at = "unknown", (0, 0)
     try:
-        answer = await say(mode, link, planned.body, mid)
+        answer = await send(mode, link, planned.body, mid)
         kind, at = "ack", place(answer["id"])
     except Refused as refused:
         kind = "unknown" if refused.unknown else "fail"

@@ -29,7 +29,7 @@ class Record(NamedTuple):
         return self.epoch, self.n
 
 
-def heard(t: float, client: str, technique: str, event: dict[str, Any]) -> Record:
+def received(t: float, client: str, technique: str, event: dict[str, Any]) -> Record:
     """An event as the record of the client that heard it at `t`; a bye says nothing about messages."""
     kind = {"message": "recv"}.get(event["type"], event["type"])
     if kind == "gap":

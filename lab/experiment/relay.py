@@ -23,7 +23,7 @@ from typing import Any, cast
 
 from lab.experiment.link_model import Network
 
-HELD_BYTES = 1024 * 1024
+QUEUE_BYTES = 1024 * 1024
 """What one line takes on before it reads no further; from there on TCP makes the sender wait."""
 TIMER_S = 0.0005
 """epoll waits whole milliseconds, rounded up: half of one, on average, is taken off every appointment."""
@@ -46,7 +46,7 @@ class Line:
         self._sent_until = self._loop.time() + first_s
         self._last_due = self._not_before = 0.0
         self.blocked = False
-        self.held = 0
+        self.queued_bytes = 0
         self.on_room: Callable[[], None] = lambda: None
 
     def carry(self, data: bytes | None) -> None:
@@ -54,7 +54,7 @@ class Line:
         self._sent_until = max(self._sent_until, self._loop.time()) + self._transmission(data)
         self._last_due = max(self._last_due, self._sent_until + self._delay())
         self._waiting.append((self._last_due, data))
-        self.held += len(data or b"")
+        self.queued_bytes += len(data or b"")
         self._appoint()
 
     def stall(self, seconds: float) -> None:
@@ -70,7 +70,7 @@ class Line:
     @property
     def full(self) -> bool:
         """Whether as much is on its way as the line takes on."""
-        return self.held >= HELD_BYTES
+        return self.queued_bytes >= QUEUE_BYTES
 
     def close(self) -> None:
         """Forget what is on its way."""
@@ -96,7 +96,7 @@ class Line:
         now = self._loop.time() + TIMER_S
         while self._waiting and not self.blocked and max(self._waiting[0][0], self._not_before) <= now:
             data = self._waiting.popleft()[1]
-            self.held -= len(data or b"")
+            self.queued_bytes -= len(data or b"")
             self._out(data)
         if not self.full:
             self.on_room()
@@ -109,7 +109,7 @@ class End(asyncio.Protocol):
     def __init__(self, relay: "Relay") -> None:
         self.relay = relay
         self.transport: asyncio.Transport | None = None
-        self.gone = False
+        self.closed = False
         self.other: End
         self.away: Line
         """The line that carries off what this end reads."""
@@ -141,7 +141,7 @@ class End(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """This end is closed; the other learns of it when all that was said before has arrived."""
         self.relay.ends.discard(self)
-        self.gone = True
+        self.closed = True
         self.here.close()
         self.away.carry(None)
 
@@ -159,7 +159,7 @@ class End(asyncio.Protocol):
             return
         if data is not None:
             self.transport.write(data)
-        elif self.other.gone:
+        elif self.other.closed:
             self.transport.close()
         else:  # it only said that it has no more to say, and still listens
             with suppress(OSError):  # it may have gone in this very moment

@@ -8,10 +8,10 @@ from lab.catalogue import WORDS
 from lab.errors import BadParameter
 from lab.experiment.conditions import Conditions, known
 from lab.experiment.exchange import exchange
-from lab.experiment.measure import Where
+from lab.experiment.measure import Target
 from lab.experiment.measure import measure as measure_once
 from lab.experiment.notebook_bar import Bar
-from lab.experiment.prediction import Prediction, foretell
+from lab.experiment.prediction import Prediction, predict_run
 from lab.experiment.publisher import Progress
 from lab.experiment.quantities import one_of, quoted
 from lab.experiment.thread import InThread
@@ -44,7 +44,7 @@ def compare(
         raise BadParameter(f"The url is text such as http://127.0.0.1:8000, not {quoted(url)}.")
     try:
         return run_rounds(
-            wanted, under, Where(url and url.rstrip("/"), certfile=certfile), bar.moved, bar.show
+            wanted, under, Target(url and url.rstrip("/"), certfile=certfile), bar.moved, bar.show
         )
     finally:
         bar.clear()
@@ -59,7 +59,7 @@ def predict(mode: str, **conditions: Any) -> Prediction:
     Raises `BadParameter` for conditions that make no sense, `CannotStart` when no lab can be started.
     """
     wanted, word = known(conditions), _mode(mode)
-    return foretell(word, wanted, InThread(lambda stop: exchange(word, wanted)).result())
+    return predict_run(word, wanted, InThread(lambda stop: exchange(word, wanted)).result())
 
 
 def modes_of(modes: object) -> list[str]:
@@ -84,7 +84,7 @@ def _mode(mode: object) -> str:
 def run_rounds(
     modes: Sequence[str],
     conditions: Conditions,
-    where: Where,
+    target: Target,
     progress: Progress = lambda share, text: None,
     tick: Callable[[], None] = lambda: None,
 ) -> list[Run]:
@@ -99,7 +99,7 @@ def run_rounds(
         runs: list[Run] = []
         for number, mode in enumerate(order(modes, conditions.rounds)):
             step = _within(progress, number, len(modes) * conditions.rounds, mode)
-            runs.append(await measure_once(mode, conditions, where, number // len(modes) + 1, stop, step))
+            runs.append(await measure_once(mode, conditions, target, number // len(modes) + 1, stop, step))
             if stop.is_set():
                 break
         return runs

@@ -21,7 +21,7 @@ class Clients:
         self._number = number
         self._stop = stop
         self._zero = inf
-        self._heard_out = asyncio.Event()
+        self._all_received = asyncio.Event()
         self.there = 0
         """How many are connected."""
         self.out: dict[str, int] = {}
@@ -61,30 +61,30 @@ class Clients:
             doing.cancel()
             await asyncio.gather(doing, return_exceptions=True)
 
-    async def hear_out(self, sent: int, patience_s: float) -> None:
+    async def wait_for_all(self, sent: int, patience_s: float) -> None:
         """Wait until each has heard so many messages, or patience ends."""
-        self._process.tell({"expected": sent, "patience_s": patience_s})
-        await self.during(self._heard_out.wait())
+        self._process.send({"expected": sent, "patience_s": patience_s})
+        await self.during(self._all_received.wait())
 
-    async def heard_all(self) -> dict[str, Any]:
+    async def all_received(self) -> dict[str, Any]:
         """What each has heard and when; they end with this."""
-        self._process.tell({})
-        told: dict[str, Any] = await self._reading
-        return told
+        self._process.send({})
+        outcome: dict[str, Any] = await self._reading
+        return outcome
 
     async def _read(self) -> dict[str, Any]:
-        while "heard_all" not in (said := await self._process.hear()):
-            self._note(said)
-        return said
+        while "all_received" not in (line := await self._process.receive()):
+            self._note(line)
+        return line
 
-    def _note(self, said: dict[str, Any]) -> None:
-        self.there, self.out = said.get("there", self.there), said.get("out", self.out)
-        if said["t_s"] > self._zero and not self._heard_out.is_set():
-            self.efforts.append({"t_s": said["t_s"], "cpu_s": said["cpu_s"]})
-        if "heard_out" in said:
-            self._heard_out.set()
-        if said.get("failure") and not self._stop.is_set():
-            raise RunFailed(f"A listener gave up: {said['failure']}.")
+    def _note(self, line: dict[str, Any]) -> None:
+        self.there, self.out = line.get("there", self.there), line.get("out", self.out)
+        if line["t_s"] > self._zero and not self._all_received.is_set():
+            self.efforts.append({"t_s": line["t_s"], "cpu_s": line["cpu_s"]})
+        if "heard_out" in line:
+            self._all_received.set()
+        if line.get("failure") and not self._stop.is_set():
+            raise RunFailed(f"A listener gave up: {line['failure']}.")
 
     @property
     def all_there(self) -> bool:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from lab.experiment.check import BACKWARDS, DUPLICATE, LOST, SKIP, UNSEEN, Checker
 from lab.experiment.child import RunFailed
-from lab.experiment.records import Record, heard, place
+from lab.experiment.records import Record, place, received
 
 COUNTED = {LOST, UNSEEN, SKIP, DUPLICATE, BACKWARDS}
 """What the figures of a run tell; a run in which clients contradict each other has no figures."""
@@ -37,11 +37,11 @@ def verdict(records: Iterable[Record]) -> Verdict:
     return Verdict(expected, delivered, expected - delivered, names.count(DUPLICATE), names.count(BACKWARDS))
 
 
-def told_by(fleet: dict[str, Any], mode: str, start: str) -> Iterator[Record]:
+def records_of(fleet: dict[str, Any], mode: str, start: str) -> Iterator[Record]:
     """The records of a fleet that began at `start`. It tells each event once, and who heard it when."""
-    for number, arrivals in enumerate(fleet["heard_all"]):
+    for number, arrivals in enumerate(fleet["all_received"]):
         if str(number) in fleet.get("away", ()):  # it was not connected, and nothing was owed to it
             continue
         yield Record(0.0, str(number), mode, "open", *place(start))
         for which, moment in arrivals:
-            yield heard(moment, str(number), mode, fleet["events"][which])
+            yield received(moment, str(number), mode, fleet["events"][which])

@@ -9,7 +9,7 @@ from matplotlib.patches import Patch
 
 from lab.figures import style
 from lab.results.format import count, percent, times
-from lab.results.rounds import by_mode, middle
+from lab.results.rounds import by_mode, median_over_rounds
 from lab.results.runs import Run
 from lab.results.table import part
 
@@ -32,7 +32,7 @@ def draw_overhead(axes: Axes, runs: Sequence[Run]) -> None:
     modes = by_mode(runs)
     totals = [_stack(axes, at, mode, rounds) for at, (mode, rounds) in enumerate(modes.items())]
     for at, (rounds, total) in enumerate(zip(modes.values(), totals, strict=True)):
-        text = f" {count(total)} B = {times(middle(rounds, lambda run: run.overhead))}"
+        text = f" {count(total)} B = {times(median_over_rounds(rounds, lambda run: run.overhead))}"
         if total:
             axes.text(total, at, text, va="center", ha="left", fontweight=style.bold())
         else:
@@ -49,7 +49,7 @@ def _stack(axes: Axes, at: int, mode: str, rounds: Sequence[Run]) -> float:
     """One technique's bar; returns its length in bytes."""
     left = 0.0
     for name, (_, strength, hatch) in style.PARTS.items():
-        width = middle(rounds, part(name)) or 0.0
+        width = median_over_rounds(rounds, part(name)) or 0.0
         look: dict[str, Any] = {"color": style.tint(mode, strength), "hatch": hatch, "edgecolor": "white"}
         axes.barh(at, width, BAR, left=left, linewidth=0, **look)
         left += width
@@ -79,8 +79,8 @@ def draw_answers(axes: Axes, runs: Sequence[Run]) -> None:
 
 def _answers(axes: Axes, at: int, mode: str, rounds: Sequence[Run]) -> float:
     """One technique's bar; returns its length in requests."""
-    made = middle(rounds, lambda run: run.receive["requests"]) or 0.0
-    empty = middle(rounds, lambda run: run.receive["empty"]) or 0.0
+    made = median_over_rounds(rounds, lambda run: run.receive["requests"]) or 0.0
+    empty = median_over_rounds(rounds, lambda run: run.receive["empty"]) or 0.0
     if not made:
         style.unmeasured(axes, at)
         return 0.0

@@ -9,12 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lab.experiment.conditions import Conditions
-from lab.experiment.prediction import ZERO_COST, foretell, ideal
+from lab.experiment.prediction import ZERO_COST, ideal, predict_run
 from lab.figures import style
 from lab.figures.ticks import logarithmic
 from lab.results.format import percent
 from lab.results.rounds import Figure as Reading
-from lab.results.rounds import by_mode, middle
+from lab.results.rounds import by_mode, median_over_rounds
 from lab.results.runs import Run
 
 VARIED = {
@@ -118,7 +118,7 @@ def _measured(run: Run, name: str, figure: float | None) -> float | None:
         return None
     if name != "requests":
         return 1000 * figure
-    window = foretell(run.mode, Conditions.of(run.conditions), ZERO_COST).window_s
+    window = predict_run(run.mode, Conditions.of(run.conditions), ZERO_COST).window_s
     clients: int = run.conditions["clients"]
     return (figure / clients - 1) / window
 
@@ -126,8 +126,8 @@ def _measured(run: Run, name: str, figure: float | None) -> float | None:
 def _pairs(axes: Axes, runs: Sequence[Run], name: str, reading: Reading, _: str) -> None:
     modes = by_mode(runs)
     for at, (mode, rounds) in enumerate(modes.items()):
-        measured = _measured(rounds[0], name, middle(rounds, reading))
-        expected = _measured(rounds[0], name, middle(rounds, lambda run: run.predicted[name]))
+        measured = _measured(rounds[0], name, median_over_rounds(rounds, reading))
+        expected = _measured(rounds[0], name, median_over_rounds(rounds, lambda run: run.predicted[name]))
         shown = [value for value in (expected, measured) if value is not None]
         axes.plot(shown, [at] * len(shown), color=style.tint(mode, 0.5))
         ring: dict[str, Any] = {
@@ -168,7 +168,7 @@ def _grow(axes: Axes, runs: Sequence[Run], reading: Reading) -> None:
     for mode, those in by_mode(runs).items():
         clients = sorted({run.conditions["clients"] for run in those})
         figures = [
-            middle([run for run in those if run.conditions["clients"] == number], reading)
+            median_over_rounds([run for run in those if run.conditions["clients"] == number], reading)
             for number in clients
         ]
         look: dict[str, Any] = {

@@ -62,8 +62,8 @@ def arrows(mode: str) -> list[Arrow]:
             *(Arrow(again, True, "?"), Arrow(again + one_way, False, "message")),
         ]
     if verb == "wait":
-        heard = NEWS_S + one_way
-        back = [Arrow(heard, True, "?"), Arrow(heard + one_way, False, "2nd")]
+        arrives = NEWS_S + one_way
+        back = [Arrow(arrives, True, "?"), Arrow(arrives + one_way, False, "2nd")]
         return [Arrow(START_S, True, "?"), Arrow(NEWS_S, False, "message"), *back]
     begin = Arrow(START_S + one_way, False, "begin")
     return [Arrow(START_S, True, "?"), begin, Arrow(NEWS_S, False, "message")]
@@ -76,11 +76,11 @@ def _panel(axes: Axes, mode: str) -> None:
     for place, who in ((CLIENT, style.label("listener", "听众")), (SERVER, style.label("server", "服务器"))):
         axes.plot([place, place], [0.02, 0.72], color=style.GREY)
         axes.text(place, 0.0, who, ha="center", va="bottom", color=style.GREY)
-    said = arrows(mode)
-    for before, arrow in zip([None, *said], said, strict=False):
+    drawn = arrows(mode)
+    for before, arrow in zip([None, *drawn], drawn, strict=False):
         answers = before is not None and abs(before.leaves + RTT_S / 2 - arrow.leaves) < 0.001
         _draw(axes, arrow, colour, below=answers)
-    for arrow in said:
+    for arrow in drawn:
         if arrow.says in NEWS:
             _late(axes, arrow, colour)
     axes.set_title(style.name(mode).replace("\n", "  "), color=colour, pad=20)
@@ -105,12 +105,12 @@ def _late(axes: Axes, arrow: Arrow, colour: str) -> None:
     """Mark the moment of a message at the server, and how long the listener waits for it."""
     second = arrow.says == NEWS[1]
     there = NEWS_S + (JUST_AFTER_S if second else 0.0)
-    heard = arrow.leaves + RTT_S / 2
+    arrives = arrow.leaves + RTT_S / 2
     axes.plot([SERVER], [there], marker="o", color=colour, markerfacecolor="white" if second else colour)
     place = SERVER + (0.22 if second else 0.12)
-    axes.plot([place, place], [there, heard], color=colour, linewidth=3, solid_capstyle="butt")
-    late = f"{1000 * (heard - NEWS_S):.0f} ms"
+    axes.plot([place, place], [there, arrives], color=colour, linewidth=3, solid_capstyle="butt")
+    late = f"{1000 * (arrives - NEWS_S):.0f} ms"
     late = f"up to {late}:\n3 transits" if second else late
     axes.text(
-        place + 0.07, heard if second else there, late, color=colour, va="bottom" if second else "center"
+        place + 0.07, arrives if second else there, late, color=colour, va="bottom" if second else "center"
     )

@@ -54,14 +54,14 @@ def _run(mode: str, both: dict[str, Any], exported: dict[str, Any]) -> Run:
 def draw_delivery(axes: Axes, runs: Sequence[Run]) -> None:
     """From the room to the socket: a mark at the median, a line to the 95th percentile, on a log axis."""
     for at, run in enumerate(runs):
-        middle, reach = run.latency_s["p50"], run.latency_s["p95"]
-        if middle is None:
+        median_over_rounds, reach = run.latency_s["p50"], run.latency_s["p95"]
+        if median_over_rounds is None:
             style.unmeasured(axes, at)
             continue
-        axes.plot([1000 * middle, 1000 * reach], [at, at], color=style.colour(run.mode))
-        axes.plot(1000 * middle, at, "o", color=style.colour(run.mode))
+        axes.plot([1000 * median_over_rounds, 1000 * reach], [at, at], color=style.colour(run.mode))
+        axes.plot(1000 * median_over_rounds, at, "o", color=style.colour(run.mode))
         place: Any = axes.get_yaxis_transform()
-        text = f"p50 {seconds(middle)}, p95 {seconds(reach)}"
+        text = f"p50 {seconds(median_over_rounds)}, p95 {seconds(reach)}"
         axes.text(1, at - 0.22, text, transform=place, ha="right", fontweight=style.bold())
     logarithmic(axes)
     style.rows(axes, [run.mode for run in runs])

@@ -21,7 +21,7 @@ class Part(NamedTuple):
     data: bytes
 
 
-class Wire:
+class Capture:
     """What has passed for one request."""
 
     def __init__(self, owner: str, began: float) -> None:
@@ -59,12 +59,12 @@ def blanked(secret: re.Match[bytes]) -> bytes:
     return name + colon + b"*" * len(value) if name else parameter + b"*" * len(token)
 
 
-class Watched:
+class RecordingSocket:
     """A socket through which everything passes as before, and is kept."""
 
-    def __init__(self, inner: Any, wire: Wire) -> None:
+    def __init__(self, inner: Any, capture: Capture) -> None:
         self.inner = inner
-        self.wire = wire
+        self.wire = capture
 
     def send(self, data: bytes | memoryview, *flags: int) -> int:
         """Send, and keep what the socket took."""
@@ -82,16 +82,16 @@ class Watched:
         return getattr(self.inner, name)
 
 
-def watch(request: Any, began: float) -> Wire:
+def start_capture(request: Any, began: float) -> Capture:
     """From now on keep what crosses the socket for a request; its head has passed already."""
-    wire = Wire("" if request.client else request.query("username"), began)
-    wire.keep(True, request.bytes.head)
-    if not request.bytes.closed():
-        request.bytes.socket = Watched(request.bytes.socket, wire)
-    return wire
+    capture = Capture("" if request.client else request.query("username"), began)
+    capture.keep(True, request.stream.head)
+    if not request.stream.closed():
+        request.stream.socket = RecordingSocket(request.stream.socket, capture)
+    return capture
 
 
-def unwatch(request: Any) -> None:
+def stop_capture(request: Any) -> None:
     """Keep no more: what passes from here on belongs to another request."""
-    if isinstance(request.bytes.socket, Watched):
-        request.bytes.socket = request.bytes.socket.inner
+    if isinstance(request.stream.socket, RecordingSocket):
+        request.stream.socket = request.stream.socket.inner

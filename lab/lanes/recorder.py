@@ -12,7 +12,7 @@ from itertools import islice
 from typing import Any, Protocol
 
 from lab.catalogue import TECHNIQUES
-from lab.lanes.capture import Wire, unwatch, watch
+from lab.lanes.capture import Capture, start_capture, stop_capture
 from lab.room.messages import Batch
 
 KEPT_FACTS = 4096
@@ -30,7 +30,7 @@ Fact = dict[str, Any]
 class Request(Protocol):
     """An open receive request, as the tap sees it."""
 
-    shown: bool
+    in_lane: bool
     """Whether it is the one in its technique's lane."""
     empty: bool
     """Whether its answer carried nothing."""
@@ -55,21 +55,21 @@ class Lane:
     """Who has asked since the lane's listener did."""
     left: float = float("-inf")
     open: dict[Request, float] = field(default_factory=dict)
-    wires: deque[Wire] = field(default_factory=lambda: deque(maxlen=KEPT_WIRES))
+    wires: deque[Capture] = field(default_factory=lambda: deque(maxlen=KEPT_WIRES))
     """The bytes of the newest requests that the lane has shown."""
 
     def show(self, request: Request) -> None:
         """Give the lane to a request."""
         self.listener, self.request, self.rival = request.listener, request, None
-        request.shown = True
-        self.wires.append(watch(request, self.open[request]))
+        request.in_lane = True
+        self.wires.append(start_capture(request, self.open[request]))
 
     def free(self, now: float) -> bool:
         """Whether the lane's listener has not come back in time."""
         return self.request is None and now - self.left >= self.grace
 
 
-class Tap:
+class Recorder:
     """A lane for each technique, and its newest facts; moments are milliseconds since the tap was made."""
 
     def __init__(self) -> None:
@@ -92,7 +92,9 @@ class Tap:
 
     def handed(self, request: Request, batch: Batch, now: float, timed: bool) -> None:
         """The socket of the lane's request has taken a batch, at `now`; the answer may be over already."""
-        fresh = [[str(e.cursor), self._ms(e.taken)] for e in batch.messages if timed and e.taken][-NAMED:]
+        fresh = [[str(e.cursor), self._ms(e.accepted_at)] for e in batch.messages if timed and e.accepted_at][
+            -NAMED:
+        ]
         if batch.events:
             more = len(batch.messages) - len(fresh)
             self._note({"lane": request.word, "at": self._ms(now), "messages": fresh, "more": more})
@@ -104,7 +106,7 @@ class Tap:
         if lane.request is request:
             ends = {"from": self._ms(began), "to": self._ms(now), "empty": request.empty}
             self._note({"lane": request.word} | ends)
-            unwatch(request)
+            stop_capture(request)
             lane.request, lane.left, lane.rival = None, now, None
 
     def tend(self) -> None:
@@ -122,10 +124,10 @@ class Tap:
 
     def open(self) -> dict[str, float]:
         """The lanes in which a request is open at this moment, and when it began."""
-        shown = {word: (lane, lane.request) for word, lane in self._lanes.items()}
-        return {word: self._ms(lane.open[request]) for word, (lane, request) in shown.items() if request}
+        in_lane = {word: (lane, lane.request) for word, lane in self._lanes.items()}
+        return {word: self._ms(lane.open[request]) for word, (lane, request) in in_lane.items() if request}
 
-    def wire(self, word: str, began: float) -> Wire | None:
+    def capture(self, word: str, began: float) -> Capture | None:
         """The bytes of the request that a lane showed from a moment on; None when they are not kept."""
         return next((w for w in self._lanes[word].wires if self._ms(w.began) == round(began, 2)), None)
 

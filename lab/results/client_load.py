@@ -15,7 +15,7 @@ LATE_S = 0.010
 """How late the publisher may be in 95 of 100 cases; about what a busy desktop system delays anybody."""
 
 
-def strain(efforts: Sequence[dict[str, float]], late: Sequence[float]) -> dict[str, Any]:
+def client_load(efforts: Sequence[dict[str, float]], late: Sequence[float]) -> dict[str, Any]:
     """The share of a core that the fleet used, and how late the publisher was, in seconds.
 
     `efforts` are moments with the processor time used up to then; None when there are too few of them.

@@ -40,7 +40,7 @@ def known(runs: Sequence[Run], figure: Figure) -> list[float] | None:
     return found if found and len(found) == len(figures) else None
 
 
-def middle(runs: Sequence[Run], figure: Figure) -> float | None:
+def median_over_rounds(runs: Sequence[Run], figure: Figure) -> float | None:
     """The median over the rounds; None when a round has not measured it."""
     figures = known(runs, figure)
     return median(figures) if figures else None

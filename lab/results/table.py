@@ -11,7 +11,7 @@ from lab.catalogue import TECHNIQUES
 from lab.results.client_load import warnings
 from lab.results.format import bits, count, percent, seconds, times
 from lab.results.narrow import LEAST, Column, blocks, wrapped
-from lab.results.rounds import by_mode, middle
+from lab.results.rounds import by_mode, median_over_rounds
 from lab.results.runs import Run
 from lab.results.theory_table import COLUMNS as THEORY_COLUMNS
 from lab.results.theory_table import pairs, predictions, spreads
@@ -129,12 +129,12 @@ def line(cells: Sequence[str]) -> str:
 
 def row(mode: str, rounds: Sequence[Run]) -> list[str]:
     """One technique's figures, as text: medians over its rounds."""
-    empty = middle(rounds, lambda run: run.receive["empty"] / (run.receive["requests"] or 1))
-    cells = [mode, count(middle(rounds, lambda run: run.receive["requests"])), percent(empty)]
-    cells += [count(middle(rounds, part(name))) for name in PARTS]
-    cells.append(times(middle(rounds, lambda run: run.overhead)))
-    cells += [seconds(middle(rounds, latency(name))) for name in ("p50", "p95", "max")]
-    cells.append(seconds(middle(rounds, lambda run: run.per_delivery(run.server_cpu_s))))
+    empty = median_over_rounds(rounds, lambda run: run.receive["empty"] / (run.receive["requests"] or 1))
+    cells = [mode, count(median_over_rounds(rounds, lambda run: run.receive["requests"])), percent(empty)]
+    cells += [count(median_over_rounds(rounds, part(name))) for name in PARTS]
+    cells.append(times(median_over_rounds(rounds, lambda run: run.overhead)))
+    cells += [seconds(median_over_rounds(rounds, latency(name))) for name in ("p50", "p95", "max")]
+    cells.append(seconds(median_over_rounds(rounds, lambda run: run.per_delivery(run.server_cpu_s))))
     return cells
 
 
@@ -152,7 +152,10 @@ def bars(runs: Sequence[Run], console: Console) -> Text:
     """Bytes per delivered message as bars of text, each split by what the bytes were."""
     shades = SHADES if console.encoding.startswith("utf") else ASCII_SHADES
     modes = by_mode(runs)
-    sizes = {mode: [middle(rounds, part(name)) or 0 for name in PARTS] for mode, rounds in modes.items()}
+    sizes = {
+        mode: [median_over_rounds(rounds, part(name)) or 0 for name in PARTS]
+        for mode, rounds in modes.items()
+    }
     longest = max(sum(parts) for parts in sizes.values()) or 1
     key = "  ".join(f"{shades[name]} {name}" for name in PARTS)
     most = max(1, min(BAR_COLUMNS, console.width - BESIDE_BAR))

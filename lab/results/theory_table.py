@@ -6,7 +6,7 @@ from rich.text import Text
 
 from lab.catalogue import TECHNIQUES
 from lab.results.format import NOTHING, amount, count, late, off, seconds
-from lab.results.rounds import Figure, Spread, by_mode, middle, spread
+from lab.results.rounds import Figure, Spread, by_mode, median_over_rounds, spread
 from lab.results.runs import Run
 
 GROUPS = "".join(f"{name:^23}" for name in ("requests", "bytes, both ways", "mean latency"))
@@ -32,7 +32,7 @@ def pairs(rounds: Sequence[Run]) -> list[str]:
     """One technique's figures, as text: what was predicted, what was measured, how far apart."""
     cells = []
     for name, figure, word, apart in FIGURES:
-        predicted, measured = middle(rounds, foretold(name)), middle(rounds, figure)
+        predicted, measured = median_over_rounds(rounds, foretold(name)), median_over_rounds(rounds, figure)
         cells += [word(predicted), word(measured), apart(measured, predicted)]
     return cells
 

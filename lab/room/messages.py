@@ -50,7 +50,7 @@ class Event:
     cursor: Cursor | None = None
     kind: str = "message"
     mid: str = ""
-    taken: float = 0.0
+    accepted_at: float = 0.0
     """When the room took the message in, in seconds on the event loop's clock."""
 
 

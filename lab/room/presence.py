@@ -12,12 +12,12 @@ HIDDEN_GRACE_S = 90.0
 
 
 @dataclass
-class Guest:
+class User:
     """Somebody in the room: the name, the technique, open requests and when the last one ended."""
 
     username: str
     word: str
-    held: int = 0
+    open_requests: int = 0
     seen: float = 0.0
 
 
@@ -25,40 +25,40 @@ class Presence:
     """The guest list of one room."""
 
     def __init__(self) -> None:
-        self._guests: dict[str, Guest] = {}
+        self._users: dict[str, User] = {}
         self.hidden: set[str] = set()
         """Clients whose page is in the background, where browsers slow it down: their times say nothing."""
 
     def enter(self, client: str, username: str, word: str, now: float) -> None:
         """A receive request of this client began, at `now` (seconds on a monotonic clock)."""
-        guest = self._guests.setdefault(client, Guest(username, word))
-        guest.username, guest.word, guest.seen = username or guest.username, word, now
-        guest.held += 1
+        user = self._users.setdefault(client, User(username, word))
+        user.username, user.word, user.seen = username or user.username, word, now
+        user.open_requests += 1
 
     def leave(self, client: str, now: float) -> None:
         """The request ended; the client counts as here for a little longer."""
-        guest = self._guests[client]
-        guest.held -= 1
-        guest.seen = now
+        user = self._users[client]
+        user.open_requests -= 1
+        user.seen = now
 
     def hide(self, client: str, hidden: bool) -> None:
         """The client's page went into the background, or came back."""
-        if hidden and client in self._guests:
+        if hidden and client in self._users:
             self.hidden.add(client)
         else:
             self.hidden.discard(client)
 
     def _is_here(self, client: str, now: float) -> bool:
         """Whether a request is open, or the last one is not long ago."""
-        guest, grace = self._guests[client], HIDDEN_GRACE_S if client in self.hidden else POLL_GRACE_S
-        return bool(guest.held) or now - guest.seen < grace
+        user, grace = self._users[client], HIDDEN_GRACE_S if client in self.hidden else POLL_GRACE_S
+        return bool(user.open_requests) or now - user.seen < grace
 
     def here(self, now: float) -> list[dict[str, str | bool]]:
         """Everyone here: `{"client", "username", "mode"}` each, `"hidden"` too for who is; not who left."""
-        self._guests = {client: guest for client, guest in self._guests.items() if self._is_here(client, now)}
-        self.hidden &= self._guests.keys()
+        self._users = {client: user for client, user in self._users.items() if self._is_here(client, now)}
+        self.hidden &= self._users.keys()
         return [
-            {"client": client, "username": guest.username, "mode": guest.word}
+            {"client": client, "username": user.username, "mode": user.word}
             | ({"hidden": True} if client in self.hidden else {})
-            for client, guest in self._guests.items()
+            for client, user in self._users.items()
         ]

@@ -39,10 +39,10 @@ class Listener(Protocol):
 
     def __len__(self) -> int: ...
 
-    def hear(self, batch: Batch) -> None:
+    def notify(self, batch: Batch) -> None:
         """Take what is new since the last call."""
 
-    def say_goodbye(self, retry_ms: tuple[int, int]) -> None:
+    def send_bye(self, retry_ms: tuple[int, int]) -> None:
         """The server is leaving: come back after a random time in these bounds (ms)."""
 
 
@@ -57,7 +57,7 @@ class Room:
         self.reachable = False
         self.trouble = "unreachable"
         """What is wrong with Redis, as a word of `SENTENCES`; empty while it answers and stores."""
-        self.heard = float("-inf")
+        self.last_reply_at = float("-inf")
         """When Redis last answered, in seconds on the event loop's clock."""
         self.leaving: tuple[int, int] | None = None
         """Set when the server leaves: who asks from then on is sent away for a time (ms) in these bounds."""
@@ -68,7 +68,7 @@ class Room:
         """Until there is news, readers at the same place share one batch, and so its bytes."""
         self._waiters: dict[asyncio.Future[Batch], Cursor] = {}
         self._listeners: set[Listener] = set()
-        self._taken: dict[str, float] = {}
+        self._accepted_at: dict[str, float] = {}
         self._awaited: dict[asyncio.Future[None], Cursor] = {}
         self._checked = float("-inf")
         self._asking = asyncio.Lock()
@@ -136,7 +136,7 @@ class Room:
         """
         if not self.reachable:
             raise HistoryUnavailable(False, SENTENCES[self.trouble or "unreachable"])
-        self._taken.setdefault(draft.mid, self._now())
+        self._accepted_at.setdefault(draft.mid, self._now())
         self.sending += 1
         duplicate = True
         try:
@@ -151,7 +151,7 @@ class Room:
         finally:
             self.sending -= 1
             if duplicate:  # or failed: either way this mid has no first arrival to wait for
-                self._taken.pop(draft.mid, None)
+                self._accepted_at.pop(draft.mid, None)
 
     async def _reached(self, cursor: Cursor) -> None:
         """Wait until the tail has brought this message, but no longer than a moment."""
@@ -169,13 +169,13 @@ class Room:
         self.trouble = ""
         self.tasks.keep(TAIL, self._follow, vital=True)
 
-    def say_goodbye(self, retry_ms: tuple[int, int]) -> None:
+    def send_bye(self, retry_ms: tuple[int, int]) -> None:
         """Tell every reader to go, each with a moment (ms, in these bounds) of its own to come back at."""
         for waiter, after in list(self._waiters.items()):
             if not waiter.done():
                 waiter.set_result(Batch((bye(random.randint(*retry_ms)),), after))
         for listener in list(self._listeners):
-            listener.say_goodbye(retry_ms)
+            listener.send_bye(retry_ms)
 
     async def close(self) -> None:
         """Stop following the history and let Redis go."""
@@ -232,15 +232,15 @@ class Room:
         if kept.top.epoch <= self.top.epoch:
             self._take(kept.events, kept.top)
             return
-        self.reachable, self.heard = True, self._now()
+        self.reachable, self.last_reply_at = True, self._now()
         before, self.top = self.top, kept.top
         self._ring = deque(kept.events, maxlen=KEPT)
-        self._taken.clear()
+        self._accepted_at.clear()
         self._announce(before)
 
     def _take(self, events: list[Event], top: Cursor | None = None) -> None:
         """Add what is new: what the tail has brought, or all that is kept of the history up to its top."""
-        self.reachable, self.heard = True, self._now()
+        self.reachable, self.last_reply_at = True, self._now()
         before = self.top
         for event in events:
             assert event.cursor is not None
@@ -251,7 +251,9 @@ class Room:
                     self._look_again()  # a hole or another history: the check takes it in whole
                     break
                 self._ring.clear()  # more came than the history keeps; readers are told of the gap
-            self._ring.append(replace(event, taken=self._taken.pop(event.mid, self.heard)))
+            self._ring.append(
+                replace(event, accepted_at=self._accepted_at.pop(event.mid, self.last_reply_at))
+            )
             self.top = event.cursor
         if top is not None and self.top < top:  # what came is not kept any more
             self._ring.clear()
@@ -271,17 +273,17 @@ class Room:
         self._waiters.clear()
         batch = self.ask(before)
         for listener in list(self._listeners):
-            self._tell(listener, batch)
+            self._notify(listener, batch)
 
-    def _tell(self, listener: Listener, batch: Batch) -> None:
+    def _notify(self, listener: Listener, batch: Batch) -> None:
         """A listener that fails keeps no other from the news; its clients reconnect for what they missed."""
         try:
-            listener.hear(batch)
+            listener.notify(batch)
         except Exception as error:
             logger.error("A listener failed, its clients are to come back: %s.", in_a_line(error))
             logger.debug("It failed here:", exc_info=error)
             with suppress(Exception):
-                listener.say_goodbye(MISSED_RETRY_MS)
+                listener.send_bye(MISSED_RETRY_MS)
 
     @staticmethod
     def _now() -> float:

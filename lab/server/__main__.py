@@ -50,7 +50,7 @@ def _read_to_end(loop: asyncio.AbstractEventLoop, stop: Ending) -> None:
     while os.read(0, 4096):
         pass
     with suppress(RuntimeError):  # the lab has ended before its input did
-        loop.call_soon_threadsafe(stop.tell)
+        loop.call_soon_threadsafe(stop.request)
 
 
 if __name__ == "__main__":

@@ -12,11 +12,11 @@ from contextlib import asynccontextmanager
 import tornado
 
 from lab.errors import CannotStart
-from lab.server.confirm_exit import SecondThoughts
+from lab.server.confirm_exit import ConfirmExit
 from lab.server.connections.addresses import EVERYWHERE, LOOPBACK
 from lab.server.ending import Ending, on_signal, stop_on_signals
 from lab.server.lifecycle import PortBusy, Running, running
-from lab.server.logs import keep_log, say
+from lab.server.logs import keep_log, show
 from lab.settings import Settings
 from lab.signals import can_be_set
 from lab.version import __version__
@@ -34,7 +34,7 @@ async def serve(options: argparse.Namespace, redis: str | None, end: asyncio.Eve
     with stop.before_the_program(), stop.cut_short():
         async with on_a_port(options, redis) as lab:
             on_signal(signal.SIGINT, ctrl_c(lab, stop))
-            say(welcome(lab))
+            show(welcome(lab))
             if wants_browser(options) and ZONE not in lab.url:
                 # A daemon of the browser may outlive this call; it must not keep the lab from closing.
                 asyncio.get_running_loop().run_in_executor(None, webbrowser.open, first_page(lab))
@@ -42,20 +42,20 @@ async def serve(options: argparse.Namespace, redis: str | None, end: asyncio.Eve
             await stop.wait()
             if following:
                 following.cancel()
-    say("\n  The lab is closed. / 实验室已关闭。")
+    show("\n  The lab is closed. / 实验室已关闭。")
     return 0
 
 
 async def tell_after(end: asyncio.Event, stop: Ending) -> None:
     """Tell the lab to end once another event is set."""
     await end.wait()
-    stop.tell()
+    stop.request()
 
 
 def ctrl_c(lab: Running, stop: Ending) -> Callable[[], None]:
     """What Ctrl-C does: end the lab, after a question at a terminal; pressed again, end it at once."""
-    ask = SecondThoughts(lab.context, stop.tell)
-    return lambda: stop.tell() if stop.is_set() else ask()
+    ask = ConfirmExit(lab.context, stop.request)
+    return lambda: stop.request() if stop.is_set() else ask()
 
 
 @asynccontextmanager
@@ -73,7 +73,7 @@ async def on_a_port(options: argparse.Namespace, redis: str | None) -> AsyncIter
         except PortBusy:
             if wanted is not None:
                 raise
-            say(f"  Port {port} is in use by another program; trying {port + 1}.")
+            show(f"  Port {port} is in use by another program; trying {port + 1}.")
     raise CannotStart(f"The ports {PORT} to {PORT + MORE_PORTS} are all in use. Ask for another with --port.")
 
 

@@ -7,13 +7,13 @@ import asyncio
 import sys
 from collections.abc import Callable
 
-from lab.server.logs import say
+from lab.server.logs import show
 from lab.techniques.context import Context
 
 AGAIN_S = 3.0
 
 
-class SecondThoughts:
+class ConfirmExit:
     """What Ctrl-C does: stops when nobody is here or when it comes again in time, else says who is here."""
 
     def __init__(self, context: Context, stop: Callable[[], None]) -> None:
@@ -29,7 +29,7 @@ class SecondThoughts:
             self._stop()
         else:
             self._until = now + AGAIN_S
-            say(question(here))
+            show(question(here))
 
 
 def at_a_terminal() -> bool:

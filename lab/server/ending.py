@@ -23,7 +23,7 @@ class Ending(asyncio.Event):
         self._first = 0.0
         self._hurried = False
 
-    def tell(self) -> None:
+    def request(self) -> None:
         """End. Told again, and not at the same moment, what is still awaited is given up."""
         now = asyncio.get_running_loop().time()
         if not self.is_set():
@@ -50,7 +50,7 @@ class Ending(asyncio.Event):
         loop, over = asyncio.get_running_loop(), threading.Event()
 
         def end() -> None:
-            loop.call_soon_threadsafe(self.tell)
+            loop.call_soon_threadsafe(self.request)
             over.wait(PATIENCE_S)
 
         atexit.register(end)
@@ -65,7 +65,7 @@ def stop_on_signals() -> Ending:
     """An event that each signal of `lab.signals` sets."""
     stop = Ending()
     for number in signals.ending():
-        on_signal(number, stop.tell)
+        on_signal(number, stop.request)
     return stop
 
 

@@ -21,12 +21,12 @@ from lab.server.connections.metered_stream import MeteredServer
 from lab.server.connections.tls_stream import SecureServer
 from lab.server.lesson.lesson import Lesson
 from lab.server.lesson.teacher_key import TeacherKey
-from lab.server.live.client_costs import Guests
+from lab.server.live.client_costs import ClientCosts
 from lab.server.live.socket import spread
 from lab.server.redis_process import find
 from lab.settings import Settings
 from lab.techniques.context import Context, is_address
-from lab.tls import shown
+from lab.tls import server_context
 
 GOODBYE_S = 1.0
 """Seconds in which nobody left, after which the others are left behind; a poller may be between two polls."""
@@ -86,7 +86,7 @@ async def running(settings: Settings, temporary: bool = False) -> AsyncIterator[
 
     Raises `CannotStart` when the port is busy or the Redis that was asked for is not there.
     """
-    tls = shown(settings.certfile, settings.keyfile) if settings.certfile else None
+    tls = server_context(settings.certfile, settings.keyfile) if settings.certfile else None
     backend = await find(settings.redis)
     room = Room(History(backend.url, settings.room))
     usual, loop = gc.get_threshold(), asyncio.get_running_loop()
@@ -130,7 +130,7 @@ async def _open(context: Context, settings: Settings, tls: SSLContext | None) ->
     server.add_sockets(sockets)
     port, addresses = sockets[0].getsockname()[1], [with_zone(each.getsockname()) for each in sockets]
     lesson.listens(server, port, addresses)
-    Guests(lesson)
+    ClientCosts(lesson)
     return Running(context, server, key, port, lesson, addresses)
 
 
@@ -161,7 +161,7 @@ async def _pulse(running: Running) -> None:
     now = asyncio.get_running_loop().time()
     for channel in running.context.channels.values():
         channel.beat(now, running.context.settings.heartbeat)
-    running.server.dismiss(now)
+    running.server.close_overdue(now)
     spread(running.lesson)
 
 
@@ -170,7 +170,7 @@ def _say_goodbye(running: Running) -> None:
     running.context.draining = True
     running.server.stop()
     running.context.room.leaving = RETRY_MS
-    running.context.room.say_goodbye(RETRY_MS)
+    running.context.room.send_bye(RETRY_MS)
     for sender in list(running.context.senders):
         sender.close()
 

@@ -66,7 +66,7 @@ def keep_log(level: str = "warning") -> None:
         logging.getLogger(name).setLevel(level.upper())
 
 
-def say(text: str) -> None:
+def show(text: str) -> None:
     """Print, if there is anything to print to: a lab goes on serving when its terminal has been closed."""
     with suppress(OSError, ValueError):
         print(text, flush=True)

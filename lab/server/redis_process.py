@@ -30,7 +30,7 @@ START_PATIENCE_S = 10.0
 ANSWER_PATIENCE_S = 1.0
 STOP_PATIENCE_S = 5.0
 FOLDER = "pushlab-redis-"
-SOCKET, LOG, SAID = "redis.sock", "log", "said"
+SOCKET, LOG, OUTPUT = "redis.sock", "log", "said"
 LONGEST_SOCKET_PATH = 103
 """Bytes: macOS has room for 104 with the zero at the end, Linux for 108 (unix(4), unix(7))."""
 SHORT_PLACES = (Path("/tmp"), Path("/var/tmp"))
@@ -180,7 +180,7 @@ class PrivateRedis:
         command = [program, "--port", "0", "--unixsocket", SOCKET, "--unixsocketperm", "700"]
         command += ["--save", "", "--appendonly", "no", "--logfile", LOG]
         try:
-            with open(self.folder / SAID, "wb") as said:
+            with open(self.folder / OUTPUT, "wb") as output:
                 # In a session of its own, so that Ctrl-C does not end it before the lab has said goodbye.
                 # It holds none of the lab's own files open: a reader of the lab's output would wait for it.
                 return subprocess.Popen(
@@ -188,8 +188,8 @@ class PrivateRedis:
                     cwd=self.folder,
                     start_new_session=True,
                     stdin=subprocess.DEVNULL,
-                    stdout=said,
-                    stderr=said,
+                    stdout=output,
+                    stderr=output,
                 )
         except OSError as error:
             self._remove()
@@ -212,7 +212,7 @@ class PrivateRedis:
 
     def _last_words(self) -> str:
         """The last line of its log, or else of what it has written on the screen."""
-        for name in (LOG, SAID):
+        for name in (LOG, OUTPUT):
             with suppress(OSError):
                 text = (self.folder / name).read_bytes()[-4096:].decode(errors="replace")
                 if lines := [line for line in map(str.strip, text.splitlines()) if line]:

@@ -25,10 +25,10 @@ def weights(header: str) -> dict[str, float]:
 
 def _weight(parameters: list[str]) -> float | None:
     pairs = (parameter.partition("=") for parameter in parameters)
-    said = [value.strip() for name, _, value in pairs if name.strip() == "q"]
-    if not said:
+    values = [value.strip() for name, _, value in pairs if name.strip() == "q"]
+    if not values:
         return 1.0
-    return float(f"0{said[0]}" if said[0][0] == "." else said[0]) if _is_weight(said[0]) else None
+    return float(f"0{values[0]}" if values[0][0] == "." else values[0]) if _is_weight(values[0]) else None
 
 
 def _is_weight(text: str) -> bool:

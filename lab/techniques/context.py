@@ -7,7 +7,7 @@ from typing import Any
 
 from tornado.netutil import is_valid_ip
 
-from lab.lanes.recorder import Tap
+from lab.lanes.recorder import Recorder
 from lab.meters import Account, Meters
 from lab.room.presence import Presence
 from lab.room.room import Room
@@ -30,7 +30,7 @@ class Context:
     presence: Presence = field(default_factory=Presence)
     accounts: dict[tuple[str, str], Account] = field(default_factory=dict)
     """What receiving costs those who asked to know it, by client id and technique."""
-    tap: Tap = field(default_factory=Tap)
+    recorder: Recorder = field(default_factory=Recorder)
     channels: dict[Any, Any] = field(default_factory=dict)
     senders: set[Any] = field(default_factory=set)
     """Streams that are open only to send: no channel has them, so the lab itself must tell them to go."""

@@ -22,7 +22,7 @@ from lab.room.room import Room
 from lab.techniques.context import Context
 from lab.techniques.guards import VERSION
 from lab.techniques.refusals import error_json, guards, parse_json, require_json, status_of
-from lab.techniques.stream import LONGEST_ID, MeteredStream, asker, keeps_alive
+from lab.techniques.stream import LONGEST_ID, MeteredStream, client_id, keeps_alive
 
 LONGEST_NAME = 32
 """Characters of a name that the guest list shows."""
@@ -37,8 +37,8 @@ class Endpoint(RequestHandler):
     word: ClassVar[str] = ""
     content_type: ClassVar[str] = "application/json"
     SUPPORTED_METHODS: tuple[str, ...] = ("GET", "HEAD")
-    __slots__: tuple[str, ...] = ("_here", "asks", "bytes", "client", "empty", "held", "keeps_alive", "lab")
-    __slots__ += ("meter", "meters", "sending", "shown")
+    __slots__: tuple[str, ...] = ("_here", "asks", "client", "context", "empty", "keeps_alive")
+    __slots__ += ("in_lane", "meter", "meters", "sending", "stream", "waiter")
 
     # Whose bytes, and who is here -------------------------------------------------------------
 
@@ -46,21 +46,21 @@ class Endpoint(RequestHandler):
         """Say whose bytes these are, before anything can be refused."""
         self.ui.clear()  # for templates of Tornado only, and a circle of references
         self.context = context
-        self.bytes = cast(MeteredStream, self.request.connection.stream)  # type: ignore[union-attr]
+        self.stream = cast(MeteredStream, self.request.connection.stream)  # type: ignore[union-attr]
         self.keeps_alive = keeps_alive(self.request)
         self.sending, self.asks = self.is_send(), self.request.method != "HEAD"
-        self.bytes.brief = "Upgrade" not in self.request.headers and (self.sending or not self.word)
+        self.stream.brief = "Upgrade" not in self.request.headers and (self.sending or not self.word)
         self.meters = context.meters.techniques.get(self.word) or TechniqueMeters()
         self.meter = self.meters.send if self.sending else self.meters.receive
         if not self.word or not self.asks or self.request.method not in self.SUPPORTED_METHODS:
             self.meter = context.meters.other
         self.meter.requests += 1
-        self.bytes.claim(self.meter)
+        self.stream.claim(self.meter)
         # Now, because the next reader of the meters credits these bytes.
         if self.word and self.asks and not self.sending:
-            self.bytes.account = self.context.accounts.get((asker(self.request), self.word))
-        self.held: asyncio.Future[Any] | None = None
-        self.shown = self.empty = False
+            self.stream.account = self.context.accounts.get((client_id(self.request), self.word))
+        self.waiter: asyncio.Future[Any] | None = None
+        self.in_lane = self.empty = False
         self._here: str | None = None
         self.client = ""
 
@@ -70,11 +70,11 @@ class Endpoint(RequestHandler):
 
     def prepare(self) -> Awaitable[None] | None:
         """Refuse what must not come in; put a receiver on the guest list, and see that its place is known."""
-        if self.bytes.closed():
+        if self.stream.closed():
             raise StreamClosedError  # it has hung up already, and nobody else would notice
         if not self.context.answers_to(self.request.host_name):
             raise errors.UnknownHost("This lab does not answer to that host name; see --allow-host.")
-        if self.bytes.unwelcome:
+        if self.stream.over_limit:
             raise errors.Overloaded("The lab has as many connections as it takes; come back in a moment.")
         self._bound_the_body()
         if self.word and self.asks and not self.sending:
@@ -85,7 +85,7 @@ class Endpoint(RequestHandler):
 
     async def _catch_up(self, after: Cursor) -> None:
         await self.room.catch_up(after)
-        if self.bytes.closed():
+        if self.stream.closed():
             raise StreamClosedError  # while Redis was asked
 
     def _arrive(self) -> None:
@@ -93,7 +93,7 @@ class Endpoint(RequestHandler):
         name = self.query("username")[:LONGEST_NAME]
         self._here = self.client = client
         self.meters.open += 1
-        self.context.tap.began(self, now)
+        self.context.recorder.began(self, now)
         if client:
             self.context.presence.enter(client, name, self.word, now)
 
@@ -102,7 +102,7 @@ class Endpoint(RequestHandler):
         if self._here is not None:
             now = self.now()
             self.meters.open -= 1
-            self.context.tap.ended(self, now)
+            self.context.recorder.ended(self, now)
             if self._here:
                 self.context.presence.leave(self._here, now)
             self._here = None
@@ -110,7 +110,7 @@ class Endpoint(RequestHandler):
     @property
     def listener(self) -> object:
         """Whose request this is, as far as one can tell: the client's own id, its name, or its connection."""
-        return self._here or self.query("username") or self.bytes
+        return self._here or self.query("username") or self.stream
 
     def on_finish(self) -> None:
         """The answer is complete."""
@@ -119,8 +119,8 @@ class Endpoint(RequestHandler):
     def on_connection_close(self) -> None:
         """The client hung up: the future that its request was held for is cancelled, and no waiter stays."""
         self.depart()
-        if self.held is not None:
-            self.held.cancel()
+        if self.waiter is not None:
+            self.waiter.cancel()
         super().on_connection_close()
 
     # What the request says --------------------------------------------------------------------
@@ -156,13 +156,13 @@ class Endpoint(RequestHandler):
 
     async def whole_body(self) -> bytes:
         """The body, which a client that expects 100 Continue sends only now. Raises `BodyTooLarge`."""
-        if self.bytes.expected:
-            self.request.body = await self.bytes.expected.read()
+        if self.stream.expected:
+            self.request.body = await self.stream.expected.read()
             self._bound_the_body()
         return self.request.body
 
     def _bound_the_body(self) -> None:
-        if self.bytes.oversized:
+        if self.stream.oversized:
             raise errors.BodyTooLarge(f"The limit is {self.context.settings.limit('body_bytes'):.0f} bytes.")
 
     # Answering --------------------------------------------------------------------------------
@@ -220,7 +220,7 @@ class Endpoint(RequestHandler):
         if self.get_status() == 200 and self.request.version == "HTTP/1.1" and not self.is_last:
             self._answer_at_once(body, batch)
         else:
-            future_add_done_callback(self.finish(body or None), lambda _: self._taken(batch))
+            future_add_done_callback(self.finish(body or None), lambda _: self._fully_sent(batch))
 
     def _answer_at_once(self, body: bytes, batch: Batch) -> None:
         """What `finish` does, by one `send`: without checking all headers again, and without its futures."""
@@ -229,36 +229,36 @@ class Endpoint(RequestHandler):
         lines = "".join(f"{name}: {value}\r\n" for name, value in self._headers.get_all())
         head = f"HTTP/1.1 200 OK\r\n{lines}\r\n".encode("latin-1")
         self._finished = self._headers_written = True
-        at_once = self.bytes.send_answer(head, body)
+        at_once = self.stream.send_answer(head, body)
         self.application.log_request(self)
         self.on_finish()
         if at_once:
             self._complete(batch)
         else:
-            future_add_done_callback(self.bytes.write(b""), lambda _: self._complete(batch))
+            future_add_done_callback(self.stream.write(b""), lambda _: self._complete(batch))
 
     def _complete(self, batch: Batch) -> None:
         self.request.connection.finish()  # type: ignore[union-attr]
-        self._taken(batch)
+        self._fully_sent(batch)
 
-    def _taken(self, batch: Batch) -> None:
-        if batch.events and not self.bytes.cut:
+    def _fully_sent(self, batch: Batch) -> None:
+        if batch.events and not self.stream.truncated:
             self.count(batch, {self: self.now()}, timed=bool(self.query("after")))
 
     def finish(self, chunk: Any = None) -> "asyncio.Future[None]":
         """Complete the answer; hang up behind it when the lab is leaving, or was full already."""
         self.complete_head()
         done = super().finish(chunk)
-        if self.bytes.expected:
-            self.bytes.expected.answered()
+        if self.stream.expected:
+            self.stream.expected.answered()
         if self.is_last:
-            future_add_done_callback(done, lambda _: self.bytes.close())
+            future_add_done_callback(done, lambda _: self.stream.close())
         return done
 
     @property
     def is_last(self) -> bool:
         """Whether the connection ends behind this answer: its client wants so, the lab leaves or is full."""
-        over = self.context.draining or self.bytes.unwelcome or self.bytes.last
+        over = self.context.draining or self.stream.over_limit or self.stream.last
         return over or not (self.keeps_alive or self.get_status() == 101)
 
     def end_connection(self) -> None:
@@ -271,21 +271,25 @@ class Endpoint(RequestHandler):
         self.complete_head()
         return super().flush(include_footers)
 
-    def count(self, batch: Batch, taken: "Taken", timed: bool) -> None:
+    def count(self, batch: Batch, delivered_at: "DeliveredAt", timed: bool) -> None:
         """Report a batch for all whose socket has taken it, each at its moment; they share this one's meter.
 
         Old messages are not `timed`, and neither is what a page in the background takes.
         """
-        self.meter.messages += len(taken) * len(batch.messages)
-        self.meter.payload_bytes += len(taken) * batch.payload_bytes
+        self.meter.messages += len(delivered_at) * len(batch.messages)
+        self.meter.payload_bytes += len(delivered_at) * batch.payload_bytes
         hidden = self.context.presence.hidden
-        visible = {one: now for one, now in taken.items() if one.client not in hidden} if hidden else taken
+        visible = (
+            {one: now for one, now in delivered_at.items() if one.client not in hidden}
+            if hidden
+            else delivered_at
+        )
         for event in batch.messages if timed else ():
-            if event.taken:
-                self.meter.delivery.add([now - event.taken for now in visible.values()])
-        for one in taken:
-            if one.shown:
-                self.context.tap.handed(one, batch, taken[one], timed)
+            if event.accepted_at:
+                self.meter.delivery.add([now - event.accepted_at for now in visible.values()])
+        for one in delivered_at:
+            if one.in_lane:
+                self.context.recorder.handed(one, batch, delivered_at[one], timed)
 
     now = staticmethod(time.monotonic)  # the clock of asyncio's event loops
 
@@ -351,4 +355,4 @@ class Endpoint(RequestHandler):
             super().log_exception(typ, value, tb)
 
 
-Taken = dict[Endpoint, float]  # whose sockets have taken a batch, and when by the event loop's clock
+DeliveredAt = dict[Endpoint, float]  # whose sockets have taken a batch, and when by the event loop's clock

@@ -27,7 +27,7 @@ async def wait(request: Endpoint) -> Batch:
     Raises `BadCursor` and `BadParameter` before anything waits.
     """
     after, hold = request.after, request.hold
-    request.held = future = request.room.wait(after)
+    request.waiter = future = request.room.wait(after)
     request.forget_headers()
     try:
         return await asyncio.wait_for(future, hold)

@@ -24,13 +24,13 @@ class MeteredStream(Protocol):
     """Nothing more is read from this client."""
     account: Account | None
     """Who wants to know what this very request costs; its bytes are counted there too."""
-    cut: bool
+    truncated: bool
     """The connection was over before it had taken everything that was written."""
     head: bytes
     """The head of the request, as it came."""
     socket: Any
     """What the bytes go through; None when the connection is over."""
-    unwelcome: bool
+    over_limit: bool
     """The connection is one more than the lab takes."""
 
     def claim(self, meter: Meter) -> None:
@@ -69,6 +69,6 @@ def keeps_alive(request: HTTPServerRequest) -> bool:
     return "close" not in wishes and (request.version != "HTTP/1.0" or "keep-alive" in wishes)
 
 
-def asker(request: HTTPServerRequest) -> str:
+def client_id(request: HTTPServerRequest) -> str:
     """The id that a client gave itself, as far as it can be read; empty when it gave none."""
     return request.query_arguments.get("client", [b""])[-1].decode(errors="replace")[:LONGEST_ID]

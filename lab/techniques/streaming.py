@@ -18,7 +18,7 @@ from tornado.iostream import StreamClosedError
 
 from lab.room.messages import Batch, Cursor, bye
 from lab.techniques.context import Context
-from lab.techniques.endpoint import Endpoint, Taken
+from lab.techniques.endpoint import DeliveredAt, Endpoint
 
 PATIENCE_S = 10.0
 """Seconds in which a client must take one piece."""
@@ -59,30 +59,30 @@ class Channel:
         if not self.outlets:
             self.room.leave(self)
 
-    def hear(self, batch: Batch) -> None:
+    def notify(self, batch: Batch) -> None:
         """The room has news: hand the same bytes to every client that keeps up."""
         for piece in batch.pieces:
             self.hand(piece, list(self.outlets))
 
     def hand(self, batch: Batch, outlets: list["Outlet"], timed: bool = True) -> None:
         """One loop over those who keep up, with nothing in it that can wait; counted is behind it."""
-        data, now, taken = batch.framed(self.frame), Endpoint.now, Taken()
+        data, now, delivered_at = batch.framed(self.frame), Endpoint.now, DeliveredAt()
         for outlet in outlets:
             if outlet.pulling is None:
                 if outlet.send(data):
-                    outlet.last_write = taken[outlet.endpoint] = now()
+                    outlet.last_write = delivered_at[outlet.endpoint] = now()
                 else:
                     outlet.fall_behind(batch, timed)
-        if taken:
-            self.count(batch, taken, timed)
+        if delivered_at:
+            self.count(batch, delivered_at, timed)
 
-    def count(self, batch: Batch, taken: Taken, timed: bool) -> None:
+    def count(self, batch: Batch, delivered_at: DeliveredAt, timed: bool) -> None:
         """Report a batch for all who have taken it: one addition, because they share a meter."""
-        anyone = next(iter(taken))
-        anyone.meter.frames_out += len(taken) * len(batch.events)
-        anyone.count(batch, taken, timed)
+        anyone = next(iter(delivered_at))
+        anyone.meter.frames_out += len(delivered_at) * len(batch.events)
+        anyone.count(batch, delivered_at, timed)
 
-    def say_goodbye(self, retry_ms: tuple[int, int]) -> None:
+    def send_bye(self, retry_ms: tuple[int, int]) -> None:
         """Tell every client when to come back, each at a moment of its own, and end its stream."""
         for outlet in list(self.outlets):
             self.hand(Batch((bye(random.randint(*retry_ms)),), self.room.top), [outlet])
@@ -94,7 +94,7 @@ class Channel:
             if outlet.pulling is None and now - outlet.last_write >= silence:
                 outlet.last_write = now
                 outlet.endpoint.meter.frames_out += 1
-                outlet.tell(self.heartbeat)
+                outlet.send_one(self.heartbeat)
 
 
 class Outlet:
@@ -105,7 +105,7 @@ class Outlet:
     def __init__(self, endpoint: Endpoint, channel: Channel, seal: Seal | None = None) -> None:
         self.endpoint = endpoint
         self.channel = channel
-        self.socket = endpoint.bytes
+        self.socket = endpoint.stream
         self.send = sealed(self.socket.send, seal) if seal else self.socket.send
         """Give the socket some bytes; whether it took them all."""
         self.last_write = endpoint.now()
@@ -121,12 +121,12 @@ class Outlet:
         if self.channel.room.leaving:
             self.close()  # who comes when all have been told is told at once, and goes
 
-    def tell(self, data: bytes) -> bool:
+    def send_one(self, data: bytes) -> bool:
         """Send something that is for this client alone; whether its socket took it all."""
-        taken = self.send(data)
-        if not taken:
+        delivered_at = self.send(data)
+        if not delivered_at:
             self.fall_behind()
-        return taken
+        return delivered_at
 
     def fall_behind(self, batch: Batch | None = None, timed: bool = True) -> None:
         """The client has not taken all, perhaps of this batch: leave it alone until it has."""
@@ -174,7 +174,7 @@ async def stream(
     else:
         endpoint.end_connection()  # its end is the end of the answer
     outlet = Outlet(endpoint, Channel.of(endpoint.context, frame, heartbeat), seal)
-    endpoint.held = outlet.finished
+    endpoint.waiter = outlet.finished
     try:
         endpoint.write(preamble)
         await endpoint.flush()

@@ -16,7 +16,7 @@ from typing import Any
 from lab.errors import BadJson, LabError, TooManySends
 from lab.room.messages import Batch, compact, mid_of
 from lab.techniques.deflate import deflate, saved_bytes
-from lab.techniques.endpoint import Endpoint, Taken
+from lab.techniques.endpoint import DeliveredAt, Endpoint
 from lab.techniques.frames import DEFLATED, text_frame
 from lab.techniques.guards import MOST_REFUSALS, TOO_FAST, require_handshake
 from lab.techniques.protocol import CheckedHandler
@@ -72,7 +72,7 @@ class WebSocket(Endpoint, CheckedHandler):
 
     async def on_message(self, message: str | bytes) -> None:
         """A client's message is a send; the answer is an ack, or an error that leaves the socket open."""
-        self.bytes.reassign(self.received.wire_bytes, 0, self.meters.send)
+        self.stream.reassign(self.received.wire_bytes, 0, self.meters.send)
         self.meters.send.frames_in += self.received.frames
         if self.refusals > MOST_REFUSALS:
             self.close(TOO_FAST, TooManySends.code)
@@ -80,9 +80,9 @@ class WebSocket(Endpoint, CheckedHandler):
             return  # behind the close nobody would hear an answer, so nothing is stored
         self.answering = True
         data = text_frame(compact(await self.answer_to(message)))
-        if self.outlet and self.outlet.tell(data):  # else it is queued, and stays with the receiving side
+        if self.outlet and self.outlet.send_one(data):  # else it is queued, and stays with the receiving side
             self.meters.send.frames_out += 1
-            self.bytes.reassign(0, len(data), self.meters.send)
+            self.stream.reassign(0, len(data), self.meters.send)
         self.answering = False
         if self.context.draining:
             self.hang_up()
@@ -106,11 +106,11 @@ class WebSocket(Endpoint, CheckedHandler):
         self.meters.send.saved_bytes += self.received.saved_bytes
         return {"type": "ack", "mid": mid_of(fields)} | stored
 
-    def count(self, batch: Batch, taken: Taken, timed: bool) -> None:
+    def count(self, batch: Batch, delivered_at: DeliveredAt, timed: bool) -> None:
         """Report a batch; when it is compressed, also what that saved."""
         if self.agreement:
-            self.meter.saved_bytes += len(taken) * saved_bytes(batch, self.agreement.window("server"))
-        super().count(batch, taken, timed)
+            self.meter.saved_bytes += len(delivered_at) * saved_bytes(batch, self.agreement.window("server"))
+        super().count(batch, delivered_at, timed)
 
     def on_pong(self, data: bytes) -> None:
         """The answer to a heartbeat."""

@@ -26,7 +26,7 @@ from rich.progress import Progress
 from lab.catalogue import WORDS
 from lab.experiment.conditions import Conditions
 from lab.experiment.exchange import exchange
-from lab.experiment.measure import Where, measure
+from lab.experiment.measure import Target, measure
 from tests.benchmarks.machine import description
 
 RTTS = (0.02, 0.1, 0.3)
@@ -102,7 +102,9 @@ async def one(cell, messages, stop, told, places):
     async with places:
         if stop.is_set():
             return
-        run = await measure(cell.mode, conditions(cell, messages), Where(), 1, stop, lambda share, text: None)
+        run = await measure(
+            cell.mode, conditions(cell, messages), Target(), 1, stop, lambda share, text: None
+        )
         if not run.partial:
             told(cell, verdicts(run))
 

@@ -12,8 +12,8 @@ import aiohttp
 
 from lab.catalogue import WORDS, client_side
 from lab.clients.link import Refused
-from lab.clients.reconnecting import keep_listening
-from lab.experiment.records import At, Record, digest, heard, place
+from lab.clients.reconnecting import keep_receiving
+from lab.experiment.records import At, Record, digest, place, received
 from tests.benchmarks.load import MARK
 from tests.faults.counts import Count, CountedLink
 
@@ -42,7 +42,7 @@ class Guest:
     def hear(self, events: list[dict]) -> None:
         """Write down what came."""
         now = time.monotonic()
-        self.book.extend(heard(now, self.name, self.word, event) for event in events)
+        self.book.extend(received(now, self.name, self.word, event) for event in events)
         self.link.count.hear(events)
         self.cursor = self.link.after
 
@@ -54,8 +54,10 @@ class Guest:
     async def come(self) -> None:
         """Begin to listen where it left off."""
         count = self.counts[self.word]
-        self.link = CountedLink(self.url, hear=self.hear, after=self.cursor, interval=INTERVAL_S, count=count)
-        self.task = asyncio.create_task(keep_listening(self.word, self.link))
+        self.link = CountedLink(
+            self.url, on_events=self.hear, after=self.cursor, interval=INTERVAL_S, count=count
+        )
+        self.task = asyncio.create_task(keep_receiving(self.word, self.link))
 
     async def go(self) -> None:
         """Stop listening, in the middle of whatever it is."""

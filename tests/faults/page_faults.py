@@ -4,7 +4,7 @@ import time
 from itertools import combinations
 
 from lab.catalogue import WORDS
-from lab.experiment.records import Record, heard, place
+from lab.experiment.records import Record, place, received
 from tests.faults.crowd import Guest
 from tests.faults.network_faults import cut
 from tests.faults.scene import Scene
@@ -25,7 +25,7 @@ class Page:
         for event in events:
             if event["type"] == "message" and event["id"] not in self.shown:
                 self.shown.add(event["id"])
-                self.book.append(heard(time.monotonic(), self.name, "page", event))
+                self.book.append(received(time.monotonic(), self.name, "page", event))
 
     def close(self) -> None:
         """Write down that it is shown no more."""

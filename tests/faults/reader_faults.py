@@ -6,7 +6,7 @@ from contextlib import suppress
 from itertools import chain, cycle, permutations
 
 from lab.catalogue import TECHNIQUES, WORDS
-from lab.experiment.records import heard
+from lab.experiment.records import received
 from lab.meters import summary
 from tests.faults.crowd import Guest
 from tests.faults.scene import Scene, no_look_for_garbage
@@ -130,7 +130,7 @@ class Slow(Guest):
         while True:
             await listener.step()
             for event in listener.events[taken:]:
-                self.book.append(heard(time.monotonic(), self.name, self.word, event))
+                self.book.append(received(time.monotonic(), self.name, self.word, event))
                 self.cursor = event.get("id", self.cursor)
             taken = len(listener.events)
             await asyncio.sleep(self.wait_s)

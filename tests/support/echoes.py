@@ -19,7 +19,7 @@ class Echo(WebSocket):
         if isinstance(message, bytes):
             await self.write_message(message, binary=True)
         elif self.outlet:
-            self.outlet.tell(text_frame(message.encode()))
+            self.outlet.send_one(text_frame(message.encode()))
 
 
 class Plain(WebSocketHandler):

@@ -24,7 +24,7 @@ class Export(ForTeacher):
 
     async def get(self) -> None:
         """Bring the meters up to date and hand them out."""
-        self.lesson.settle()
+        self.lesson.credit()
         contents = await self.contents()
         self.set_header("Content-Disposition", f'attachment; filename="pushlab-meters.{self.ending}"')
         self.finish(contents)
@@ -35,7 +35,7 @@ class Export(ForTeacher):
 
     def everything(self) -> bytes:
         """The lesson as one JSON object, with the conditions under which it was counted."""
-        crew = self.lesson.crew.as_json()
+        crew = self.lesson.simulated.as_json()
         return compact(
             {
                 "schema": "pushlab.lesson/1",
@@ -43,7 +43,7 @@ class Export(ForTeacher):
                 "taken": time.time(),
                 "simulated": crew["ever"],
                 "crew": crew,
-                "strain": self.lesson.strain.as_json(),
+                "strain": self.lesson.overload.as_json(),
                 "meters": self.context.meters.as_json(),
             }
         )
@@ -67,7 +67,7 @@ class AsSvg(Export):
 
     async def contents(self) -> bytes:
         """The picture. Raises `CannotDraw`; who hangs up meanwhile takes the drawing along."""
-        self.bytes.brief = False  # it takes seconds: a client that leaves is to be noticed
+        self.stream.brief = False  # it takes seconds: a client that leaves is to be noticed
         drawing = asyncio.ensure_future(self.lesson.drawing.picture(self.ending, self.everything()))
         self.held = drawing
         with suppress(asyncio.CancelledError):
@@ -97,7 +97,7 @@ class AsCsv(Export):
         return sheet.getvalue().encode()
 
     def _rows(self) -> Iterator[dict[str, Any]]:
-        simulated = int(self.lesson.crew.ever)
+        simulated = int(self.lesson.simulated.ever)
         for word, both in self.context.meters.as_json()["techniques"].items():
             for direction in ("receive", "send"):
                 row = {"mode": word, "direction": direction, "simulated": simulated} | both[direction]

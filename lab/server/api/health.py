@@ -33,6 +33,6 @@ def problems(context: Context) -> list[Problem]:
 
 def _history(context: Context) -> list[Problem]:
     room = context.room
-    late = asyncio.get_running_loop().time() - room.heard > READY_S
+    late = asyncio.get_running_loop().time() - room.last_reply_at > READY_S
     trouble = room.trouble or ("silent" if late else "" if room.reachable else "unreachable")
     return [Problem("history_unavailable", trouble, SENTENCES[trouble])] if trouble else []

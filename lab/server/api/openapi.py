@@ -184,14 +184,14 @@ def schemas(settings: Settings) -> Json:
     """Everything that has a name."""
     mid = {"type": "string", "pattern": f"^{UUID.pattern}$"}
     username, body = (text_up_to(settings.limit(f"{name}_chars")) for name in ("username", "message"))
-    said = {"mid": ref("Mid"), "username": ref("Username"), "body": ref("Body")}
+    draft = {"mid": ref("Mid"), "username": ref("Username"), "body": ref("Body")}
     return {
         "Mid": mid,
         "Username": username,
         "Body": body,
-        "Send": {"type": "object", "properties": said, "required": list(said)},
+        "Send": {"type": "object", "properties": draft, "required": list(draft)},
         "Stored": shape({"id": CURSOR, "duplicate": YES}),
-        "Event": {"anyOf": list(events(said).values())},
+        "Event": {"anyOf": list(events(draft).values())},
         "Batch": shape({"messages": {"type": "array", "items": ref("Event")}, "cursor": CURSOR}),
         "Refusal": shape(
             {"error": shape({"code": TEXT, "message": TEXT}), "stored": {"enum": [False, "unknown"]}},
@@ -208,12 +208,12 @@ def schemas(settings: Settings) -> Json:
     }
 
 
-def events(said: Json) -> Json:
+def events(draft: Json) -> Json:
     """What may come to a reader, by type."""
     return {
         kind: shape({"type": {"const": kind}} | more)
         for kind, more in {
-            "message": {"id": CURSOR, **said, "time": {"type": "number"}},
+            "message": {"id": CURSOR, **draft, "time": {"type": "number"}},
             "gap": {"missed": COUNT},
             "reset": {"id": CURSOR},
             "bye": {"retry_ms": COUNT},
@@ -239,5 +239,5 @@ def meters() -> Json:
 def lesson() -> Json:
     """The meters of a lesson, with the conditions under which they were counted."""
     some: Json = {"type": "object"}
-    told = {"schema": {"const": "pushlab.lesson/1"}, "lab": some, "taken": {"type": "number"}}
-    return shape(told | {"simulated": YES, "crew": some, "strain": some, "meters": ref("Meters")})
+    properties = {"schema": {"const": "pushlab.lesson/1"}, "lab": some, "taken": {"type": "number"}}
+    return shape(properties | {"simulated": YES, "crew": some, "strain": some, "meters": ref("Meters")})

@@ -29,7 +29,7 @@ class MetersReport(Endpoint):
 
     def get(self) -> None:
         """What everything cost, up to this moment."""
-        self.settings["lesson"].settle()
+        self.settings["lesson"].credit()
         self.finish(compact(self.context.meters.as_json()))
 
 
@@ -40,7 +40,7 @@ class Metrics(Endpoint):
 
     def get(self) -> None:
         """The same figures, in the text format."""
-        self.settings["lesson"].settle()
+        self.settings["lesson"].credit()
         self.finish(exposition(self.context))
 
 

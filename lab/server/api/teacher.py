@@ -69,35 +69,35 @@ class LetPhonesJoin(Door):
         return network.as_json() | {"adapters": [adapter._asdict() for adapter in found]}
 
 
-class CrewDoor(Door):
+class CrewAction(Door):
     """Simulated students: `{"do": "start", …the plan…}` or `{"do": "stop"}`; browsers alone: `pace`."""
 
     async def do(self, wanted: dict[str, Any]) -> dict[str, Any]:
         """Let them come, or send them home; browsers keep the plan's interval and hold from then on."""
         what = one_of(wanted, "do", ("start", "stop", "pace"))
         if what == "stop":
-            await self.lesson.crew.stop()
+            await self.lesson.simulated.stop()
         else:
             plan = Plan.read(wanted)
             self.lesson.set_pace(plan)
             if what == "start":
-                await self.lesson.crew.start(plan)
+                await self.lesson.simulated.start(plan)
         spread(self.lesson)
-        return self.lesson.crew.as_json()
+        return self.lesson.simulated.as_json()
 
 
-class BetDoor(Door):
+class BetAction(Door):
     """The bet: `{"do": "open"}`, then `{"do": "count"}`, then `{"do": "close"}`."""
 
     async def do(self, wanted: dict[str, Any]) -> dict[str, Any]:
         """Take the bet one step on, and tell every page at once."""
-        self.lesson.settle()
+        self.lesson.credit()
         self.lesson.bet.do(one_of(wanted, "do", ("open", "count", "close")))
         spread(self.lesson)
         return self.lesson.bet.as_json()
 
 
-class AssignDoor(Door):
+class AssignAction(Door):
     """Which technique newcomers get: `{"to": "choice" | "rotation" | a word}`."""
 
     async def do(self, wanted: dict[str, Any]) -> dict[str, Any]:
@@ -106,7 +106,7 @@ class AssignDoor(Door):
         return {"to": self.lesson.assignment.way}
 
 
-class ResetDoor(Door):
+class ResetAction(Door):
     """Let the meters count from nothing again."""
 
     async def do(self, wanted: dict[str, Any]) -> dict[str, Any]:

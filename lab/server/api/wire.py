@@ -4,8 +4,8 @@ import re
 
 from lab.catalogue import WORDS
 from lab.errors import BadParameter, Forbidden, NotFound
-from lab.lanes.capture import Wire
-from lab.lanes.recorder import Tap
+from lab.lanes.capture import Capture
+from lab.lanes.recorder import Recorder
 from lab.room.messages import compact
 from lab.server.lesson.lesson import Lesson
 from lab.techniques.endpoint import Endpoint
@@ -19,16 +19,16 @@ class WireView(Endpoint):
     def get(self) -> None:
         """`lane` and `from` name the bar, `as` the page. Raises `NotFound`, `Forbidden`, `BadParameter`."""
         lesson: Lesson = self.settings["lesson"]
-        wire = self._wanted(lesson.context.tap)
-        own = wire.owner and wire.owner == self.get_query_argument("as", "")
+        capture = self._wanted(lesson.context.recorder)
+        own = capture.owner and capture.owner == self.get_query_argument("as", "")
         if not own and not lesson.key.fits(self.get_cookie(lesson.cookie, "")):
             raise Forbidden("These are somebody else's bytes; the teacher may look at them.")
-        self.finish(compact(wire.as_json()))
+        self.finish(compact(capture.as_json()))
 
-    def _wanted(self, tap: Tap) -> Wire:
+    def _wanted(self, recorder: Recorder) -> Capture:
         word, moment = self.get_query_argument("lane", ""), self.get_query_argument("from", "")
         if word not in WORDS or not NUMBER.fullmatch(moment):
             raise BadParameter("lane is a technique's word, from the moment in ms at which a bar begins.")
-        if (wire := tap.wire(word, float(moment))) is None:
+        if (capture := recorder.capture(word, float(moment))) is None:
             raise NotFound("The bytes of this request are not kept any more.")
-        return wire
+        return capture

@@ -36,7 +36,7 @@ COUNTS = ("_credited_in", "_credited_out", "_head_from", "_head_in", "_head_out"
 class MeteredStream(RequestStream):
     """A TCP stream that knows how many bytes went through it and whose they were."""
 
-    __slots__ = (*FACTS, *COUNTS, "_served", "server", "total", "unwelcome")
+    __slots__ = (*FACTS, *COUNTS, "_served", "server", "total", "over_limit")
 
     def __init__(
         self, connection: socket.socket, server: "MeteredServer", address: str, **kwargs: Any
@@ -49,8 +49,8 @@ class MeteredStream(RequestStream):
         self.owner: Meter | None = None
         self.account: Account | None = None
         self.oversized = False
-        self.cut = False
-        self.unwelcome = server.full(address)
+        self.truncated = False
+        self.over_limit = server.full(address)
         self.bytes_in = 0
         self.bytes_out = 0
         self._credited_in = 0
@@ -133,7 +133,7 @@ class MeteredStream(RequestStream):
         """Nothing: no small packet ever waits for an acknowledgement here, so Tornado need not ask."""
 
     @property
-    def parsed(self) -> int:
+    def consumed(self) -> int:
         """Bytes that Tornado has taken; what is unread belongs to a later request while one may come."""
         return self.bytes_in - (0 if self._closed else self._read_buffer_size)
 
@@ -142,27 +142,27 @@ class MeteredStream(RequestStream):
     def begin(self) -> None:
         """The connection is ready for a request: what passed until now belonged to the last one."""
         settings = self.server.settings
-        self.await_head(settings.idle if self.parsed else settings.patience)
-        self.settle(self.parsed, self.server.meters.other)
+        self.await_head(settings.idle if self.consumed else settings.patience)
+        self.credit(self.consumed, self.server.meters.other)
         self.owner = self.account = None
         self.oversized = False
 
     def head_ends(self) -> None:
         """The head of the request is in; for its body there is time again."""
         self.await_body()
-        self._head_in = self.parsed - self._credited_in
+        self._head_in = self.consumed - self._credited_in
 
     def claim(self, meter: Meter) -> None:
         """This request is the meter's: all its bytes are, also those that have passed already."""
         self.owner = meter
         self._serves(meter)
 
-    def settle(self, parsed: int, nobody: Meter | None = None) -> None:
+    def credit(self, consumed: int, nobody: Meter | None = None) -> None:
         """Credit what has passed to the owner, else to `nobody`; bytes of neither wait for a claim."""
         owner = self.owner or nobody
         if owner is None:
             return
-        read, written = parsed - self._credited_in, self.bytes_out - self._credited_out
+        read, written = consumed - self._credited_in, self.bytes_out - self._credited_out
         owner.bytes_in += read
         owner.bytes_out += written
         if self.account:
@@ -171,7 +171,7 @@ class MeteredStream(RequestStream):
         sent = self._head_out_sent()
         owner.head_bytes += self._head_in + sent
         self._head_in, self._head_out, self._head_from = 0, self._head_out - sent, self._head_from + sent
-        self._credited_in, self._credited_out = parsed, self.bytes_out
+        self._credited_in, self._credited_out = consumed, self.bytes_out
 
     def reassign(self, bytes_in: int, bytes_out: int, meter: Meter) -> None:
         """So many bytes of this connection belong to another meter than its owner."""
@@ -200,10 +200,10 @@ class MeteredStream(RequestStream):
 
     def close_fd(self) -> None:
         """The connection is over: credit the rest."""
-        self.cut = self.writing()
+        self.truncated = self.writing()
         super().close_fd()
-        self.settle(self.bytes_in, self.server.meters.other)
-        self.server.gone(self)
+        self.credit(self.bytes_in, self.server.meters.other)
+        self.server.closed_by(self)
 
 
 class MeteredServer(HTTPServer):
@@ -243,7 +243,7 @@ class MeteredServer(HTTPServer):
         """Whether one more connection, from this address, is one too many."""
         return len(self.open) >= self.most or self._from[address] >= self.settings.limit("per_address")
 
-    def gone(self, stream: MeteredStream) -> None:
+    def closed_by(self, stream: MeteredStream) -> None:
         """A connection is over."""
         self.open.discard(stream)
         self._from[stream.address] -= 1
@@ -256,10 +256,10 @@ class MeteredServer(HTTPServer):
         stream.begin()
         return Arriving(super().start_request(server_conn, request_conn), stream, self.settings)
 
-    def dismiss(self, now: float) -> None:
+    def close_overdue(self, now: float) -> None:
         """Close what is overdue, and what a client has left unseen; for the pulse of the lab."""
         for stream in [stream for stream in self.open if stream.overdue(now)]:
-            stream.dismiss()
+            stream.close_overdue()
         for blind in gone(stream for stream in self.open if stream.is_blind):
             blind.drop()
 
@@ -272,14 +272,14 @@ class MeteredServer(HTTPServer):
         for meter in (self.meters.total, self.meters.other):
             meter.bytes_in += size
 
-    def settle(self) -> None:
+    def credit(self) -> None:
         """Bring the meters up to this moment."""
         for stream in self.open:
-            stream.settle(stream.parsed)
+            stream.credit(stream.consumed)
 
     def reset(self) -> None:
         """Let the meters count from nothing again; what is credited later still adds up."""
-        self.settle()
+        self.credit()
         self.meters.reset()
         for stream in self.open:
             stream.forget()

@@ -87,7 +87,7 @@ class RequestStream(IOStream):
             self.deadline = min(self.deadline, now + self._settings.patience)
         return now >= self.deadline
 
-    def dismiss(self) -> None:
+    def close_overdue(self) -> None:
         """Close; a client whose request has begun is told why (RFC 9110 section 15.5.9)."""
         if self.has_begun:
             self.refuse(Refused(408, "The request did not come in time."))

@@ -23,9 +23,9 @@ class SecureStream(MeteredStream, SSLIOStream):
         super().__init__(*args, **kwargs)
         self._added = 0
 
-    def settle(self, *args: Any) -> None:
+    def credit(self, *args: Any) -> None:
         """Credit what has passed, and what encryption has added to it."""
-        super().settle(*args)
+        super().credit(*args)
         if self.socket is not None:
             self._weigh()
 

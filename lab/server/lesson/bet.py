@@ -30,9 +30,9 @@ class Bet:
         else:
             raise BadParameter("A bet is opened, then counted, then closed.")
 
-    def vote(self, said: dict[str, Any]) -> None:
+    def vote(self, fields: dict[str, Any]) -> None:
         """`{"client","mode"}`: somebody's guess, while the bet is open."""
-        client, word = said.get("client"), said.get("mode")
+        client, word = fields.get("client"), fields.get("mode")
         known = client in self._votes or len(self._votes) < MOST_VOTERS
         if self.state == OPEN and word in WORDS and isinstance(client, str) and known:
             self._votes[client[:64]] = str(word)
@@ -43,12 +43,12 @@ class Bet:
 
     def as_json(self) -> dict[str, Any]:
         """What the pages show; how the votes fall only when nobody can follow the others any more."""
-        told: dict[str, Any] = {"state": self.state, "voters": len(self._votes)}
+        fields: dict[str, Any] = {"state": self.state, "voters": len(self._votes)}
         if self.state != COUNTING:
-            return told
+            return fields
         votes = list(self._votes.values())
         tally = {word: votes.count(word) for word in WORDS}
-        return told | {"votes": tally, "truth": {word: self._truth(word) for word in WORDS}}
+        return fields | {"votes": tally, "truth": {word: self._truth(word) for word in WORDS}}
 
     def _truth(self, word: str) -> float | None:
         """Bytes for each message delivered since the voting ended; None while there is none."""

@@ -12,25 +12,25 @@ from lab.server.lesson.assignment import Assignment
 from lab.server.lesson.bet import Bet
 from lab.server.lesson.drawing import Drawing
 from lab.server.lesson.lan import Network
-from lab.server.lesson.overload import Strain
-from lab.server.lesson.simulated_students import Crew, Plan
+from lab.server.lesson.overload import Overload
+from lab.server.lesson.simulated_students import Plan, SimulatedStudents
 from lab.server.lesson.teacher_key import TeacherKey, cookie_name
 from lab.techniques.context import Context
 
-Said = dict[str, Any]
+Fields = dict[str, Any]
 
 
-class Watcher(Protocol):
+class LivePage(Protocol):
     """A page on `/live`."""
 
     is_teacher: bool
     light: bool
     """It wants to know who is here, and nothing that changes every second."""
 
-    def show(self, news: bytes) -> None:
+    def show(self, every_second: bytes) -> None:
         """Send it the news, unless it has not yet taken what was sent before."""
 
-    def tell(self, message: bytes) -> bool:
+    def send(self, message: bytes) -> bool:
         """Send it something of its own; False when it has not yet taken what was sent before."""
 
 
@@ -40,26 +40,26 @@ class Lesson:
 
     context: Context
     key: TeacherKey
-    watchers: set[Watcher] = field(default_factory=set)
-    news: dict[str, Callable[[], Any]] = field(default_factory=dict)
+    live_pages: set[LivePage] = field(default_factory=set)
+    every_second: dict[str, Callable[[], Any]] = field(default_factory=dict)
     """What the news of each second tells beside meters and presence: a key, and what makes its value."""
-    lasting: dict[str, Callable[[], Any]] = field(default_factory=dict)
+    on_change: dict[str, Callable[[], Any]] = field(default_factory=dict)
     """The same for what changes seldom; light watchers hear it too, when it has changed."""
-    heard: dict[str, Callable[[Watcher, Said], None]] = field(default_factory=dict)
+    handlers: dict[str, Callable[[LivePage, Fields], None]] = field(default_factory=dict)
     """What a page may say on `/live`: its `type`, and who listens."""
-    pulses: list[Callable[[], None]] = field(default_factory=list)
+    before_tick: list[Callable[[], None]] = field(default_factory=list)
     """What happens each second before the news goes out."""
-    left: list[Callable[[Watcher], None]] = field(default_factory=list)
+    on_close: list[Callable[[LivePage], None]] = field(default_factory=list)
     """Who wants to know that a page is gone."""
-    company: dict[str, str] = field(default_factory=dict)
+    known_users: dict[str, str] = field(default_factory=dict)
     """Who was here when light watchers were last told: name by client id."""
     arrivals: Iterator[int] = field(default_factory=lambda: count(1))
     """Numbers for those who come without a name."""
     server: MeteredServer = field(init=False)
     network: Network = field(init=False)
     bet: Bet = field(init=False)
-    crew: Crew = field(init=False)
-    strain: Strain = field(init=False)
+    simulated: SimulatedStudents = field(init=False)
+    overload: Overload = field(init=False)
     assignment: Assignment = field(default_factory=Assignment)
     pace: dict[str, float] = field(default_factory=dict)
     """How often the polls of browsers ask and how long they are held; empty: as their techniques do."""
@@ -69,13 +69,17 @@ class Lesson:
         """The lab is open at this port of these addresses: bring the parts together."""
         self.server = server
         self.network = Network(server, addresses[0], port, addresses[1:])
-        self.crew = Crew(self.context, nearest(addresses), port)
-        self.strain = Strain(self.context.room.tasks)
+        self.simulated = SimulatedStudents(self.context, nearest(addresses), port)
+        self.overload = Overload(self.context.room.tasks)
         self.bet = Bet(self.context.meters)
-        self.heard["vote"] = lambda watcher, said: self.bet.vote(said)
-        self.lasting |= {"network": self.network.as_json, "bet": self.bet.as_json, "pace": lambda: self.pace}
-        self.news |= {"crew": self.crew.as_json, "strain": self.strain.as_json}
-        self.news["problems"] = lambda: [problem._asdict() for problem in problems(self.context)]
+        self.handlers["vote"] = lambda page, fields: self.bet.vote(fields)
+        self.on_change |= {
+            "network": self.network.as_json,
+            "bet": self.bet.as_json,
+            "pace": lambda: self.pace,
+        }
+        self.every_second |= {"crew": self.simulated.as_json, "strain": self.overload.as_json}
+        self.every_second["problems"] = lambda: [problem._asdict() for problem in problems(self.context)]
 
     @property
     def cookie(self) -> str:
@@ -84,8 +88,8 @@ class Lesson:
 
     async def close(self) -> None:
         """The lab closes: send the simulated students home."""
-        self.strain.stop()
-        await self.crew.stop()
+        self.overload.stop()
+        await self.simulated.stop()
 
     def set_pace(self, plan: Plan) -> None:
         """Let browsers ask and be held as simulated students are, within the server's own limit."""
@@ -94,9 +98,9 @@ class Lesson:
     def reset(self) -> None:
         """Let the meters count from nothing again; nothing in them is simulated then, unless it goes on."""
         self.server.reset()
-        self.crew.ever = bool(self.crew.as_json()["running"])
+        self.simulated.ever = bool(self.simulated.as_json()["running"])
         self.bet.meters_reset()
 
-    def settle(self) -> None:
+    def credit(self) -> None:
         """Bring the meters up to this moment."""
-        self.server.settle()
+        self.server.credit()

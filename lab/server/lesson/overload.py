@@ -14,7 +14,7 @@ MOST_CPU = 0.8
 NAME = "that watches the load of this computer"
 
 
-class Strain:
+class Overload:
     """Looks at its own lateness all the time, and at the processor when asked, at most once a second."""
 
     def __init__(self, tasks: Tasks) -> None:

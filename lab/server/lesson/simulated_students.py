@@ -28,7 +28,7 @@ SLOW_LINK = "lab.experiment.relay"
 MOST_EACH, MOST_RATE, MOST_PAYLOAD, MOST_RTT_MS = 30, 20, 400, 2000
 """So that a slip of the hand cannot bring the laptop to its knees: 180 students, 20 messages per second."""
 END_PATIENCE_S = 5.0
-SPEAKING = "that sends messages for the simulated students"
+PUBLISHING = "that sends messages for the simulated students"
 LETTERS = string.ascii_lowercase + " "
 
 
@@ -59,7 +59,7 @@ class Plan:
         )
 
 
-class Crew:
+class SimulatedStudents:
     """The simulated students of one lab."""
 
     def __init__(self, context: Context, host: str, port: int) -> None:
@@ -85,11 +85,11 @@ class Crew:
         for word in plan.words:
             self._fleets[word] = await self._fleet(word, url)
         if plan.rate:
-            self.context.room.tasks.keep(SPEAKING, partial(self._speak, plan))
+            self.context.room.tasks.keep(PUBLISHING, partial(self._speak, plan))
 
     async def stop(self) -> None:
         """Send them home, and wait until they have gone, also those whom somebody else sent home just now."""
-        self.context.room.tasks.drop(SPEAKING)
+        self.context.room.tasks.drop(PUBLISHING)
         self._leaving += [*self._fleets.values(), *self._links]
         self._fleets, self._links = {}, []
         await asyncio.gather(*map(_end, self._leaving))
@@ -101,8 +101,8 @@ class Crew:
         relay = await module(SLOW_LINK, dumps(plan), stdout=PIPE)
         self._links.append(relay)
         assert relay.stdout is not None
-        said = loads(await relay.stdout.readline() or b"{}")
-        return f"{self.context.settings.scheme}://127.0.0.1:{said.get('port', 0)}"
+        answer = loads(await relay.stdout.readline() or b"{}")
+        return f"{self.context.settings.scheme}://127.0.0.1:{answer.get('port', 0)}"
 
     async def _fleet(self, word: str, url: str) -> asyncio.subprocess.Process:
         link: dict[str, Any] = {"url": url, "after": str(self.context.room.top)}

@@ -6,59 +6,64 @@ from typing import Any
 from lab.catalogue import WORDS
 from lab.meters import Account
 from lab.room.messages import compact
-from lab.server.lesson.lesson import Lesson, Said, Watcher
+from lab.server.lesson.lesson import Fields, Lesson, LivePage
 from lab.techniques.stream import LONGEST_ID
 
 
-class Guests:
+class ClientCosts:
     """The pages in the room that want to know what they cost."""
 
     def __init__(self, lesson: Lesson) -> None:
         self.lesson = lesson
         self.context = lesson.context
-        self._keys: dict[Watcher, tuple[str, str]] = {}
-        self._told: dict[Watcher, bytes] = {}
-        lesson.heard |= {"client": self.begin, "hidden": self.hide, "clock": self.clock}
-        lesson.pulses.append(self.pulse)
-        lesson.left.append(self.forget)
+        self._keys: dict[LivePage, tuple[str, str]] = {}
+        self._sent: dict[LivePage, bytes] = {}
+        lesson.handlers |= {"client": self.begin, "hidden": self.hide, "clock": self.clock}
+        lesson.before_tick.append(self.pulse)
+        lesson.on_close.append(self.forget)
 
-    def begin(self, watcher: Watcher, said: Said) -> None:
+    def begin(self, page: LivePage, fields: Fields) -> None:
         """`{"client","mode"}`: from now on count what this client's receiving by this technique costs."""
-        self.forget(watcher)
-        key = str(said.get("client", ""))[:LONGEST_ID], str(said.get("mode", ""))
+        self.forget(page)
+        key = str(fields.get("client", ""))[:LONGEST_ID], str(fields.get("mode", ""))
         if key[0] and key[1] in WORDS:
             self.context.accounts[key] = Account()
-            self._keys[watcher] = key
-            watcher.tell(self._cost(key, begins=True))
+            self._keys[page] = key
+            page.send(self._cost(key, begins=True))
 
-    def hide(self, watcher: Watcher, said: Said) -> None:
+    def hide(self, page: LivePage, fields: Fields) -> None:
         """`{"hidden"}`: this page went into the background, or came back."""
-        if key := self._keys.get(watcher):
-            self.context.presence.hide(key[0], said.get("hidden") is True)
+        if key := self._keys.get(page):
+            self.context.presence.hide(key[0], fields.get("hidden") is True)
 
-    def clock(self, watcher: Watcher, said: Said) -> None:
+    def clock(self, page: LivePage, fields: Fields) -> None:
         """`{"at"}`: the same back, with the time here, so that a page can tell how far its clock is off."""
-        if isinstance(said.get("at"), int | float):
-            watcher.tell(compact({"type": "clock", "at": said["at"], "time": time.time()}))
+        if isinstance(fields.get("at"), int | float):
+            page.send(compact({"type": "clock", "at": fields["at"], "time": time.time()}))
 
     def pulse(self) -> None:
         """Tell every such page what it has cost, when that has changed."""
         if self._keys:
-            self.lesson.settle()
-        for watcher, key in self._keys.items():
+            self.lesson.credit()
+        for page, key in self._keys.items():
             cost = self._cost(key)
-            if self._told.get(watcher) != cost:
-                self._told[watcher] = cost
-                watcher.tell(cost)
+            if self._sent.get(page) != cost:
+                self._sent[page] = cost
+                page.send(cost)
 
-    def forget(self, watcher: Watcher) -> None:
+    def forget(self, page: LivePage) -> None:
         """The page has gone, or counts anew."""
-        if key := self._keys.pop(watcher, None):
+        if key := self._keys.pop(page, None):
             self.context.accounts.pop(key, None)
             self.context.presence.hide(key[0], False)  # a page that closes is hidden last of all
-        self._told.pop(watcher, None)
+        self._sent.pop(page, None)
 
     def _cost(self, key: tuple[str, str], **more: Any) -> bytes:
         account = self.context.accounts.get(key) or Account()
-        told = {"type": "cost", "mode": key[1], "bytes_in": account.bytes_in, "bytes_out": account.bytes_out}
-        return compact(told | more)
+        fields = {
+            "type": "cost",
+            "mode": key[1],
+            "bytes_in": account.bytes_in,
+            "bytes_out": account.bytes_out,
+        }
+        return compact(fields | more)

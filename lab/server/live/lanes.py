@@ -6,9 +6,9 @@ slow receives fewer batches with the same facts in them. While no page asks, not
 
 import asyncio
 
-from lab.lanes.recorder import Tap
+from lab.lanes.recorder import Recorder
 from lab.room.messages import compact
-from lab.server.lesson.lesson import Lesson, Said, Watcher
+from lab.server.lesson.lesson import Fields, Lesson, LivePage
 
 BATCH_S = 0.12
 """Seconds between two batches: eight a second look smooth, and are few messages for many pages."""
@@ -21,34 +21,36 @@ class Lanes:
     """The pages that draw lanes, and up to which fact each has been told."""
 
     def __init__(self, lesson: Lesson) -> None:
-        self.tap: Tap = lesson.context.tap
-        self.places: dict[Watcher, int] = {}
+        self.recorder: Recorder = lesson.context.recorder
+        self.places: dict[LivePage, int] = {}
         self._tasks = lesson.context.room.tasks
-        lesson.heard["lanes"] = self.watch
-        lesson.left.append(self.leave)
+        lesson.handlers["lanes"] = self.add
+        lesson.on_close.append(self.remove)
 
-    def watch(self, watcher: Watcher, said: Said) -> None:
+    def add(self, page: LivePage, fields: Fields) -> None:
         """A page wants to draw lanes."""
-        self.places[watcher] = self.tap.noted - FIRST_FACTS
-        self._tasks.keep(NAME, self._tell)
+        self.places[page] = self.recorder.noted - FIRST_FACTS
+        self._tasks.keep(NAME, self._send_batches)
 
-    def leave(self, watcher: Watcher) -> None:
+    def remove(self, page: LivePage) -> None:
         """A page is gone."""
-        self.places.pop(watcher, None)
+        self.places.pop(page, None)
         if not self.places:
             self._tasks.drop(NAME)
 
-    async def _tell(self) -> None:
-        self.tap.tend()
+    async def _send_batches(self) -> None:
+        self.recorder.tend()
         batches: dict[int, bytes] = {}  # pages at the same place are told the same
-        for watcher, place in list(self.places.items()):
+        for page, place in list(self.places.items()):
             if place not in batches:
-                batches[place] = batch(self.tap, place)
-            if watcher.tell(batches[place]) and watcher in self.places:
-                self.places[watcher] = self.tap.noted
+                batches[place] = batch(self.recorder, place)
+            if page.send(batches[place]) and page in self.places:
+                self.places[page] = self.recorder.noted
         await asyncio.sleep(BATCH_S)
 
 
-def batch(tap: Tap, place: int) -> bytes:
+def batch(recorder: Recorder, place: int) -> bytes:
     """The facts behind a place, and what is open at this moment, as a page is told them."""
-    return compact({"type": "lanes", "now": tap.now(), "facts": tap.since(place), "open": tap.open()})
+    return compact(
+        {"type": "lanes", "now": recorder.now(), "facts": recorder.since(place), "open": recorder.open()}
+    )

@@ -22,7 +22,7 @@ from lab.techniques.refusals import error_json
 from lab.techniques.send_rate import SendRate
 
 WHERE_TO = "What changes the lesson is for the teacher only, and asked for by POST."
-SAID_PER_S = 20
+PER_S = 20
 """What a page may say, with a burst of twice as much: many times what any of the lab's own does."""
 
 
@@ -41,14 +41,14 @@ class Live(Endpoint, CheckedHandler):
         require_handshake(self.request)
         self.negotiate(compression=False)
         self.lesson = self.settings["lesson"]
-        self.rate = SendRate(SAID_PER_S)
+        self.rate = SendRate(PER_S)
         self.light = self.get_query_argument("light", "") == "1"
         self.is_teacher = self.lesson.key.fits(self.get_cookie(self.lesson.cookie, ""))
         await super().get(*args, **kwargs)
 
     def open(self, *args: str, **kwargs: str) -> None:
         """A page is watching."""
-        self.lesson.watchers.add(self)
+        self.lesson.live_pages.add(self)
         self.show(light_news(self.lesson, [], []) if self.light else news(self.lesson))
 
     def on_message(self, message: str | bytes) -> None:
@@ -59,51 +59,51 @@ class Live(Endpoint, CheckedHandler):
             self.refusals += 1
             return self.close(TOO_FAST, error.code) if self.refusals > MOST_REFUSALS else self.refuse(error)
         with suppress(ValueError, RecursionError, TypeError, KeyError):
-            self.hear(json.loads(message))
+            self.handle(json.loads(message))
 
-    def hear(self, said: Any) -> None:
+    def handle(self, fields: Any) -> None:
         """Hand it to whoever listens for its type."""
-        if listener := self.lesson.heard.get(str(said["type"])):
-            listener(self, said)
+        if handler := self.lesson.handlers.get(str(fields["type"])):
+            handler(self, fields)
         else:
             self.refuse(Forbidden(WHERE_TO))
 
     def refuse(self, error: LabError) -> None:
         """Say no, in the shape of every error."""
-        self.tell(compact({"type": "error"} | error_json(error, 400, False)))
+        self.send(compact({"type": "error"} | error_json(error, 400, False)))
 
     def show(self, news: bytes) -> None:
         """Send what is new, unless this page has not yet taken what was sent before."""
-        if not self.bytes.writing() and not (self.light and news == self._last):
+        if not self.stream.writing() and not (self.light and news == self._last):
             self._last = news
-            self.tell(news)
+            self.send(news)
 
-    def tell(self, message: bytes) -> bool:
+    def send(self, message: bytes) -> bool:
         """Send something that is for this page alone; False when it cannot take it now, or is closing."""
-        if self.ws_connection is None or self.bytes.writing():
+        if self.ws_connection is None or self.stream.writing():
             return False
         with suppress(StreamClosedError):  # it has just gone, and `on_close` is on its way
-            self.bytes.write(text_frame(message))
+            self.stream.write(text_frame(message))
         return True
 
     def on_close(self) -> None:
         """The page is closed."""
-        self.lesson.watchers.discard(self)
-        for listener in self.lesson.left:
-            listener(self)
+        self.lesson.live_pages.discard(self)
+        for handler in self.lesson.on_close:
+            handler(self)
 
 
 def news(lesson: Lesson) -> bytes:
     """Everything, as it is now."""
-    lesson.settle()
-    told = {"type": "news", "meters": lesson.context.meters.as_json(), "presence": here(lesson)}
-    return compact(told | made(lesson.lasting) | made(lesson.news))
+    lesson.credit()
+    fields = {"type": "news", "meters": lesson.context.meters.as_json(), "presence": here(lesson)}
+    return compact(fields | made(lesson.on_change) | made(lesson.every_second))
 
 
 def light_news(lesson: Lesson, came: list[Any], left: list[Any]) -> bytes:
     """What changes seldom: how many are here, who came and who left, and what the parts of the lesson add."""
-    told = {"type": "news", "here": len(here(lesson)), "came": came, "left": left}
-    return compact(told | made(lesson.lasting))
+    fields = {"type": "news", "here": len(here(lesson)), "came": came, "left": left}
+    return compact(fields | made(lesson.on_change))
 
 
 def here(lesson: Lesson) -> list[dict[str, Any]]:
@@ -119,7 +119,7 @@ def made(parts: dict[str, Any]) -> dict[str, Any]:
 def movements(lesson: Lesson) -> tuple[list[Any], list[Any]]:
     """Who came and who left since this was last asked: `{"client","username"}` each."""
     now = {guest["client"]: guest["username"] for guest in here(lesson)}
-    was, lesson.company = lesson.company, now
+    was, lesson.known_users = lesson.known_users, now
     return only(now, was), only(was, now)
 
 
@@ -130,10 +130,10 @@ def only(these: dict[str, str], others: dict[str, str]) -> list[dict[str, str]]:
 
 def spread(lesson: Lesson) -> None:
     """Tell every page what is new."""
-    for pulse in lesson.pulses:
+    for pulse in lesson.before_tick:
         pulse()
     came, left = movements(lesson)
-    for light in {watcher.light for watcher in lesson.watchers}:
-        told = light_news(lesson, came, left) if light else news(lesson)
-        for watcher in [watcher for watcher in lesson.watchers if watcher.light is light]:
-            watcher.show(told)
+    for light in {page.light for page in lesson.live_pages}:
+        fields = light_news(lesson, came, left) if light else news(lesson)
+        for page in [page for page in lesson.live_pages if page.light is light]:
+            page.show(fields)

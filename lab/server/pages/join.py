@@ -9,7 +9,7 @@ from lab.techniques.endpoint import Endpoint
 class Join(Page):
     """The way in."""
 
-    said = ("join.", "bet.")
+    text_prefixes = ("join.", "bet.")
 
     def get(self) -> None:
         """One card per technique, each with its room; the code, or the button that lets phones join."""

@@ -34,7 +34,7 @@ class Page(Endpoint):
     )
     environment.filters["isolated"] = i18n.isolated
     environment.policies.update({"json.dumps_kwargs": {"ensure_ascii": False, "separators": (",", ":")}})
-    said: ClassVar[tuple[str, ...]] = ()
+    text_prefixes: ClassVar[tuple[str, ...]] = ()
     """Beginnings of the keys of those texts that this page's scripts say."""
     keys: ClassVar[dict[str, str]] = {}
     """What the keyboard does on this page beside what it does on every one: key, and text that says so."""
@@ -92,7 +92,7 @@ class Page(Endpoint):
             "_": self.text,
             "lang": self.language,
             "languages": {tag: (name, self._turned_to(tag)) for tag, name in i18n.LANGUAGES.items()},
-            "texts": self._said(),
+            "texts": self._script_texts(),
             "keys": self.keys,
             "title": self.title,
             "techniques": TECHNIQUES,
@@ -109,8 +109,8 @@ class Page(Endpoint):
         """What a technique is called in the reader's language."""
         return technique.title_zh if self.language == i18n.CHINESE else technique.title
 
-    def _said(self) -> dict[str, str]:
-        mine = ("lab.", "state.", "unit.", *self.said)
+    def _script_texts(self) -> dict[str, str]:
+        mine = ("lab.", "state.", "unit.", *self.text_prefixes)
         found = {k: v for k, v in i18n.catalogue(self.language).items() if k.startswith(mine)}
         return found | {f"title.{word}": self.title(technique) for word, technique in TECHNIQUES.items()}
 

@@ -10,7 +10,7 @@ from lab.server.pages.page import Page
 class RoomPage(Page):
     """The chat room through one technique."""
 
-    said = ("room.", "bet.")
+    text_prefixes = ("room.", "bet.")
 
     def get(self) -> None:
         """The room; `mode` says by which technique, else the teacher does. Raises `BadParameter`."""

@@ -12,7 +12,7 @@ LIMITS = {"each": MOST_EACH, "rate": MOST_RATE, "payload": MOST_PAYLOAD, "rtt_ms
 class Teacher(Page):
     """The teacher's console, for whoever holds the key."""
 
-    said = ("teacher.", "bet.", "problem.")
+    text_prefixes = ("teacher.", "bet.", "problem.")
 
     def get(self) -> None:
         """Exchange the link's token for a cookie, once; show the console to who has the cookie."""
@@ -29,5 +29,5 @@ class Teacher(Page):
             raise Forbidden("The console opens with the teacher's link from the terminal, once.")
         lesson = self.lesson
         self.show(
-            "teacher.html", plan=asdict(lesson.crew.plan), limits=LIMITS, assigned=lesson.assignment.way
+            "teacher.html", plan=asdict(lesson.simulated.plan), limits=LIMITS, assigned=lesson.assignment.way
         )
