@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Run", "__version__", "compare", "figures", "load", "measure", "predict", "save"]
 _HOME = {
-    **{"measure": "session", "compare": "session", "predict": "session"},
-    **{"Run": "runs", "load": "runs", "save": "runs"},
+    **dict.fromkeys(("measure", "compare", "predict"), "experiment.session"),
+    **dict.fromkeys(("Run", "load", "save"), "results.runs"),
 }
 
 
@@ -34,7 +34,7 @@ def __getattr__(name: str) -> Any:
         return import_module("lab.figures")
     if name not in _HOME:
         raise AttributeError(f"module 'lab' has no attribute {name!r}")
-    return getattr(import_module(f"lab.experiment.{_HOME[name]}"), name)
+    return getattr(import_module(f"lab.{_HOME[name]}"), name)
 
 
 def __dir__() -> list[str]:
