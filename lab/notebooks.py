@@ -22,26 +22,29 @@ DATA = "data"
 LIVE = "PUSHLAB_LIVE"
 
 
-def measured(name: str, modes: Sequence[str] = WORDS, **conditions: Any) -> list[Run]:
+def measured(name: str, modes: Sequence[str] | None = None, **conditions: Any) -> list[Run]:
     """Runs of these techniques under these conditions: the record `data/<name>.json`, or new ones.
 
-    Raises `BadInput` when there is no such record, or when it was made under other conditions.
+    Without `modes` a new run is of every technique, and a record is of those that it holds: a technique
+    that came later was not measured, and no run of it is there. Raises `BadInput` when there is no such
+    record, or when it was made under other conditions.
     """
     path = Path(DATA) / f"{name}.json"
     live = os.environ.get(LIVE)
     if not live:
         return _recorded(path, modes, known(conditions))
-    runs: list[Run] = compare(modes, **conditions)
+    runs: list[Run] = compare(WORDS if modes is None else modes, **conditions)
     if live == "record":
         write_down(runs, path)
     return runs
 
 
-def _recorded(path: Path, modes: Sequence[str], wanted: Conditions) -> list[Run]:
+def _recorded(path: Path, modes: Sequence[str] | None, wanted: Conditions) -> list[Run]:
     if not path.exists():
         raise BadInput(f"There is no record {path}; set {LIVE}=1 to measure, and start in notebooks/.")
     runs = load(path)
-    if runs[0].conditions != wanted.as_json() or {run.mode for run in runs} != set(modes):
+    recorded = {run.mode for run in runs}
+    if runs[0].conditions != wanted.as_json() or recorded != set(modes or recorded):
         raise BadInput(f"{path} was recorded under other conditions; set {LIVE}=1 to measure anew.")
     return runs
 

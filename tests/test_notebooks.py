@@ -93,6 +93,17 @@ def test_a_record_under_other_conditions_is_refused(monkeypatch):
         measured("99-nothing")
 
 
+def test_a_record_carries_its_own_techniques(monkeypatch):
+    """Without names the runs are those of the record, and no others; with names exactly those are wanted."""
+    monkeypatch.chdir(FOLDER)
+    monkeypatch.delenv("PUSHLAB_LIVE", raising=False)
+    conditions = {"clients": 10, "rate": 1, "duration": 20}
+    assert [run.mode for run in measured("02-rate-1", **conditions)] == ["shortpoll"]
+    assert measured("02-rate-1", ["shortpoll"], **conditions)
+    with pytest.raises(BadInput, match="PUSHLAB_LIVE=1"):
+        measured("02-rate-1", ["shortpoll", "fetch"], **conditions)
+
+
 def test_a_live_run_is_measured_and_can_be_recorded(tmp_path, monkeypatch):
     """With PUSHLAB_LIVE=record a run is made and written down; without it the record is read."""
     monkeypatch.chdir(tmp_path)
