@@ -29,7 +29,8 @@ TECHNIQUES = {
         Technique("jsonp", "JSONP polling", "JSONP 轮询", "wait", "#6B4FBB", "#B9A5FF", "C"),
         Technique("iframe", "forever iframe (Comet)", "永久 iframe", "stream", "#7A5C00", "#E3C44B", "D"),
         Technique("sse", "server-sent events", "服务器推送事件", "stream", "#00695C", "#4FD8C4", "E"),
-        Technique("websocket", "WebSocket", "WebSocket", "stream", "#0B57D0", "#7FB2FF", "F"),
+        Technique("fetch", "HTTP streaming (fetch)", "HTTP 流式响应", "stream", "#A0266D", "#FF8FC7", "F"),
+        Technique("websocket", "WebSocket", "WebSocket", "stream", "#0B57D0", "#7FB2FF", "G"),
     )
 }
 

@@ -54,9 +54,10 @@ HOLDS = {
     **dict.fromkeys(("longpoll.pro.p50", "jsonp.pro.p50"), lambda value: value <= SOON_S),
     **dict.fromkeys(("iframe.pro.p50", "websocket.pro.p50"), lambda value: value <= SOON_S),
     **dict.fromkeys(
-        ("iframe.pro.requests_per_message", "sse.pro.requests_per_message"), lambda value: value <= 1
+        (f"{word}.pro.requests_per_message" for word in ("iframe", "sse", "fetch")), lambda value: value <= 1
     ),
     "sse.pro.framing_per_frame": lambda value: value <= 64,
+    "fetch.pro.framing_per_frame": lambda value: value <= 16,
     "websocket.pro.framing_per_frame": lambda value: value <= 14,
     "websocket.pro.send_requests_per_message": lambda value: value <= 0.5,
 }
@@ -66,7 +67,7 @@ ALWAYS = {
     *("longpoll.pro.empty_share", "longpoll.con.requests_per_message", "longpoll.con.head_share"),
     *("longpoll.con.open", "jsonp.con.requests_per_message", "jsonp.con.framing_per_message"),
     *("jsonp.con.send_bytes", "iframe.con.framing_per_message", "iframe.con.open", "sse.con.send_bytes"),
-    *("sse.con.open", "websocket.con.open"),
+    *("sse.con.open", "fetch.con.send_bytes", "fetch.con.open", "websocket.con.open"),
 }
 """Claims that say how a technique works, whatever was measured: none of them has an amount in it."""
 AMOUNTS = re.compile(

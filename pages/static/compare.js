@@ -128,10 +128,12 @@ function reset() {
 
 const audience = new Audience({ words, pace, onState: showAudience });
 
-function showAudience(state) {
+function showAudience(state, rest) {
   $("listen").setAttribute("aria-pressed", state === "here" || state === "hidden");
-  $("notice").hidden = state !== "elsewhere";
-  $("notice").textContent = state === "elsewhere" ? _("compare.elsewhere") : "";
+  for (const row of rows) row.toggleAttribute("data-rests", rest.includes(row.dataset.lane));
+  const titles = rest.map((word) => _(`title.${word}`));
+  const text = state === "elsewhere" ? _("compare.elsewhere") : titles.length ? _("compare.rests", { titles }) : "";
+  Object.assign($("notice"), { hidden: !text, textContent: text });
 }
 
 const pause = () => clock.togglePause(performance.now());
@@ -186,6 +188,6 @@ $("hint-crew")?.addEventListener("click", () => post("/teacher/crew", { do: "sta
 // A message for all ---------------------------------------------------------------------------
 
 bindSpeaker($("say"), (message) => post(SAY, message), (reason) => {
-  if (reason === null) showAudience(audience.state);
+  if (reason === null) showAudience(audience.state, audience.rest);
   else Object.assign($("notice"), { hidden: false, textContent: _("compare.failed", { reason }) });
 });

@@ -52,6 +52,20 @@ class ServerSentEvents:
         return (kind, "\n".join(data), self.last_id) if data else None
 
 
+class JsonLines:
+    """A parser of NDJSON: one JSON text on each line, empty lines mean nothing."""
+
+    def __init__(self) -> None:
+        self._rest = b""
+        self.empty = 0
+
+    def feed(self, data: bytes) -> list[str]:
+        """The lines that are complete now."""
+        *lines, self._rest = (self._rest + data).split(b"\n")
+        self.empty += lines.count(b"")
+        return [line.decode() for line in lines if line]
+
+
 class ScriptPage:
     """A parser of an endless HTML page: finds each script element and the call in it."""
 
@@ -75,6 +89,11 @@ class ScriptPage:
             end = script.end()
         self._rest = page[end:]
         return arguments
+
+    @property
+    def comments(self) -> int:
+        """How many comments came that are complete, the one at the beginning of the page included."""
+        return len(re.findall(r"<!--.*?-->", self.between + self._rest, re.DOTALL))
 
     def _argument(self, nonce: str, code: str) -> str:
         assert "<!--" not in code and "<script" not in code.lower(), "a browser would not end it here"

@@ -315,6 +315,11 @@ class Streamer(Listener):
         """The events that are complete now."""
         raise NotImplementedError
 
+    @property
+    def heartbeats(self) -> int:
+        """How many signs of life came that are no events and do not belong to the beginning of the answer."""
+        raise NotImplementedError
+
 
 class Iframe(Streamer):
     """A page of scripts."""
@@ -328,6 +333,11 @@ class Iframe(Streamer):
     def parse(self, piece: bytes) -> list[dict]:
         """Each script is one event."""
         return [json.loads(argument) for argument in self.page.feed(piece)]
+
+    @property
+    def heartbeats(self) -> int:
+        """Comments between the scripts; the first one belongs to the beginning of the page."""
+        return max(0, self.page.comments - 1)
 
 
 class ServerSentEvents(Streamer):
@@ -348,6 +358,30 @@ class ServerSentEvents(Streamer):
         assert event["type"] == kind
         assert event.get("id", last_id) == last_id
         return event
+
+    @property
+    def heartbeats(self) -> int:
+        """Lines that begin with a colon."""
+        return self.stream.comments
+
+
+class Fetch(Streamer):
+    """Lines of JSON."""
+
+    word = "fetch"
+
+    def begin(self) -> None:
+        """Each answer is parsed from its beginning."""
+        self.lines = framings.JsonLines()
+
+    def parse(self, piece: bytes) -> list[dict]:
+        """Each line is one event."""
+        return [json.loads(line) for line in self.lines.feed(piece)]
+
+    @property
+    def heartbeats(self) -> int:
+        """Empty lines; the first one is the beginning of the answer."""
+        return max(0, self.lines.empty - 1)
 
 
 class WebSocket(Listener):
@@ -390,6 +424,11 @@ class WebSocket(Listener):
             await self.wire.send(framings.client_frame(PONG, frame.payload))
         elif frame.opcode == CLOSE:
             self.close_code = frame.close_code
+
+    @property
+    def heartbeats(self) -> int:
+        """Pings."""
+        return sum(frame.opcode == PING for frame in self.frames)
 
     def _take_text(self, frame: framings.Frame, value: dict) -> None:
         if value["type"] in ("ack", "error"):
@@ -442,7 +481,7 @@ def handshake(key: str = "dGhlIHNhbXBsZSBub25jZQ==") -> dict[str, str]:
 
 
 CLIENTS = {
-    client.word: client for client in (ShortPoll, LongPoll, Jsonp, Iframe, ServerSentEvents, WebSocket)
+    client.word: client for client in (ShortPoll, LongPoll, Jsonp, Iframe, ServerSentEvents, Fetch, WebSocket)
 }
 
 

@@ -58,11 +58,16 @@ class TechniquePage(Page):
         self.show(
             "technique.html",
             technique=TECHNIQUES[word],
-            idea=self.text(f"technique.{word}.idea"),
+            idea=self.idea(word),
             timeline=timeline(word),
             claims=[*self.claims(word, "pro"), *self.claims(word, "con")],
             sources=sources(word),
         )
+
+    def idea(self, word: str) -> str:
+        """What the texts say it is; for a technique without texts, the first sentence of its own file."""
+        key = f"technique.{word}.idea"
+        return self.text(key) if key in i18n.catalogue(self.language) else paragraphs(word)[0]
 
     def claims(self, word: str, kind: str) -> Iterator[Claim]:
         """What the catalogue says of it: `technique.<word>.<pro or con>.<figure>`; `design` has no figure."""
@@ -89,8 +94,12 @@ def limits() -> dict[str, float]:
 
 def timeline(word: str) -> str:
     """The timeline that stands in the docstring of the technique's server file."""
-    paragraphs = (server_side(word).__doc__ or "").split("\n\n")
-    return next((paragraph for paragraph in paragraphs if paragraph.startswith("    ")), "")
+    return next((paragraph for paragraph in paragraphs(word) if paragraph.startswith("    ")), "")
+
+
+def paragraphs(word: str) -> list[str]:
+    """The docstring of the technique's server file, piece by piece."""
+    return (server_side(word).__doc__ or "").split("\n\n")
 
 
 def sources(word: str) -> list[Source]:

@@ -1,8 +1,10 @@
 /**
  * The clients that this browser can run, one per technique; in one tab at a time.
  *
- * Four of them hold an HTTP connection, and a browser has six per server: a second tab's would block them all.
- * So the tabs tell each other who listens. While the tab is hidden it does not: a slowed-down client would make
+ * A browser opens at most six HTTP/1.1 connections to one server, and most techniques hold one. At most four are held
+ * here, so that two stay free for what is sent and loaded. The rule: in the order of the catalogue, a technique
+ * listens if its connections still fit; one that does not fit rests. A second tab's would block them all, so the
+ * tabs tell each other who listens. While the tab is hidden it does not: a slowed-down client would make
  * its technique look better than it is. Knows no DOM.
  */
 
@@ -10,11 +12,19 @@ import { uuid4 } from "../guest.js";
 
 const CHANNEL = "pushlab-lanes";
 const LATEST = "latest"; // a cursor: only what is said from now on
+const MOST_HELD = 4; // of the browser's six connections
+
+/** Which techniques rest because four connections are held already: `{word: how many it holds}` in order. */
+export function resting(holds) {
+  let held = 0;
+  const fits = (count) => held + count <= MOST_HELD && ((held += count), true);
+  return Object.keys(holds).filter((word) => !fits(holds[word]));
+}
 
 export class Audience {
-  /** `onState` is told "off", "here", "elsewhere" (in another tab) or "hidden". */
+  /** `onState` is called with "off", "here", "elsewhere" (in another tab) or "hidden", and which techniques rest. */
   constructor({ words, onState, pace }) {
-    Object.assign(this, { words, onState, pace, state: "off", lines: [] });
+    Object.assign(this, { words, onState, pace, state: "off", lines: [], rest: [] });
     this.me = uuid4();
     this.channel = new BroadcastChannel(CHANNEL);
     this.channel.onmessage = ({ data }) => this.hear(data);
@@ -62,17 +72,20 @@ export class Audience {
     if (state === this.state) return;
     this.state = state;
     for (const line of this.lines) line.close();
-    this.lines = [];
+    [this.lines, this.rest] = [[], []];
     if (state === "here") this.connect();
-    this.onState(state);
+    this.onState(state, this.rest);
   }
 
   async connect() {
     const techniques = await Promise.all(this.words.map((word) => import(`../techniques/${word}.js`)));
     if (this.state !== "here") return;
+    this.rest = resting(Object.fromEntries(this.words.map((word, i) => [word, techniques[i].HOLDS ?? 1])));
+    this.onState(this.state, this.rest);
     const nothing = () => {}; // the picture shows what the server saw; nobody reads the messages here
     // Without a client id nobody counts them among the people; by the name their lanes know them again.
     const how = { after: LATEST, onEvents: nothing, onStatus: nothing, username: this.me, pace: this.pace };
-    this.lines = techniques.map(({ connect }) => connect(how));
+    const listens = (_, i) => !this.rest.includes(this.words[i]);
+    this.lines = techniques.filter(listens).map(({ connect }) => connect(how));
   }
 }

@@ -12,6 +12,9 @@ const LOOK_MS = 200; // between looks into the frame: no event says that it has 
 const BEGIN_MS = 4_000; // a page begins at once; one that failed to load stays blank in WebKit, without an event
 const SILENCE_MS = 40_000; // the server gives a sign of life every 15 s; after two missed ones it was cut off
 
+/** How many of the browser's six HTTP/1.1 connections to one server it holds. */
+export const HOLDS = 1;
+
 /** What a script of the frame hands over: one event, already an object. */
 export function unframe(event) {
   return { events: [event] };

@@ -12,6 +12,9 @@ const SEND = "/jsonp/send";
 const AT_ONCE = 0; // seconds the first question is held: its answer shows that the server is there
 const HOLD = 10; // seconds for the others: one that is not wanted any more still occupies a connection
 
+/** How many of the browser's six HTTP/1.1 connections to one server it holds. */
+export const HOLDS = 1;
+
 let calls = 0;
 
 /** One answer, already an object: the events in order, and the cursor to ask with next time. */

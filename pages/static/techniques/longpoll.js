@@ -10,6 +10,9 @@ import { Line, address, get, post } from "./shared.js";
 const PATH = "/longpoll";
 const AT_ONCE = 0; // seconds the first question is held: its answer shows that the server is there
 
+/** How many of the browser's six HTTP/1.1 connections to one server it holds. */
+export const HOLDS = 1;
+
 /** One answer: the events in order, and the cursor to ask with next time. */
 export function unframe(text) {
   const { messages, cursor } = JSON.parse(text);

@@ -10,6 +10,9 @@ import { Line, address, get, post } from "./shared.js";
 const PATH = "/shortpoll";
 const INTERVAL_S = 1; // from an answer to the next question: shorter is more waste, longer is later news
 
+/** How many of the browser's six HTTP/1.1 connections to one server it holds: none, each response comes at once. */
+export const HOLDS = 0;
+
 /** One answer: the events in order, and the cursor to ask with next time. */
 export function unframe(text) {
   const { messages, cursor } = JSON.parse(text);

@@ -10,6 +10,9 @@ import { Line, address, post } from "./shared.js";
 const PATH = "/sse";
 const NAMES = ["message", "gap", "reset", "bye"]; // an event without a name is a message
 
+/** How many of the browser's six HTTP/1.1 connections to one server it holds. */
+export const HOLDS = 1;
+
 /** The data of one event: JSON. */
 export function unframe(data) {
   return { events: [JSON.parse(data)] };

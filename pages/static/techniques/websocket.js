@@ -11,6 +11,9 @@ const PATH = "/websocket";
 const ORIGIN = location.origin.replace(/^http/, "ws"); // older browsers take no relative address
 const LOST = { code: "connection_lost", message: "The connection to the lab is lost." };
 
+/** How many of the browser's six HTTP/1.1 connections to one server it holds: none, WebSockets are counted apart. */
+export const HOLDS = 0;
+
 /** One text frame: an event of the room, or the answer to one of our own messages. */
 export function unframe(text) {
   const said = JSON.parse(text);
