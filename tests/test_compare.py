@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from lab.catalogue import TECHNIQUES, WORDS
+from lab.server.pages import i18n
 from tests.support.browsing import (
     PATIENCE_MS,
     PHONE,
@@ -17,13 +18,34 @@ from tests.support.browsing import (
     picture,
     post,
 )
-from tests.support.lab_process import LabProcess
+from tests.support.lab_process import ROOT, LabProcess
 
 pytestmark = pytest.mark.needs("chromium")
 
 PATH = "/compare"
 LANGUAGES = ["en", "zh-CN"]
-HELD = [word for word, technique in TECHNIQUES.items() if word != "websocket" and technique.verb != "ask"]
+MOST_HELD = 4
+
+
+def held_by(word):
+    """How many of the browser's six connections a technique holds, by what its module exports."""
+    text = (ROOT / "pages" / "static" / "techniques" / f"{word}.js").read_text(encoding="utf-8")
+    return int(re.search(r"^export const HOLDS = (\d);$", text, re.MULTILINE)[1])
+
+
+def listeners():
+    """The techniques that listen on the page: in the catalogue's order, each whose connections still fit."""
+    held = 0
+    for word in WORDS:
+        if held + held_by(word) <= MOST_HELD:
+            held += held_by(word)
+            yield word
+
+
+HOLDING = [word for word in WORDS if held_by(word)]
+LISTENING = list(listeners())
+RESTING = [word for word in WORDS if word not in LISTENING]
+HELD = [word for word in LISTENING if held_by(word)]
 EXACT = {
     "requests": lambda m: m["requests"],
     "empty": lambda m: m["empty"],
@@ -62,7 +84,7 @@ def listen(page):
     address = page.url.partition(PATH)[0]
     for _ in range(PATIENCE_MS // 500):
         facts, opened = told(address, 0.5)
-        if {*opened, *(fact["lane"] for fact in facts[-10:])} == set(WORDS):
+        if {*opened, *(fact["lane"] for fact in facts[-10:])} == set(LISTENING):
             return
     raise AssertionError(f"Only {sorted(opened)} are in their lanes.")
 
@@ -73,12 +95,12 @@ def value(page, word, name):
 
 
 def latencies(page, id_):
-    """What the table says of a message: a text per lane."""
+    """What the table says of a message: a text per lane that listens."""
     page.evaluate("document.querySelector('details').open = true")
     row = page.locator("#latencies tr", has=page.get_by_text(f"#{id_.split('-')[1]}", exact=True))
     expect(row).to_have_count(1)
-    expect(row.locator("td", has_text="–")).to_have_count(0)
-    return row.locator("td").all_inner_texts()
+    expect(row.locator("td", has_text="–")).to_have_count(len(RESTING))
+    return [text for text in row.locator("td").all_inner_texts() if text != "–"]
 
 
 def told(address, seconds):
@@ -107,10 +129,10 @@ def test_every_lane_shows_the_real_way_of_a_message(listening, address):
     facts, _ = told(address, 0.5)
     marks = [fact for fact in facts if "at" in fact for name, _ in fact["messages"] if name == id_]
     said = {taken for fact in marks for name, taken in fact["messages"] if name == id_}
-    assert {fact["lane"] for fact in marks} == set(WORDS)
+    assert {fact["lane"] for fact in marks} == set(LISTENING)
     assert len(said) == 1  # one line across all lanes
     seen = {fact["lane"]: fact["at"] - min(said) for fact in marks}
-    for word, text in zip(WORDS, shown, strict=True):
+    for word, text in zip(LISTENING, shown, strict=True):
         assert float(re.sub(r"[^\d.]", "", text)) == pytest.approx(seen[word], abs=0.6)
 
 
@@ -232,7 +254,7 @@ def test_the_figures_are_the_meters(listening, address):
     """Beside each lane stands exactly what `/meters` says."""
     latencies(listening, post(address))
     final = settled(listening, address)
-    for word in WORDS:
+    for word in LISTENING:
         for name, exact in EXACT.items():
             shown = value(listening, word, name).get_attribute("value")
             assert float(shown) == pytest.approx(exact(final[word]["receive"]), rel=1e-9), (word, name)
@@ -255,7 +277,8 @@ def test_the_sentence_is_computed_from_the_meters(listening, address):
     nouns = f"{requests} requests for {messages} message{'s' * (receive['messages'] != 1)}"
     expect(listening.locator("#words")).to_have_text(f"Short polling made {nouns}; {empty} came back empty.")
     listening.keyboard.press("1")
-    each = {w: EXACT["bytes"](m["receive"]) / m["receive"]["messages"] for w, m in final.items()}
+    receives = {word: final[word]["receive"] for word in LISTENING}
+    each = {word: EXACT["bytes"](receive) / receive["messages"] for word, receive in receives.items()}
     dearest = max(each, key=each.get)
     expect(listening.locator("#words")).to_have_class(f"words {dearest}")
 
@@ -397,8 +420,37 @@ def test_the_page_holds_at_most_four_http_connections(listening, address):
         now = meters(address)
         most = max(most, sum(now[word]["open"] for word in WORDS if word != "websocket"))
         listening.wait_for_timeout(100)
-    assert len(HELD) <= most <= 4 + 1  # and a short poll that is being answered just then
-    assert sum(meters(address)[word]["open"] for word in HELD) <= 4
+    assert len(HELD) <= most <= MOST_HELD + 1  # and a short poll that is being answered just then
+    assert sum(meters(address)[word]["open"] for word in HOLDING) <= MOST_HELD
+
+
+@pytest.mark.parametrize(("word", "technique"), TECHNIQUES.items())
+def test_a_module_says_how_many_connections_it_holds(word, technique):
+    """Who asks holds none, who waits or streams one; only a WebSocket is not among the six."""
+    assert held_by(word) == (technique.verb != "ask" and word != "websocket")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_the_page_says_which_technique_rests(visit, address, language):
+    """One sentence names those that do not fit, and their lanes are marked while it listens."""
+    page = visit(address, language=language).open(PATH)
+    expect(page.locator("#notice")).to_be_hidden()
+    listen(page)
+    titles = [page.locator(f"[data-lane={word}] a").inner_text() for word in RESTING]
+    sentence = i18n.text(language, "compare.rests", titles=i18n.text(language, "lab.and").join(titles))
+    expect(page.locator("#notice")).to_have_text(sentence)
+    assert page.locator("[data-rests]").evaluate_all("all => all.map(row => row.dataset.lane)") == RESTING
+    page.click("#listen")
+    expect(page.locator("#notice")).to_be_hidden()
+    assert page.locator("[data-rests]").count() == 0
+
+
+def test_techniques_listen_in_order_while_their_connections_fit(visit, address):
+    """One that does not fit rests, also when a later one, which holds fewer, still fits."""
+    resting = """async (holds) => (await import("/static/lanes/audience.js")).resting(holds)"""
+    page = visit(address).open(PATH)
+    assert page.evaluate(resting, {"a": 1, "b": 0, "c": 2, "d": 2, "e": 1, "f": 0, "g": 1}) == ["d", "g"]
+    assert page.evaluate(resting, {}) == []
 
 
 # Who can use it -----------------------------------------------------------------------------------

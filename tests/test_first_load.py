@@ -17,7 +17,7 @@ from tests.support.listeners import POLLING
 from tests.support.wire import HOST
 
 MOST_BYTES = 60_000
-PAGES = ["/", f"/room?mode={WORDS[0]}", "/compare", "/teacher", *(f"/technique/{word}" for word in WORDS)]
+PAGES = ["/", "/room?mode=shortpoll", "/compare", "/teacher", *(f"/technique/{word}" for word in WORDS)]
 SCRIPT = "/static/compare.js"
 PLAIN = (ROOT / "pages" / SCRIPT[1:]).read_bytes()
 PUSHED = [f"/{word}" for word in POLLING]
