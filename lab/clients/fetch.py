@@ -28,7 +28,7 @@ async def listen(link: Link) -> None:
         await accepted(answer)
         rest = b""
         async for chunk in answer.content.iter_any():
-            rest = link.heard(unframe(rest + chunk))
+            rest = link.received(unframe(rest + chunk))
 
 
 async def send(link: Link, message: dict[str, str]) -> dict[str, Any]:
