@@ -12,7 +12,7 @@ from typing import NamedTuple
 class Technique(NamedTuple):
     """One way to push: its word everywhere, its titles, its verb towards the room, its colours, its sign."""
 
-    word: str
+    mode: str
     title: str
     title_zh: str
     verb: str
@@ -22,7 +22,7 @@ class Technique(NamedTuple):
 
 
 TECHNIQUES = {
-    technique.word: technique
+    technique.mode: technique
     for technique in (
         Technique("shortpoll", "short polling", "短轮询", "ask", "#B00020", "#FF7B8A", "A"),
         Technique("longpoll", "long polling", "长轮询", "wait", "#B25E00", "#FFB454", "B"),
@@ -34,16 +34,16 @@ TECHNIQUES = {
     )
 }
 
-WORDS = tuple(TECHNIQUES)
+MODES = tuple(TECHNIQUES)
 DEFAULT = "websocket"
 """The technique of a user who has chosen none."""
 
 
-def server_side(word: str) -> ModuleType:
-    """The file that serves a technique: `lab/techniques/<word>.py`."""
-    return import_module(f"lab.techniques.{word}")
+def server_side(mode: str) -> ModuleType:
+    """The file that serves a technique: `lab/techniques/<mode>.py`."""
+    return import_module(f"lab.techniques.{mode}")
 
 
-def client_side(word: str) -> ModuleType:
-    """The file that listens by a technique: `lab/clients/<word>.py`."""
-    return import_module(f"lab.clients.{word}")
+def client_side(mode: str) -> ModuleType:
+    """The file that listens by a technique: `lab/clients/<mode>.py`."""
+    return import_module(f"lab.clients.{mode}")

@@ -12,7 +12,7 @@ from dataclasses import fields
 from textwrap import fill
 from typing import Any
 
-from lab.catalogue import WORDS
+from lab.catalogue import MODES
 from lab.errors import CannotStart, LabError
 from lab.experiment.arguments import bits, number, output, page_file, per_second, plot_file, seconds
 from lab.experiment.link_model import PRESETS, Network
@@ -113,7 +113,7 @@ def _serve_options(group: Any) -> None:
 
 
 def _measure_options(group: Any) -> None:
-    group.add_argument("--mode", choices=[*WORDS, "all"], help="what to measure; without it the lab serves")
+    group.add_argument("--mode", choices=[*MODES, "all"], help="what to measure; without it the lab serves")
     group.add_argument("-c", "--clients", type=number, default=20, help="simulated listeners (20)")
     group.add_argument(
         "-r", "--rate", type=per_second, default=1.0, help="messages per second in the room (1)"
@@ -222,7 +222,7 @@ def _measure(options: argparse.Namespace, stdout_open: bool) -> int:
     from lab.experiment.output import check_outputs, progress, put_out
     from lab.experiment.session import run_rounds
 
-    modes = list(WORDS) if options.mode == "all" else [options.mode]
+    modes = list(MODES) if options.mode == "all" else [options.mode]
     conditions = conditions_of(options)
     check_outputs(options, stdout_open)
     with like_ctrl_c(), progress(options) as moved:

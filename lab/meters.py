@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from math import ceil
 from typing import Any
 
-from lab.catalogue import WORDS
+from lab.catalogue import MODES
 
 KEPT_SAMPLES = 8_192
 """Samples kept for the percentiles. The event loop sorts them for each answer: a millisecond, not fifty."""
@@ -142,7 +142,7 @@ class Meters:
 
     def __init__(self) -> None:
         self.since = time.time()
-        self.techniques = {word: TechniqueMeters() for word in WORDS}
+        self.techniques = {mode: TechniqueMeters() for mode in MODES}
         self.other = Meter()
         self.total = Meter()
         self.encrypted = False
@@ -165,7 +165,7 @@ class Meters:
         total = {name: getattr(self.total, name) for name in ("bytes_in", "bytes_out", "connections")}
         return {
             "since": self.since,
-            "techniques": {word: meters.as_json() for word, meters in self.techniques.items()},
+            "techniques": {mode: meters.as_json() for mode, meters in self.techniques.items()},
             "other": {"bytes_in": self.other.bytes_in, "bytes_out": self.other.bytes_out},
             "total": total | ({"tls_bytes": self.tls_bytes} if self.encrypted else {}),
         }

@@ -12,7 +12,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from lab.catalogue import WORDS
+from lab.catalogue import MODES
 from lab.errors import BadInput
 from lab.experiment.conditions import Conditions, known
 from lab.experiment.session import compare
@@ -33,7 +33,7 @@ def measured(name: str, modes: Sequence[str] | None = None, **conditions: Any) -
     live = os.environ.get(LIVE)
     if not live:
         return _recorded(path, modes, known(conditions))
-    runs: list[Run] = compare(WORDS if modes is None else modes, **conditions)
+    runs: list[Run] = compare(MODES if modes is None else modes, **conditions)
     if live == "record":
         write_down(runs, path)
     return runs

@@ -119,7 +119,7 @@ def install_packages(python):
 
 def quietly(*command):
     """Run a command whose output matters only when it fails; then show it and stop."""
-    line = [str(word) for word in command]
+    line = [str(mode) for mode in command]
     done = subprocess.run(line, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False)
     if done.returncode:
         print(done.stdout.decode(errors="replace"))

@@ -23,11 +23,11 @@ async def a_lab():
         yield here
 
 
-async def receive(here, word, query):
+async def receive(here, mode, query):
     """Begin to receive; returns the connection, whose answer has not been read."""
     wire = await Wire.open(here.port)
-    target = f"/{word}?{query}&callback=f"
-    await wire.request("GET", target, handshake() if word == "websocket" else {})
+    target = f"/{mode}?{query}&callback=f"
+    await wire.request("GET", target, handshake() if mode == "websocket" else {})
     return wire
 
 
@@ -55,9 +55,9 @@ def assert_headers(wire, headers, *suffixes):
 
 
 @each_technique
-async def test_a_header_set_before_the_answer_begins_arrives(word, monkeypatch):
+async def test_a_header_set_before_the_answer_begins_arrives(mode, monkeypatch):
     """A header that `get` sets before anything else reaches the client, in every technique."""
-    handler = server_side(word).ROUTES[0][1]
+    handler = server_side(mode).ROUTES[0][1]
     original = handler.get
 
     def get(self, *args, **kwargs):
@@ -66,14 +66,14 @@ async def test_a_header_set_before_the_answer_begins_arrives(word, monkeypatch):
 
     monkeypatch.setattr(handler, "get", get)
     async with a_lab() as here:
-        wire = await receive(here, word, "after=latest&hold=0.05")
+        wire = await receive(here, mode, "after=latest&hold=0.05")
         assert_headers(wire, (await wire.read_head()).headers, "early")
         wire.abort()
 
 
-@pytest.mark.parametrize("word", WAITING)
+@pytest.mark.parametrize("mode", WAITING)
 @pytest.mark.parametrize("hold", ["0.05", "20"], ids=["times out", "has news"])
-async def test_a_header_set_around_the_wait_arrives(word, hold, monkeypatch):
+async def test_a_header_set_around_the_wait_arrives(mode, hold, monkeypatch):
     """A header that `get` sets before or after it waits reaches the client, however the wait ends."""
     original = polling.wait
 
@@ -85,7 +85,7 @@ async def test_a_header_set_around_the_wait_arrives(word, hold, monkeypatch):
 
     monkeypatch.setattr(polling, "wait", wait)
     async with a_lab() as here:
-        wire = await receive(here, word, f"after=latest&hold={hold}")
+        wire = await receive(here, mode, f"after=latest&hold={hold}")
         if hold == "20":
             await eventually(lambda: are_waiting(here, 1), "the poll waits")
             await publish(here)
@@ -100,11 +100,11 @@ async def are_waiting(here, count):
 
 @each_technique
 @pytest.mark.parametrize("query", BAD_REQUESTS)
-async def test_a_refused_receive_request_leaves_no_reader(word, query):
+async def test_a_refused_receive_request_leaves_no_reader(mode, query):
     """A bad cursor or a bad hold is refused where it is read, and nothing waits afterwards."""
     async with a_lab() as here:
         for _ in range(20):
-            wire = await receive(here, word, query)
+            wire = await receive(here, mode, query)
             await wire.read_head()
             wire.abort()
         await eventually(lambda: are_waiting(here, 0), "no reader is left")

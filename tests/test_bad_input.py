@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
-from lab.catalogue import WORDS
+from lab.catalogue import MODES
 from tests.support.framings import BINARY, CLOSE, TEXT, client_frame, read_frame
 from tests.support.lab_process import LabProcess
 from tests.support.listeners import (
@@ -21,7 +21,7 @@ from tests.support.listeners import (
 )
 from tests.support.wire import HOST, Wire, eventually, fetch
 
-POSTING = [word for word in WORDS if word not in ("jsonp", "websocket")]
+POSTING = [mode for mode in MODES if mode not in ("jsonp", "websocket")]
 READING_JSON = [*POSTING, "websocket"]
 JSON = {"Content-Type": "application/json"}
 ABSENT = object()
@@ -50,23 +50,23 @@ def assert_refused(answer, status, code):
     assert_error(answer.json, code)
 
 
-def assert_not_stored(receipt, word, status, code):
+def assert_not_stored(receipt, mode, status, code):
     """A send was refused, in its technique's own way, and says that the message is not stored."""
-    assert receipt.status == (None if word == "websocket" else status), receipt
+    assert receipt.status == (None if mode == "websocket" else status), receipt
     assert_error(receipt.answer, code)
     assert receipt.answer["stored"] is False
-    frame = {"type", "mid"} if word == "websocket" else set()
+    frame = {"type", "mid"} if mode == "websocket" else set()
     assert receipt.answer.keys() == {"error", "stored"} | frame
 
 
-def receive_path(word, query):
+def receive_path(mode, query):
     """The path of a receive request."""
-    return f"/{word}?{query}" + (f"&callback={CALLBACK}" if word == "jsonp" else "")
+    return f"/{mode}?{query}" + (f"&callback={CALLBACK}" if mode == "jsonp" else "")
 
 
-def receive_headers(word):
+def receive_headers(mode):
     """What a receive request needs besides."""
-    return handshake() if word == "websocket" else {}
+    return handshake() if mode == "websocket" else {}
 
 
 # Receiving ----------------------------------------------------------------------------------------
@@ -79,10 +79,10 @@ BAD_CURSORS = [
 
 @each_technique
 @pytest.mark.parametrize("cursor", BAD_CURSORS)
-async def test_a_malformed_cursor_is_400(word, cursor, refusing):
+async def test_a_malformed_cursor_is_400(mode, cursor, refusing):
     """A cursor that is neither `<epoch>-<n>` nor `latest` is refused with 400 bad_cursor."""
-    path = receive_path(word, f"after={quote(cursor)}")
-    assert_refused(await fetch(refusing.port, "GET", path, receive_headers(word)), 400, "bad_cursor")
+    path = receive_path(mode, f"after={quote(cursor)}")
+    assert_refused(await fetch(refusing.port, "GET", path, receive_headers(mode)), 400, "bad_cursor")
 
 
 @pytest.mark.parametrize(
@@ -94,19 +94,19 @@ async def test_a_malformed_last_event_id_is_400(path, headers, refusing):
     assert_refused(await fetch(refusing.port, "GET", path, headers), 400, "bad_cursor")
 
 
-@pytest.mark.parametrize("word", WAITING)
+@pytest.mark.parametrize("mode", WAITING)
 @pytest.mark.parametrize("hold", ["-1", "nan", "NaN", "-inf", "soon", "1s", "--1", "0x10"])
-async def test_a_bad_hold_is_400(word, hold, refusing):
+async def test_a_bad_hold_is_400(mode, hold, refusing):
     """`hold` is a number of seconds from 0 up."""
-    path = receive_path(word, f"after=latest&hold={hold}")
+    path = receive_path(mode, f"after=latest&hold={hold}")
     assert_refused(await fetch(refusing.port, "GET", path), 400, "bad_parameter")
 
 
 @each_technique
 @pytest.mark.parametrize("query", ["after=%ff", "after=latest&client=%c3%28", "client=a&username=%ff"])
-async def test_a_query_that_is_no_utf_8_is_400(word, query, refusing):
+async def test_a_query_that_is_no_utf_8_is_400(mode, query, refusing):
     """Bytes that are no text are refused."""
-    answer = await fetch(refusing.port, "GET", receive_path(word, query), receive_headers(word))
+    answer = await fetch(refusing.port, "GET", receive_path(mode, query), receive_headers(mode))
     assert_refused(answer, 400, "bad_request")
 
 
@@ -166,19 +166,19 @@ BAD_TEXT = {
 
 @each_technique
 @pytest.mark.parametrize(("wrong", "code"), BAD_TEXT.values(), ids=BAD_TEXT)
-async def test_a_bad_field_is_422(word, wrong, code, refusing):
+async def test_a_bad_field_is_422(mode, wrong, code, refusing):
     """A message with a field that is empty, missing, too long or no UUID is refused, and not stored."""
     fields = {name: value for name, value in (draft() | wrong).items() if value is not ABSENT}
-    assert_not_stored(await client(word, refusing.port).send_fields(fields), word, 422, code)
+    assert_not_stored(await client(mode, refusing.port).send_fields(fields), mode, 422, code)
 
 
-@pytest.mark.parametrize("word", READING_JSON)
+@pytest.mark.parametrize("mode", READING_JSON)
 @pytest.mark.parametrize("name", ["mid", "username", "body"])
 @pytest.mark.parametrize("value", [None, 5, 1.5, True, [], {}, ["a"], {"a": 1}, LONE_SURROGATE], ids=repr)
-async def test_a_field_that_is_no_text_is_422(word, name, value, refusing):
+async def test_a_field_that_is_no_text_is_422(mode, name, value, refusing):
     """A message with a number, a list, null or half a character where text belongs is refused."""
-    receipt = await client(word, refusing.port).send_fields(draft() | {name: value})
-    assert_not_stored(receipt, word, 422, "bad_message")
+    receipt = await client(mode, refusing.port).send_fields(draft() | {name: value})
+    assert_not_stored(receipt, mode, 422, "bad_message")
 
 
 async def test_a_jsonp_send_that_is_no_utf_8_is_400(refusing):
@@ -212,11 +212,11 @@ BAD_BODIES = {
 }
 
 
-@pytest.mark.parametrize("word", POSTING)
+@pytest.mark.parametrize("mode", POSTING)
 @pytest.mark.parametrize("body", BAD_BODIES.values(), ids=BAD_BODIES)
-async def test_a_body_that_is_no_json_object_is_400(word, body, refusing):
+async def test_a_body_that_is_no_json_object_is_400(mode, body, refusing):
     """A body that is not one JSON object is refused with 400, and nothing is stored."""
-    answer = await fetch(refusing.port, "POST", f"/{word}", JSON | {"Content-Length": str(len(body))}, body)
+    answer = await fetch(refusing.port, "POST", f"/{mode}", JSON | {"Content-Length": str(len(body))}, body)
     assert_refused(answer, 400, "bad_json")
     assert answer.json["stored"] is False
 
@@ -230,11 +230,11 @@ async def test_a_frame_that_is_no_send_is_an_error_frame(body, refusing):
     assert_not_stored(again, "websocket", None, "bad_message")
 
 
-@pytest.mark.parametrize("word", POSTING)
+@pytest.mark.parametrize("mode", POSTING)
 @pytest.mark.parametrize("body", [b"\xff\xfe{}", b'{"mid":"\xc3\x28"}', b'{"body":"\xed\xa0\x80"}'])
-async def test_a_body_that_is_no_utf_8_is_400(word, body, refusing):
+async def test_a_body_that_is_no_utf_8_is_400(mode, body, refusing):
     """JSON is UTF-8; other bytes are refused, and nothing is stored."""
-    answer = await fetch(refusing.port, "POST", f"/{word}", JSON, body)
+    answer = await fetch(refusing.port, "POST", f"/{mode}", JSON, body)
     assert_refused(answer, 400, "bad_json")
     assert answer.json["stored"] is False
 
@@ -266,12 +266,12 @@ async def test_a_socket_goes_on_after_an_error(lab):
 TYPES = ["text/plain", "application/x-www-form-urlencoded", "application/xml", "application/json-seq", ""]
 
 
-@pytest.mark.parametrize("word", POSTING)
+@pytest.mark.parametrize("mode", POSTING)
 @pytest.mark.parametrize("kind", [*TYPES, None])
-async def test_a_body_that_is_not_called_json_is_415(word, kind, refusing):
+async def test_a_body_that_is_not_called_json_is_415(mode, kind, refusing):
     """A message must come as application/json, which no foreign page can send without asking first."""
     headers = {} if kind is None else {"Content-Type": kind}
-    answer = await fetch(refusing.port, "POST", f"/{word}", headers, json.dumps(draft()).encode())
+    answer = await fetch(refusing.port, "POST", f"/{mode}", headers, json.dumps(draft()).encode())
     assert_refused(answer, 415, "unsupported_media_type")
     assert answer.json["stored"] is False
 
@@ -293,17 +293,17 @@ def chunks(body):
     return b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in (*pieces, b""))
 
 
-@pytest.mark.parametrize("word", POSTING)
+@pytest.mark.parametrize("mode", POSTING)
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize(
     ("size", "status", "code"), [(65_536, 422, "too_long"), (65_537, 413, "body_too_large")]
 )
-async def test_a_body_above_64_kib_is_413(word, chunked, size, status, code, refusing):
+async def test_a_body_above_64_kib_is_413(mode, chunked, size, status, code, refusing):
     """64 KiB of body are read; one byte more is refused, whether its length was said before or not."""
     body = json.dumps(draft("x")).encode()
     body = body[:-2] + b"x" * (size - len(body)) + body[-2:]
     how = {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": str(size)}
-    answer = await fetch(refusing.port, "POST", f"/{word}", JSON | how, chunks(body) if chunked else body)
+    answer = await fetch(refusing.port, "POST", f"/{mode}", JSON | how, chunks(body) if chunked else body)
     assert_refused(answer, status, code)
     assert answer.json["stored"] is False
 
@@ -342,7 +342,7 @@ async def test_a_file_that_is_not_there_is_404(method, status, code, refusing):
     assert_refused(answer, status, code)
 
 
-DOORS = {f"/{word}": {"GET", "HEAD", "POST"} for word in POSTING}
+DOORS = {f"/{mode}": {"GET", "HEAD", "POST"} for mode in POSTING}
 DOORS |= {
     path: {"GET", "HEAD"} for path in ("/jsonp", "/history", "/meters", "/metrics", "/healthz", "/readyz")
 }
@@ -385,12 +385,12 @@ each_origin = pytest.mark.parametrize("headers", [one for one in FOREIGN if "Ori
 """A browser's handshake always names its page (RFC 6455 section 10.2); without one it is a program's."""
 
 
-@pytest.mark.parametrize("word", POSTING)
+@pytest.mark.parametrize("mode", POSTING)
 @each_foreigner
-async def test_a_foreign_page_cannot_post(word, headers, refusing):
+async def test_a_foreign_page_cannot_post(mode, headers, refusing):
     """A message that another site's page sends is refused, and not stored."""
-    receipt = await client(word, refusing.port, headers=headers).send()
-    assert_not_stored(receipt, word, 403, "forbidden")
+    receipt = await client(mode, refusing.port, headers=headers).send()
+    assert_not_stored(receipt, mode, 403, "forbidden")
 
 
 @each_origin
@@ -418,22 +418,22 @@ async def test_a_foreign_page_cannot_send_by_a_script(headers, refusing):
 
 
 @each_technique
-async def test_the_labs_own_page_may_send(word, lab):
+async def test_the_labs_own_page_may_send(mode, lab):
     """A page of the lab itself is let in, with all that a browser says about it."""
     own = f"{HOST}:{lab.port}"
     headers = {"Host": own, "Origin": f"http://{own}", "Referer": f"http://{own}/room", **BROWSER}
-    receipt = await client(word, lab.port, headers=headers | {"Sec-Fetch-Site": "same-origin"}).send()
+    receipt = await client(mode, lab.port, headers=headers | {"Sec-Fetch-Site": "same-origin"}).send()
     assert receipt.answer["duplicate"] is False
     await eventually(lambda: is_heard(lab.port, receipt.id), "the room hears of the message")
 
 
 @each_technique
-async def test_no_foreign_page_may_read_with_its_own_code(word, refusing):
+async def test_no_foreign_page_may_read_with_its_own_code(mode, refusing):
     """No answer carries a permission for other origins."""
-    wire, path = await Wire.open(refusing.port), receive_path(word, "after=latest&hold=0")
-    await wire.request("GET", path, receive_headers(word) | {"Origin": "http://evil.example"})
+    wire, path = await Wire.open(refusing.port), receive_path(mode, "after=latest&hold=0")
+    await wire.request("GET", path, receive_headers(mode) | {"Origin": "http://evil.example"})
     head = await wire.read_head()
-    assert head.status == (403 if word == "websocket" else 200)
+    assert head.status == (403 if mode == "websocket" else 200)
     assert not [name for name in head.headers if name.startswith("access-control")]
 
 
@@ -441,16 +441,16 @@ async def test_no_foreign_page_may_read_with_its_own_code(word, refusing):
 @pytest.mark.parametrize(
     "host", ["evil.example", "evil.example:80", "localhost.evil.example", "127.0.0.1.evil"]
 )
-async def test_a_foreign_host_name_is_refused(word, host, refusing):
+async def test_a_foreign_host_name_is_refused(mode, host, refusing):
     """A name that somebody else's DNS points here is no name of the lab: it neither sends nor receives."""
     headers = {"Host": host}
-    path = receive_path(word, "after=latest")
+    path = receive_path(mode, "after=latest")
     assert_refused(
-        await fetch(refusing.port, "GET", path, receive_headers(word) | headers), 421, "unknown_host"
+        await fetch(refusing.port, "GET", path, receive_headers(mode) | headers), 421, "unknown_host"
     )
-    if word != "websocket":
+    if mode != "websocket":
         assert_not_stored(
-            await client(word, refusing.port, headers=headers).send(), word, 421, "unknown_host"
+            await client(mode, refusing.port, headers=headers).send(), mode, 421, "unknown_host"
         )
 
 
@@ -472,15 +472,15 @@ def strict():
 
 
 @each_technique
-async def test_who_sends_too_fast_is_refused(word, strict):
+async def test_who_sends_too_fast_is_refused(mode, strict):
     """Above the rate a send is refused with 429, says that it is not stored, and when to come back."""
-    sender = client(word, strict)
-    receipts = [await sender.send("quick", f"hasty {word}") for _ in range(10)]
+    sender = client(mode, strict)
+    receipts = [await sender.send("quick", f"hasty {mode}") for _ in range(10)]
     stored = [receipt for receipt in receipts if "id" in receipt.answer]
     assert 2 <= len(stored) < 10
     for receipt in receipts:
         if receipt not in stored:
-            assert_not_stored(receipt, word, 429, "rate_limited")
+            assert_not_stored(receipt, mode, 429, "rate_limited")
 
 
 async def test_one_hasty_client_does_not_silence_another(strict):
@@ -492,13 +492,13 @@ async def test_one_hasty_client_does_not_silence_another(strict):
 
 
 @each_technique
-async def test_a_connection_too_many_is_503(word, strict):
+async def test_a_connection_too_many_is_503(mode, strict):
     """The fifth connection from one address is refused with 503 and when to come back; the four live on."""
     place = await wait_until_alone(strict)
     wires = [await Wire.open(strict) for _ in range(4)]
     for wire in wires:
         assert (await wire.ask("GET", "/shortpoll?after=latest")).status == 200
-    answer = await fetch(strict, "GET", receive_path(word, f"after={place}"), receive_headers(word))
+    answer = await fetch(strict, "GET", receive_path(mode, f"after={place}"), receive_headers(mode))
     assert_refused(answer, 503, "too_many_connections")
     assert int(answer.headers["retry-after"]) >= 1
     assert (await wires[0].ask("GET", "/shortpoll?after=latest")).status == 200
@@ -527,14 +527,14 @@ async def test_a_place_is_free_again_when_somebody_leaves(strict):
 
 
 @each_technique
-async def test_garbage_is_survived(word, refusing):
+async def test_garbage_is_survived(mode, refusing):
     """Bytes that are no HTTP end the connection and nothing else."""
     for garbage in (b"\x00" * 100, b"GET\r\n\r\n", b"\x16\x03\x01\x02\x00\r\n\r\n", b"\r\n" * 10):
         wire = await Wire.open(refusing.port)
         await wire.send(garbage)
         await wire.close()
-    path = receive_path(word, "after=bad")
-    assert_refused(await fetch(refusing.port, "GET", path, receive_headers(word)), 400, "bad_cursor")
+    path = receive_path(mode, "after=bad")
+    assert_refused(await fetch(refusing.port, "GET", path, receive_headers(mode)), 400, "bad_cursor")
 
 
 FRAMES = {

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from lab.catalogue import TECHNIQUES, WORDS
+from lab.catalogue import MODES, TECHNIQUES
 from tests.support.browsing import NAME, PATIENCE_MS, meters, post
 from tests.support.lab_here import LabHere, temporary
 from tests.support.redis_server import free_port
@@ -24,7 +24,7 @@ KEPT = 100
 HOSTILE_BODY = """</script><img src=x onerror="hacked=1"><script>hacked=1</script>&lt;'"\u2028 {{7*7}}"""
 HOSTILE_NAME = "<img src=x onerror=hacked=1>"
 
-each = pytest.mark.parametrize("word", WORDS)
+each = pytest.mark.parametrize("mode", MODES)
 
 
 # Labs and people ----------------------------------------------------------------------------------
@@ -46,7 +46,7 @@ def serving(**settings):
 class Guest:
     """Somebody in the room: a page in a browser of their own."""
 
-    def __init__(self, context, address, word, clock=False):
+    def __init__(self, context, address, mode, clock=False):
         self.page = context.new_page()
         if clock:  # the page's own, so that a minute need not take one
             self.page.clock.install()
@@ -56,7 +56,7 @@ class Guest:
         self.status = self.page.locator("[data-status]")
         self.box = self.page.locator("form#say [name=body]")
         self.reason = self.page.locator("#reason")
-        self.page.goto(f"{address}/room?mode={word}")
+        self.page.goto(f"{address}/room?mode={mode}")
         expect(self.status).to_have_attribute("data-status", "waiting")
 
     def _note(self, message):
@@ -68,9 +68,9 @@ class Guest:
         self.box.fill(text)
         self.box.press("Enter")
 
-    def switch(self, word):
+    def switch(self, mode):
         """Choose another technique."""
-        self.page.click(f"[data-mode={word}]")
+        self.page.click(f"[data-mode={mode}]")
 
     def lines(self, text=""):
         """The messages in the list that hold this text."""
@@ -90,9 +90,9 @@ def enter(browser):
     """Enter the room at an address by a technique; everyone leaves at the end of the test."""
     contexts = []
 
-    def enter(address, word, **how):
+    def enter(address, mode, **how):
         contexts.append(browser.new_context())
-        return Guest(contexts[-1], address, word, **how)
+        return Guest(contexts[-1], address, mode, **how)
 
     yield enter
     for context in contexts:
@@ -142,9 +142,9 @@ def publishing(address, interval=0.02):
 
 
 @each
-def test_two_pages_chat_both_ways(lab, enter, word):
+def test_two_pages_chat_both_ways(lab, enter, mode):
     """What either of two people says, both see, once; and the box is empty again."""
-    anna, ben = enter(lab, word), enter(lab, word)
+    anna, ben = enter(lab, mode), enter(lab, mode)
     for speaker in (anna, ben):
         text = f"hello {uuid.uuid4()}"
         speaker.say(text)
@@ -154,9 +154,9 @@ def test_two_pages_chat_both_ways(lab, enter, word):
 
 
 @each
-def test_it_works_where_the_browser_trusts_nothing(lab, enter, word):
+def test_it_works_where_the_browser_trusts_nothing(lab, enter, mode):
     """By plain http under a host name, as on a phone in the classroom, the same page sends and receives."""
-    guest = enter(lab.replace("127.0.0.1", NAME), word)
+    guest = enter(lab.replace("127.0.0.1", NAME), mode)
     assert guest.page.evaluate("isSecureContext") is False
     text = f"from afar {uuid.uuid4()}"
     guest.say(text)
@@ -165,9 +165,9 @@ def test_it_works_where_the_browser_trusts_nothing(lab, enter, word):
 
 
 @each
-def test_hostile_text_stays_text(lab, enter, word):
+def test_hostile_text_stays_text(lab, enter, mode):
     """Markup in a message or in a name is shown as it was typed, and nothing of it runs, in no frame."""
-    guest = enter(lab, word)
+    guest = enter(lab, mode)
     guest.page.fill("#name", HOSTILE_NAME)
     mark = str(uuid.uuid4())
     guest.say(f"{HOSTILE_BODY} {mark}")
@@ -182,7 +182,7 @@ def test_hostile_text_stays_text(lab, enter, word):
 
 def test_the_name_survives_a_reload(lab, enter):
     """A name is made up for whoever comes; once changed, it stays, and messages carry it."""
-    guest = enter(lab, WORDS[-1])
+    guest = enter(lab, MODES[-1])
     assert guest.page.input_value("#name").startswith("Guest ")
     guest.page.fill("#name", "李华 Li Hua")
     guest.page.press("#name", "Enter")
@@ -199,14 +199,14 @@ def test_the_name_survives_a_reload(lab, enter):
 def test_switching_in_mid_stream_loses_and_doubles_nothing(enter):
     """Through all techniques and back while messages pour in: each is shown once, in order."""
     with serving() as address:
-        guest = enter(address, WORDS[0])
+        guest = enter(address, MODES[0])
         with publishing(address) as published:
-            for word in WORDS:  # not waiting for any of them to be ready
-                guest.switch(word)
-            for word in reversed(WORDS):  # each until it has brought some
-                guest.switch(word)
+            for mode in MODES:  # not waiting for any of them to be ready
+                guest.switch(mode)
+            for mode in reversed(MODES):  # each until it has brought some
+                guest.switch(mode)
                 brought = guest.lines().count()
-                guest.page.wait_for_url(f"{address}/room?mode={word}")
+                guest.page.wait_for_url(f"{address}/room?mode={mode}")
                 guest.page.wait_for_function(
                     "most => document.querySelectorAll('#messages [data-id]').length > most", arg=brought + 5
                 )
@@ -217,12 +217,12 @@ def test_switching_in_mid_stream_loses_and_doubles_nothing(enter):
 
 
 @each
-def test_a_message_said_in_the_moment_of_switching_is_said_once(lab, enter, word):
+def test_a_message_said_in_the_moment_of_switching_is_said_once(lab, enter, mode):
     """Enter, and at once another technique: the message arrives, once, and nobody is told that it failed."""
-    guest = enter(lab, word)
+    guest = enter(lab, mode)
     text = f"going {uuid.uuid4()}"
     guest.box.fill(text)
-    other = WORDS[WORDS.index(word) - 1]
+    other = MODES[MODES.index(mode) - 1]
     guest.page.evaluate(
         """async (other) => {
             await import(`/static/techniques/${other}.js`); // so that the switch waits for nothing
@@ -238,12 +238,12 @@ def test_a_message_said_in_the_moment_of_switching_is_said_once(lab, enter, word
 
 def test_the_switch_says_which_technique_is_in_use(lab, enter):
     """After a switch the URL, the heading and the switch itself name the technique, and a reload keeps it."""
-    guest = enter(lab, WORDS[0])
-    guest.switch(WORDS[-1])
+    guest = enter(lab, MODES[0])
+    guest.switch(MODES[-1])
     for _ in ("before", "after a reload"):
-        expect(guest.page.locator("[data-mode][aria-current=true]")).to_have_attribute("data-mode", WORDS[-1])
+        expect(guest.page.locator("[data-mode][aria-current=true]")).to_have_attribute("data-mode", MODES[-1])
         expect(guest.page.locator("#title")).to_contain_text("WebSocket")
-        assert guest.page.url == f"{lab}/room?mode={WORDS[-1]}"
+        assert guest.page.url == f"{lab}/room?mode={MODES[-1]}"
         guest.page.reload()
 
 
@@ -254,7 +254,7 @@ def test_pages_come_back_after_a_restart(enter):
     """The lab stops and starts again: pages of every technique say so, come back by themselves, and chat."""
     port = free_port()
     with serving(port=port) as address:
-        guests = {word: enter(address, word, clock=True) for word in WORDS}
+        guests = {mode: enter(address, mode, clock=True) for mode in MODES}
         post(address, "before")
         for guest in guests.values():
             expect(guest.lines("before")).to_have_count(1)
@@ -262,27 +262,27 @@ def test_pages_come_back_after_a_restart(enter):
         guest.page.clock.fast_forward(6_000)  # later than any bye asks for: the first attempt is in vain
         expect(guest.status).to_have_attribute("data-status", "retrying")
     with serving(port=port):
-        for word, guest in guests.items():
+        for mode, guest in guests.items():
             guest.page.clock.fast_forward(60_000)
             expect(guest.status).to_have_attribute("data-status", "waiting")
             expect(guest.page.locator("#messages .notice")).to_have_text("The room's history began anew")
-            guest.say(f"{word} is back")
+            guest.say(f"{mode} is back")
         for guest in guests.values():
-            for word in WORDS:
-                expect(guest.lines(f"{word} is back")).to_have_count(1)
+            for mode in MODES:
+                expect(guest.lines(f"{mode} is back")).to_have_count(1)
 
 
-@pytest.mark.parametrize("word", [word for word, technique in TECHNIQUES.items() if technique.verb != "ask"])
-def test_a_page_comes_back_when_it_was_asked_to(lab_here, enter, word):
+@pytest.mark.parametrize("mode", [mode for mode, technique in TECHNIQUES.items() if technique.verb != "ask"])
+def test_a_page_comes_back_when_it_was_asked_to(lab_here, enter, mode):
     """A bye with a time: until then the page stays away, then it is back and has what was said meanwhile."""
-    guest = enter(lab_here.address, word, clock=True)
+    guest = enter(lab_here.address, mode, clock=True)
     guest.page.clock.pause_at(guest.page.evaluate("Date.now()") / 1000 + 1)
     lab_here.loop.call_soon_threadsafe(lab_here.lab.context.room.send_bye, (5000, 5000))
     expect(guest.status).to_have_attribute("data-status", "retrying")
     id_ = post(lab_here.address)
-    requests = meters(lab_here.address)[word]["receive"]["requests"]
+    requests = meters(lab_here.address)[mode]["receive"]["requests"]
     guest.page.clock.run_for(4_900)
-    assert meters(lab_here.address)[word]["receive"]["requests"] == requests
+    assert meters(lab_here.address)[mode]["receive"]["requests"] == requests
     guest.page.clock.run_for(100)
     expect(guest.line(id_)).to_have_count(1)
     guest.page.clock.resume()
@@ -292,13 +292,13 @@ def test_a_page_comes_back_when_it_was_asked_to(lab_here, enter, word):
 
 def test_a_cut_line_loses_and_doubles_nothing(lab_here, enter):
     """All connections break without a word, three times: in a minute every page has every message, once."""
-    guests = [enter(lab_here.address, word, clock=True) for word in WORDS]
+    guests = [enter(lab_here.address, mode, clock=True) for mode in MODES]
     said = []
     for _ in range(3):
         said.append(post(lab_here.address))
         for guest in guests:
             expect(guest.line(said[-1])).to_have_count(1)
-        assert lab_here.cut() >= len(WORDS) - 1  # a short poll may just be pausing
+        assert lab_here.cut() >= len(MODES) - 1  # a short poll may just be pausing
         said += [post(lab_here.address) for _ in range(10)]
         for guest in guests:
             guest.page.clock.fast_forward(60_000)
@@ -347,9 +347,9 @@ def test_a_clock_that_was_set_is_noticed(lab, browser):
 
 
 @each
-def test_a_refused_message_stays_in_the_box(lab, enter, word):
+def test_a_refused_message_stays_in_the_box(lab, enter, mode):
     """A message that the lab refuses is still there to be mended, and beside it the reason."""
-    guest = enter(lab, word)
+    guest = enter(lab, mode)
     guest.box.evaluate("box => box.removeAttribute('maxlength')")
     text = str(uuid.uuid4())
     guest.say(text + "!" * 500)
@@ -362,7 +362,7 @@ def test_a_refused_message_stays_in_the_box(lab, enter, word):
 
 
 @each
-def test_a_message_whose_answer_was_lost_is_stored_once(lab, enter, browser, word):
+def test_a_message_whose_answer_was_lost_is_stored_once(lab, enter, browser, mode):
     """Nobody knows whether it arrived; sent again, it is the same message and not a second one."""
     lost = []
 
@@ -388,7 +388,7 @@ def test_a_message_whose_answer_was_lost_is_stored_once(lab, enter, browser, wor
     context = browser.new_context()
     context.route("**/*", lose_answer)
     context.route_web_socket("**/*", lose_ack)
-    guest = Guest(context, lab, word)
+    guest = Guest(context, lab, mode)
     text = f"lost and found {uuid.uuid4()}"
     guest.say(text)
     expect(guest.reason).to_contain_text("may be stored")
@@ -405,18 +405,18 @@ def test_a_message_whose_answer_was_lost_is_stored_once(lab, enter, browser, wor
 
 @each
 @pytest.mark.parametrize("first", ["gap", "reset"])
-def test_a_reader_is_told_what_is_missing(crowded, enter, word, first):
+def test_a_reader_is_told_what_is_missing(crowded, enter, mode, first):
     """Behind a cursor that is too old comes a gap, behind a foreign one a reset; then all that is kept."""
     address, ids = crowded
     after = {"gap": ids[9], "reset": "1-1"}[first]
-    guest = enter(address, word)
+    guest = enter(address, mode)
     listen = """([word, after, count]) => import(`/static/techniques/${word}.js`).then(({ connect }) =>
         new Promise((resolve) => {
             const seen = [];
             const onEvents = (events) => seen.push(...events) >= count && (line.close(), resolve(seen));
             const line = connect({ after, onEvents, onStatus() {} });
         }))"""
-    seen = guest.page.evaluate(listen, [word, after, KEPT + 1])
+    seen = guest.page.evaluate(listen, [mode, after, KEPT + 1])
     assert seen[0] == {"gap": {"type": "gap", "missed": 37}, "reset": {"type": "reset", "id": ids[46]}}[first]
     assert [event["id"] for event in seen[1:]] == ids[-KEPT:]
 
@@ -438,7 +438,7 @@ def test_a_gap_is_a_line_in_the_list(enter):
 
 def test_a_message_that_moved_into_a_new_history_is_shown_once(lab, enter):
     """After a reset the same message may come under a new id: its old line goes, the other old ones stay."""
-    page = enter(lab, WORDS[-1]).page
+    page = enter(lab, MODES[-1]).page
     page.evaluate(
         """async () => {
             const { messageList } = await import('/static/messages.js');
@@ -459,7 +459,7 @@ def test_a_message_that_moved_into_a_new_history_is_shown_once(lab, enter):
 
 def test_a_hidden_page_says_that_it_is_hidden(lab, enter):
     """In the background the state is `hidden`, and in front again what it was."""
-    guest = enter(lab, WORDS[-1])
+    guest = enter(lab, MODES[-1])
     hide = """hidden => {
         Object.defineProperty(document, 'hidden', { configurable: true, get: () => hidden });
         document.dispatchEvent(new Event('visibilitychange'));
@@ -471,7 +471,7 @@ def test_a_hidden_page_says_that_it_is_hidden(lab, enter):
 
 def test_the_pauses_grow_and_are_random(lab, enter):
     """After k failures a page waits a random part of min(8 s, 0.5 s * 2^k)."""
-    page = enter(lab, WORDS[0]).page
+    page = enter(lab, MODES[0]).page
     drawn = page.evaluate(
         """async () => {
             const { backoff } = await import('/static/techniques/shared.js');
@@ -489,15 +489,15 @@ def test_the_pauses_grow_and_are_random(lab, enter):
 
 def test_no_page_complains(lab, enter):
     """From the way in through every technique: no policy violated, nothing missing, no error."""
-    guest = enter(lab, WORDS[0])
+    guest = enter(lab, MODES[0])
     guest.page.goto(f"{lab}/")
-    assert guest.page.locator(".card .button").count() == len(WORDS)
+    assert guest.page.locator(".card .button").count() == len(MODES)
     guest.page.click(".card .button >> nth=0")
-    for word in WORDS:
-        guest.switch(word)
-        guest.page.wait_for_url(f"{lab}/room?mode={word}")
+    for mode in MODES:
+        guest.switch(mode)
+        guest.page.wait_for_url(f"{lab}/room?mode={mode}")
         expect(guest.status).to_have_attribute("data-status", "waiting")
-        text = f"{word} {uuid.uuid4()}"
+        text = f"{mode} {uuid.uuid4()}"
         guest.say(text)
         expect(guest.lines(text)).to_have_count(1)
     assert guest.complaints == []

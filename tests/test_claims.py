@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 from playwright.sync_api import TimeoutError, expect
 
-from lab.catalogue import TECHNIQUES, WORDS, client_side
+from lab.catalogue import MODES, TECHNIQUES, client_side
 from lab.clients.link import Link, Refused
 from lab.server.pages import i18n
 from lab.server.pages.technique import limits
@@ -54,7 +54,7 @@ HOLDS = {
     **dict.fromkeys(("longpoll.pro.p50", "jsonp.pro.p50"), lambda value: value <= SOON_S),
     **dict.fromkeys(("iframe.pro.p50", "websocket.pro.p50"), lambda value: value <= SOON_S),
     **dict.fromkeys(
-        (f"{word}.pro.requests_per_message" for word in ("iframe", "sse", "fetch")), lambda value: value <= 1
+        (f"{mode}.pro.requests_per_message" for mode in ("iframe", "sse", "fetch")), lambda value: value <= 1
     ),
     "sse.pro.framing_per_frame": lambda value: value <= 64,
     "fetch.pro.framing_per_frame": lambda value: value <= 16,
@@ -76,7 +76,7 @@ AMOUNTS = re.compile(
 
 
 def claims():
-    """The name of every claim with a figure: `<word>.<pro or con>.<figure>`."""
+    """The name of every claim with a figure: `<mode>.<pro or con>.<figure>`."""
     keys = [
         key.removeprefix("technique.") for key in i18n.catalogue("en") if ".pro." in key or ".con." in key
     ]
@@ -113,12 +113,12 @@ async def until(probe, what):
 
 
 @asynccontextmanager
-async def listening(school, word):
+async def listening(school, mode):
     """One client that receives by a technique, at the end of the history."""
     events, top = [], str(school.lab.context.room.top)
     async with Link(school.address, events.extend, top, interval=0.05, hold=0.1, compress=True) as link:
-        task = asyncio.create_task(client_side(word).listen(link))
-        meter = school.lab.context.meters.techniques[word]
+        task = asyncio.create_task(client_side(mode).listen(link))
+        meter = school.lab.context.meters.techniques[mode]
         known = meter.receive.requests
         yield events
         await until(lambda: meter.receive.requests > known or events, "its request is counted")
@@ -127,57 +127,57 @@ async def listening(school, word):
     await until(lambda: meter.open == 0, "the client is gone")
 
 
-async def said(school, word, count=1):
+async def said(school, mode, count=1):
     """So many messages are sent by a technique, on one connection."""
     async with Link(school.address, compress=True) as link:
         for n in range(count):
             message = {"mid": str(uuid.uuid4()), "username": "ann", "body": f"message {n} 你好"}
-            await client_side(word).send(link, message)
+            await client_side(mode).send(link, message)
 
 
-async def no_message(school, word):
+async def no_message(school, mode):
     """A client receives, and gets empty answers or heartbeats."""
-    meter = school.lab.context.meters.techniques[word].receive
-    told = "frames_out" if TECHNIQUES[word].verb == "stream" else "empty"
-    async with listening(school, word):
+    meter = school.lab.context.meters.techniques[mode].receive
+    told = "frames_out" if TECHNIQUES[mode].verb == "stream" else "empty"
+    async with listening(school, mode):
         await until(lambda: getattr(meter, told) >= 2, "it has been told that there is nothing")
 
 
-async def reconnects(school, word):
+async def reconnects(school, mode):
     """Clients come and go, say little, and are refused."""
     for _ in range(4):
-        async with listening(school, word):
+        async with listening(school, mode):
             pass
-    async with listening(school, word) as events:
-        await said(school, word)
+    async with listening(school, mode) as events:
+        await said(school, mode)
         await until(lambda: events, "it has come")
     for _ in range(3):
-        await refused(school, word)
+        await refused(school, mode)
 
 
-async def refused(school, word):
+async def refused(school, mode):
     """A send without a body."""
     async with Link(school.address) as link:
         with suppress(Refused, aiohttp.ClientError):
-            await client_side(word).send(link, {"mid": str(uuid.uuid4()), "username": "ann", "body": ""})
+            await client_side(mode).send(link, {"mid": str(uuid.uuid4()), "username": "ann", "body": ""})
 
 
-async def many_messages(school, word):
+async def many_messages(school, mode):
     """A client stays, and much is said."""
-    async with listening(school, word) as events:
-        await said(school, word, MESSAGES)
+    async with listening(school, mode) as events:
+        await said(school, mode, MESSAGES)
         await until(lambda: len(events) >= MESSAGES, "all have come")
 
 
 async def at_once(school, part):
     """The same for every technique; each client receives what is sent by any of them."""
-    await asyncio.gather(*(part(school, word) for word in WORDS))
+    await asyncio.gather(*(part(school, mode) for mode in MODES))
 
 
 async def in_turn(school, part):
     """The same for every technique, and each client receives its own messages only."""
-    for word in WORDS:
-        await part(school, word)
+    for mode in MODES:
+        await part(school, mode)
 
 
 SESSIONS = {
@@ -201,9 +201,9 @@ def sessions():
             found[name] = meters(school.address)
     found["slow"] = json.loads(json.dumps(found["many messages"]))
     found["in progress"] = json.loads(json.dumps(found["no message"]))
-    for word in WORDS:
-        found["slow"][word]["receive"]["delivery_s"]["p50"] = 0.4
-        found["in progress"][word]["open"] = 3
+    for mode in MODES:
+        found["slow"][mode]["receive"]["delivery_s"]["p50"] = 0.4
+        found["in progress"][mode]["open"] = 3
     return found
 
 
@@ -222,8 +222,8 @@ def test_the_sessions_are_what_they_are_called(sessions):
 
 def judged(claim, found):
     """Whether a claim holds; None when there is nothing to judge by."""
-    word, _, figure = claim.split(".")
-    value = MEASURED[figure](found[word])
+    mode, _, figure = claim.split(".")
+    value = MEASURED[figure](found[mode])
     return None if value is None or claim not in HOLDS else HOLDS[claim](value)
 
 
@@ -264,11 +264,11 @@ READ = """() => Object.fromEntries(
 
 @pytest.mark.needs("chromium")
 @pytest.mark.parametrize("language", LANGUAGES)
-@pytest.mark.parametrize("word", WORDS)
-def test_no_claim_contradicts_its_figure(school, visit, sessions, word, language):
+@pytest.mark.parametrize("mode", MODES)
+def test_no_claim_contradicts_its_figure(school, visit, sessions, mode, language):
     """After each session every figure is what its words say, and a claim that it contradicts is not shown."""
-    page, tell = shown(visit(school.address, language=language), f"/technique/{word}")
-    names = sorted(claim for claim in claims() if claim.startswith(f"{word}."))
+    page, tell = shown(visit(school.address, language=language), f"/technique/{mode}")
+    names = sorted(claim for claim in claims() if claim.startswith(f"{mode}."))
     for name, found in sessions.items():
         tell(found)
         lines = {claim.partition(".")[2]: line_of(claim, found, language) for claim in names}
@@ -298,13 +298,13 @@ def test_the_comparison_says_what_the_meters_say(school, visit, sessions, name):
     """The sentence below the lanes is of the kind that the meters are, and no share is more than all."""
     page, tell = shown(visit(school.address), "/compare")
     tell(sessions[name])
-    for word in WORDS:
-        page.locator(f"[data-lane={word}] .sign").click()
-        receive = sessions[name][word]["receive"]
+    for mode in MODES:
+        page.locator(f"[data-lane={mode}] .sign").click()
+        receive = sessions[name][mode]["receive"]
         kind = "silent" if not receive["messages"] else "empty" if receive["empty"] else "framed"
         pattern = i18n.catalogue("en")[f"compare.words.{kind if receive['requests'] else 'unused'}"]
         expect(page.locator("#words")).to_contain_text(pattern.rpartition("}")[2])
-        useful = page.locator(f"[data-lane={word}] [data-figure=useful]").get_attribute("value")
+        useful = page.locator(f"[data-lane={mode}] [data-figure=useful]").get_attribute("value")
         assert (useful is None) == (receive["requests"] == 0)
         assert 0 <= float(useful or 0) <= 1
 

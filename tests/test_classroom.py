@@ -10,7 +10,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from lab.catalogue import WORDS
+from lab.catalogue import MODES
 from lab.server.lesson.lan import adapters
 from tests.support.browsing import (
     PHONE,
@@ -27,7 +27,7 @@ from tests.test_browser import Guest, publishing
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(180)]
 
-PAGES = {"join": "/", "room": f"/room?mode={WORDS[1]}", "teacher": "/teacher"}
+PAGES = {"join": "/", "room": f"/room?mode={MODES[1]}", "teacher": "/teacher"}
 LANGUAGES = ("en", "zh-CN")
 each_page = pytest.mark.parametrize("name", PAGES)
 each_language = pytest.mark.parametrize("language", LANGUAGES)
@@ -123,10 +123,10 @@ def test_a_card_says_only_what_was_measured(school, open_page):
 # The room -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("word", WORDS)
-def test_the_footer_counts_what_this_browser_costs(school, open_page, word):
+@pytest.mark.parametrize("mode", MODES)
+def test_the_footer_counts_what_this_browser_costs(school, open_page, mode):
     """Useful bytes are the messages' own length; all bytes are what the server's meters say."""
-    page = open_page(school, f"/room?mode={word}")
+    page = open_page(school, f"/room?mode={mode}")
     expect(page.locator("[data-status]")).to_have_attribute("data-status", "waiting")
     sizes = []
     for number in range(5):
@@ -139,9 +139,9 @@ def test_the_footer_counts_what_this_browser_costs(school, open_page, word):
         ]
     expect(page.locator("[data-tally=useful]")).to_have_text(as_bytes(page, sum(sizes)))
     page.wait_for_function("() => /\\d/.test(document.querySelector('[data-tally=down]').textContent)")
-    if word != "shortpoll":  # which never stands still
+    if mode != "shortpoll":  # which never stands still
         page.wait_for_timeout(2200)
-        meter = meters(school.address)[word]["receive"]
+        meter = meters(school.address)[mode]["receive"]
         expect(page.locator("[data-tally=down]")).to_have_text(as_bytes(page, meter["bytes_out"]))
         expect(page.locator("[data-tally=up]")).to_have_text(as_bytes(page, meter["bytes_in"]))
 
@@ -181,9 +181,9 @@ def test_a_message_says_how_long_it_took(school, open_page):
 
 def test_people_are_seen_to_come_and_go(school, open_page):
     """Arrivals and departures are lines in the room, for those who poll too; nobody sees their own."""
-    anna = open_page(school, f"/room?mode={WORDS[0]}")
+    anna = open_page(school, f"/room?mode={MODES[0]}")
     expect(anna.locator("#here")).to_have_text("1 here")
-    ben = open_page(school, f"/room?mode={WORDS[0]}", language="zh-CN")
+    ben = open_page(school, f"/room?mode={MODES[0]}", language="zh-CN")
     expect(anna.locator(".company")).to_contain_text("游客2 joined")
     expect(ben.locator("#here")).to_have_text("2 人在场")
     ben.close()
@@ -234,8 +234,8 @@ def test_simulated_students_come_and_go(school, open_page):
     teacher.click("#crew [value=start]")
     expect(teacher.locator("#crew-state")).to_contain_text("10 simulated")
     expect(teacher.locator("#crew-state")).to_contain_text("round trip 100 ms, simulated")
-    for word in WORDS[1:]:
-        expect(teacher.locator(f"[data-meters={word}] [data-figure=open]")).to_have_text(
+    for mode in MODES[1:]:
+        expect(teacher.locator(f"[data-meters={mode}] [data-figure=open]")).to_have_text(
             re.compile("^[12]$"), timeout=30_000
         )
     expect(page.locator("#simulated")).to_be_visible()
@@ -244,8 +244,8 @@ def test_simulated_students_come_and_go(school, open_page):
     expect(reader.locator("#messages .name").first).to_have_text("simulated · 模拟")
     teacher.click("#crew [value=stop]")
     expect(teacher.locator("#crew-state")).to_have_text("none")
-    for word in WORDS[1:]:
-        expect(teacher.locator(f"[data-meters={word}] [data-figure=open]")).to_have_text(re.compile("^[01]$"))
+    for mode in MODES[1:]:
+        expect(teacher.locator(f"[data-meters={mode}] [data-figure=open]")).to_have_text(re.compile("^[01]$"))
 
 
 def test_the_pace_reaches_the_browsers(school, browser):
@@ -253,14 +253,14 @@ def test_the_pace_reaches_the_browsers(school, browser):
     context = browser.new_context()
     asked = []
     context.on("request", lambda request: asked.append(request.url))
-    guests = {word: Guest(context, school.address, word, clock=True) for word in WORDS[:3]}
+    guests = {mode: Guest(context, school.address, mode, clock=True) for mode in MODES[:3]}
     school.knock("crew", do="pace", interval=30, hold=59)
     for guest in guests.values():
         guest.page.wait_for_function("async () => (await import('/static/pace.js')).pace.interval === 30")
     post(school.address)  # whoever is held comes back, and asks anew
-    for word in ("longpoll", "jsonp"):
+    for mode in ("longpoll", "jsonp"):
         assert_soon(
-            guests[word].page, lambda word=word: any(f"/{word}?" in u and "hold=25" in u for u in asked)
+            guests[mode].page, lambda mode=mode: any(f"/{mode}?" in u and "hold=25" in u for u in asked)
         )
     page = guests["shortpoll"].page
 
@@ -307,8 +307,8 @@ def test_the_bet(school, open_page):
     other = open_page(school, "/room?mode=longpoll")
     wall = open_page(school, "/")
     teacher.click("[data-door=bet] [value=open]")
-    for word in ("jsonp", "longpoll"):
-        phone.click(f"[data-bet={word}] button")
+    for mode in ("jsonp", "longpoll"):
+        phone.click(f"[data-bet={mode}] button")
     other.click("[data-bet=sse] button")
     expect(wall.locator("#bet-state")).to_contain_text("2")
     assert [Axe().run(page).violations_count for page in (teacher, phone, wall)] == [0, 0, 0]
@@ -329,7 +329,7 @@ def test_the_bet(school, open_page):
 
 def test_reset_keeps_the_meters_adding_up(school, open_page):
     """With open streams and polls the sums still agree, and nothing of before is left."""
-    pages = [open_page(school, f"/room?mode={word}") for word in WORDS]
+    pages = [open_page(school, f"/room?mode={mode}") for mode in MODES]
     with publishing(school.address) as published:
         for page in pages:
             expect(page.locator("[data-id]").nth(3)).to_be_visible()
@@ -400,7 +400,7 @@ def test_the_export_says_what_it_is(school, open_page):
         if ending == "json":
             assert json.loads(text)["simulated"] is False
         else:
-            assert len(text.splitlines()) == 1 + 2 * len(WORDS)
+            assert len(text.splitlines()) == 1 + 2 * len(MODES)
 
 
 def test_the_lamp_tells(school, open_page):
@@ -477,7 +477,7 @@ def test_keys_do_what_help_says(settled, open_page, name):
 
 @pytest.mark.parametrize(
     ("path", "language"),
-    list(zip([*PAGES.values(), "/compare", f"/technique/{WORDS[0]}"], cycle(LANGUAGES), strict=False)),
+    list(zip([*PAGES.values(), "/compare", f"/technique/{MODES[0]}"], cycle(LANGUAGES), strict=False)),
 )
 def test_keys_of_one_letter_can_be_switched_off(settled, open_page, path, language):
     """By a switch in the help of every page, which lasts; then a letter does nothing, and on again does."""

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.catalogue import WORDS
+from lab.catalogue import MODES
 from lab.settings import LIMITS
 from tests.support.redis_server import free_port
 
@@ -70,8 +70,8 @@ def test_all_techniques_print_one_comparison():
     """`--mode all` prints a line and a bar for each technique."""
     done = run_lab("--mode", "all", *QUICK)
     assert done.returncode == 0
-    for word in WORDS:
-        assert len(re.findall(rf"^{word} ", done.stdout, re.MULTILINE)) == 2
+    for mode in MODES:
+        assert len(re.findall(rf"^{mode} ", done.stdout, re.MULTILINE)) == 2
 
 
 def test_json_stands_alone_on_standard_output():

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 import websockets
 
-from lab.catalogue import WORDS, client_side
+from lab.catalogue import MODES, client_side
 from lab.clients.link import Link, Refused
 from lab.clients.reconnecting import keep_receiving
 from lab.server.lifecycle import running
@@ -27,12 +27,12 @@ def settings(port=0):
 class Listening:
     """A client that keeps listening in the background; `events` is what it heard."""
 
-    def __init__(self, word, port, **options):
+    def __init__(self, mode, port, **options):
         self.events = []
         self.link = Link(
             url=f"http://127.0.0.1:{port}", on_events=self.events.extend, interval=0.05, **options
         )
-        self.task = asyncio.create_task(keep_receiving(word, self.link))
+        self.task = asyncio.create_task(keep_receiving(mode, self.link))
 
     async def hears(self, kind, count):
         """Wait until it has heard so many events of a kind; returns them."""
@@ -52,51 +52,51 @@ class Listening:
         await self.link.__aexit__()
 
 
-async def say(word, port, body):
+async def say(mode, port, body):
     """Send one message by a technique."""
     async with Link(url=f"http://127.0.0.1:{port}") as link:
         message = {"mid": str(uuid.uuid4()), "username": "teacher", "body": body}
-        return await client_side(word).send(link, message), await client_side(word).send(link, message)
+        return await client_side(mode).send(link, message), await client_side(mode).send(link, message)
 
 
-@pytest.mark.parametrize("word", WORDS)
-async def test_it_hears_what_is_said(word):
+@pytest.mark.parametrize("mode", MODES)
+async def test_it_hears_what_is_said(mode):
     """What is sent by a technique is heard by it, once, also when it was sent twice."""
-    async with running(settings(), temporary=True) as lab, Listening(word, lab.port) as listening:
-        first, again = await say(word, lab.port, "hello </script> 你好 😀")
+    async with running(settings(), temporary=True) as lab, Listening(mode, lab.port) as listening:
+        first, again = await say(mode, lab.port, "hello </script> 你好 😀")
         (message,) = await listening.hears("message", 1)
         assert (message["id"], message["body"]) == (first["id"], "hello </script> 你好 😀")
         assert again == {"id": first["id"], "duplicate": True}
 
 
-@pytest.mark.parametrize("word", WORDS)
-async def test_it_comes_back_after_a_restart(word, monkeypatch):
+@pytest.mark.parametrize("mode", MODES)
+async def test_it_comes_back_after_a_restart(mode, monkeypatch):
     """A lab that leaves and is replaced is heard again by itself, at the moment that its bye named."""
     monkeypatch.setattr("lab.server.lifecycle.RETRY_MS", (50, 100))
     async with contextlib.AsyncExitStack() as stack:
         async with running(settings(free_port()), temporary=True) as lab:
-            listening = await stack.enter_async_context(Listening(word, lab.port))
-            await say(word, lab.port, "before")
+            listening = await stack.enter_async_context(Listening(mode, lab.port))
+            await say(mode, lab.port, "before")
             await listening.hears("message", 1)
         async with running(settings(lab.port), temporary=True):
             await listening.hears("reset", 1)
-            await say(word, lab.port, "after")
+            await say(mode, lab.port, "after")
             heard = await listening.hears("message", 2)
             assert [message["body"] for message in heard] == ["before", "after"]
 
 
-@pytest.mark.parametrize("word", WORDS)
-async def test_a_sender_outlives_its_lab(word):
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_sender_outlives_its_lab(mode):
     """Whoever sent to a lab that was replaced sends to the next one, at the latest when it tries again."""
     message = {"mid": str(uuid.uuid4()), "username": "teacher", "body": "hello"}
     async with contextlib.AsyncExitStack() as stack:
         async with running(settings(free_port()), temporary=True) as lab:
             link = await stack.enter_async_context(Link(url=f"http://127.0.0.1:{lab.port}"))
-            await client_side(word).send(link, message)
+            await client_side(mode).send(link, message)
         async with running(settings(lab.port), temporary=True):
             with contextlib.suppress(aiohttp.ClientError, OSError):
-                await client_side(word).send(link, message)
-            stored = await client_side(word).send(link, message)
+                await client_side(mode).send(link, message)
+            stored = await client_side(mode).send(link, message)
             assert stored["id"].endswith("-1")
 
 
@@ -129,12 +129,12 @@ async def test_a_silent_server_is_given_up(monkeypatch):
             await asyncio.wait_for(client_side("websocket").listen(link), 10)
 
 
-@pytest.mark.parametrize("word", WORDS)
-async def test_a_refusal_for_good_is_said(word):
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_refusal_for_good_is_said(mode):
     """A cursor that makes no sense is not asked with again and again."""
     async with (
         running(settings(), temporary=True) as lab,
-        Listening(word, lab.port, after="nonsense") as listening,
+        Listening(mode, lab.port, after="nonsense") as listening,
     ):
         with pytest.raises(Refused, match="400"):
             await asyncio.wait_for(listening.task, 10)

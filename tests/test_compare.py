@@ -7,7 +7,7 @@ import time
 import pytest
 from playwright.sync_api import expect
 
-from lab.catalogue import TECHNIQUES, WORDS
+from lab.catalogue import MODES, TECHNIQUES
 from lab.server.pages import i18n
 from tests.support.browsing import (
     PATIENCE_MS,
@@ -27,25 +27,25 @@ LANGUAGES = ["en", "zh-CN"]
 MOST_HELD = 4
 
 
-def held_by(word):
+def held_by(mode):
     """How many of the browser's six connections a technique holds, by what its module exports."""
-    text = (ROOT / "pages" / "static" / "techniques" / f"{word}.js").read_text(encoding="utf-8")
+    text = (ROOT / "pages" / "static" / "techniques" / f"{mode}.js").read_text(encoding="utf-8")
     return int(re.search(r"^export const HOLDS = (\d);$", text, re.MULTILINE)[1])
 
 
 def listeners():
     """The techniques that listen on the page: in the catalogue's order, each whose connections still fit."""
     held = 0
-    for word in WORDS:
-        if held + held_by(word) <= MOST_HELD:
-            held += held_by(word)
-            yield word
+    for mode in MODES:
+        if held + held_by(mode) <= MOST_HELD:
+            held += held_by(mode)
+            yield mode
 
 
-HOLDING = [word for word in WORDS if held_by(word)]
+HOLDING = [mode for mode in MODES if held_by(mode)]
 LISTENING = list(listeners())
-RESTING = [word for word in WORDS if word not in LISTENING]
-HELD = [word for word in LISTENING if held_by(word)]
+RESTING = [mode for mode in MODES if mode not in LISTENING]
+HELD = [mode for mode in LISTENING if held_by(mode)]
 EXACT = {
     "requests": lambda m: m["requests"],
     "empty": lambda m: m["empty"],
@@ -89,9 +89,9 @@ def listen(page):
     raise AssertionError(f"Only {sorted(opened)} are in their lanes.")
 
 
-def value(page, word, name):
+def value(page, mode, name):
     """The place of a figure beside a lane."""
-    return page.locator(f"[data-lane={word}] [data-figure={name}]")
+    return page.locator(f"[data-lane={mode}] [data-figure={name}]")
 
 
 def latencies(page, id_):
@@ -132,8 +132,8 @@ def test_every_lane_shows_the_real_way_of_a_message(listening, address):
     assert {fact["lane"] for fact in marks} == set(LISTENING)
     assert len(said) == 1  # one line across all lanes
     seen = {fact["lane"]: fact["at"] - min(said) for fact in marks}
-    for word, text in zip(LISTENING, shown, strict=True):
-        assert float(re.sub(r"[^\d.]", "", text)) == pytest.approx(seen[word], abs=0.6)
+    for mode, text in zip(LISTENING, shown, strict=True):
+        assert float(re.sub(r"[^\d.]", "", text)) == pytest.approx(seen[mode], abs=0.6)
 
 
 def test_held_requests_and_empty_answers_are_told(listening, address):
@@ -243,9 +243,9 @@ def settled(page, address):
         page.wait_for_timeout(500)
         if meters(address) == final:
             break
-    for word in WORDS:
-        exact = str(EXACT["bytes"](final[word]["receive"]))
-        expect(value(page, word, "bytes")).to_have_attribute("value", exact)
+    for mode in MODES:
+        exact = str(EXACT["bytes"](final[mode]["receive"]))
+        expect(value(page, mode, "bytes")).to_have_attribute("value", exact)
     assert meters(address) == final
     return final
 
@@ -254,10 +254,10 @@ def test_the_figures_are_the_meters(listening, address):
     """Beside each lane stands exactly what `/meters` says."""
     latencies(listening, post(address))
     final = settled(listening, address)
-    for word in LISTENING:
+    for mode in LISTENING:
         for name, exact in EXACT.items():
-            shown = value(listening, word, name).get_attribute("value")
-            assert float(shown) == pytest.approx(exact(final[word]["receive"]), rel=1e-9), (word, name)
+            shown = value(listening, mode, name).get_attribute("value")
+            assert float(shown) == pytest.approx(exact(final[mode]["receive"]), rel=1e-9), (mode, name)
 
 
 def test_what_was_not_measured_is_a_dash(quiet_address, visit):
@@ -277,8 +277,8 @@ def test_the_sentence_is_computed_from_the_meters(listening, address):
     nouns = f"{requests} requests for {messages} message{'s' * (receive['messages'] != 1)}"
     expect(listening.locator("#words")).to_have_text(f"Short polling made {nouns}; {empty} came back empty.")
     listening.keyboard.press("1")
-    receives = {word: final[word]["receive"] for word in LISTENING}
-    each = {word: EXACT["bytes"](receive) / receive["messages"] for word, receive in receives.items()}
+    receives = {mode: final[mode]["receive"] for mode in LISTENING}
+    each = {mode: EXACT["bytes"](receive) / receive["messages"] for mode, receive in receives.items()}
     dearest = max(each, key=each.get)
     expect(listening.locator("#words")).to_have_class(f"words {dearest}")
 
@@ -301,14 +301,14 @@ def test_the_keys_do_what_the_buttons_do(listening):
     """Digits choose lanes, a clicker's keys go through them, R empties, ? helps."""
     chosen = listening.locator("[data-chosen]")
     listening.keyboard.press("3")
-    expect(chosen).to_have_attribute("data-lane", WORDS[2])
+    expect(chosen).to_have_attribute("data-lane", MODES[2])
     listening.keyboard.press("3")
     expect(chosen).to_have_count(0)
     listening.evaluate("document.querySelector('details').open = false")
     listening.keyboard.press("p")  # the projector's view fits the screen, so these keys need not scroll
-    for key, word in [("PageDown", WORDS[0]), ("PageDown", WORDS[1]), ("PageUp", WORDS[0])]:
+    for key, mode in [("PageDown", MODES[0]), ("PageDown", MODES[1]), ("PageUp", MODES[0])]:
         listening.keyboard.press(key)
-        expect(chosen).to_have_attribute("data-lane", word)
+        expect(chosen).to_have_attribute("data-lane", mode)
     listening.keyboard.press("l")
     expect(listening.locator("#listen")).to_have_attribute("aria-pressed", "false")
     listening.keyboard.press("r")
@@ -380,7 +380,7 @@ def test_a_hidden_tab_does_not_listen(listening, address):
     hide += " document.dispatchEvent(new Event('visibilitychange')); }"
     listening.evaluate(hide, True)
     for _ in range(PATIENCE_MS // 100):
-        if not any(meters(address)[word]["open"] for word in WORDS if word != "jsonp"):
+        if not any(meters(address)[mode]["open"] for mode in MODES if mode != "jsonp"):
             break  # a script that is on its way cannot be called back
         listening.wait_for_timeout(100)
     else:
@@ -391,7 +391,7 @@ def test_a_hidden_tab_does_not_listen(listening, address):
 
 def post_when_open(page, address):
     """Send a message once all that hold a connection hold it again; returns its id."""
-    while sum(meters(address)[word]["open"] for word in [*HELD, "websocket"]) < len(HELD) + 1:
+    while sum(meters(address)[mode]["open"] for mode in [*HELD, "websocket"]) < len(HELD) + 1:
         page.wait_for_timeout(100)
     page.wait_for_timeout(2500)  # short polling and the lanes find each other within two intervals
     return post(address)
@@ -418,16 +418,16 @@ def test_the_page_holds_at_most_four_http_connections(listening, address):
     most = 0
     for _ in range(20):
         now = meters(address)
-        most = max(most, sum(now[word]["open"] for word in WORDS if word != "websocket"))
+        most = max(most, sum(now[mode]["open"] for mode in MODES if mode != "websocket"))
         listening.wait_for_timeout(100)
     assert len(HELD) <= most <= MOST_HELD + 1  # and a short poll that is being answered just then
-    assert sum(meters(address)[word]["open"] for word in HOLDING) <= MOST_HELD
+    assert sum(meters(address)[mode]["open"] for mode in HOLDING) <= MOST_HELD
 
 
-@pytest.mark.parametrize(("word", "technique"), TECHNIQUES.items())
-def test_a_module_says_how_many_connections_it_holds(word, technique):
+@pytest.mark.parametrize(("mode", "technique"), TECHNIQUES.items())
+def test_a_module_says_how_many_connections_it_holds(mode, technique):
     """Who asks holds none, who waits or streams one; only a WebSocket is not among the six."""
-    assert held_by(word) == (technique.verb != "ask" and word != "websocket")
+    assert held_by(mode) == (technique.verb != "ask" and mode != "websocket")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -436,7 +436,7 @@ def test_the_page_says_which_technique_rests(visit, address, language):
     page = visit(address, language=language).open(PATH)
     expect(page.locator("#notice")).to_be_hidden()
     listen(page)
-    titles = [page.locator(f"[data-lane={word}] a").inner_text() for word in RESTING]
+    titles = [page.locator(f"[data-lane={mode}] a").inner_text() for mode in RESTING]
     sentence = i18n.text(language, "compare.rests", titles=i18n.text(language, "lab.and").join(titles))
     expect(page.locator("#notice")).to_have_text(sentence)
     assert page.locator("[data-rests]").evaluate_all("all => all.map(row => row.dataset.lane)") == RESTING

@@ -14,7 +14,7 @@ import pytest
 import trustme
 
 import lab
-from lab.catalogue import WORDS
+from lab.catalogue import MODES
 from lab.cli import main
 from lab.clients.attempts import KINDS, Attempts, kind_of
 from lab.clients.link import Link, Refused, SentAway
@@ -67,11 +67,11 @@ def small_lab():
         yield here
 
 
-@pytest.mark.parametrize("word", WORDS)
-def test_listeners_that_a_limit_keeps_out_are_no_lost_messages(small_lab, word):
+@pytest.mark.parametrize("mode", MODES)
+def test_listeners_that_a_limit_keeps_out_are_no_lost_messages(small_lab, mode):
     """Two connections are the publisher's, so three of six listen: the run fails and says what to do."""
     with soon(), pytest.raises(NotConnected) as failed:
-        lab.measure(word, url=small_lab.address, clients=6, rate=5, duration=1, interval=0.2)
+        lab.measure(mode, url=small_lab.address, clients=6, rate=5, duration=1, interval=0.2)
     said = str(failed.value)
     assert said.startswith("3 of 6 listeners could not connect: ") and "lost" not in said
     for part in ("--limit per_address=0", "ulimit -n 4096", "-c 3"):
@@ -151,44 +151,44 @@ def gateway():
         server.shutdown()
 
 
-async def why(word, url):
+async def why(mode, url):
     """What a listener says after its first failure."""
     failures = asyncio.Queue()
     async with Link(url=url, fails=failures.put_nowait) as link:
-        listening = asyncio.create_task(keep_receiving(word, link))
+        listening = asyncio.create_task(keep_receiving(mode, link))
         error = await asyncio.wait_for(failures.get(), 20)
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
     return kind_of(error)
 
 
-@pytest.mark.parametrize("word", WORDS)
+@pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(
     ("status", "kind"), [(502, "proxy"), (504, "proxy"), (503, "full"), (429, "rate"), (403, "answer")]
 )
-async def test_a_refusal_is_told_by_its_status(gateway, word, status, kind):
+async def test_a_refusal_is_told_by_its_status(gateway, mode, status, kind):
     """Whoever answers, the lab or a proxy; the same for all techniques."""
-    assert await why(word, f"{gateway}/{status}") == kind
+    assert await why(mode, f"{gateway}/{status}") == kind
 
 
-@pytest.mark.parametrize("word", WORDS)
-async def test_what_keeps_a_listener_out_is_named(word):
+@pytest.mark.parametrize("mode", MODES)
+async def test_what_keeps_a_listener_out_is_named(mode):
     """A port where nothing listens, a name that is not there, a server that hangs up."""
-    assert await why(word, f"http://127.0.0.1:{free_port()}") == "refused"
-    assert await why(word, "http://lab.invalid") == "name"
+    assert await why(mode, f"http://127.0.0.1:{free_port()}") == "refused"
+    assert await why(mode, "http://lab.invalid") == "name"
     async with await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
-        assert await why(word, f"http://127.0.0.1:{port}") == "closed"
+        assert await why(mode, f"http://127.0.0.1:{port}") == "closed"
 
 
-@pytest.mark.parametrize("word", WORDS)
-async def test_a_certificate_that_is_not_trusted_is_named(word):
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_certificate_that_is_not_trusted_is_named(mode):
     """TLS that fails is told apart."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
     async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=context) as server:
         port = server.sockets[0].getsockname()[1]
-        assert await why(word, f"https://127.0.0.1:{port}") == "tls"
+        assert await why(mode, f"https://127.0.0.1:{port}") == "tls"
 
 
 @pytest.mark.parametrize(

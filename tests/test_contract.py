@@ -64,30 +64,30 @@ def crowded():
 
 
 @each_technique
-async def test_a_newcomer_gets_everything_kept(word, crowded):
+async def test_a_newcomer_gets_everything_kept(mode, crowded):
     """Without a cursor a listener gets the oldest kept message first, then all others, and no gap event."""
     port, ids = crowded
-    listener = await client(word, port).connect()
+    listener = await client(mode, port).connect()
     await listener.hear_of(ids[-1])
     assert listener.ids == ids[-KEPT:]
     assert set(listener.kinds) == {"message"}
 
 
 @each_technique
-async def test_an_empty_cursor_is_no_cursor(word, crowded):
+async def test_an_empty_cursor_is_no_cursor(mode, crowded):
     """`after=` with nothing behind it is the same as no `after`."""
     port, ids = crowded
-    listener = await client(word, port).connect("")
+    listener = await client(mode, port).connect("")
     await listener.hear_of(ids[-1])
     assert listener.ids == ids[-KEPT:]
 
 
 @each_technique
-async def test_a_message_says_who_said_what_and_when(word, lab):
+async def test_a_message_says_who_said_what_and_when(mode, lab):
     """A message has type, id, mid, username, body and time, in exactly the words of its sender."""
-    listener = await client(word, lab.port).connect("latest")
+    listener = await client(mode, lab.port).connect("latest")
     before, mid = time.time(), str(uuid4())
-    receipt = await client(word, lab.port).send("good morning", "ann", mid=mid)
+    receipt = await client(mode, lab.port).send("good morning", "ann", mid=mid)
     (message,) = await listener.hear()
     assert before - 1 < message.pop("time") < time.time() + 1
     said = {"mid": mid, "username": "ann", "body": "good morning"}
@@ -95,50 +95,50 @@ async def test_a_message_says_who_said_what_and_when(word, lab):
 
 
 @each_technique
-async def test_latest_means_from_now_on(word, lab):
+async def test_latest_means_from_now_on(mode, lab):
     """`after=latest` brings nothing old: the first event is the next message."""
     await publish(lab.port, 3, "old")
-    listener = await client(word, lab.port).connect("latest")
+    listener = await client(mode, lab.port).connect("latest")
     new = await publish(lab.port, 2, "new")
     await listener.hear_of(new[-1])
     assert listener.ids == new
 
 
-@pytest.mark.parametrize("word", WAITING)
-async def test_a_held_question_for_the_latest_is_answered_by_the_next_message(word, lab):
+@pytest.mark.parametrize("mode", WAITING)
+async def test_a_held_question_for_the_latest_is_answered_by_the_next_message(mode, lab):
     """A poll that waits with `after=latest` is held, and answered in the moment in which a message comes."""
     await publish(lab.port, 1, "old")
-    poller = client(word, lab.port)
+    poller = client(mode, lab.port)
     poller.cursor = "latest"
     await poller.ask()
-    await is_held(lab.port, word)
+    await is_held(lab.port, mode)
     ids = await publish(lab.port, 1, "new")
     await poller.take_answer()
     assert poller.ids == ids
 
 
-async def is_held(port, word, count=1):
+async def is_held(port, mode, count=1):
     """Wait until so many receive requests of this technique are open."""
 
     async def probe():
-        return await held(port, word) == count
+        return await held(port, mode) == count
 
-    await eventually(probe, f"{count} open requests of {word}")
+    await eventually(probe, f"{count} open requests of {mode}")
 
 
-@pytest.mark.parametrize("word", STREAMING)
-async def test_a_streaming_answer_sends_its_head_before_the_first_event(word, lab):
+@pytest.mark.parametrize("mode", STREAMING)
+async def test_a_streaming_answer_sends_its_head_before_the_first_event(mode, lab):
     """The head of an answer without end comes at once, although there is nothing to say yet."""
-    listener = await client(word, lab.port).connect("latest")
+    listener = await client(mode, lab.port).connect("latest")
     assert listener.events == []
-    assert listener.head.status == (101 if word == "websocket" else 200)
+    assert listener.head.status == (101 if mode == "websocket" else 200)
 
 
 @each_technique
-async def test_messages_come_in_order(word, lab):
+async def test_messages_come_in_order(mode, lab):
     """Messages reach each listener in the order of their ids, which have no holes."""
-    listener = await client(word, lab.port).connect(await here(lab.port))
-    senders = [client(word, lab.port) for _ in range(4)]
+    listener = await client(mode, lab.port).connect(await here(lab.port))
+    senders = [client(mode, lab.port) for _ in range(4)]
     receipts = await asyncio.gather(*(several(sender, 10) for sender in senders))
     ids = sorted(itertools.chain(*receipts), key=number)
     await listener.hear_of(ids[-1])
@@ -155,14 +155,14 @@ async def several(sender, count):
 
 
 @each_technique
-async def test_a_message_sent_while_a_listener_connects_is_heard_once(word, lab):
+async def test_a_message_sent_while_a_listener_connects_is_heard_once(mode, lab):
     """Many listeners connect while many messages are sent: each hears each once, wherever it began."""
     start = await here(lab.port)
     last, places = number(start) + 91, [start, None, "latest"] * 10
-    background = asyncio.gather(*(several(client(word, lab.port), 30) for _ in range(2)))
-    connecting, listening, ids, speaker = [], [], [], client(word, lab.port)
+    background = asyncio.gather(*(several(client(mode, lab.port), 30) for _ in range(2)))
+    connecting, listening, ids, speaker = [], [], [], client(mode, lab.port)
     for after in places:
-        connecting.append(asyncio.create_task(client(word, lab.port).connect(after)))
+        connecting.append(asyncio.create_task(client(mode, lab.port).connect(after)))
         listening.append(asyncio.create_task(hear_to(connecting[-1], last)))
         ids.append((await speaker.send()).id)
     ids = sorted(itertools.chain(ids, *await background), key=number)
@@ -188,13 +188,13 @@ def expected(after, ids, heard):
 
 
 @each_technique
-async def test_nothing_is_lost_or_doubled_across_reconnects(word, lab):
+async def test_nothing_is_lost_or_doubled_across_reconnects(mode, lab):
     """A listener that vanishes again and again, and comes back with its cursor, hears each message once."""
     cursor, heard = await here(lab.port), []
     last = number(cursor) + 90
     sending = asyncio.create_task(publish(lab.port, 90))
     while number(cursor) < last:
-        listener = await client(word, lab.port).connect(cursor)
+        listener = await client(mode, lab.port).connect(cursor)
         await listener.hear_to(min(number(cursor) + 7, last))
         listener.abort()
         heard, cursor = heard + listener.ids, listener.cursor
@@ -202,12 +202,12 @@ async def test_nothing_is_lost_or_doubled_across_reconnects(word, lab):
 
 
 @each_technique
-async def test_coming_back_with_an_older_cursor_repeats_from_there(word, lab):
+async def test_coming_back_with_an_older_cursor_repeats_from_there(mode, lab):
     """The cursor alone decides where a listener goes on, not what it was sent before."""
     before = await here(lab.port)
     ids = await publish(lab.port, 5)
     for after, wanted in ((ids[2], ids[3:]), (before, ids), (ids[3], ids[4:])):
-        listener = await client(word, lab.port).connect(after)
+        listener = await client(mode, lab.port).connect(after)
         await listener.hear_of(ids[-1])
         assert listener.ids == wanted
 
@@ -217,10 +217,10 @@ async def test_coming_back_with_an_older_cursor_repeats_from_there(word, lab):
 
 @each_technique
 @pytest.mark.parametrize(("behind", "missed"), [(99, 0), (100, 0), (101, 1), (150, 50)])
-async def test_a_gap_is_told_with_the_exact_number(word, crowded, behind, missed):
+async def test_a_gap_is_told_with_the_exact_number(mode, crowded, behind, missed):
     """Up to 100 behind nothing is missed; further behind one gap event says how many, then all kept."""
     port, ids = crowded
-    listener = await client(word, port).connect(ids[-behind - 1])
+    listener = await client(mode, port).connect(ids[-behind - 1])
     await listener.hear_of(ids[-1])
     gap = [{"type": "gap", "missed": missed}] if missed else []
     assert listener.events[: len(gap)] == gap
@@ -229,21 +229,21 @@ async def test_a_gap_is_told_with_the_exact_number(word, crowded, behind, missed
 
 
 @each_technique
-async def test_the_history_keeps_exactly_100(word, start_lab):
+async def test_the_history_keeps_exactly_100(mode, start_lab):
     """Of 105 messages sent by any technique the newest 100 are kept, and not one more or less."""
     port = start_lab().port
-    ids = await several(client(word, port), 105)
+    ids = await several(client(mode, port), 105)
     await eventually(lambda: is_heard(port, ids[-1]), "the room hears of the last message")
     kept = await history(port)
     assert [message["id"] for message in kept["messages"]] == ids[-KEPT:]
     assert kept["cursor"] == ids[-1]
 
 
-@pytest.mark.parametrize("word", STREAMING)
-async def test_a_slow_listener_loses_nothing_unsaid(word, lab):
+@pytest.mark.parametrize("mode", STREAMING)
+async def test_a_slow_listener_loses_nothing_unsaid(mode, lab):
     """Who does not read while 400 messages are sent hears of all later: each once, or counted as missed."""
     start = number(await here(lab.port))
-    listener = await client(word, lab.port, takes=4096).connect("latest")
+    listener = await client(mode, lab.port, takes=4096).connect("latest")
     last = (await publish(lab.port, 400, "😀" * 490))[-1]
     await listener.hear_of(last)
     missed = sum(event["missed"] for event in listener.events if event["type"] == "gap")
@@ -257,10 +257,10 @@ async def test_a_slow_listener_loses_nothing_unsaid(word, lab):
 
 
 @each_technique
-async def test_a_cursor_of_another_history_is_reset(word, crowded):
+async def test_a_cursor_of_another_history_is_reset(mode, crowded):
     """A cursor of a history that is gone brings one reset event, then everything kept."""
     port, ids = crowded
-    listener = await client(word, port).connect("1000000000000-5")
+    listener = await client(mode, port).connect("1000000000000-5")
     await listener.hear_of(ids[-1])
     assert listener.kinds == ["reset"] + ["message"] * KEPT
     assert epoch(listener.events[0]["id"]) == epoch(ids[-1])
@@ -268,22 +268,22 @@ async def test_a_cursor_of_another_history_is_reset(word, crowded):
 
 
 @each_technique
-async def test_a_cursor_from_the_future_is_reset(word, crowded):
+async def test_a_cursor_from_the_future_is_reset(mode, crowded):
     """A cursor beyond the newest message cannot be this history's: reset, then everything kept."""
     port, ids = crowded
-    listener = await client(word, port).connect(f"{epoch(ids[-1])}-{number(ids[-1]) + 1}")
+    listener = await client(mode, port).connect(f"{epoch(ids[-1])}-{number(ids[-1]) + 1}")
     await listener.hear_of(ids[-1])
     assert listener.kinds == ["reset"] + ["message"] * KEPT
     assert listener.ids == ids[-KEPT:]
 
 
 @each_technique
-async def test_the_cursor_of_a_reset_is_good_for_coming_back(word, crowded):
+async def test_the_cursor_of_a_reset_is_good_for_coming_back(mode, crowded):
     """Coming back with the id of the reset event brings everything kept, with no gap and no reset."""
     port, ids = crowded
-    first = await client(word, port).connect("1000000000000-5")
+    first = await client(mode, port).connect("1000000000000-5")
     await first.hear(kind="reset")
-    again = await client(word, port).connect(first.events[0]["id"])
+    again = await client(mode, port).connect(first.events[0]["id"])
     await again.hear_of(ids[-1])
     assert again.ids == ids[-KEPT:]
     assert set(again.kinds) == {"message"}
@@ -301,7 +301,7 @@ def wiped(request, redis_server):
 async def wipe(port, redis_server, command):
     """Do it; returns the listeners, the messages before and the message after."""
     await publish(port, 3)
-    listeners = {word: await client(word, port).connect("latest") for word in (*POLLING, *STREAMING)}
+    listeners = {mode: await client(mode, port).connect("latest") for mode in (*POLLING, *STREAMING)}
     before = await publish(port, 5)
     await asyncio.gather(*(listener.hear_of(before[-1]) for listener in listeners.values()))
     redis_server.client.execute_command(*command)
@@ -312,10 +312,10 @@ async def wipe(port, redis_server, command):
 
 @pytest.mark.needs("redis-server")
 @each_technique
-def test_a_wiped_history_is_told_to_those_who_listen(word, wiped):
+def test_a_wiped_history_is_told_to_those_who_listen(mode, wiped):
     """When the history is lost under a listener it hears one reset, then all of the new history once."""
     _, listeners, before, after = wiped
-    listener = listeners[word]
+    listener = listeners[mode]
     assert listener.ids == before + after
     assert listener.kinds == ["message"] * 5 + ["reset"] + ["message"] * 2
     assert epoch(listener.events[5]["id"]) == epoch(after[0]) > epoch(before[0])
@@ -323,10 +323,10 @@ def test_a_wiped_history_is_told_to_those_who_listen(word, wiped):
 
 @pytest.mark.needs("redis-server")
 @each_technique
-async def test_a_wiped_history_resets_who_comes_back(word, wiped):
+async def test_a_wiped_history_resets_who_comes_back(mode, wiped):
     """Who was away while the history was lost comes back with the old cursor and is reset."""
     port, _, before, after = wiped
-    listener = await client(word, port).connect(before[2])
+    listener = await client(mode, port).connect(before[2])
     await listener.hear_of(after[-1])
     assert listener.kinds == ["reset", "message", "message"]
     assert listener.ids == after
@@ -334,11 +334,11 @@ async def test_a_wiped_history_resets_who_comes_back(word, wiped):
 
 @pytest.mark.needs("redis-server")
 @each_technique
-async def test_after_a_reset_the_new_cursors_work(word, wiped):
+async def test_after_a_reset_the_new_cursors_work(mode, wiped):
     """With the id of the reset, or of any later message, a listener goes on as in any other history."""
     port, listeners, _, after = wiped
-    for cursor, wanted in ((listeners[word].events[5]["id"], after), (after[0], after[1:])):
-        listener = await client(word, port).connect(cursor)
+    for cursor, wanted in ((listeners[mode].events[5]["id"], after), (after[0], after[1:])):
+        listener = await client(mode, port).connect(cursor)
         await listener.hear_of(after[-1])
         assert listener.ids == wanted
         assert set(listener.kinds) == {"message"}
@@ -349,19 +349,19 @@ async def test_after_a_reset_the_new_cursors_work(word, wiped):
 
 @each_technique
 @EACH_HOSTILE
-async def test_hostile_text_arrives_as_it_was_sent(word, text, lab):
+async def test_hostile_text_arrives_as_it_was_sent(mode, text, lab):
     """Whatever is said, and whoever says it, arrives character by character, by every technique."""
-    listener = await client(word, lab.port).connect("latest")
+    listener = await client(mode, lab.port).connect("latest")
     name = text.strip()[:32]
-    await client(word, lab.port).send(text, name)
+    await client(mode, lab.port).send(text, name)
     (message,) = await listener.hear()
     assert (message["body"], message["username"]) == (text, name)
 
 
 @each_technique
-async def test_hostile_text_stays_one_event(word, lab):
+async def test_hostile_text_stays_one_event(mode, lab):
     """No text can end the event that carries it: all hostile texts in a row are that many messages."""
-    listener = await client(word, lab.port).connect("latest")
+    listener = await client(mode, lab.port).connect("latest")
     sender = client("sse", lab.port)
     ids = [(await sender.send(text, text[:32])).id for text in HOSTILE.values()]
     await listener.hear_of(ids[-1])
@@ -373,10 +373,10 @@ async def test_hostile_text_stays_one_event(word, lab):
 
 
 @each_technique
-async def test_the_same_mid_is_stored_once(word, lab):
+async def test_the_same_mid_is_stored_once(mode, lab):
     """Sent twice with one mid a message is stored and heard once; the repeat is told the first id."""
-    listener = await client(word, lab.port).connect("latest")
-    sender, mid = client(word, lab.port), str(uuid4())
+    listener = await client(mode, lab.port).connect("latest")
+    sender, mid = client(mode, lab.port), str(uuid4())
     first, second = [await sender.send("once", mid=mid) for _ in range(2)]
     end = await sender.send("end")
     await listener.hear_of(end.id)
@@ -385,9 +385,9 @@ async def test_the_same_mid_is_stored_once(word, lab):
 
 
 @each_technique
-async def test_the_same_mid_sent_at_once_from_many_places_is_stored_once(word, lab):
+async def test_the_same_mid_sent_at_once_from_many_places_is_stored_once(mode, lab):
     """Ten senders with one mid at the same moment: one stores, nine are told that it was stored already."""
-    senders, mid = [client(word, lab.port) for _ in range(10)], str(uuid4())
+    senders, mid = [client(mode, lab.port) for _ in range(10)], str(uuid4())
     receipts = await asyncio.gather(*(sender.send("once", mid=mid) for sender in senders))
     assert len({receipt.id for receipt in receipts}) == 1
     assert sorted(receipt.answer["duplicate"] for receipt in receipts) == [False] + [True] * 9
@@ -398,34 +398,34 @@ async def test_the_same_mid_sent_at_once_from_many_places_is_stored_once(word, l
 async def test_a_mid_is_one_message_for_all_techniques(first, second, lab):
     """A message repeated by another technique is still the same message."""
     mid = str(uuid4())
-    receipts = [await client(word, lab.port).send("once", mid=mid) for word in (first, second)]
+    receipts = [await client(mode, lab.port).send("once", mid=mid) for mode in (first, second)]
     assert receipts[0].id == receipts[1].id
     assert receipts[1].answer["duplicate"] is True
 
 
 @each_technique
-async def test_the_status_of_a_send_says_whether_it_was_new(word, lab):
+async def test_the_status_of_a_send_says_whether_it_was_new(mode, lab):
     """A POST is answered 201 when it stored something, 200 when that was there; a script always with 200."""
-    sender, mid = client(word, lab.port), str(uuid4())
+    sender, mid = client(mode, lab.port), str(uuid4())
     statuses = [(await sender.send("once", mid=mid)).status for _ in range(2)]
-    assert statuses == {"jsonp": [200, 200], "websocket": [None, None]}.get(word, [201, 200])
+    assert statuses == {"jsonp": [200, 200], "websocket": [None, None]}.get(mode, [201, 200])
 
 
 @each_technique
-async def test_a_sender_is_answered_with_the_id_that_listeners_see(word, lab):
+async def test_a_sender_is_answered_with_the_id_that_listeners_see(mode, lab):
     """The answer to a send has the message's id, and a WebSocket's ack also its mid, and nothing else."""
-    listener = await client(word, lab.port).connect("latest")
+    listener = await client(mode, lab.port).connect("latest")
     mid = str(uuid4())
-    answer = (await client(word, lab.port).send("hello", mid=mid)).answer
+    answer = (await client(mode, lab.port).send("hello", mid=mid)).answer
     (message,) = await listener.hear()
-    ack = {"type": "ack", "mid": mid} if word == "websocket" else {}
+    ack = {"type": "ack", "mid": mid} if mode == "websocket" else {}
     assert answer == ack | {"id": message["id"], "duplicate": False}
 
 
 @each_technique
-async def test_500_characters_are_not_too_many(word, lab):
+async def test_500_characters_are_not_too_many(mode, lab):
     """A body of exactly 500 characters and a username of exactly 32 are taken, whatever their bytes."""
-    receipt = await client(word, lab.port).send("😀" * 500, "é" * 32)
+    receipt = await client(mode, lab.port).send("😀" * 500, "é" * 32)
     assert receipt.answer["duplicate"] is False
 
 
@@ -433,41 +433,41 @@ async def test_500_characters_are_not_too_many(word, lab):
 
 
 @each_technique
-async def test_leaving_frees_the_place(word, lab):
+async def test_leaving_frees_the_place(mode, lab):
     """An open receive request is counted as open, and no longer once its client has left."""
-    listener = await client(word, lab.port).connect("latest")
-    await (listener.ask() if word in WAITING else asyncio.sleep(0))
-    await is_held(lab.port, word, 0 if word == "shortpoll" else 1)
+    listener = await client(mode, lab.port).connect("latest")
+    await (listener.ask() if mode in WAITING else asyncio.sleep(0))
+    await is_held(lab.port, mode, 0 if mode == "shortpoll" else 1)
     listener.abort()
-    await is_held(lab.port, word, 0)
+    await is_held(lab.port, mode, 0)
 
 
-@pytest.mark.parametrize("word", POLLING)
-async def test_a_thousand_aborted_polls_leave_nothing_open(word, lab):
+@pytest.mark.parametrize("mode", POLLING)
+async def test_a_thousand_aborted_polls_leave_nothing_open(mode, lab):
     """A thousand clients that ask and vanish leave no request open, and the lab answers as before."""
     place = await here(lab.port)
     for _ in range(10):
-        await asyncio.gather(*(ask_and_vanish(word, lab.port, place) for _ in range(100)))
-    await is_held(lab.port, word, 0)
-    assert (await client(word, lab.port).send("still here")).answer["duplicate"] is False
+        await asyncio.gather(*(ask_and_vanish(mode, lab.port, place) for _ in range(100)))
+    await is_held(lab.port, mode, 0)
+    assert (await client(mode, lab.port).send("still here")).answer["duplicate"] is False
 
 
-async def ask_and_vanish(word, port, after):
+async def ask_and_vanish(mode, port, after):
     """Ask, and drop the connection without waiting for the answer."""
-    poller = client(word, port)
+    poller = client(mode, port)
     poller.cursor = after
     await poller.ask()
     poller.abort()
 
 
-@pytest.mark.parametrize("word", STREAMING)
-async def test_a_hundred_aborted_streams_leave_nothing_open(word, lab):
+@pytest.mark.parametrize("mode", STREAMING)
+async def test_a_hundred_aborted_streams_leave_nothing_open(mode, lab):
     """A hundred listeners that vanish in the middle of a stream leave nothing open."""
-    listeners = [await client(word, lab.port).connect("latest") for _ in range(100)]
-    await is_held(lab.port, word, 100)
+    listeners = [await client(mode, lab.port).connect("latest") for _ in range(100)]
+    await is_held(lab.port, mode, 100)
     for listener in listeners:
         listener.abort()
-    await is_held(lab.port, word, 0)
+    await is_held(lab.port, mode, 0)
 
 
 @pytest.fixture(scope="module")
@@ -483,10 +483,10 @@ async def hear_the_end(process):
     """Listen by all techniques while the lab gets SIGTERM; returns who heard what."""
     await publish(process.port, 1)
     place = await here(process.port)
-    listeners = {word: await client(word, process.port).connect(place) for word in (*WAITING, *STREAMING)}
-    for word in WAITING:
-        await listeners[word].ask()
-        await is_held(process.port, word)
+    listeners = {mode: await client(mode, process.port).connect(place) for mode in (*WAITING, *STREAMING)}
+    for mode in WAITING:
+        await listeners[mode].ask()
+        await is_held(process.port, mode)
     client_id = listeners["shortpoll"] = await client("shortpoll", process.port).connect(place)
     await client_id.poll()
     process.signal(signal.SIGTERM)
@@ -497,18 +497,18 @@ async def hear_the_end(process):
 async def to_the_end(listener):
     """Take everything until the lab has closed the connection."""
     try:
-        await (listener.take_answer() if listener.word in WAITING else listener.step())
+        await (listener.take_answer() if listener.mode in WAITING else listener.step())
         while True:
             await listener.step()
     except (Closed, ConnectionError):
         return
 
 
-@pytest.mark.parametrize("word", [*WAITING, *STREAMING])
-def test_a_leaving_server_says_bye(word, farewell):
+@pytest.mark.parametrize("mode", [*WAITING, *STREAMING])
+def test_a_leaving_server_says_bye(mode, farewell):
     """On SIGTERM every held request hears one bye event, with the moment to come back at, and is over."""
     listeners, _ = farewell
-    (event,) = listeners[word].events
+    (event,) = listeners[mode].events
     assert event.keys() == {"type", "retry_ms"}
     assert event["type"] == "bye"
     assert isinstance(event["retry_ms"], int)
@@ -524,7 +524,7 @@ def test_a_leaving_server_closes_a_websocket_with_1012(farewell):
 def test_a_leaving_server_ends_its_answers_properly(farewell):
     """The endless answers end with their last chunk: nothing is cut off."""
     listeners, _ = farewell
-    assert all(bytes(listeners[word].receiving[0].received).endswith(b"\r\n0\r\n\r\n") for word in ENDLESS)
+    assert all(bytes(listeners[mode].receiving[0].received).endswith(b"\r\n0\r\n\r\n") for mode in ENDLESS)
 
 
 def test_a_leaving_server_is_gone_with_exit_code_0(farewell):
@@ -533,7 +533,7 @@ def test_a_leaving_server_is_gone_with_exit_code_0(farewell):
     assert code == 0
 
 
-ENDLESS = [word for word in STREAMING if word != "websocket"]
+ENDLESS = [mode for mode in STREAMING if mode != "websocket"]
 """Streams whose end is the end of an answer."""
 
 
@@ -550,7 +550,7 @@ async def ask_while_leaving(process):
     port, place = process.port, await here(process.port)
     await client("sse", port, takes=4096).connect("latest")
     ids = await publish(port, 300, "😀" * 490)
-    pollers = {word: await client(word, port).connect(place) for word in POLLING}
+    pollers = {mode: await client(mode, port).connect(place) for mode in POLLING}
     for poller in pollers.values():
         await poller.hear_of(ids[-1])
     health = await Wire.open(port)
@@ -558,25 +558,25 @@ async def ask_while_leaving(process):
     process.signal(signal.SIGTERM)
     while (ready := await health.ask("GET", "/readyz")).status == 200:
         pass
-    for word, stream in zip(ENDLESS, streams, strict=True):
-        await stream.send(request_head("GET", f"/{word}?after=latest", {"Host": HOST}, 0))
+    for mode, stream in zip(ENDLESS, streams, strict=True):
+        await stream.send(request_head("GET", f"/{mode}?after=latest", {"Host": HOST}, 0))
     await asyncio.gather(*(poller.poll() for poller in pollers.values()), return_exceptions=True)
     await asyncio.gather(*(stream.close() for stream in streams))
     return pollers, ready.json, dict(zip(ENDLESS, streams, strict=True))
 
 
-@pytest.mark.parametrize("word", POLLING)
-def test_who_asks_a_leaving_server_is_told_bye(word, leaving):
+@pytest.mark.parametrize("mode", POLLING)
+def test_who_asks_a_leaving_server_is_told_bye(mode, leaving):
     """A poll that reaches the server while it is leaving is answered at once, with a bye."""
     pollers, _, _ = leaving
-    assert pollers[word].kinds[-2:] == ["message", "bye"]
+    assert pollers[mode].kinds[-2:] == ["message", "bye"]
 
 
-@pytest.mark.parametrize("word", ENDLESS)
-def test_who_comes_to_a_leaving_server_for_ever_is_sent_away_at_once(word, leaving):
+@pytest.mark.parametrize("mode", ENDLESS)
+def test_who_comes_to_a_leaving_server_for_ever_is_sent_away_at_once(mode, leaving):
     """A stream that begins while the server is leaving has a bye, and a proper end."""
     _, _, streams = leaving
-    received = bytes(streams[word].received)
+    received = bytes(streams[mode].received)
     assert b"retry_ms" in received and received.endswith(b"\r\n0\r\n\r\n")
 
 
@@ -597,7 +597,7 @@ def silence(hasty_lab):
 
 async def listen_to_nothing(port):
     """Connect by each streaming technique and wait for one sign of life on each."""
-    listeners = {word: await client(word, port).connect("latest") for word in STREAMING}
+    listeners = {mode: await client(mode, port).connect("latest") for mode in STREAMING}
     await asyncio.gather(*(first_sign(listener) for listener in listeners.values()))
     return listeners
 
@@ -608,50 +608,50 @@ async def first_sign(listener):
         await listener.step()
 
 
-@pytest.mark.parametrize("word", STREAMING)
-def test_a_silent_stream_shows_signs_of_life(word, silence):
+@pytest.mark.parametrize("mode", STREAMING)
+def test_a_silent_stream_shows_signs_of_life(mode, silence):
     """A stream on which nothing is said gets heartbeats, which are no events."""
-    listener = silence[word]
+    listener = silence[mode]
     assert listener.events == []
     assert listener.heartbeats >= 1
     assert len(listener.receiving[0].received) < 1000
 
 
-@pytest.mark.parametrize("word", WAITING)
-async def test_a_held_question_times_out_with_an_empty_answer(word, hasty_lab):
+@pytest.mark.parametrize("mode", WAITING)
+async def test_a_held_question_times_out_with_an_empty_answer(mode, hasty_lab):
     """When nothing happens up to the server's limit, the answer is empty, with the cursor asked with."""
     place = await here(hasty_lab.port)
-    poller = await client(word, hasty_lab.port).connect(place)
+    poller = await client(mode, hasty_lab.port).connect(place)
     began = time.monotonic()
     await poller.poll()
     assert 0.45 < time.monotonic() - began < 5
     assert (poller.events, poller.cursor) == ([], place)
 
 
-@pytest.mark.parametrize("word", WAITING)
-async def test_hold_shortens_the_wait(word, lab):
+@pytest.mark.parametrize("mode", WAITING)
+async def test_hold_shortens_the_wait(mode, lab):
     """`hold=0.2` is answered empty after 0.2 seconds, although the server would wait 25."""
-    poller = await client(word, lab.port).connect(await here(lab.port))
+    poller = await client(mode, lab.port).connect(await here(lab.port))
     began = time.monotonic()
     await poller.poll(hold="0.2")
     assert 0.15 < time.monotonic() - began < 5
     assert poller.events == []
 
 
-@pytest.mark.parametrize("word", WAITING)
-async def test_hold_is_never_above_the_servers_own_limit(word, hasty_lab):
+@pytest.mark.parametrize("mode", WAITING)
+async def test_hold_is_never_above_the_servers_own_limit(mode, hasty_lab):
     """However long a client would wait, it is answered when the server's limit is reached."""
     place = await here(hasty_lab.port)
-    pollers = [await client(word, hasty_lab.port).connect(place) for _ in range(3)]
+    pollers = [await client(mode, hasty_lab.port).connect(place) for _ in range(3)]
     holds = ("60", "1e300", "inf")
     await asyncio.gather(*(poller.poll(hold=hold) for poller, hold in zip(pollers, holds, strict=True)))
     assert [poller.events for poller in pollers] == [[], [], []]
 
 
-@pytest.mark.parametrize("word", WAITING)
-async def test_hold_0_is_a_short_poll(word, lab):
+@pytest.mark.parametrize("mode", WAITING)
+async def test_hold_0_is_a_short_poll(mode, lab):
     """`hold=0` is answered at once, with what there is."""
-    poller = await client(word, lab.port).connect(await here(lab.port))
+    poller = await client(mode, lab.port).connect(await here(lab.port))
     await poller.poll(hold="0")
     assert poller.events == []
     ids = await publish(lab.port, 2)
@@ -659,19 +659,19 @@ async def test_hold_0_is_a_short_poll(word, lab):
     assert poller.ids == ids
 
 
-@pytest.mark.parametrize("word", WAITING)
-async def test_a_held_answer_bears_the_date_of_its_own_moment(word, lab):
+@pytest.mark.parametrize("mode", WAITING)
+async def test_a_held_answer_bears_the_date_of_its_own_moment(mode, lab):
     """The Date of an answer is when it was given, not when it was asked for (RFC 9110 section 6.6.1)."""
     asked = time.time()
-    target = f"/{word}?hold=1.1&callback=f&after={await here(lab.port)}"
+    target = f"/{mode}?hold=1.1&callback=f&after={await here(lab.port)}"
     date = (await fetch(lab.port, "GET", target)).headers["date"]
     assert parsedate_to_datetime(date).timestamp() > asked
 
 
-@pytest.mark.parametrize("word", WAITING)
-async def test_a_held_question_in_http_1_0_may_keep_its_connection(word, lab):
+@pytest.mark.parametrize("mode", WAITING)
+async def test_a_held_question_in_http_1_0_may_keep_its_connection(mode, lab):
     """Who asks in HTTP/1.0 for the connection to go on is told that it does, however long the wait was."""
-    target = f"/{word}?hold=0.2&callback=f&after={await here(lab.port)}"
+    target = f"/{mode}?hold=0.2&callback=f&after={await here(lab.port)}"
     wire = await Wire.open(lab.port)
     for _ in range(2):
         await wire.send(f"GET {target} HTTP/1.0\r\nHost: {HOST}\r\nConnection: Keep-Alive\r\n\r\n".encode())
@@ -680,14 +680,14 @@ async def test_a_held_question_in_http_1_0_may_keep_its_connection(word, lab):
     await wire.close()
 
 
-@pytest.mark.parametrize("word", WAITING)
-async def test_one_message_answers_everyone_who_waits(word, lab):
+@pytest.mark.parametrize("mode", WAITING)
+async def test_one_message_answers_everyone_who_waits(mode, lab):
     """Fifty held questions are all answered by one message."""
     place = await here(lab.port)
-    pollers = [await client(word, lab.port).connect(place) for _ in range(50)]
+    pollers = [await client(mode, lab.port).connect(place) for _ in range(50)]
     for poller in pollers:
         await poller.ask()
-    await is_held(lab.port, word, 50)
+    await is_held(lab.port, mode, 50)
     ids = await publish(lab.port, 1)
     await asyncio.gather(*(poller.take_answer() for poller in pollers))
     assert all(poller.ids == ids for poller in pollers)
@@ -728,10 +728,10 @@ async def test_news_make_a_new_tag(lab):
     assert again.headers["etag"] != first.headers["etag"]
 
 
-@pytest.mark.parametrize("word", POLLING)
-async def test_a_poll_is_answered_alike_where_the_connection_ends(word, lab):
+@pytest.mark.parametrize("mode", POLLING)
+async def test_a_poll_is_answered_alike_where_the_connection_ends(mode, lab):
     """Head and body are the same on a connection that goes on and on one that does not, but for saying so."""
-    target = f"/{word}?hold=0&callback=f&after={await here(lab.port)}"
+    target = f"/{mode}?hold=0&callback=f&after={await here(lab.port)}"
     wishes = ({}, {"Connection": "keep-alive"}, {"Connection": "Keep-Alive"}, {"Connection": "close"})
     answers = [await fetch(lab.port, "GET", target, wish) for wish in wishes]
     dates = [answer.headers.pop("date") for answer in answers]
@@ -895,9 +895,9 @@ async def test_a_healthy_lab_says_so(lab):
 
 
 @each_technique
-async def test_a_receive_request_is_presence_and_nothing_else(word, lab):
+async def test_a_receive_request_is_presence_and_nothing_else(mode, lab):
     """`client=` and `username=` change nothing in what a listener hears."""
-    listener = client(word, lab.port, client=str(uuid4()), username="a" * 200)
+    listener = client(mode, lab.port, client=str(uuid4()), username="a" * 200)
     await listener.connect("latest")
     ids = await publish(lab.port, 2)
     await listener.hear_of(ids[-1])

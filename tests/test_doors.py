@@ -69,7 +69,7 @@ def test_whatever_changes_something_is_a_send_or_the_teachers(school):
     """Whoever adds a path that takes more than questions makes it the teacher's, or a technique's."""
     for path, handler in routes(school):
         changes = not READING.issuperset(handler.SUPPORTED_METHODS)
-        assert not changes or handler.word or issubclass(handler, ForTeacher), path
+        assert not changes or handler.mode or issubclass(handler, ForTeacher), path
     assert len(list(teachers(school))) >= 9
 
 
@@ -341,16 +341,16 @@ async def test_every_answer_that_is_no_delivery_is_guarded(school, monkeypatch):
 
 
 @each_technique
-async def test_a_delivery_is_not_kept_and_not_guessed(word, lab):
+async def test_a_delivery_is_not_kept_and_not_guessed(mode, lab):
     """The techniques' own answers carry what guards them, and no more: each of their bytes is measured."""
     wire = await Wire.open(lab.port)
-    headers = handshake() if word == "websocket" else {}
-    await wire.request("GET", f"/{word}?after=latest&hold=0&callback=f", headers)
+    headers = handshake() if mode == "websocket" else {}
+    await wire.request("GET", f"/{mode}?after=latest&hold=0&callback=f", headers)
     head = (await wire.read_head()).headers
     assert head["x-content-type-options"] == "nosniff"
     assert "no-store" in head["cache-control"]
     assert "server" not in head
-    assert word != "jsonp" or head["content-disposition"] == 'attachment; filename="f.txt"'
+    assert mode != "jsonp" or head["content-disposition"] == 'attachment; filename="f.txt"'
 
 
 UPWARD = ["..", "%2e%2e", ".%2e", "%2e.", "..%00", "..;", "....", "%c0%ae%c0%ae", "..%c0%af", "%252e%252e"]
@@ -400,11 +400,11 @@ async def test_no_path_answers_to_a_foreign_name(school):
 
 
 @each_technique
-async def test_a_mid_tells_nothing_of_its_message(word, lab):
+async def test_a_mid_tells_nothing_of_its_message(mode, lab):
     """Who repeats somebody else's mid learns the id and nothing of what was said, and changes nothing."""
     first = await client("shortpoll", lab.port).send("a secret", "ann")
     mid = next(m["mid"] for m in (await history(lab.port))["messages"] if m["id"] == first.id)
-    answer = (await client(word, lab.port).send("nosy", "eve", mid=mid)).answer
+    answer = (await client(mode, lab.port).send("nosy", "eve", mid=mid)).answer
     assert {name: value for name, value in answer.items() if name not in ("type", "mid")} == {
         "id": first.id,
         "duplicate": True,

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lab
-from lab.catalogue import WORDS
+from lab.catalogue import MODES
 from lab.errors import BadInput, BadParameter, CannotStart
 from lab.experiment.conditions import Conditions
 from lab.experiment.measure import MeterSnapshots
@@ -106,24 +106,24 @@ def runs():
     return lab.compare(clients=6, rate=10, duration=1.5, interval=0.3, seed=3)
 
 
-def of(runs, word):
+def of(runs, mode):
     """The run of one technique."""
-    return next(run for run in runs if run.mode == word)
+    return next(run for run in runs if run.mode == mode)
 
 
-@pytest.mark.parametrize("word", WORDS)
-def test_a_run_delivers_everything_once_and_in_order(runs, word):
+@pytest.mark.parametrize("mode", MODES)
+def test_a_run_delivers_everything_once_and_in_order(runs, mode):
     """15 messages reach 6 listeners, and the server counted the same deliveries as the listeners."""
-    run = of(runs, word)
+    run = of(runs, mode)
     assert (run.sent, run.expected, run.delivered) == (15, 90, 90)
     assert run.clean and not run.partial
     assert run.receive["messages"] == 90 and run.send["messages"] == 15
 
 
-@pytest.mark.parametrize("word", WORDS)
-def test_a_run_measures_what_the_technique_costs(runs, word):
+@pytest.mark.parametrize("mode", MODES)
+def test_a_run_measures_what_the_technique_costs(runs, mode):
     """Bytes split without rest, every latency counted, CPU and memory known."""
-    run = of(runs, word)
+    run = of(runs, mode)
     parts = sum(run.receive[f"{name}_bytes"] for name in ("head", "framing", "payload"))
     assert parts == run.wire_bytes > run.receive["payload_bytes"] > 0
     assert run.latency_s["count"] == 90 and 0 < run.latency_s["p50"] <= run.latency_s["max"]
@@ -258,7 +258,7 @@ def test_a_run_says_what_its_fleet_cost():
 
 
 @pytest.mark.parametrize(
-    ("measured", "predicted", "word"),
+    ("measured", "predicted", "mode"),
     [
         (0.0043, 0.0014, "+3ms"),
         (0.0, 0.0, "+0ms"),
@@ -267,6 +267,6 @@ def test_a_run_says_what_its_fleet_cost():
         (0.1, None, "–"),
     ],
 )
-def test_a_time_is_apart_in_ms_where_theory_says_next_to_nothing(measured, predicted, word):
+def test_a_time_is_apart_in_ms_where_theory_says_next_to_nothing(measured, predicted, mode):
     """Four milliseconds where theory says one are three late, and not 300 % off."""
-    assert late(measured, predicted) == word
+    assert late(measured, predicted) == mode

@@ -12,7 +12,7 @@ import xml.etree.ElementTree
 import pytest
 
 import lab.figures.lesson
-from lab.catalogue import WORDS
+from lab.catalogue import MODES
 from lab.errors import BadInput, BadParameter, CannotDraw
 from lab.experiment.conditions import Conditions
 from lab.meters import Meters
@@ -33,18 +33,18 @@ def school():
         yield school
 
 
-def say(school, word, body, username="teacher"):
+def say(school, mode, body, username="teacher"):
     """Send by a technique, and receive by it what was sent."""
     message = {"mid": f"00000000-0000-4000-8000-{time.monotonic_ns() % 10**12:012}"}
-    school.ask(f"/{word}", message | {"username": username, "body": body}).read()
-    school.ask(f"/{word}").read()
+    school.ask(f"/{mode}", message | {"username": username, "body": body}).read()
+    school.ask(f"/{mode}").read()
 
 
 def exported(**received):
     """A lesson's JSON in which so many messages and bytes were received by some techniques."""
     meters = Meters()
-    for word, (messages, size) in received.items():
-        meter = meters.techniques[word].receive
+    for mode, (messages, size) in received.items():
+        meter = meters.techniques[mode].receive
         meter.requests, meter.messages, meter.bytes_out, meter.payload_bytes = (
             messages,
             messages,
@@ -95,7 +95,7 @@ def test_a_figure_says_what_the_meters_say():
     ):
         assert said in f" {words} "
     assert "Measured at the server's socket" in words
-    assert words.count("not measured") == 3 * (len(WORDS) - 2)
+    assert words.count("not measured") == 3 * (len(MODES) - 2)
     assert "simulated" not in words
 
 
@@ -108,7 +108,7 @@ def test_simulation_is_said_in_the_figure():
 def test_nothing_measured_is_said(recwarn):
     """Before anybody asked no row has a figure, and no axis is made up of nothing."""
     words = texts(lab.figures.lesson.lesson(exported()))
-    assert words.count("not measured") == 3 * len(WORDS) + 1
+    assert words.count("not measured") == 3 * len(MODES) + 1
     assert " 0 B" not in words
     assert not recwarn.list
 
@@ -197,12 +197,12 @@ def harmless(cell):
 
 def test_no_cell_of_the_meters_is_a_formula(school):
     """Whatever people call themselves and say, cells are numbers, the lab's own words, or empty."""
-    for word in WORDS[:2]:
+    for mode in MODES[:2]:
         for start in "=+-@\t\r":
-            say(school, word, f"{start}{FORMULA}", username=f"{start}{FORMULA}"[:30])
+            say(school, mode, f"{start}{FORMULA}", username=f"{start}{FORMULA}"[:30])
     with school.ask("/teacher/meters.csv") as answer:
         rows = list(csv.reader(io.StringIO(answer.read().decode(), newline="")))
-    assert len(rows) == 1 + 2 * len(WORDS)
+    assert len(rows) == 1 + 2 * len(MODES)
     assert all(harmless(cell) for row in rows for cell in row)
     assert "evil" not in str(rows)
 

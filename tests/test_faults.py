@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from lab.catalogue import WORDS
+from lab.catalogue import MODES
 from tests.faults.__main__ import row
 from tests.faults.counts import FIGURES, Count, differences
 from tests.faults.faults import FAULTS, fits, mixture
@@ -46,8 +46,8 @@ def test_a_load_is_borne(load):
 
 def test_a_miscount_is_noticed():
     """Each figure in which the lab and its clients differ is told; none when they agree."""
-    nothing = {word: {way: dict.fromkeys(FIGURES, 0) for way in ("receive", "send")} for word in WORDS}
-    counts = {(word, way): Count() for word in WORDS for way in ("receive", "send")}
+    nothing = {mode: {way: dict.fromkeys(FIGURES, 0) for way in ("receive", "send")} for mode in MODES}
+    counts = {(mode, way): Count() for mode in MODES for way in ("receive", "send")}
     assert not list(differences(nothing, nothing, counts))
     for name in FIGURES:
         counts["sse", "send"] = replace(Count(), **{name: 1})

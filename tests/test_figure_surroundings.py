@@ -15,7 +15,7 @@ from matplotlib import rcParams
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 import lab
-from lab.catalogue import WORDS
+from lab.catalogue import MODES
 from lab.errors import BadParameter
 from lab.figures.lesson import lesson
 from lab.figures.ticks import plain
@@ -189,7 +189,7 @@ def spread(runs, times):
         name: ordered[int(share * len(ordered))] if ordered else None for name, share in shares.items()
     }
     theory = runs[0].predicted | {"latency_mean_s": middle["mean"]}
-    return [replace(runs[0], mode=w, samples=ordered, latency_s=middle, predicted=theory) for w in WORDS]
+    return [replace(runs[0], mode=w, samples=ordered, latency_s=middle, predicted=theory) for w in MODES]
 
 
 def readable(axes, renderer):

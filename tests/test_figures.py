@@ -9,7 +9,7 @@ import pytest
 from matplotlib.colors import to_rgb
 
 import lab
-from lab.catalogue import TECHNIQUES, WORDS
+from lab.catalogue import MODES, TECHNIQUES
 from lab.errors import BadParameter
 from lab.figures import style
 from lab.figures.comparison import plot
@@ -46,7 +46,7 @@ def test_every_figure_can_be_drawn(runs, name, size, tmp_path):
     """Each is a matplotlib figure of its size, names the techniques, and shows itself in a notebook."""
     figure = getattr(lab.figures, name)(runs, size=size)
     assert figure.get_size_inches()[0] == pytest.approx(SIZES[size].width)
-    assert all(word in texts(figure) for word in WORDS)
+    assert all(mode in texts(figure) for mode in MODES)
     assert figure._repr_png_().startswith(b"\x89PNG")
 
 
@@ -71,10 +71,10 @@ def test_cost_is_shown_against_listeners(grid):
 def test_colours_and_signs_are_the_catalogues(runs):
     """A line has its technique's colour and its letter as a marker, as on the pages."""
     lines = {line.get_label(): line for line in lab.figures.latency(runs).axes[0].get_lines()}
-    for word in WORDS:
-        assert to_rgb(lines[word].get_color()) == to_rgb(TECHNIQUES[word].light)
-        assert lines[word].get_marker() == f"${TECHNIQUES[word].sign}$"
-    assert len({str(style.dashes(word)) for word in WORDS}) == len(WORDS)
+    for mode in MODES:
+        assert to_rgb(lines[mode].get_color()) == to_rgb(TECHNIQUES[mode].light)
+        assert lines[mode].get_marker() == f"${TECHNIQUES[mode].sign}$"
+    assert len({str(style.dashes(mode)) for mode in MODES}) == len(MODES)
 
 
 def test_runs_without_samples_show_their_percentiles(runs):
@@ -122,8 +122,8 @@ def test_the_report_stands_alone(runs):
     """Conditions, tables, and figures as elements; nothing in it points outside."""
     page = report(runs)
     assert page.count("<svg") == page.count("</svg>") == 5
-    for word in ("clients", "rtt_s", "predicted", "Nothing lost", *WORDS):
-        assert word in page
+    for mode in ("clients", "rtt_s", "predicted", "Nothing lost", *MODES):
+        assert mode in page
     assert not re.search(r"https?://|//[a-z]+\.[a-z]|@import|<script|<link|<img", page)
     assert not re.search(r'(?:href|src)="(?!#)', page)
 

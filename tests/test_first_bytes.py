@@ -6,7 +6,7 @@ from contextlib import closing
 
 import pytest
 
-from lab.catalogue import TECHNIQUES, WORDS
+from lab.catalogue import MODES, TECHNIQUES
 from lab.techniques.iframe import PREAMBLE
 from tests.faults.proxy import Nginx
 from tests.support.listeners import draft
@@ -14,7 +14,7 @@ from tests.support.wire import HOST, Body, Wire, eventually, fetch
 
 HELD_BACK = 512
 """Bytes of a page that WebKit collects before it reads any of them."""
-STREAMS = [word for word in WORDS if TECHNIQUES[word].verb == "stream" and word != "websocket"]
+STREAMS = [mode for mode in MODES if TECHNIQUES[mode].verb == "stream" and mode != "websocket"]
 """The techniques whose stream is the body of an HTTP answer."""
 
 
@@ -32,10 +32,10 @@ def port(request, lab):
     return lab.port if request.param == "direct" else request.getfixturevalue("nginx")
 
 
-async def beginning(port, word, version, size):
+async def beginning(port, mode, version, size):
     """Open a stream behind the newest message; returns its connection and the first bytes of its body."""
     wire = await Wire.open(port)
-    await wire.send(f"GET /{word}?after=latest HTTP/{version}\r\nHost: {HOST}\r\n\r\n".encode())
+    await wire.send(f"GET /{mode}?after=latest HTTP/{version}\r\nHost: {HOST}\r\n\r\n".encode())
     head, body = await wire.read_head(), b""
     is_page = head.headers["content-type"].startswith("text/html")
     size = size if is_page else 1
@@ -46,10 +46,10 @@ async def beginning(port, word, version, size):
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1"])
-@pytest.mark.parametrize("word", STREAMS)
-async def test_a_stream_begins_before_its_first_event(port, word, version):
+@pytest.mark.parametrize("mode", STREAMS)
+async def test_a_stream_begins_before_its_first_event(port, mode, version):
     """In an answer without events a page already holds the 512 bytes for which WebKit waits, others some."""
-    wire, _ = await beginning(port, word, version, HELD_BACK)
+    wire, _ = await beginning(port, mode, version, HELD_BACK)
     wire.abort()
 
 

@@ -8,7 +8,7 @@ import os
 import pytest
 from playwright.sync_api import expect
 
-from lab.catalogue import WORDS
+from lab.catalogue import MODES
 from lab.server.pages.gzipped import takes_gzip
 from tests.support.browsing import PHONE
 from tests.support.lab_here import LabHere
@@ -17,10 +17,10 @@ from tests.support.listeners import POLLING
 from tests.support.wire import HOST
 
 MOST_BYTES = 60_000
-PAGES = ["/", "/room?mode=shortpoll", "/compare", "/teacher", *(f"/technique/{word}" for word in WORDS)]
+PAGES = ["/", "/room?mode=shortpoll", "/compare", "/teacher", *(f"/technique/{mode}" for mode in MODES)]
 SCRIPT = "/static/compare.js"
 PLAIN = (ROOT / "pages" / SCRIPT[1:]).read_bytes()
-PUSHED = [f"/{word}" for word in POLLING]
+PUSHED = [f"/{mode}" for mode in POLLING]
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lab.catalogue import DEFAULT, WORDS
+from lab.catalogue import DEFAULT, MODES
 from tests.support.browsing import post
 from tests.support.engines import ENGINES
 from tests.support.lab_here import LabHere
@@ -37,11 +37,11 @@ LONG_TEXTS = {
     "long words": ["w" * 500] * 3,
     "many lines": ["\n".join("lines") * 20] * 3,
 }
-WORDS_OF = {"chromium": WORDS, "firefox": [DEFAULT, "iframe"], "webkit": [DEFAULT, "iframe"]}
+WORDS_OF = {"chromium": MODES, "firefox": [DEFAULT, "iframe"], "webkit": [DEFAULT, "iframe"]}
 EVERY_TECHNIQUE = [
-    pytest.param(name, word, marks=pytest.mark.needs(*tools))
+    pytest.param(name, mode, marks=pytest.mark.needs(*tools))
     for name, (_, tools) in ENGINES.items()
-    for word in WORDS_OF[name]
+    for mode in WORDS_OF[name]
 ]
 
 
@@ -68,16 +68,16 @@ def at_once(engine, address, texts):
         engine.until(HAS, id_)
 
 
-@pytest.mark.parametrize(("engine", "word"), EVERY_TECHNIQUE, indirect=["engine"])
-def test_the_newest_message_is_visible(engine, address, word):
+@pytest.mark.parametrize(("engine", "mode"), EVERY_TECHNIQUE, indirect=["engine"])
+def test_the_newest_message_is_visible(engine, address, mode):
     """On arrival with a long history, after bursts of any text, after own messages and after a switch."""
-    arrive(engine, address, word)
+    arrive(engine, address, mode)
     engine.until(AT_END)
     for texts in LONG_TEXTS.values():
         at_once(engine, address, texts)
         engine.until(AT_END)
     sends(engine)
-    switches(engine, WORDS[WORDS.index(word) - 1])
+    switches(engine, MODES[MODES.index(mode) - 1])
     hears(engine, address)
     engine.until(AT_END)
 

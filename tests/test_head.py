@@ -2,7 +2,7 @@
 
 import pytest
 
-from lab.catalogue import WORDS
+from lab.catalogue import MODES
 from tests.support.lab_here import LabHere
 from tests.support.listeners import STREAMING, WAITING, meters
 from tests.support.raw import raw
@@ -65,13 +65,13 @@ async def test_head_knows_what_the_client_has(path, here):
     assert (wanted.status, answer.status) == (304, 304)
 
 
-@pytest.mark.parametrize("word", [*WAITING, *STREAMING])
-async def test_what_waits_or_streams_answers_head_at_once(word, here):
+@pytest.mark.parametrize("mode", [*WAITING, *STREAMING])
+async def test_what_waits_or_streams_answers_head_at_once(mode, here):
     """The head comes and that is all: no body, no length, and the connection serves the next request."""
-    if word == "websocket":
+    if mode == "websocket":
         return
     wire = await Wire.open(here.lab.port)
-    answer = await wire.ask("HEAD", f"/{word}?{CALLBACK}after=latest&hold=20")
+    answer = await wire.ask("HEAD", f"/{mode}?{CALLBACK}after=latest&hold=20")
     assert answer.status == 200
     assert not answer.headers.keys() & {"content-length", "transfer-encoding"}
     assert answer.headers["content-type"].partition(";")[0] in (
@@ -84,8 +84,8 @@ async def test_head_is_no_listener(here):
     """It waits for nothing, is on no guest list, and no technique counts it; its bytes are the rest's."""
     before = await meters(here.lab.port)
     client = "client=0b0e1c7e-7d43-4c1c-9d3b-0d3f9e5f7a10&username=ann"
-    for word in WORDS:
-        await fetch(here.lab.port, "HEAD", f"/{word}?{CALLBACK}after=latest&{client}")
+    for mode in MODES:
+        await fetch(here.lab.port, "HEAD", f"/{mode}?{CALLBACK}after=latest&{client}")
     after = await meters(here.lab.port)
     assert after["techniques"] == before["techniques"]
     assert after["other"]["bytes_in"] > before["other"]["bytes_in"]
@@ -118,7 +118,7 @@ async def test_head_uses_nothing_up(here):
     turn, number = lesson.assignment.next(), next(lesson.arrivals)
     await fetch(here.lab.port, "HEAD", "/room")
     assert next(lesson.arrivals) == number + 1
-    assert WORDS.index(lesson.assignment.next()) == (WORDS.index(turn) + 1) % len(WORDS)
+    assert MODES.index(lesson.assignment.next()) == (MODES.index(turn) + 1) % len(MODES)
 
 
 @pytest.mark.parametrize("version", ["1.0", "1.1"])

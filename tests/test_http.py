@@ -256,19 +256,19 @@ async def test_http_1_0_stays_when_it_is_asked_to(path, option, stays, port):
     assert said == ("keep-alive" if stays else "close")
 
 
-@pytest.mark.parametrize("word", ["sse", "iframe"])
-async def test_a_stream_of_http_1_0_promises_no_second_answer(word, port):
+@pytest.mark.parametrize("mode", ["sse", "iframe"])
+async def test_a_stream_of_http_1_0_promises_no_second_answer(mode, port):
     """Its end is the connection's end, whatever the client hoped for."""
     wire = await Wire.open(port)
-    await wire.send(raw(f"GET /{word}?after=latest HTTP/1.0", OWN, "Connection: keep-alive"))
+    await wire.send(raw(f"GET /{mode}?after=latest HTTP/1.0", OWN, "Connection: keep-alive"))
     assert (await wire.read_head()).headers["connection"] == "close"
 
 
-@pytest.mark.parametrize("word", ["sse", "iframe"])
-async def test_a_stream_tells_that_it_closes(word, port):
+@pytest.mark.parametrize("mode", ["sse", "iframe"])
+async def test_a_stream_tells_that_it_closes(mode, port):
     """The head of a stream says too that no other answer follows."""
     wire = await Wire.open(port)
-    await wire.send(raw(f"GET /{word}?after=latest HTTP/1.1", OWN, "Connection: x, close"))
+    await wire.send(raw(f"GET /{mode}?after=latest HTTP/1.1", OWN, "Connection: x, close"))
     assert (await wire.read_head()).headers["connection"] == "close"
 
 
@@ -431,12 +431,12 @@ async def test_a_refused_handshake_says_which_version_is_spoken(wrong, path, por
 # Messages -----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("word", ["sse", "jsonp", "websocket"])
-async def test_a_mid_is_the_same_in_any_case(word, port):
+@pytest.mark.parametrize("mode", ["sse", "jsonp", "websocket"])
+async def test_a_mid_is_the_same_in_any_case(mode, port):
     """A UUID is read without regard to case (RFC 9562 section 4): repeated in capitals it is stored once."""
-    sender, mid = client(word, port), draft()["mid"]
+    sender, mid = client(mode, port), draft()["mid"]
     first = await sender.send("once", mid=mid)
-    again = await client(word, port).send("once", mid=mid.upper())
+    again = await client(mode, port).send("once", mid=mid.upper())
     assert (again.id, again.answer["duplicate"]) == (first.id, True)
     capital = await client("shortpoll", port).send("capital", mid=draft()["mid"].upper())
     assert (await history(port))["messages"][-1]["mid"].islower(), capital

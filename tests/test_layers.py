@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.catalogue import WORDS, client_side, server_side
+from lab.catalogue import MODES, client_side, server_side
 from tests.support.lab_process import ROOT
 
 SOURCES = sorted((ROOT / "lab").rglob("*.py"))
@@ -153,19 +153,19 @@ def lines_of(path):
 @pytest.mark.parametrize(("folder", "most"), LONGEST.items())
 def test_a_technique_fits_on_a_page(folder, most):
     """The file of a technique, and a template, is short enough to be printed and laid beside another."""
-    files = [path for path in (ROOT / folder).glob("*.*") if path.stem in WORDS or path.suffix == ".html"]
+    files = [path for path in (ROOT / folder).glob("*.*") if path.stem in MODES or path.suffix == ".html"]
     sizes = {path.relative_to(ROOT).as_posix(): lines_of(path) for path in files}
     assert {name: size for name, size in sizes.items() if size > LONGER.get(name, most)} == {}
 
 
-@pytest.mark.parametrize("word", WORDS)
-def test_a_technique_has_one_file_on_each_side(word):
+@pytest.mark.parametrize("mode", MODES)
+def test_a_technique_has_one_file_on_each_side(mode):
     """Server, client and browser have a file of the technique's name, with the parts that it must have."""
-    server, listener = server_side(word), client_side(word)
+    server, listener = server_side(mode), client_side(mode)
     assert callable(server.frame)
     assert server.ROUTES
     assert callable(listener.unframe)
-    assert (PAGES / "static" / "techniques" / f"{word}.js").exists()
+    assert (PAGES / "static" / "techniques" / f"{mode}.js").exists()
 
 
 def texts():
@@ -181,7 +181,7 @@ def test_nothing_but_the_catalogue_names_them():
     naming = [
         path.relative_to(ROOT).as_posix()
         for path in texts()
-        if set(WORDS) <= set(re.findall(r"\w+", path.read_text(encoding="utf-8")))
+        if set(MODES) <= set(re.findall(r"\w+", path.read_text(encoding="utf-8")))
     ]
     assert naming == []
 

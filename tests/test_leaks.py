@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from lab.catalogue import WORDS
+from lab.catalogue import MODES
 from lab.meters import Account
 from lab.room import presence
 from lab.server.lesson.simulated_students import Plan
@@ -61,13 +61,13 @@ async def usual(here):
     return json.loads(seen.most_common(1)[0][0])
 
 
-async def visit(port, word, politely):
+async def visit(port, mode, politely):
     """Come in by a technique, send and hear, and leave, or vanish in the middle of something."""
-    guest = await client(word, port, client=f"{word}-{politely}", username="ann").connect("latest")
+    guest = await client(mode, port, client=f"{mode}-{politely}", username="ann").connect("latest")
     await guest.hear_to((await guest.send("hello")).n)
     if politely:
         return await guest.leave()
-    if word in WAITING:
+    if mode in WAITING:
         await guest.ask()
     guest.abort()
 
@@ -84,8 +84,8 @@ async def watch(port):
 
 async def everything(port):
     """Everything that people do, and what they do wrong."""
-    for word in WORDS:
-        await asyncio.gather(*(visit(port, word, politely) for politely in (True, False)))
+    for mode in MODES:
+        await asyncio.gather(*(visit(port, mode, politely) for politely in (True, False)))
     await watch(port)
     (await client("websocket", port, receive="0").connect("latest")).abort()
     for beginning in REFUSED:

@@ -41,43 +41,43 @@ def here():
         yield here
 
 
-def receive(word, place):
+def receive(mode, place):
     """A request that waits or streams."""
-    lines = [f"{name}: {value}" for name, value in handshake().items()] if word == "websocket" else []
+    lines = [f"{name}: {value}" for name, value in handshake().items()] if mode == "websocket" else []
     query = f"after={place}&callback={CALLBACK}&client={CLIENT}&username=ann"
-    return raw(f"GET /{word}?{query} HTTP/1.1", OWN, *lines)
+    return raw(f"GET /{mode}?{query} HTTP/1.1", OWN, *lines)
 
 
 @pytest.mark.parametrize("together", [True, False], ids=["in one piece", "later"])
-@pytest.mark.parametrize("word", WAITING)
-async def test_a_client_that_leaves_is_noticed_whatever_it_sent(word, together, here):
+@pytest.mark.parametrize("mode", WAITING)
+async def test_a_client_that_leaves_is_noticed_whatever_it_sent(mode, together, here):
     """Soon its request is closed and it is off the guest list, and what it sent is counted to the byte."""
     port, place, before = here.lab.port, await top(here.lab.port), await meters(here.lab.port)
     wires = [await Wire.open(port) for _ in EXTRA]
     for wire, extra in zip(wires, EXTRA.values(), strict=True):
-        await wire.send(receive(word, place) + too_much(word, extra) * together)
-    await eventually(lambda: is_open(port, word, len(wires)), "the requests are open")
+        await wire.send(receive(mode, place) + too_much(mode, extra) * together)
+    await eventually(lambda: is_open(port, mode, len(wires)), "the requests are open")
     for wire, extra in zip(wires, EXTRA.values(), strict=True):
-        await wire.send(too_much(word, extra) * (not together))
+        await wire.send(too_much(mode, extra) * (not together))
         wire.drop()
-    await eventually(lambda: is_open(port, word, 0), "all are noticed")
+    await eventually(lambda: is_open(port, mode, 0), "all are noticed")
     assert not here.lab.context.presence.here(time.monotonic() + POLL_GRACE_S)
     await is_conserved(port)
     received = [
-        counted["techniques"][word]["receive"]["bytes_in"] for counted in (before, await meters(port))
+        counted["techniques"][mode]["receive"]["bytes_in"] for counted in (before, await meters(port))
     ]
     assert received[1] - received[0] == sum(len(wire.sent) for wire in wires)
     assert all(kept["body"] != "never" for kept in (await history(port))["messages"])
 
 
-def too_much(word, extra):
+def too_much(mode, extra):
     """What a client sends that nobody asked it for; by WebSocket it is the beginning of a frame."""
-    return client_frame(TEXT, extra[:15_000] + b"x")[:-1] if word == "websocket" and extra else extra
+    return client_frame(TEXT, extra[:15_000] + b"x")[:-1] if mode == "websocket" and extra else extra
 
 
-async def is_open(port, word, count):
+async def is_open(port, mode, count):
     """Whether so many requests of this technique are open."""
-    return await held(port, word) == count
+    return await held(port, mode) == count
 
 
 # Half-closed --------------------------------------------------------------------------------------
@@ -119,11 +119,11 @@ async def test_many_at_once_cost_no_time_to_turn(here):
     assert (await history(here.lab.port))["messages"][-1]["body"] == "many"
 
 
-@pytest.mark.parametrize("word", ["longpoll", "jsonp", "sse", "iframe"])
-async def test_who_waits_and_sends_no_more_has_left(word, here):
+@pytest.mark.parametrize("mode", ["longpoll", "jsonp", "sse", "iframe"])
+async def test_who_waits_and_sends_no_more_has_left(mode, here):
     """Behind a request that waits or streams, closing one side is leaving: nothing tells the two apart."""
     wire = await Wire.open(here.lab.port)
-    await wire.send(receive(word, await top(here.lab.port)))
-    await eventually(lambda: is_open(here.lab.port, word, 1), "the request is open")
+    await wire.send(receive(mode, await top(here.lab.port)))
+    await eventually(lambda: is_open(here.lab.port, mode, 1), "the request is open")
     wire.end()
-    await eventually(lambda: is_open(here.lab.port, word, 0), "it has left")
+    await eventually(lambda: is_open(here.lab.port, mode, 0), "it has left")

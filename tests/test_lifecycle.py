@@ -164,19 +164,19 @@ def test_a_full_house_is_empty_in_time(end, start_lab):
 async def fill(port):
     """Open ten of everything, and leave it open."""
     place = await top(port)
-    for word in (*WAITING, *STREAMING):
-        guests = [await client(word, port).connect(place) for _ in range(10)]
-        for guest in guests if word in WAITING else ():
+    for mode in (*WAITING, *STREAMING):
+        guests = [await client(mode, port).connect(place) for _ in range(10)]
+        for guest in guests if mode in WAITING else ():
             await guest.ask()
-        await eventually(lambda word=word: is_held(port, word, 10), f"ten {word}")
+        await eventually(lambda mode=mode: is_held(port, mode, 10), f"ten {mode}")
     for beginning in (b"", b"GET /longp", b"POST /sse HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{"):
         await (await Wire.open(port)).send(beginning)
     await (await Wire.open(port)).ask("GET", "/shortpoll")
 
 
-async def is_held(port, word, count):
+async def is_held(port, mode, count):
     """Whether so many receive requests are open."""
-    return await held(port, word) == count
+    return await held(port, mode) == count
 
 
 def test_a_listener_that_does_not_read_does_not_hold_the_lab(start_lab):
@@ -191,8 +191,8 @@ def test_a_listener_that_does_not_read_does_not_hold_the_lab(start_lab):
 
 async def stuff(port):
     """Open a stream of each kind, read nothing of it, and fill it."""
-    for word in STREAMING:
-        await client(word, port, takes=4096).connect("latest")
+    for mode in STREAMING:
+        await client(mode, port, takes=4096).connect("latest")
     await publish(port, 300, "😀" * 490)
 
 
@@ -258,7 +258,7 @@ async def bystanders(port):
     """A kept-alive connection that has had its answer, a held poll and a stream."""
     idle = await Wire.open(port)
     await idle.ask("GET", "/shortpoll")
-    poll, stream = [await client(word, port).connect(await top(port)) for word in ("longpoll", "websocket")]
+    poll, stream = [await client(mode, port).connect(await top(port)) for mode in ("longpoll", "websocket")]
     await poll.ask()
     return idle, poll, stream
 
@@ -389,17 +389,17 @@ async def go_through(process, server):
     port, words = process.port, (*POLLING, *STREAMING)
     await publish(port, 2)
     place = await top(port)
-    listeners = {word: await client(word, port).connect(place) for word in words}
+    listeners = {mode: await client(mode, port).connect(place) for mode in words}
     server.kill()
     await eventually(lambda: answers(port, "/readyz", 503), "the lab notices")
-    met = {word: {"refused": await client(word, port).send(f"refused {word}")} for word in words}
+    met = {mode: {"refused": await client(mode, port).send(f"refused {mode}")} for mode in words}
     met["health"] = [(await fetch(port, "GET", path)) for path in ("/healthz", "/readyz", "/shortpoll")]
     server.start()
     await eventually(lambda: answers(port, "/readyz", 200), "the lab is ready again")
-    ids = [(await client(word, port).send(f"sent {word}")).id for word in words]
-    for word, listener in listeners.items():
+    ids = [(await client(mode, port).send(f"sent {mode}")).id for mode in words]
+    for mode, listener in listeners.items():
         await listener.hear_of(ids[-1])
-        met[word] |= {"heard": listener.events, "ids": listener.ids, "sent": ids}
+        met[mode] |= {"heard": listener.events, "ids": listener.ids, "sent": ids}
     return met
 
 
@@ -410,21 +410,21 @@ async def answers(port, path, status):
 
 @pytest.mark.needs("redis-server")
 @each_technique
-def test_a_send_without_redis_is_refused_and_says_so(word, outage):
+def test_a_send_without_redis_is_refused_and_says_so(mode, outage):
     """While Redis is gone a send is refused with 503, and says that the message is not stored."""
-    receipt = outage[word]["refused"]
-    assert receipt.status == (None if word == "websocket" else 503)
+    receipt = outage[mode]["refused"]
+    assert receipt.status == (None if mode == "websocket" else 503)
     assert receipt.answer["error"]["code"] == "history_unavailable"
     assert receipt.answer["stored"] is False
 
 
 @pytest.mark.needs("redis-server")
 @each_technique
-def test_a_listener_sits_through_an_outage(word, outage):
+def test_a_listener_sits_through_an_outage(mode, outage):
     """A listener hears everything sent after Redis came back, once, and nothing that was refused."""
-    assert outage[word]["ids"] == outage[word]["sent"]
-    assert {event["type"] for event in outage[word]["heard"]} == {"message"}
-    assert all(event["body"].startswith("sent") for event in outage[word]["heard"])
+    assert outage[mode]["ids"] == outage[mode]["sent"]
+    assert {event["type"] for event in outage[mode]["heard"]} == {"message"}
+    assert all(event["body"].startswith("sent") for event in outage[mode]["heard"])
 
 
 @pytest.mark.needs("redis-server")

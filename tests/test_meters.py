@@ -50,14 +50,14 @@ def counted():
     process.stop()
 
 
-async def visit(word, port, place, keep_alive=True):
+async def visit(mode, port, place, keep_alive=True):
     """Come, send some messages and one of them twice, hear them all, ask once in vain, and leave."""
-    guest = await client(word, port, keep_alive=keep_alive).connect(place)
+    guest = await client(mode, port, keep_alive=keep_alive).connect(place)
     mids = [draft()["mid"] for _ in TEXTS]
     for text, mid in zip([*TEXTS, TEXTS[0]], [*mids, mids[0]], strict=True):
         await guest.send(text, "ann", mid=mid)
     await guest.hear(len(TEXTS))
-    if word in POLLING:
+    if mode in POLLING:
         await guest.poll(hold="0")
     await guest.leave()
     return guest
@@ -95,39 +95,39 @@ def assert_conserved(counts):
 
 @each_technique
 @each_way_to_connect
-async def test_the_meters_equal_a_relay_to_the_byte(word, keep_alive, counted):
+async def test_the_meters_equal_a_relay_to_the_byte(mode, keep_alive, counted):
     """Whatever a client of a technique does, its meters grow by exactly the bytes that a relay passed on."""
     place, before = await here(counted), await meters(counted)
     async with relay(counted) as between:
-        await visit(word, between.port, place, keep_alive)
+        await visit(mode, between.port, place, keep_alive)
     grown = growth(before, await meters(counted))
-    mine = grown["techniques"][word]
+    mine = grown["techniques"][mode]
     assert (moved(mine, "bytes_in"), moved(mine, "bytes_out")) == (between.to_lab, between.from_lab)
 
 
 @each_technique
 @each_way_to_connect
-async def test_the_meters_equal_the_clients_own_count(word, keep_alive, counted):
+async def test_the_meters_equal_the_clients_own_count(mode, keep_alive, counted):
     """Bytes, heads and payload are what a raw client saw, receiving and sending; the rest is framing."""
     place, before = await here(counted), await meters(counted)
-    guest = await visit(word, counted, place, keep_alive)
-    grown = growth(before, await meters(counted))["techniques"][word]
+    guest = await visit(mode, counted, place, keep_alive)
+    grown = growth(before, await meters(counted))["techniques"][mode]
     assert_tally(grown["receive"], guest.tally("receive"))
     assert_tally(grown["send"], guest.tally("send"))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a connection has moved")
 @each_technique
-async def test_the_meters_equal_the_kernel_to_the_byte(word, counted):
+async def test_the_meters_equal_the_kernel_to_the_byte(mode, counted):
     """The operating system's own count of a client's connections is the meters' count."""
     place, before = await here(counted), await meters(counted)
-    guest = await client(word, counted).connect(place)
+    guest = await client(mode, counted).connect(place)
     for text in TEXTS:
         await guest.send(text)
     await guest.hear(len(TEXTS))
     wires = {*guest.receiving, *guest.sending}
     await eventually(lambda: acknowledged(wires), "everything sent was acknowledged")
-    mine = growth(before, await meters(counted))["techniques"][word]
+    mine = growth(before, await meters(counted))["techniques"][mode]
     kernel = [sum(column) for column in zip(*(wire.kernel_tally() for wire in wires), strict=True)]
     assert [moved(mine, "bytes_in"), moved(mine, "bytes_out")] == kernel
 
@@ -138,12 +138,12 @@ async def acknowledged(wires):
 
 
 @each_technique
-async def test_only_the_technique_in_use_grows(word, counted):
+async def test_only_the_technique_in_use_grows(mode, counted):
     """A visit by one technique leaves the meters of the others as they were."""
     place, before = await here(counted), await meters(counted)
-    await visit(word, counted, place)
+    await visit(mode, counted, place)
     grown = growth(before, await meters(counted))["techniques"]
-    del grown[word]
+    del grown[mode]
     assert not any(leaves(grown))
 
 
@@ -153,24 +153,24 @@ def leaves(tree):
 
 
 @each_technique
-async def test_payload_is_the_message_objects_times_the_receivers(word, counted):
+async def test_payload_is_the_message_objects_times_the_receivers(mode, counted):
     """Three receivers of the same messages: three times the bytes of the message objects, however framed."""
     place = await here(counted)
     before = await meters(counted)
-    listeners = [await client(word, counted).connect(place) for _ in range(3)]
+    listeners = [await client(mode, counted).connect(place) for _ in range(3)]
     ids = await publish(counted, 4, TEXTS[3])
     for listener in listeners:
         await listener.hear_of(ids[-1])
-    grown = growth(before, await meters(counted))["techniques"][word]["receive"]
+    grown = growth(before, await meters(counted))["techniques"][mode]["receive"]
     objects = sum(len(canonical(event)) for event in listeners[0].events)
     assert (grown["payload_bytes"], grown["messages"]) == (3 * objects, 3 * 4)
 
 
 @each_technique
-async def test_a_header_is_head_and_nothing_else(word, counted):
+async def test_a_header_is_head_and_nothing_else(mode, counted):
     """A request header added on purpose makes exactly `head_bytes` and `bytes_in` larger, by its length."""
     plain, padded = [
-        await cost_of_arriving(word, counted, headers) for headers in ({}, {"X-Padding": "x" * 99})
+        await cost_of_arriving(mode, counted, headers) for headers in ({}, {"X-Padding": "x" * 99})
     ]
     line = len(f"X-Padding: {'x' * 99}\r\n")
     grown = growth(plain, padded)
@@ -178,14 +178,14 @@ async def test_a_header_is_head_and_nothing_else(word, counted):
     assert not any(leaves(grown))
 
 
-async def cost_of_arriving(word, port, headers):
+async def cost_of_arriving(mode, port, headers):
     """What the meters count for one receive request that hears nothing."""
     place, before = await here(port), await meters(port)
-    guest = await client(word, port, headers=headers).connect(place)
-    if word in POLLING:
+    guest = await client(mode, port, headers=headers).connect(place)
+    if mode in POLLING:
         await guest.poll(hold="0")
     await guest.leave()
-    return growth(before, await meters(port))["techniques"][word]["receive"]
+    return growth(before, await meters(port))["techniques"][mode]["receive"]
 
 
 # Conservation -------------------------------------------------------------------------------------
@@ -194,7 +194,7 @@ async def cost_of_arriving(word, port, headers):
 async def test_nothing_is_counted_twice_or_not_at_all(counted):
     """After visits by all techniques the parts are the total."""
     place = await here(counted)
-    await asyncio.gather(*(visit(word, counted, place) for word in (*POLLING, *STREAMING)))
+    await asyncio.gather(*(visit(mode, counted, place) for mode in (*POLLING, *STREAMING)))
     assert_conserved(await meters(counted))
 
 
@@ -222,13 +222,13 @@ async def test_pipelined_requests_are_told_apart(counted):
     requests, seen = list(pipeline()), {}
     before, wire = await meters(counted), await Wire.open(counted)
     await wire.send(b"".join(head + body for _, _, head, body in requests))
-    for word, direction, head, body in requests:
-        tally = seen.setdefault((word, direction), Tally())
+    for mode, direction, head, body in requests:
+        tally = seen.setdefault((mode, direction), Tally())
         await add_answer(tally, wire, head, body, direction)
     grown = growth(before, await meters(counted))
-    for (word, direction), tally in seen.items():
-        if word:
-            assert_tally(grown["techniques"][word][direction], tally)
+    for (mode, direction), tally in seen.items():
+        if mode:
+            assert_tally(grown["techniques"][mode][direction], tally)
     assert_conserved(grown)
 
 
@@ -249,95 +249,95 @@ def payload_of(answer):
     return sum(len(canonical(event)) for event in batch["messages"])
 
 
-@pytest.mark.parametrize("word", WAITING)
-async def test_an_aborted_question_is_counted_as_far_as_it_came(word, counted):
+@pytest.mark.parametrize("mode", WAITING)
+async def test_an_aborted_question_is_counted_as_far_as_it_came(mode, counted):
     """A poll that is dropped while it is held cost its request, and no answer."""
     place, before = await here(counted), await meters(counted)
-    guest = await client(word, counted).connect(place)
+    guest = await client(mode, counted).connect(place)
     await guest.ask()
-    await is_held(counted, word, 1)
+    await is_held(counted, mode, 1)
     guest.abort()
-    await is_held(counted, word, 0)
-    assert_tally(growth(before, await meters(counted))["techniques"][word]["receive"], guest.tally("receive"))
+    await is_held(counted, mode, 0)
+    assert_tally(growth(before, await meters(counted))["techniques"][mode]["receive"], guest.tally("receive"))
     await is_conserved(counted)
 
 
-async def is_held(port, word, count):
+async def is_held(port, mode, count):
     """Wait until so many receive requests of this technique are open."""
 
     async def probe():
-        return await held(port, word) == count
+        return await held(port, mode) == count
 
-    await eventually(probe, f"{count} open requests of {word}")
+    await eventually(probe, f"{count} open requests of {mode}")
 
 
-@pytest.mark.parametrize("word", STREAMING)
-async def test_an_aborted_stream_is_counted_as_far_as_it_came(word, counted):
+@pytest.mark.parametrize("mode", STREAMING)
+async def test_an_aborted_stream_is_counted_as_far_as_it_came(mode, counted):
     """A stream that is dropped in the middle cost what its client had got."""
     before = await meters(counted)
-    guest = await client(word, counted).connect("latest")
+    guest = await client(mode, counted).connect("latest")
     await publish(counted, 3)
     await guest.hear(3)
     guest.abort()
-    await is_held(counted, word, 0)
-    assert_tally(growth(before, await meters(counted))["techniques"][word]["receive"], guest.tally("receive"))
+    await is_held(counted, mode, 0)
+    assert_tally(growth(before, await meters(counted))["techniques"][mode]["receive"], guest.tally("receive"))
     await is_conserved(counted)
 
 
 @each_technique
-async def test_what_was_never_taken_is_not_counted_as_delivered(word, counted):
+async def test_what_was_never_taken_is_not_counted_as_delivered(mode, counted):
     """A listener that reads nothing and vanishes makes no figure negative: payload is what was sent."""
     place, before = await here(counted), await meters(counted)
-    guest = await client(word, counted, takes=4096).connect(place)
-    if word in WAITING:
+    guest = await client(mode, counted, takes=4096).connect(place)
+    if mode in WAITING:
         await guest.ask()
     await publish(counted, 200, "😀" * 490)
-    if word == "shortpoll":
+    if mode == "shortpoll":
         await guest.ask()
     guest.abort()
-    await is_held(counted, word, 0)
+    await is_held(counted, mode, 0)
     await is_conserved(counted)
-    grown = growth(before, await meters(counted))["techniques"][word]["receive"]
+    grown = growth(before, await meters(counted))["techniques"][mode]["receive"]
     assert grown["framing_bytes"] >= 0
     assert grown["payload_bytes"] <= grown["bytes_out"]
 
 
-@pytest.mark.parametrize("word", POLLING)
-async def test_an_answer_that_is_taken_late_is_counted_when_it_is(word, counted):
+@pytest.mark.parametrize("mode", POLLING)
+async def test_an_answer_that_is_taken_late_is_counted_when_it_is(mode, counted):
     """A long answer to a client that reads late comes whole, counts only then, and the connection goes on."""
     await publish(counted, 100, "😀" * 490)
-    guest, before = await client(word, counted, takes=4096).connect(), await meters(counted)
+    guest, before = await client(mode, counted, takes=4096).connect(), await meters(counted)
     await guest.ask()
-    await eventually(lambda: has_answered(counted, word, before), "the answer is on its way")
-    assert growth(before, await meters(counted))["techniques"][word]["receive"]["messages"] == 0
+    await eventually(lambda: has_answered(counted, mode, before), "the answer is on its way")
+    assert growth(before, await meters(counted))["techniques"][mode]["receive"]["messages"] == 0
     await guest.take_answer()
     await guest.poll(hold="0")
-    assert_tally(growth(before, await meters(counted))["techniques"][word]["receive"], guest.tally("receive"))
+    assert_tally(growth(before, await meters(counted))["techniques"][mode]["receive"], guest.tally("receive"))
     assert len(guest.receiving) == 1
 
 
-@pytest.mark.parametrize("word", STREAMING)
-async def test_a_history_is_handed_over_in_pieces(word, counted):
+@pytest.mark.parametrize("mode", STREAMING)
+async def test_a_history_is_handed_over_in_pieces(mode, counted):
     """Who reads nothing of a long history has a part of it, which counts; the rest comes when it reads."""
     await publish(counted, 100, "😀" * 490)
     before = await meters(counted)
-    guest = await client(word, counted, takes=4096).connect()
-    await eventually(lambda: has_answered(counted, word, before), "the first pieces are on their way")
-    assert growth(before, await meters(counted))["techniques"][word]["receive"]["messages"] > 0
+    guest = await client(mode, counted, takes=4096).connect()
+    await eventually(lambda: has_answered(counted, mode, before), "the first pieces are on their way")
+    assert growth(before, await meters(counted))["techniques"][mode]["receive"]["messages"] > 0
     await guest.hear(100)
-    await eventually(lambda: has_taken(counted, word, before, 100), "the last piece is counted")
+    await eventually(lambda: has_taken(counted, mode, before, 100), "the last piece is counted")
     guest.abort()
 
 
-async def has_taken(port, word, before, messages):
+async def has_taken(port, mode, before, messages):
     """Whether so many messages have been handed over in all."""
-    return growth(before, await meters(port))["techniques"][word]["receive"]["messages"] == messages
+    return growth(before, await meters(port))["techniques"][mode]["receive"]["messages"] == messages
 
 
-async def has_answered(port, word, before):
+async def has_answered(port, mode, before):
     """Whether a first part of an answer has gone out."""
     counts = await meters(port)
-    return growth(before, counts)["techniques"][word]["receive"]["bytes_out"] > 50_000
+    return growth(before, counts)["techniques"][mode]["receive"]["bytes_out"] > 50_000
 
 
 JSON = {"Content-Type": "application/json", "Host": HOST}
@@ -376,7 +376,7 @@ async def test_refused_and_broken_requests_are_conserved(data, counted):
     await wire.close()
     await is_conserved(counted)
     grown = growth(before, await meters(counted))
-    assert min(leaves({word: without_times(meter) for word, meter in grown["techniques"].items()})) >= 0
+    assert min(leaves({mode: without_times(meter) for mode, meter in grown["techniques"].items()})) >= 0
     assert grown["total"]["connections"] >= 2
 
 
@@ -406,7 +406,7 @@ async def test_whatever_comes_over_a_websocket_is_conserved(data, polite, counte
     await is_held(counted, "websocket", 0)
     await is_conserved(counted)
     grown = growth(before, await meters(counted))["techniques"]
-    assert min(leaves({word: without_times(meter) for word, meter in grown.items()})) >= 0
+    assert min(leaves({mode: without_times(meter) for mode, meter in grown.items()})) >= 0
 
 
 def without_times(meter):
@@ -483,41 +483,41 @@ async def test_reading_the_meters_changes_only_other(counted):
 # Counts -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("word", POLLING)
+@pytest.mark.parametrize("mode", POLLING)
 @each_way_to_connect
-async def test_polls_are_counted(word, keep_alive, counted):
+async def test_polls_are_counted(mode, keep_alive, counted):
     """Of five polls three brought nothing: five requests, three empty, on one kept connection or on five."""
     place, before = await here(counted), await meters(counted)
-    guest = await client(word, counted, keep_alive=keep_alive).connect(place)
+    guest = await client(mode, counted, keep_alive=keep_alive).connect(place)
     for messages in (0, 2, 0, 1, 0):
         await publish(counted, messages)
         await guest.poll(hold="0")
-    counts = growth(before, await meters(counted))["techniques"][word]["receive"]
+    counts = growth(before, await meters(counted))["techniques"][mode]["receive"]
     expected = {"requests": 5, "empty": 3, "messages": 3, "connections": 1 if keep_alive else 5}
     assert {name: counts[name] for name in expected} == expected
 
 
-@pytest.mark.parametrize("word", STREAMING)
-async def test_streams_are_counted(word, counted):
+@pytest.mark.parametrize("mode", STREAMING)
+async def test_streams_are_counted(mode, counted):
     """A stream is one request on one connection, however many messages it carries."""
     before = await meters(counted)
-    guest = await client(word, counted).connect("latest")
+    guest = await client(mode, counted).connect("latest")
     await publish(counted, 5)
     await guest.hear(5)
-    counts = growth(before, await meters(counted))["techniques"][word]["receive"]
+    counts = growth(before, await meters(counted))["techniques"][mode]["receive"]
     expected = {"requests": 1, "messages": 5, "connections": 1}
     assert {name: counts[name] for name in expected} == expected
 
 
 @each_technique
-async def test_sends_are_counted(word, counted):
+async def test_sends_are_counted(mode, counted):
     """Of five sends one is a repeat and one is refused: three stored, five requests or frames."""
     before = await meters(counted)
-    sender, mid = client(word, counted), draft()["mid"]
+    sender, mid = client(mode, counted), draft()["mid"]
     for fields in (draft(), draft(), draft(mid=mid), draft(mid=mid), draft(body="")):
         await sender.send_fields(fields)
-    counts = growth(before, await meters(counted))["techniques"][word]["send"]
-    asked = counts["frames_in"] if word == "websocket" else counts["requests"]
+    counts = growth(before, await meters(counted))["techniques"][mode]["send"]
+    asked = counts["frames_in"] if mode == "websocket" else counts["requests"]
     assert (asked, counts["messages"], counts["connections"]) == (5, 3, 1)
 
 
@@ -546,16 +546,16 @@ async def test_websocket_frames_are_counted(counted):
 
 
 @each_technique
-async def test_deliveries_are_timed(word, counted):
+async def test_deliveries_are_timed(mode, counted):
     """Each message that reaches a listener is one sample, between nothing and the time that passed."""
     place, before = await here(counted), await meters(counted)
-    guests, began = [await client(word, counted).connect(place) for _ in range(3)], time.monotonic()
+    guests, began = [await client(mode, counted).connect(place) for _ in range(3)], time.monotonic()
     ids = await publish(counted, 5)
     for guest in guests:
         await guest.hear_of(ids[-1])
-    after = (await meters(counted))["techniques"][word]["receive"]["delivery_s"]
+    after = (await meters(counted))["techniques"][mode]["receive"]["delivery_s"]
     took = time.monotonic() - began
-    assert after["count"] - before["techniques"][word]["receive"]["delivery_s"]["count"] == 3 * 5
+    assert after["count"] - before["techniques"][mode]["receive"]["delivery_s"]["count"] == 3 * 5
     assert 0 <= after["p50"] <= after["p95"] <= after["p99"] <= after["max"]
     assert 0 < after["mean"] < max(took, after["max"])
 

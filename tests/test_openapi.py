@@ -9,7 +9,7 @@ import sys
 import pytest
 import schemathesis
 
-from lab.catalogue import WORDS, server_side
+from lab.catalogue import MODES, server_side
 from tests.support.lab_here import LabHere
 from tests.support.listeners import STREAMING
 from tests.support.wire import HOST, fetch
@@ -32,8 +32,8 @@ def described(patient):
 
 def test_every_path_of_the_techniques_is_described(described):
     """A technique that is added is described without a word more."""
-    for word in WORDS:
-        for path, handler in server_side(word).ROUTES:
+    for mode in MODES:
+        for path, handler in server_side(mode).ROUTES:
             methods = {method.upper() for method in described["paths"][path]}
             assert methods == set(handler.SUPPORTED_METHODS) - {"HEAD"}, path
 
@@ -51,7 +51,7 @@ def test_the_lab_does_what_it_says(patient, described, tmp_path):
     The description itself is asked for once. Streams are left out: they answer without end. So is the
     WebSocket, which OpenAPI cannot describe, and figures, each of which is drawn by a process of its own.
     """
-    endless = [f"--exclude-name=GET /{word}" for word in STREAMING]
+    endless = [f"--exclude-name=GET /{mode}" for mode in STREAMING]
     command = [os.path.join(os.path.dirname(sys.executable), "schemathesis"), "--no-color", "run"]
     command += [
         f"http://{HOST}:{patient.port}/openapi.json",

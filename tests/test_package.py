@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import lab
-from lab.catalogue import WORDS
+from lab.catalogue import MODES
 
 ROOT = Path(__file__).resolve().parent.parent
 PIP = (sys.executable, "-m", "pip", "-q", "--disable-pip-version-check")
@@ -38,7 +38,7 @@ def installed(tmp_path_factory):
 
 def call(*command):
     """Run a command that must work."""
-    subprocess.run([str(word) for word in command], check=True, env=surroundings(), stdout=subprocess.DEVNULL)
+    subprocess.run([str(mode) for mode in command], check=True, env=surroundings(), stdout=subprocess.DEVNULL)
 
 
 def output(command, folder):
@@ -90,7 +90,7 @@ def serving(command, folder):
 def test_it_serves_every_page(installed, tmp_path):
     """`pushlab` serves pages, scripts and the code of each technique."""
     with serving(pushlab(installed, "--no-browser", "--port", "0"), tmp_path) as address:
-        paths = ["", "room", "compare", "static/lab.css", *(f"technique/{word}" for word in WORDS)]
+        paths = ["", "room", "compare", "static/lab.css", *(f"technique/{mode}" for mode in MODES)]
         for path in paths:
             with urllib.request.urlopen(address + path, timeout=20) as answer:
                 assert answer.status == 200, path

@@ -7,7 +7,7 @@ import string
 import pytest
 from websockets.sync.client import connect
 
-from lab.catalogue import TECHNIQUES, WORDS
+from lab.catalogue import MODES, TECHNIQUES
 from lab.server.lesson import lan
 from lab.server.lesson.lan import qr_code
 from lab.server.lesson.simulated_students import Plan
@@ -26,13 +26,13 @@ PUBLIC = (
     "/",
     "/room",
     "/compare",
-    *(f"{page}{word}" for page in ("/room?mode=", "/technique/") for word in WORDS),
+    *(f"{page}{mode}" for page in ("/room?mode=", "/technique/") for mode in MODES),
 )
 DOORS = {
     "network": [{}, {"address": "127.0.0.1"}],
     "crew": [{"do": "start", "each": 1}, {"do": "stop"}, {"do": "pace"}],
     "bet": [{"do": "open"}, {"do": "count"}, {"do": "close"}],
-    "assign": [{"to": "rotation"}, {"to": "choice"}, *({"to": word} for word in WORDS)],
+    "assign": [{"to": "rotation"}, {"to": "choice"}, *({"to": mode} for mode in MODES)],
     "reset": [{}],
 }
 KNOCKS = [(door, wanted) for door, all_wanted in DOORS.items() for wanted in all_wanted]
@@ -169,16 +169,16 @@ def test_the_palette_is_the_catalogue(visit):
     """The colours of the techniques are those of the catalogue, for light and for dark."""
     _, headers, sheet = visit("/palette.css")
     assert headers["Content-Type"].startswith("text/css")
-    for word, technique in TECHNIQUES.items():
-        assert f".{word} {{ --technique: {technique.light}; }}" in sheet
-        assert f"[data-theme=dark] .{word} {{ --technique: {technique.dark}; }}" in sheet
+    for mode, technique in TECHNIQUES.items():
+        assert f".{mode} {{ --technique: {technique.light}; }}" in sheet
+        assert f"[data-theme=dark] .{mode} {{ --technique: {technique.dark}; }}" in sheet
 
 
 def test_a_room_without_a_technique_is_assigned_one(start_lab):
     """Newcomers who did not choose get one technique after the other."""
     visit = visitor(start_lab())
-    given = [re.search(r"<body class=\"room (\w+)\"", visit("/room")[2])[1] for _ in range(2 * len(WORDS))]
-    assert given == [*WORDS, *WORDS]
+    given = [re.search(r"<body class=\"room (\w+)\"", visit("/room")[2])[1] for _ in range(2 * len(MODES))]
+    assert given == [*MODES, *MODES]
 
 
 # The teacher --------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ from bisect import bisect_right
 import pytest
 
 import lab
-from lab.catalogue import WORDS
+from lab.catalogue import MODES
 from lab.errors import BadParameter
 from lab.experiment.conditions import Conditions
 from lab.experiment.prediction import ZERO_COST, Exchange, ideal, predict_run
@@ -165,11 +165,11 @@ def test_the_window_lasts_until_the_last_message_is_heard():
     assert predict_run("sse", conditions, ZERO_COST).window_s == 10
 
 
-@pytest.mark.parametrize("word", WORDS)
-def test_bytes_come_from_one_measured_exchange(word):
+@pytest.mark.parametrize("mode", MODES)
+def test_bytes_come_from_one_measured_exchange(mode):
     """A prediction is there for each technique, and grows with deliveries as the payload does."""
     same = {"clients": 10, "duration": 50, "interval": 60, "arrivals": "periodic"}  # on a busy machine too
-    short, long = lab.predict(word, **same), lab.predict(word, payload=140, **same)
+    short, long = lab.predict(mode, **same), lab.predict(mode, payload=140, **same)
     assert long.bytes - short.bytes == pytest.approx(10 * 50 * 100, rel=0.02)
     assert short.as_json().keys() == {"requests", "bytes", "latency_mean_s"}
 
@@ -187,11 +187,11 @@ def test_what_cannot_be_predicted_is_refused():
         lab.predict("sse", rtt=-1)
 
 
-@pytest.mark.parametrize("word", WORDS)
-def test_a_run_carries_its_prediction(word):
+@pytest.mark.parametrize("mode", MODES)
+def test_a_run_carries_its_prediction(mode):
     """Requests and bytes of a short run are near what was predicted; how near, the benchmark shows."""
     slow = {"rate": 2, "interval": 0.5, "arrivals": "periodic"}  # so that a busy machine changes little
-    run = lab.measure(word, clients=5, duration=2, rtt=0.02, **slow)
+    run = lab.measure(mode, clients=5, duration=2, rtt=0.02, **slow)
     assert run.clean
     assert run.receive["requests"] == pytest.approx(run.predicted["requests"], rel=0.25)
     assert run.wire_bytes == pytest.approx(run.predicted["bytes"], rel=0.25)

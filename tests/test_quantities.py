@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import lab
-from lab.catalogue import WORDS
+from lab.catalogue import MODES
 from lab.cli import main
 from lab.errors import BadParameter
 from lab.experiment import arguments
@@ -152,7 +152,7 @@ def test_all_calls_refuse_alike(call):
 @pytest.mark.parametrize(
     "modes",
     [["sse", "longpoll"], ("sse", "longpoll"), np.array(["sse", "longpoll"]),
-     (word for word in ["sse", "longpoll"]), {"sse": 1, "longpoll": 2}, [np.str_("sse"), "longpoll"]],
+     (mode for mode in ["sse", "longpoll"]), {"sse": 1, "longpoll": 2}, [np.str_("sse"), "longpoll"]],
 )  # fmt: skip
 def test_modes_come_in_any_collection(modes):
     """A list, a tuple, an array, a generator, the keys of a dict: measured in their order."""
@@ -165,10 +165,10 @@ def test_one_mode_all_modes_and_a_set():
     assert modes_of("sse") == modes_of(np.str_("sse")) == ["sse"]
     assert (
         modes_of("all")
-        == modes_of(WORDS)
-        == modes_of(set(WORDS))
-        == modes_of(frozenset(WORDS))
-        == list(WORDS)
+        == modes_of(MODES)
+        == modes_of(set(MODES))
+        == modes_of(frozenset(MODES))
+        == list(MODES)
     )
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from lab.catalogue import TECHNIQUES, WORDS
+from lab.catalogue import MODES, TECHNIQUES
 from lab.cli import make_parser
 from lab.settings import LIMITS
 
@@ -15,11 +15,11 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 OPTIONS = [option for action in make_parser()._actions for option in action.option_strings if option != "-h"]
 
 
-@pytest.mark.parametrize("word", WORDS)
-def test_every_technique_is_named_with_its_files(word):
+@pytest.mark.parametrize("mode", MODES)
+def test_every_technique_is_named_with_its_files(mode):
     """Each technique stands in the README with its title, verb and three files, and they exist."""
-    row = next(line for line in README.splitlines() if line.startswith(f"| `{word}` "))
-    assert TECHNIQUES[word].title in row and TECHNIQUES[word].verb in row
+    row = next(line for line in README.splitlines() if line.startswith(f"| `{mode}` "))
+    assert TECHNIQUES[mode].title in row and TECHNIQUES[mode].verb in row
     files = re.findall(r"\(([^)]+\.(?:py|js))\)", row)
     assert len(files) == 3 and all((ROOT / file).exists() for file in files)
 
@@ -58,4 +58,4 @@ def test_the_recorded_comparison_names_its_command():
     """The comparison in the README shows every technique, and the command that repeats it."""
     recorded = README.split("## What it shows")[1].split("## ")[0]
     assert "run_lab.py --mode all" in recorded
-    assert all(f"\n{word} " in recorded for word in WORDS)
+    assert all(f"\n{mode} " in recorded for mode in MODES)

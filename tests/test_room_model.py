@@ -41,15 +41,15 @@ class ListenerLog:
         """Take it down."""
         self.events += batch.events
 
-    def follow(self, word, rest):
+    def follow(self, mode, rest):
         """Go where an event leads: past those that were missed, to another history, or one message on."""
-        if word == "gap":
+        if mode == "gap":
             self.place = Cursor(self.place.epoch, self.place.n + rest)
-        elif word == "reset":
+        elif mode == "reset":
             self.place, self.heard = Cursor.parse(rest), {}
         else:
             self.place = Cursor(self.place.epoch, self.place.n + 1)
-            assert word == str(self.place)
+            assert mode == str(self.place)
             self.heard[self.place.n] = rest
 
 

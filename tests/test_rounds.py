@@ -12,7 +12,7 @@ import time
 import pytest
 
 import lab
-from lab.catalogue import WORDS
+from lab.catalogue import MODES
 from lab.experiment.session import order
 from lab.results.rounds import interval, spread
 from tests.support.browsing import meters
@@ -57,9 +57,9 @@ def test_the_interval_covers_the_truth_most_times():
 
 def test_every_round_begins_with_another_technique():
     """Over as many rounds as techniques each technique is first once and last once."""
-    played = order(WORDS, len(WORDS))
-    rows = [played[start : start + len(WORDS)] for start in range(0, len(played), len(WORDS))]
-    assert sorted(row[0] for row in rows) == sorted(row[-1] for row in rows) == sorted(WORDS)
+    played = order(MODES, len(MODES))
+    rows = [played[start : start + len(MODES)] for start in range(0, len(played), len(MODES))]
+    assert sorted(row[0] for row in rows) == sorted(row[-1] for row in rows) == sorted(MODES)
 
 
 def test_warm_up_is_not_counted(rounds):

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lab.catalogue import WORDS, client_side, server_side
+from lab.catalogue import MODES, client_side, server_side
 from lab.clients import jsonp as jsonp_client
 from lab.clients import sse as sse_client
 from lab.clients.link import Unframed
@@ -34,13 +34,13 @@ def batches(draw):
     return Batch(tuple(events), Cursor(epoch, 9))
 
 
-def read(word, data):
+def read(mode, data):
     """Unframe a whole answer as the client of the technique does."""
-    if word == "websocket":
-        return Unframed([client_side(word).unframe(text).events[0] for text in frames(data)])
-    if word == "jsonp":
+    if mode == "websocket":
+        return Unframed([client_side(mode).unframe(text).events[0] for text in frames(data)])
+    if mode == "jsonp":
         data = jsonp.call("f", data)
-    return client_side(word).unframe(data)
+    return client_side(mode).unframe(data)
 
 
 def frames(data):
@@ -54,23 +54,23 @@ def frames(data):
     return texts
 
 
-@pytest.mark.parametrize("word", WORDS)
+@pytest.mark.parametrize("mode", MODES)
 @given(batch=batches())
-def test_unframe_gives_back_what_was_framed(word, batch):
+def test_unframe_gives_back_what_was_framed(mode, batch):
     """Every event comes out of the frame as it went in, whatever text it holds."""
-    found = read(word, server_side(word).frame(batch))
+    found = read(mode, server_side(mode).frame(batch))
     assert found.events == [json.loads(event.json) for event in batch.events]
     assert found.cursor in (None, str(batch.cursor))
 
 
-@pytest.mark.parametrize("word", ["iframe", "sse"])
+@pytest.mark.parametrize("mode", ["iframe", "sse"])
 @given(batch=batches(), data=st.data())
-def test_a_frame_may_arrive_in_pieces(word, batch, data):
+def test_a_frame_may_arrive_in_pieces(mode, batch, data):
     """Wherever the network cuts an endless answer, the same events come out."""
-    framed = server_side(word).frame(batch)
+    framed = server_side(mode).frame(batch)
     cut = data.draw(st.integers(0, len(framed)))
-    first = client_side(word).unframe(framed[:cut])
-    second = client_side(word).unframe(first.rest + framed[cut:])
+    first = client_side(mode).unframe(framed[:cut])
+    second = client_side(mode).unframe(first.rest + framed[cut:])
     assert first.events + second.events == [json.loads(event.json) for event in batch.events]
     assert second.rest == b""
 

@@ -15,7 +15,7 @@ from lab.room.history import History
 from lab.room.messages import Cursor, Draft
 from lab.room.room import Room
 from tests.support.lab_process import LabProcess
-from tests.support.listeners import WORDS, client, draft, each_technique, publish, top
+from tests.support.listeners import MODES, client, draft, each_technique, publish, top
 from tests.support.redis_server import RedisServer
 from tests.support.wire import DEADLINE_S, eventually, fetch
 
@@ -46,7 +46,7 @@ def run(*words: object) -> Act:
 
     def act(server: RedisServer, key: str, at: Cursor) -> None:
         places = {"K": key, "T": str(at), "E": f"{at.epoch}-{at.n + 1000}"}
-        server.client.execute_command(*(places.get(str(word), word) for word in words))
+        server.client.execute_command(*(places.get(str(mode), mode) for mode in words))
 
     return act
 
@@ -274,7 +274,7 @@ async def test_a_key_of_another_type_is_said_and_heals(redis_server, words, capl
         ear = listening(room)
         with redis_server.client.pipeline() as transaction:
             transaction.delete(room.history.key)
-            transaction.execute_command(*(room.history.key if word == "K" else word for word in words))
+            transaction.execute_command(*(room.history.key if mode == "K" else mode for mode in words))
             transaction.execute()
         with pytest.raises(HistoryUnavailable) as refused:
             await room.publish(Draft(str(uuid4()), "ann", "refused"))
@@ -311,24 +311,24 @@ def visited(redis_server):
 
 async def visit(port, server):
     """Let everybody listen, write strange things between the messages, and send by every way there is."""
-    listeners = {word: await client(word, port).connect(await top(port)) for word in WORDS}
+    listeners = {mode: await client(mode, port).connect(await top(port)) for mode in MODES}
     sent = []
-    for word in WORDS:
+    for mode in MODES:
         server.client.xadd("pushlab:visited", {"user": "bob", "body": "hi"})
-        sent.append((await client(word, port).send(f"by {word}")).id)
+        sent.append((await client(mode, port).send(f"by {mode}")).id)
     for listener in listeners.values():
         await listener.hear_of(sent[-1])
     return sent, listeners, await fetch(port, "GET", "/readyz")
 
 
 @each_technique
-def test_every_technique_hears_what_is_sent_after_strange_entries(word, visited):
+def test_every_technique_hears_what_is_sent_after_strange_entries(mode, visited):
     """Every send is acknowledged and heard, numbered without holes, with nothing else in between."""
     _, (sent, listeners, _) = visited
-    events = listeners[word].events
-    assert [event["type"] for event in events] == ["message"] * len(WORDS)
+    events = listeners[mode].events
+    assert [event["type"] for event in events] == ["message"] * len(MODES)
     assert [event["id"] for event in events] == sent
-    assert [int(id_.split("-")[1]) for id_ in sent] == list(range(1, len(WORDS) + 1))
+    assert [int(id_.split("-")[1]) for id_ in sent] == list(range(1, len(MODES) + 1))
 
 
 def test_a_lab_with_strange_entries_is_ready_and_says_so_in_plain_words(visited):
@@ -344,7 +344,7 @@ def test_a_lab_with_strange_entries_is_ready_and_says_so_in_plain_words(visited)
 def test_a_lab_does_not_open_on_a_key_of_another_type(words, redis_server):
     """Exit 3, and one sentence that names the key and what to do; the key is as it was."""
     name = uuid4().hex
-    redis_server.client.execute_command(*(f"pushlab:{name}" if word == "K" else word for word in words))
+    redis_server.client.execute_command(*(f"pushlab:{name}" if mode == "K" else mode for mode in words))
     refused = LabProcess(redis=redis_server.url, room=name)
     assert (refused.wait(), refused.stderr()) == (3, "")
     refused.stop()

@@ -5,13 +5,13 @@ from itertools import permutations
 
 import pytest
 
-from lab.catalogue import WORDS
+from lab.catalogue import MODES
 from tests.support.listeners import client, here, number, publish
 
 MESSAGES = 40
 
 
-@pytest.mark.parametrize(("old", "new"), [*permutations(WORDS, 2)])
+@pytest.mark.parametrize(("old", "new"), [*permutations(MODES, 2)])
 @pytest.mark.parametrize("leaving", ["politely", "abruptly"])
 async def test_a_listener_may_switch_in_mid_stream(old, new, leaving, lab):
     """One cursor, two techniques, messages pouring in: together they hear each message once, in order."""
@@ -26,11 +26,11 @@ async def test_a_listener_may_switch_in_mid_stream(old, new, leaving, lab):
     assert set(first.kinds + second.kinds) == {"message"}
 
 
-@pytest.mark.parametrize("word", WORDS)
-async def test_two_techniques_may_listen_at_once(word, lab):
+@pytest.mark.parametrize("mode", MODES)
+async def test_two_techniques_may_listen_at_once(mode, lab):
     """A page that starts the new technique before it stops the old one hears everything on both."""
     start = await here(lab.port)
-    listeners = [await client(both, lab.port).connect(start) for both in (word, "sse")]
+    listeners = [await client(both, lab.port).connect(start) for both in (mode, "sse")]
     ids = await publish(lab.port, 20)
     for listener in listeners:
         await listener.hear_of(ids[-1])
@@ -42,8 +42,8 @@ async def test_a_tour_through_all_is_one_conversation(lab):
     cursor, heard = await here(lab.port), []
     last = number(cursor) + 90
     sending = asyncio.create_task(publish(lab.port, 90))
-    for word in WORDS * 3:
-        listener = await client(word, lab.port).connect(cursor)
+    for mode in MODES * 3:
+        listener = await client(mode, lab.port).connect(cursor)
         await listener.hear_to(min(number(cursor) + 5, last))
         listener.abort()
         cursor, heard = listener.cursor, heard + listener.ids

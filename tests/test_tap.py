@@ -14,8 +14,8 @@ CURSOR = Cursor(1000, 7)
 class Request:
     """A receive request as an endpoint would report it."""
 
-    def __init__(self, word, listener):
-        self.word, self.listener = word, listener
+    def __init__(self, mode, listener):
+        self.mode, self.listener = mode, listener
         self.in_lane = self.empty = False
         self.client, self.stream = "", SimpleNamespace(head=b"", socket=None, closed=lambda: True)
 
@@ -41,9 +41,9 @@ def news(taken, count=1):
     return Batch(tuple(events), CURSOR)
 
 
-def begin(tap, word, listener, now):
+def begin(tap, mode, listener, now):
     """A listener asks."""
-    request = Request(word, listener)
+    request = Request(mode, listener)
     tap.began(request, now)
     return request
 

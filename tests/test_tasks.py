@@ -15,7 +15,7 @@ from lab.server.api.health import problems
 from lab.server.lesson import overload, simulated_students
 from lab.server.live import lanes
 from tests.support.lab_here import PATIENCE_S, LabHere
-from tests.support.listeners import WORDS, client, publish, top
+from tests.support.listeners import MODES, client, publish, top
 from tests.support.wire import eventually, fetch
 
 TAIL = "that follows the history"
@@ -177,11 +177,11 @@ def heals(lab, name):
 
 async def hears_by_everything(port):
     """Whether what is sent now is heard by every technique."""
-    listeners = [await client(word, port).connect(await top(port)) for word in WORDS]
+    listeners = [await client(mode, port).connect(await top(port)) for mode in MODES]
     (id_,) = await publish(port, 1)
     bodies = {
-        word: listener.hear_to(int(id_.split("-")[1]))
-        for word, listener in zip(WORDS, listeners, strict=True)
+        mode: listener.hear_to(int(id_.split("-")[1]))
+        for mode, listener in zip(MODES, listeners, strict=True)
     }
     await asyncio.gather(*bodies.values())
     return all(any(event.get("id") == id_ for event in listener.events) for listener in listeners)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from lab.catalogue import WORDS, client_side, server_side
+from lab.catalogue import MODES, client_side, server_side
 from lab.server.pages import i18n
 from lab.server.pages.technique import timeline
 from tests.support.browsing import (
@@ -25,7 +25,7 @@ from tests.support.browsing import (
 from tests.support.lab_process import ROOT
 
 LANGUAGES = ["en", "zh-CN"]
-each = pytest.mark.parametrize("word", WORDS)
+each = pytest.mark.parametrize("mode", MODES)
 
 
 @pytest.fixture
@@ -35,33 +35,33 @@ def address(lab):
 
 
 @each
-def test_the_timeline_is_the_one_in_the_file(word):
+def test_the_timeline_is_the_one_in_the_file(mode):
     """It is cut from the docstring of the module that serves, whole."""
-    drawn = timeline(word)
-    assert drawn in server_side(word).__doc__
+    drawn = timeline(mode)
+    assert drawn in server_side(mode).__doc__
     assert re.match(r" +client +server\n", drawn)
     assert 5 <= len(drawn.splitlines()) <= 9
 
 
 @each
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_technique_has_claims_for_and_against(word, language):
+def test_every_technique_has_claims_for_and_against(mode, language):
     """In each language there are at least two of each, or one, and the same figures beside them."""
-    keys = [key for key in i18n.catalogue(language) if key.startswith(f"technique.{word}.")]
-    assert keys == [key for key in i18n.catalogue("en") if key.startswith(f"technique.{word}.")]
+    keys = [key for key in i18n.catalogue(language) if key.startswith(f"technique.{mode}.")]
+    assert keys == [key for key in i18n.catalogue("en") if key.startswith(f"technique.{mode}.")]
     for kind in ("pro", "con"):
         assert len([key for key in keys if f".{kind}." in key]) >= 2
 
 
 @pytest.mark.needs("chromium")
 @each
-def test_the_code_is_the_code_that_runs(visit, address, word):
+def test_the_code_is_the_code_that_runs(visit, address, mode):
     """All three files stand on the page, whole, and line n can be linked to."""
-    page = visit(address).open(f"/technique/{word}")
+    page = visit(address).open(f"/technique/{mode}")
     files = {
-        "server": server_side(word).__file__,
-        "client": client_side(word).__file__,
-        "browser": ROOT / "pages" / "static" / "techniques" / f"{word}.js",
+        "server": server_side(mode).__file__,
+        "client": client_side(mode).__file__,
+        "browser": ROOT / "pages" / "static" / "techniques" / f"{mode}.js",
     }
     for side, path in files.items():
         written = Path(path).read_text(encoding="utf-8").splitlines()
@@ -87,11 +87,11 @@ def test_figures_beside_the_claims_are_measured_or_said_not_to_be(start_lab, vis
     expect(page.locator("[data-figure=p50]")).to_have_text("not measured yet")
 
 
-@pytest.mark.parametrize("word", ["nowhere", "shortpoll.py", "Sse", "..%2fsse"])
-def test_an_unknown_word_is_not_found(address, word):
+@pytest.mark.parametrize("mode", ["nowhere", "shortpoll.py", "Sse", "..%2fsse"])
+def test_an_unknown_word_is_not_found(address, mode):
     """The error has the shape that every error has."""
     with pytest.raises(urllib.error.HTTPError) as caught:
-        urllib.request.urlopen(f"{address}/technique/{word}")
+        urllib.request.urlopen(f"{address}/technique/{mode}")
     assert caught.value.code == 404
     assert json.load(caught.value)["error"]["code"] == "not_found"
 
@@ -103,8 +103,8 @@ def test_nobody_is_kept_out(visit, address, language, theme):
     """axe finds no barrier on any, in either language and theme; code is the same in both languages."""
     visitor = visit(address, language=language, theme=theme)
     page = visitor.open("/technique/websocket")
-    for word in WORDS:
-        page.goto(f"{address}/technique/{word}")
+    for mode in MODES:
+        page.goto(f"{address}/technique/{mode}")
         assert barriers(page, but=[".side pre"] if language != "en" else []) == []
 
 
@@ -145,12 +145,12 @@ def test_the_claims_fit_a_projector_whatever_was_measured(visit, address, langua
     """Figures are wider than "not measured", and the sentence in place of a wrong claim is longer."""
     page = visit(address, language=language, size=PROJECTOR).open("/")
     page.route("**/static/technique.js", silence)
-    for word in WORDS:
-        page.goto(f"{address}/technique/{word}?view=projector")
+    for mode in MODES:
+        page.goto(f"{address}/technique/{mode}?view=projector")
         page.click("#sheets [value=claims]")
         for change in (lambda page: None, contradict):
             change(page)
-            assert too_much(page) == [], word
+            assert too_much(page) == [], mode
 
 
 @pytest.mark.needs("chromium")
@@ -158,11 +158,11 @@ def test_the_claims_fit_a_projector_whatever_was_measured(visit, address, langua
 def test_each_fits_a_projector(visit, address, language):
     """Idea, claims and code of every technique, one at a time and without scrolling the page."""
     page = visit(address, language=language, size=PROJECTOR).open("/")
-    for word in WORDS:
-        page.goto(f"{address}/technique/{word}?view=projector")
+    for mode in MODES:
+        page.goto(f"{address}/technique/{mode}?view=projector")
         expect(page.locator("#status")).to_have_attribute("data-status", "waiting")
         for sheet in sheets(page):
-            picture(page, f"technique-{word}-{sheet}-projector-{language}")
+            picture(page, f"technique-{mode}-{sheet}-projector-{language}")
             assert too_much(page) == []
             assert too_small(page) == []
 

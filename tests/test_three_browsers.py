@@ -4,7 +4,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from lab.catalogue import WORDS
+from lab.catalogue import MODES
 from lab.server import lifecycle
 from tests.support.browsing import meters, post
 from tests.support.engines import until, webkit_console
@@ -44,17 +44,17 @@ def lab_here():
         lab.stop()
 
 
-@pytest.mark.parametrize("word", WORDS)
-def test_the_seven_steps(engine, lab_here, word):
+@pytest.mark.parametrize("mode", MODES)
+def test_the_seven_steps(engine, lab_here, mode):
     """Arrive, history, hear, send, switch, a lab that restarts, hear again: each message once, in order."""
     address = lab_here.address
     history = [post(address, f"before {n}") for n in range(3)]
-    arrive(engine, address, word)
+    arrive(engine, address, mode)
     engine.until(HAS, history[-1])
     assert engine.run(IDS)[-3:] == history
     hears(engine, address)
     sends(engine)
-    for other in (WORDS[WORDS.index(word) - 1], word):
+    for other in (MODES[MODES.index(mode) - 1], mode):
         switches(engine, other)
         hears(engine, address)
     assert engine.run(IDS) == sorted(set(engine.run(IDS)), key=lambda id_: int(id_.split("-")[1]))
@@ -120,7 +120,7 @@ def test_this_browser_listens_by_all_techniques_at_once(engine, lab_here):
 def test_every_page_fits_a_phone(engine, lab_here):
     """At the width of a phone nothing sticks out sideways, and the box to write in is on the screen."""
     engine.size(360, 640)
-    for path in ("/", *(f"/room?mode={word}" for word in WORDS), "/compare"):
+    for path in ("/", *(f"/room?mode={mode}" for mode in MODES), "/compare"):
         engine.open(lab_here.address + path)
         assert engine.run(NARROW), path
     arrive(engine, lab_here.address, "shortpoll")
@@ -131,13 +131,13 @@ def test_every_page_fits_a_phone(engine, lab_here):
 
 
 @pytest.mark.needs("webkit", "xvfb")
-@pytest.mark.parametrize("word", WORDS)
-def test_webkit_has_nothing_to_complain_of(word):
+@pytest.mark.parametrize("mode", MODES)
+def test_webkit_has_nothing_to_complain_of(mode):
     """From the first line of the room's page to its connection WebKit's console stays empty."""
-    with LabHere() as lab, webkit_console(f"{lab.address}/room?mode={word}") as said:
+    with LabHere() as lab, webkit_console(f"{lab.address}/room?mode={mode}") as said:
 
         def is_connected():
-            return meters(lab.address)[word]["receive"]["requests"]
+            return meters(lab.address)[mode]["receive"]["requests"]
 
-        until(is_connected, lambda: f"{word} is connected; {said()}")
+        until(is_connected, lambda: f"{mode} is connected; {said()}")
         assert said() == []

@@ -132,14 +132,14 @@ def weighed(shown):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a connection has moved")
 @each_technique
-async def test_tls_bytes_are_what_encryption_adds(word, weighed, shown):
+async def test_tls_bytes_are_what_encryption_adds(mode, weighed, shown):
     """`tls_bytes` grows by what two relays, one before and one behind the encryption, differ."""
     tls = trusting(shown["certfile"])
     async with relay(weighed) as outer, relay(outer.port, tls) as inner:
         wire = await Wire.open(inner.port)
         await look(wire, outer, inner)  # the handshake is over
         told, added = await look(wire, outer, inner)
-        await visit(word, inner.port, await here(inner.port))
+        await visit(mode, inner.port, await here(inner.port))
 
         async def agrees():
             told_now, added_now = await look(wire, outer, inner)

@@ -10,13 +10,13 @@ import uuid
 import pytest
 from playwright.sync_api import expect
 
-from lab.catalogue import TECHNIQUES, WORDS
+from lab.catalogue import MODES, TECHNIQUES
 from lab.lanes.capture import MOST_BYTES, Capture, RecordingSocket
 from tests.support.browsing import PROJECTOR, barriers, post
 from tests.support.lab_here import LabHere
 
 PATIENCE_S = 20.0
-STREAMS = [word for word, technique in TECHNIQUES.items() if technique.verb == "stream"]
+STREAMS = [mode for mode, technique in TECHNIQUES.items() if technique.verb == "stream"]
 
 
 @pytest.fixture(scope="module")
@@ -34,13 +34,13 @@ def soon(look):
     return seen
 
 
-def kept(school, word, began, name="", teacher=None):
+def kept(school, mode, began, name="", teacher=None):
     """What the lab tells of a bar, as it tells the page of that name or the teacher."""
     cookie = {}
     if teacher:
         lesson = school.lab.lesson
         cookie = {"Cookie": f"{lesson.cookie}={lesson.key.exchange(lesson.key.ticket(), '127.0.0.1')}"}
-    with school.look(f"/wire?lane={word}&from={began}&as={name}", **cookie) as answer:
+    with school.look(f"/wire?lane={mode}&from={began}&as={name}", **cookie) as answer:
         return json.load(answer)
 
 
@@ -57,32 +57,32 @@ def passed(wire, came):
     return "".join(part["text"] for part in wire["parts"] if part["came"] is came).encode("latin-1")
 
 
-def converse(school, word, query, **headers):
+def converse(school, mode, query, **headers):
     """Ask as a program does, and be shown: the bytes sent, the bytes received, when the bar began."""
-    lane, before = school.lab.context.recorder._lanes[word], bars(school, word)
+    lane, before = school.lab.context.recorder._lanes[mode], bars(school, mode)
     lane.left = float("-inf")  # whoever was shown there is gone
-    lines = [f"GET /{word}?{query} HTTP/1.1", f"Host: 127.0.0.1:{school.lab.port}", "Connection: close"]
+    lines = [f"GET /{mode}?{query} HTTP/1.1", f"Host: 127.0.0.1:{school.lab.port}", "Connection: close"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     sent = "\r\n".join([*lines, "", ""]).encode()
     with socket.create_connection(("127.0.0.1", school.lab.port), PATIENCE_S) as line:
         line.sendall(sent)
         received = b"".join(iter(lambda: line.recv(65536), b""))
-    assert soon(lambda: len(bars(school, word)) > len(before))
-    return sent, received, bars(school, word)[-1]
+    assert soon(lambda: len(bars(school, mode)) > len(before))
+    return sent, received, bars(school, mode)[-1]
 
 
-def bars(school, word):
+def bars(school, mode):
     """When the requests that were shown in a lane began, those that are over."""
-    return [f["from"] for f in school.lab.context.recorder.since(0) if f["lane"] == word and "from" in f]
+    return [f["from"] for f in school.lab.context.recorder.since(0) if f["lane"] == mode and "from" in f]
 
 
-@pytest.mark.parametrize("word", ["shortpoll", "longpoll", "jsonp"])
-def test_it_is_what_crossed_the_socket(school, word):
+@pytest.mark.parametrize("mode", ["shortpoll", "longpoll", "jsonp"])
+def test_it_is_what_crossed_the_socket(school, mode):
     """To the byte, both ways, as the client itself saw it."""
     post(school.address, "to the byte: 中文")
     name = str(uuid.uuid4())
-    sent, received, began = converse(school, word, f"username={name}&callback=f&hold=0")
-    wire = kept(school, word, began, name)
+    sent, received, began = converse(school, mode, f"username={name}&callback=f&hold=0")
+    wire = kept(school, mode, began, name)
     assert (passed(wire, True), passed(wire, False)) == (sent, received)
     assert wire["left_out"] == 0
 
@@ -183,16 +183,16 @@ def page(school, visit):
 @pytest.mark.needs("chromium")
 def test_enter_on_a_lane_opens_its_bytes(page):
     """The keyboard alone is enough; Escape closes, and the focus is where it was."""
-    for word in WORDS:
-        page.focus(f"[data-lane={word}] .ways")
+    for mode in MODES:
+        page.focus(f"[data-lane={mode}] .ways")
         page.keyboard.press("Enter")
         dialog = page.locator("#wire")
-        expect(dialog.locator("li pre").first).to_contain_text(f"GET /{word}?")
-        if word in STREAMS:
+        expect(dialog.locator("li pre").first).to_contain_text(f"GET /{mode}?")
+        if mode in STREAMS:
             expect(dialog.locator("li pre").nth(1)).to_contain_text("HTTP/1.1 ")
         page.keyboard.press("Escape")
         expect(dialog).to_be_hidden()
-        expect(page.locator(f"[data-lane={word}] .ways")).to_be_focused()
+        expect(page.locator(f"[data-lane={mode}] .ways")).to_be_focused()
 
 
 @pytest.mark.needs("chromium")

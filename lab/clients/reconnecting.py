@@ -9,7 +9,7 @@ TEMPORARY = (429, 502, 503, 504)
 """Answers that mean "not now"."""
 
 
-async def keep_receiving(word: str, link: Link) -> None:
+async def keep_receiving(mode: str, link: Link) -> None:
     """Listen by one technique for ever, whatever the network does.
 
     Raises `Refused` when the lab says no for good.
@@ -18,7 +18,7 @@ async def keep_receiving(word: str, link: Link) -> None:
     while True:
         place = link.after
         try:
-            await client_side(word).listen(link)
+            await client_side(mode).listen(link)
             link.fails(aiohttp.ServerDisconnectedError())  # in order, but it should go on
         except Refused as refused:
             link.fails(refused)

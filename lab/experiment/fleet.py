@@ -66,7 +66,7 @@ async def listen(plan: dict[str, Any]) -> None:
     known = Events()
     logs = [ListenerLog(known) for _ in range(plan["clients"])]
     tasks = [asyncio.create_task(one(plan, log, number)) for number, log in enumerate(logs)]
-    waits = TECHNIQUES[plan["word"]].verb == "wait"
+    waits = TECHNIQUES[plan["mode"]].verb == "wait"
     reporting = asyncio.create_task(progress(logs, tasks, waits))
     expected, orders = 0, await asyncio.to_thread(sys.stdin.readline)
     if orders:
@@ -84,12 +84,12 @@ async def listen(plan: dict[str, Any]) -> None:
 
 async def one(plan: dict[str, Any], log: ListenerLog, number: int) -> None:
     """One listener, which starts at its own share of the interval: pollers do not march in step."""
-    if TECHNIQUES[plan["word"]].verb == "ask":
+    if TECHNIQUES[plan["mode"]].verb == "ask":
         await asyncio.sleep(plan["link"]["interval"] * number / plan["clients"])
     attempts = log.attempts
     callbacks: dict[str, Any] = {"asks": attempts.ask, "accepts": attempts.accept, "fails": attempts.fail}
     async with Link(on_events=log.add, **callbacks, **plan["link"]) as link:
-        await keep_receiving(plan["word"], link)
+        await keep_receiving(plan["mode"], link)
 
 
 async def progress(logs: list[ListenerLog], tasks: list[asyncio.Task[None]], waits: bool) -> None:

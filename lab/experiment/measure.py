@@ -136,7 +136,7 @@ async def _run(
     async with Probe(urls[0], certfile) as probe, Link(**near) as link:
         cursor = await _warm_up(mode, link)
         snapshots.before = await probe.snapshot(mode)
-        plan = {"word": mode, "clients": conditions.clients, "link": slow | {"after": cursor}}
+        plan = {"mode": mode, "clients": conditions.clients, "link": slow | {"after": cursor}}
         async with _simulated(plan, stop) as clients:
             await clients.during(_listening(probe, mode, snapshots, conditions, stop, clients))
             clients.begin()

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from lab.catalogue import WORDS
+from lab.catalogue import MODES
 from lab.errors import BadParameter
 from lab.experiment.conditions import Conditions, known
 from lab.experiment.exchange import exchange
@@ -32,11 +32,11 @@ def measure(mode: str, url: str | None = None, certfile: str | None = None, **co
 
 
 def compare(
-    modes: Iterable[str] = WORDS, url: str | None = None, certfile: str | None = None, **conditions: Any
+    modes: Iterable[str] = MODES, url: str | None = None, certfile: str | None = None, **conditions: Any
 ) -> list[Run]:
     """Measure several techniques under the same conditions, round by round, and return all runs.
 
-    `modes` is a collection of their words, one word, or "all"; a set is measured in the catalogue's order.
+    `modes` is a collection of their names, one name, or "all"; a set is measured in the catalogue's order.
     In a notebook a bar shows how far it is. Raises as `measure` does.
     """
     wanted, under, bar = modes_of(modes), known(conditions), Bar()
@@ -58,8 +58,8 @@ def predict(mode: str, **conditions: Any) -> Prediction:
 
     Raises `BadParameter` for conditions that make no sense, `CannotStart` when no lab can be started.
     """
-    wanted, word = known(conditions), _mode(mode)
-    return predict_run(word, wanted, InThread(lambda stop: exchange(word, wanted)).result())
+    wanted, mode = known(conditions), _mode(mode)
+    return predict_run(mode, wanted, InThread(lambda stop: exchange(mode, wanted)).result())
 
 
 def modes_of(modes: object) -> list[str]:
@@ -68,17 +68,17 @@ def modes_of(modes: object) -> list[str]:
     Raises `BadParameter` for any other value, and for an empty collection.
     """
     if isinstance(modes, str):
-        return list(WORDS) if modes == "all" else [_mode(modes)]
+        return list(MODES) if modes == "all" else [_mode(modes)]
     if not isinstance(modes, Iterable) or isinstance(modes, (bytes, bytearray)):
-        raise BadParameter(f"The modes are a list of words such as {list(WORDS[:2])}, not {quoted(modes)}.")
+        raise BadParameter(f"The modes are a list of words such as {list(MODES[:2])}, not {quoted(modes)}.")
     found = [_mode(mode) for mode in modes]
     if not found:
-        raise BadParameter(f"There is nothing to measure: name one of {', '.join(WORDS)}, or all.")
-    return sorted(found, key=WORDS.index) if isinstance(modes, (set, frozenset)) else found
+        raise BadParameter(f"There is nothing to measure: name one of {', '.join(MODES)}, or all.")
+    return sorted(found, key=MODES.index) if isinstance(modes, (set, frozenset)) else found
 
 
 def _mode(mode: object) -> str:
-    return one_of("The mode", mode, WORDS)
+    return one_of("The mode", mode, MODES)
 
 
 def run_rounds(

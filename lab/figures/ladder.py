@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lab.catalogue import TECHNIQUES, WORDS
+from lab.catalogue import MODES, TECHNIQUES
 from lab.figures import style
 from lab.results.rounds import by_mode
 from lab.results.runs import Run, run_list
@@ -37,7 +37,7 @@ def ladder(runs: Run | Iterable[Run] = (), size: str = "page") -> Figure:
     Where the listener asks again, a second message that is there just after the first shows the longest
     delay: three transits. Drawn for a round trip of 160 ms and polls 300 ms apart; it says that it is theory.
     """
-    modes = list(by_mode(run_list(runs))) if runs else list(WORDS)
+    modes = list(by_mode(run_list(runs))) if runs else list(MODES)
     columns = min(COLUMNS, len(modes))
     lines = -(-len(modes) // columns)
     grid: dict[str, Any] = {"nrows": lines, "ncols": columns, "squeeze": False}

@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
-from lab.catalogue import TECHNIQUES, WORDS
+from lab.catalogue import MODES, TECHNIQUES
 from lab.errors import BadParameter
 from lab.results.runs import Run, run_list
 
@@ -198,7 +198,7 @@ def sign(mode: str) -> str:
 
 def dashes(mode: str) -> Any:
     """The technique's pattern of dashes."""
-    return DASHES[WORDS.index(mode) % len(DASHES)]
+    return DASHES[MODES.index(mode) % len(DASHES)]
 
 
 def tint(mode: str, strength: float) -> tuple[float, float, float]:

@@ -36,7 +36,7 @@ class Request(Protocol):
     """Whether its answer carried nothing."""
 
     @property
-    def word(self) -> str:
+    def mode(self) -> str:
         """Its technique."""
 
     @property
@@ -77,13 +77,13 @@ class Recorder:
         self.noted = 0
         """How many facts there have ever been; a place in their sequence."""
         self._facts: deque[Fact] = deque(maxlen=KEPT_FACTS)
-        self._lanes = {word: Lane(GRACE_S[technique.verb]) for word, technique in TECHNIQUES.items()}
+        self._lanes = {mode: Lane(GRACE_S[technique.verb]) for mode, technique in TECHNIQUES.items()}
 
     # What the endpoints report ----------------------------------------------------------------
 
     def began(self, request: Request, now: float) -> None:
         """A receive request began, at `now` (seconds on the event loop's clock)."""
-        lane = self._lanes[request.word]
+        lane = self._lanes[request.mode]
         lane.open[request] = now
         if lane.request is None:
             if request.listener in (lane.listener, lane.rival) or lane.free(now):
@@ -97,15 +97,15 @@ class Recorder:
         ]
         if batch.events:
             more = len(batch.messages) - len(fresh)
-            self._note({"lane": request.word, "at": self._ms(now), "messages": fresh, "more": more})
+            self._note({"lane": request.mode, "at": self._ms(now), "messages": fresh, "more": more})
 
     def ended(self, request: Request, now: float) -> None:
         """A receive request ended."""
-        lane = self._lanes[request.word]
+        lane = self._lanes[request.mode]
         began = lane.open.pop(request, now)
         if lane.request is request:
             ends = {"from": self._ms(began), "to": self._ms(now), "empty": request.empty}
-            self._note({"lane": request.word} | ends)
+            self._note({"lane": request.mode} | ends)
             stop_capture(request)
             lane.request, lane.left, lane.rival = None, now, None
 
@@ -124,12 +124,12 @@ class Recorder:
 
     def open(self) -> dict[str, float]:
         """The lanes in which a request is open at this moment, and when it began."""
-        in_lane = {word: (lane, lane.request) for word, lane in self._lanes.items()}
-        return {word: self._ms(lane.open[request]) for word, (lane, request) in in_lane.items() if request}
+        in_lane = {mode: (lane, lane.request) for mode, lane in self._lanes.items()}
+        return {mode: self._ms(lane.open[request]) for mode, (lane, request) in in_lane.items() if request}
 
-    def capture(self, word: str, began: float) -> Capture | None:
+    def capture(self, mode: str, began: float) -> Capture | None:
         """The bytes of the request that a lane showed from a moment on; None when they are not kept."""
-        return next((w for w in self._lanes[word].wires if self._ms(w.began) == round(began, 2)), None)
+        return next((w for w in self._lanes[mode].wires if self._ms(w.began) == round(began, 2)), None)
 
     def now(self) -> float:
         """This moment."""

@@ -31,9 +31,9 @@ COLUMNS = tuple(
 def pairs(rounds: Sequence[Run]) -> list[str]:
     """One technique's figures, as text: what was predicted, what was measured, how far apart."""
     cells = []
-    for name, figure, word, apart in FIGURES:
+    for name, figure, mode, apart in FIGURES:
         predicted, measured = median_over_rounds(rounds, foretold(name)), median_over_rounds(rounds, figure)
-        cells += [word(predicted), word(measured), apart(measured, predicted)]
+        cells += [mode(predicted), mode(measured), apart(measured, predicted)]
     return cells
 
 
@@ -66,7 +66,7 @@ def spreads(runs: Sequence[Run]) -> Text | None:
     return Text("\n").join(lines)
 
 
-def _spread(found: Spread | None, word: Callable[[float | None], str]) -> str:
+def _spread(found: Spread | None, mode: Callable[[float | None], str]) -> str:
     if found is None:
         return NOTHING
-    return f"{word(found.median)} [{word(found.low)}, {word(found.high)}]"
+    return f"{mode(found.median)} [{mode(found.low)}, {mode(found.high)}]"

@@ -16,7 +16,7 @@ class User:
     """Somebody in the room: the name, the technique, open requests and when the last one ended."""
 
     username: str
-    word: str
+    mode: str
     open_requests: int = 0
     seen: float = 0.0
 
@@ -29,10 +29,10 @@ class Presence:
         self.hidden: set[str] = set()
         """Clients whose page is in the background, where browsers slow it down: their times say nothing."""
 
-    def enter(self, client: str, username: str, word: str, now: float) -> None:
+    def enter(self, client: str, username: str, mode: str, now: float) -> None:
         """A receive request of this client began, at `now` (seconds on a monotonic clock)."""
-        user = self._users.setdefault(client, User(username, word))
-        user.username, user.word, user.seen = username or user.username, word, now
+        user = self._users.setdefault(client, User(username, mode))
+        user.username, user.mode, user.seen = username or user.username, mode, now
         user.open_requests += 1
 
     def leave(self, client: str, now: float) -> None:
@@ -58,7 +58,7 @@ class Presence:
         self._users = {client: user for client, user in self._users.items() if self._is_here(client, now)}
         self.hidden &= self._users.keys()
         return [
-            {"client": client, "username": user.username, "mode": user.word}
+            {"client": client, "username": user.username, "mode": user.mode}
             | ({"hidden": True} if client in self.hidden else {})
             for client, user in self._users.items()
         ]

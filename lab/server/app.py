@@ -7,7 +7,7 @@ import tornado.log
 from tornado.web import Application
 
 from lab import folders
-from lab.catalogue import WORDS, server_side
+from lab.catalogue import MODES, server_side
 from lab.server.api import export, openapi, reports, wire
 from lab.server.api import teacher as actions
 from lab.server.lesson.lesson import Lesson
@@ -18,7 +18,7 @@ from lab.server.pages import compare, join, page, room, static, teacher, techniq
 def make_app(lesson: Lesson) -> Application:
     """Put together everything that answers: the techniques, the reports, and the pages."""
     context = lesson.context
-    techniques = [route for word in WORDS for route in server_side(word).ROUTES]
+    techniques = [route for mode in MODES for route in server_side(mode).ROUTES]
     own = [
         ("/history", reports.HistoryReport),
         ("/meters", reports.MetersReport),

@@ -32,9 +32,9 @@ date = lru_cache(1)(format_timestamp)  # as the Date header has it, put into wor
 
 
 class Endpoint(RequestHandler):
-    """Everything in the lab that answers a request; a technique's is named by its `word`."""
+    """Everything in the lab that answers a request; a technique's is named by its `mode`."""
 
-    word: ClassVar[str] = ""
+    mode: ClassVar[str] = ""
     content_type: ClassVar[str] = "application/json"
     SUPPORTED_METHODS: tuple[str, ...] = ("GET", "HEAD")
     __slots__: tuple[str, ...] = ("_here", "asks", "client", "context", "empty", "keeps_alive")
@@ -49,16 +49,16 @@ class Endpoint(RequestHandler):
         self.stream = cast(MeteredStream, self.request.connection.stream)  # type: ignore[union-attr]
         self.keeps_alive = keeps_alive(self.request)
         self.sending, self.asks = self.is_send(), self.request.method != "HEAD"
-        self.stream.brief = "Upgrade" not in self.request.headers and (self.sending or not self.word)
-        self.meters = context.meters.techniques.get(self.word) or TechniqueMeters()
+        self.stream.brief = "Upgrade" not in self.request.headers and (self.sending or not self.mode)
+        self.meters = context.meters.techniques.get(self.mode) or TechniqueMeters()
         self.meter = self.meters.send if self.sending else self.meters.receive
-        if not self.word or not self.asks or self.request.method not in self.SUPPORTED_METHODS:
+        if not self.mode or not self.asks or self.request.method not in self.SUPPORTED_METHODS:
             self.meter = context.meters.other
         self.meter.requests += 1
         self.stream.claim(self.meter)
         # Now, because the next reader of the meters credits these bytes.
-        if self.word and self.asks and not self.sending:
-            self.stream.account = self.context.accounts.get((client_id(self.request), self.word))
+        if self.mode and self.asks and not self.sending:
+            self.stream.account = self.context.accounts.get((client_id(self.request), self.mode))
         self.waiter: asyncio.Future[Any] | None = None
         self.in_lane = self.empty = False
         self._here: str | None = None
@@ -77,7 +77,7 @@ class Endpoint(RequestHandler):
         if self.stream.over_limit:
             raise errors.Overloaded("The lab has as many connections as it takes; come back in a moment.")
         self._bound_the_body()
-        if self.word and self.asks and not self.sending:
+        if self.mode and self.asks and not self.sending:
             self._arrive()
             if (after := self.after) and after > self.room.top:
                 return self._catch_up(after)
@@ -95,7 +95,7 @@ class Endpoint(RequestHandler):
         self.meters.open += 1
         self.context.recorder.began(self, now)
         if client:
-            self.context.presence.enter(client, name, self.word, now)
+            self.context.presence.enter(client, name, self.mode, now)
 
     def depart(self) -> None:
         """This receiver is gone, or has its answer. Saying it twice is harmless."""
@@ -183,7 +183,7 @@ class Endpoint(RequestHandler):
         self._headers["Date"] = date(int(time.time()))
         self._headers["Cache-Control"] = "no-store, no-transform"
         self._headers["X-Content-Type-Options"] = "nosniff"
-        if not self.word:  # a technique's answers are no documents, and each of their bytes is measured
+        if not self.mode:  # a technique's answers are no documents, and each of their bytes is measured
             self._headers.update(guards(self.request.protocol))
 
     def complete_head(self) -> None:

@@ -27,7 +27,7 @@ def frame(batch: Batch) -> bytes:
 class Fetch(Endpoint):
     """Stream: the events after my cursor, without end."""
 
-    word = "fetch"
+    mode = "fetch"
     content_type = "application/x-ndjson"
     SUPPORTED_METHODS = ("GET", "HEAD", "POST")
 

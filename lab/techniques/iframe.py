@@ -54,7 +54,7 @@ def _safe(event: Event) -> bytes:
 class Iframe(Endpoint):
     """Stream: the events after my cursor, without end."""
 
-    word = "iframe"
+    mode = "iframe"
     content_type = "text/html; charset=utf-8"
     SUPPORTED_METHODS = ("GET", "HEAD", "POST")
 

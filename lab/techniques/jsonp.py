@@ -54,7 +54,7 @@ def call(callback: str, argument: bytes) -> bytes:
 class Jsonp(Endpoint):
     """Wait: the events after my cursor, or none when the future times out."""
 
-    word = "jsonp"
+    mode = "jsonp"
     callback_pattern = CALLBACK.pattern
     content_type = "application/javascript; charset=utf-8"
 

@@ -20,7 +20,7 @@ frame = polling.frame
 class LongPoll(Endpoint):
     """Wait: the events after my cursor, or none when the future times out."""
 
-    word = "longpoll"
+    mode = "longpoll"
     SUPPORTED_METHODS = ("GET", "HEAD", "POST")
 
     async def head(self) -> None:

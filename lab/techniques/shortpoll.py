@@ -21,7 +21,7 @@ frame = polling.frame
 class ShortPoll(Endpoint):
     """Ask: the events after my cursor, now, perhaps none."""
 
-    word = "shortpoll"
+    mode = "shortpoll"
     SUPPORTED_METHODS = ("GET", "HEAD", "POST")
 
     def get(self) -> None:

@@ -43,7 +43,7 @@ def _block(event: Event) -> bytes:
 class ServerSentEvents(Endpoint):
     """Stream: the events after my cursor, without end."""
 
-    word = "sse"
+    mode = "sse"
     content_type = "text/event-stream; charset=utf-8"
     SUPPORTED_METHODS = ("GET", "HEAD", "POST")
 

@@ -43,7 +43,7 @@ def deflated(window: int) -> Frame:
 class WebSocket(Endpoint, CheckedHandler):
     """Stream: the events after my cursor, without end; and sends on the same connection."""
 
-    word = "websocket"
+    mode = "websocket"
     SUPPORTED_METHODS = ("GET",)
     outlet: Outlet | None = None
     answering = False

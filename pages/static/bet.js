@@ -5,18 +5,18 @@
 
 import { _, bytes, number } from "./i18n.js";
 
-/** Show bets in `section`; `vote(word)` is what a guess does, without it there are no buttons. */
+/** Show bets in `section`; `vote(mode)` is what a guess does, without it there are no buttons. */
 export function betPanel(section, vote = null) {
   const state = section.querySelector("[role=status]");
   const lines = new Map(Array.from(section.querySelectorAll("[data-bet]"), (line) => [line.dataset.bet, line]));
   let mine = null;
   let shown = null;
 
-  for (const [word, line] of lines) {
+  for (const [mode, line] of lines) {
     line.querySelector("button").addEventListener("click", () => {
-      mine = word;
-      vote(word);
-      for (const [other, { firstElementChild }] of lines) firstElementChild.ariaPressed = String(other === word);
+      mine = mode;
+      vote(mode);
+      for (const [other, { firstElementChild }] of lines) firstElementChild.ariaPressed = String(other === mode);
     });
   }
 
@@ -26,21 +26,21 @@ export function betPanel(section, vote = null) {
     if (bet.state === "open" && shown !== "open") mine = null;
     shown = bet.state;
     const asks = bet.state === "open" && Boolean(vote);
-    for (const [word, line] of lines) {
+    for (const [mode, line] of lines) {
       line.querySelector(".guess").hidden = !asks;
       if (!mine) line.querySelector(".guess").ariaPressed = "false";
       for (const part of line.querySelectorAll(".name, .votes, progress, .truth")) part.hidden = asks || !bet.truth;
-      if (bet.truth) showTruth(line, bet, word);
+      if (bet.truth) showTruth(line, bet, mode);
     }
     say(words(bet));
   }
 
-  function showTruth(line, { truth, votes }, word) {
+  function showTruth(line, { truth, votes }, mode) {
     const most = Math.max(...Object.values(truth));
-    line.querySelector("progress").value = most ? truth[word] / most : 0;
-    line.querySelector(".truth").textContent = truth[word] === null ? _("lab.unmeasured") : bytes(truth[word]);
-    line.querySelector(".truth").classList.toggle("unmeasured", truth[word] === null);
-    line.querySelector(".votes").textContent = _("bet.votes", { n: number(votes[word]) });
+    line.querySelector("progress").value = most ? truth[mode] / most : 0;
+    line.querySelector(".truth").textContent = truth[mode] === null ? _("lab.unmeasured") : bytes(truth[mode]);
+    line.querySelector(".truth").classList.toggle("unmeasured", truth[mode] === null);
+    line.querySelector(".votes").textContent = _("bet.votes", { n: number(votes[mode]) });
   }
 
   function words({ state: now, voters, truth }) {

@@ -25,7 +25,7 @@ const SAY = "/longpoll"; // any path that takes a message will do: what sending 
 
 const $ = (id) => document.getElementById(id);
 const rows = [...document.querySelectorAll("[data-lane]")];
-const words = rows.map((row) => row.dataset.lane);
+const modes = rows.map((row) => row.dataset.lane);
 const signs = Object.fromEntries(rows.map((row) => [row.dataset.lane, row.querySelector(".sign").textContent]));
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -46,7 +46,7 @@ watch((news) => {
   showNotes(news, { simulated: $("simulated"), strained: $("strained") });
   showFigures(rows, techniques);
   speak();
-  showMessages($("latencies"), traffic, words);
+  showMessages($("latencies"), traffic, modes);
   charts.bytes.add(each((meter) => figure("bytes", meter)));
   charts.delivery.show(each((meter) => ({ p50: figure("p50", meter), p95: figure("p95", meter) })));
   picture.measure(); // the figures may have moved the lanes
@@ -70,7 +70,7 @@ function speak(atOnce) {
 }
 
 function each(make) {
-  return Object.fromEntries(words.map((word) => [word, make(techniques[word])]));
+  return Object.fromEntries(modes.map((mode) => [mode, make(techniques[mode])]));
 }
 
 // Drawing -------------------------------------------------------------------------------------
@@ -104,8 +104,8 @@ requestAnimationFrame(draw);
 
 // What the teacher wants ----------------------------------------------------------------------
 
-function choose(word) {
-  chosen = chosen === word ? null : word;
+function choose(mode) {
+  chosen = chosen === mode ? null : mode;
   for (const row of rows) {
     row.querySelector("button").setAttribute("aria-pressed", row.dataset.lane === chosen);
     row.toggleAttribute("data-chosen", row.dataset.lane === chosen);
@@ -114,8 +114,8 @@ function choose(word) {
 }
 
 function step(by) {
-  const next = (words.indexOf(chosen) + by + words.length + (chosen ? 0 : by < 0)) % words.length;
-  choose(words[next]);
+  const next = (modes.indexOf(chosen) + by + modes.length + (chosen ? 0 : by < 0)) % modes.length;
+  choose(modes[next]);
 }
 
 function reset() {
@@ -126,12 +126,12 @@ function reset() {
   if (chosen) choose(chosen);
 }
 
-const audience = new Audience({ words, pace, onState: showAudience });
+const audience = new Audience({ modes, pace, onState: showAudience });
 
 function showAudience(state, rest) {
   $("listen").setAttribute("aria-pressed", state === "here" || state === "hidden");
   for (const row of rows) row.toggleAttribute("data-rests", rest.includes(row.dataset.lane));
-  const titles = rest.map((word) => _(`title.${word}`));
+  const titles = rest.map((mode) => _(`title.${mode}`));
   const text = state === "elsewhere" ? _("compare.elsewhere") : titles.length ? _("compare.rests", { titles }) : "";
   Object.assign($("notice"), { hidden: !text, textContent: text });
 }
@@ -143,7 +143,7 @@ for (const [id, action] of Object.entries({ pause, reset, slow, listen })) $(id)
 for (const row of rows) row.querySelector(".sign").addEventListener("click", () => choose(row.dataset.lane));
 
 const letters = { r: reset, s: slow, l: listen };
-words.forEach((word, i) => (letters[i + 1] = () => choose(word)));
+modes.forEach((mode, i) => (letters[i + 1] = () => choose(mode)));
 bindKeys({ letters, space: pause, next: () => step(1), previous: () => step(-1) });
 for (const button of document.querySelectorAll(".controls button, .lanes .sign")) {
   button.addEventListener("click", letGo);

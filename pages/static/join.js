@@ -85,9 +85,9 @@ function show(news) {
   newest = news;
   count.textContent = number(news.presence.length);
   for (const card of document.querySelectorAll("[data-card]")) {
-    const word = card.dataset.card;
-    const here = news.presence.filter(({ mode }) => mode === word).length;
-    showCard(card, news.meters.techniques[word], here);
+    const name = card.dataset.card;
+    const here = news.presence.filter(({ mode }) => mode === name).length;
+    showCard(card, news.meters.techniques[name], here);
   }
   simulated.hidden = !news.crew?.ever;
   showNetwork(news.network);

@@ -16,7 +16,7 @@ import { sayingForm } from "./say.js";
 import { statusLine } from "./status.js";
 import { Tally } from "./tally.js";
 
-const SLEEP_MS = 60_000; // a phone that slept longer may hold a connection that died without a word
+const SLEEP_MS = 60_000; // a phone that slept longer may hold a connection that broke in the meantime
 
 const [form, nameBox, reason, status, title, here] = ["say", "name", "reason", "status", "title", "here"].map((id) =>
   document.getElementById(id),
@@ -28,7 +28,7 @@ const tally = new Tally(client, showTally);
 const showStatus = statusLine(status);
 const messages = messageList(document.getElementById("messages"), delay);
 const opened = performance.now();
-const showBet = betPanel(document.getElementById("bet"), (word) => say({ type: "vote", client, mode: word }));
+const showBet = betPanel(document.getElementById("bet"), (mode) => say({ type: "vote", client, mode }));
 
 // The connection -----------------------------------------------------------------------------
 
@@ -36,16 +36,16 @@ let mode = document.querySelector("[data-mode][aria-current=true]").dataset.mode
 let state = "connecting";
 let connection;
 
-async function use(word) {
-  mode = word;
-  const loading = import(`./techniques/${word}.js`).catch(() => null);
-  const [technique] = await Promise.all([loading, tally.begin(word, tab(word).dataset.verb)]);
-  if (mode !== word) return; // another click was quicker
-  if (!technique) return (reason.textContent = _("room.no_file", { file: word }));
+async function use(wanted) {
+  mode = wanted;
+  const loading = import(`./techniques/${wanted}.js`).catch(() => null);
+  const [technique] = await Promise.all([loading, tally.begin(wanted, tab(wanted).dataset.verb)]);
+  if (mode !== wanted) return; // another click was quicker
+  if (!technique) return (reason.textContent = _("room.no_file", { file: wanted }));
   connection?.close();
   const [after, username] = [messages.cursor(), nameBox.value];
   connection = technique.connect({ after, onEvents, onStatus, client, username, pace });
-  showMode(word);
+  showMode(wanted);
 }
 
 function onEvents(events) {
@@ -53,26 +53,26 @@ function onEvents(events) {
   messages.show(events);
 }
 
-function onStatus(word, ms) {
-  if (word === "waiting" && state !== "waiting") {
+function onStatus(next, ms) {
+  if (next === "waiting" && state !== "waiting") {
     tally.opens();
     sayHidden();
   }
-  if (word === state && word === "waiting") return;
-  state = word;
-  showStatus(word, ms);
+  if (next === state && next === "waiting") return;
+  state = next;
+  showStatus(next, ms);
 }
 
-function tab(word) {
-  return tabs.find(({ dataset }) => dataset.mode === word);
+function tab(wanted) {
+  return tabs.find(({ dataset }) => dataset.mode === wanted);
 }
 
-function showMode(word) {
-  document.body.className = `room ${word}`;
-  for (const one of tabs) one.setAttribute("aria-current", one.dataset.mode === word);
-  title.textContent = tab(word).title;
+function showMode(wanted) {
+  document.body.className = `room ${wanted}`;
+  for (const one of tabs) one.setAttribute("aria-current", one.dataset.mode === wanted);
+  title.textContent = tab(wanted).title;
   const address = new URL(location);
-  address.searchParams.set("mode", word);
+  address.searchParams.set("mode", wanted);
   history.replaceState(null, "", address);
 }
 

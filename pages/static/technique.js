@@ -9,13 +9,13 @@ import { write } from "./lanes/tables.js";
 import { on, watch } from "./live.js";
 
 const status = document.getElementById("status");
-const { technique: word } = document.getElementById("technique").dataset;
+const { technique: mode } = document.getElementById("technique").dataset;
 const places = [...document.querySelectorAll("[data-figure]")];
 
 watch(({ meters }) => {
   for (const place of places) {
     const name = place.dataset.figure;
-    const value = figure(name, meters.techniques[word]);
+    const value = figure(name, meters.techniques[mode]);
     place.classList.toggle("unmeasured", value === null);
     write(place, name, value);
     if (value === null) place.textContent = _("lab.unmeasured");

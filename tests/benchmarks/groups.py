@@ -26,14 +26,14 @@ STREAMS = ("websocket", "sse", "iframe")
 class Cell:
     """One server with its listeners."""
 
-    def __init__(self, stack, kind, word, listeners=LISTENERS):
-        self.name = f"{kind} {word}"
-        self.word = word
+    def __init__(self, stack, kind, mode, listeners=LISTENERS):
+        self.name = f"{kind} {mode}"
+        self.mode = mode
         self.server = Server(*MODULES.get(kind, ("tests.benchmarks.baselines", kind)))
         stack.callback(self.server.stop)
-        self.crowd = Crowd(word, self.server.greeting, listeners)
+        self.crowd = Crowd(mode, self.server.greeting, listeners)
         stack.callback(self.crowd.close)
-        if word != "shortpoll":
+        if mode != "shortpoll":
             self.server.rest()
 
     def cost(self, work, *arguments):
@@ -79,14 +79,14 @@ def busiest(shares):
 
 def fan_out(stack, rounds):
     """Streams: processor time of the server per delivery."""
-    kinds = [("lab", word) for word in STREAMS] + [("tornado", word) for word in STREAMS]
+    kinds = [("lab", mode) for mode in STREAMS] + [("tornado", mode) for mode in STREAMS]
     kinds += [("websockets", "websocket"), ("aiohttp", "websocket"), ("epoll", "websocket")]
-    cells = [Cell(stack, kind, word) for kind, word in kinds]
+    cells = [Cell(stack, kind, mode) for kind, mode in kinds]
     costs, shares = interleaved(cells, rounds, Cell.fan_out)
     rows = [Row(f"CPU per delivery, {n}", "", microseconds(c), None, {"s": c}) for n, c in costs.items()]
     goals = [("lab websocket", "tornado websocket", 0.25), ("lab websocket", "websockets websocket", 0.95)]
-    goals += [(f"lab {word}", f"tornado {word}", 1 / 1.6) for word in ("sse", "iframe")]
-    goals += [(f"lab {word}", "lab websocket", 1.25) for word in ("sse", "iframe")]
+    goals += [(f"lab {mode}", f"tornado {mode}", 1 / 1.6) for mode in ("sse", "iframe")]
+    goals += [(f"lab {mode}", "lab websocket", 1.25) for mode in ("sse", "iframe")]
     floor = f"{ratio(costs, 'epoll websocket', 'tornado websocket'):.2f}"
     rows.append(Row("epoll websocket / tornado websocket: the floor", "", floor, None, {}))
     return [*rows, *(at_most(costs, *goal) for goal in goals), busiest(shares)]
@@ -100,29 +100,29 @@ def at_most(costs, one, other, most):
 
 def metering(stack, rounds):
     """What counting costs: the lab beside itself without it."""
-    cells = [Cell(stack, kind, word) for word in ("websocket", "longpoll") for kind in ("lab", "unmetered")]
+    cells = [Cell(stack, kind, mode) for mode in ("websocket", "longpoll") for kind in ("lab", "unmetered")]
     costs, _ = interleaved(cells, 2 * rounds, Cell.fan_out)
     rows = []
-    for word in ("websocket", "longpoll"):
-        found = ratio(costs, f"lab {word}", f"unmetered {word}") - 1
+    for mode in ("websocket", "longpoll"):
+        found = ratio(costs, f"lab {mode}", f"unmetered {mode}") - 1
         figures = {"share": found, "s": costs}
-        rows.append(Row(f"metering, {word}", "≤ 4 % of throughput", f"{found:+.1%}", found <= 0.04, figures))
+        rows.append(Row(f"metering, {mode}", "≤ 4 % of throughput", f"{found:+.1%}", found <= 0.04, figures))
     return rows
 
 
 def polls(stack, rounds):
     """Polls: answers per second of the server's core."""
     rows = []
-    for word, measure, what in (
+    for mode, measure, what in (
         ("longpoll", Cell.fan_out, "wake-ups"),
         ("shortpoll", Cell.ask, "answers"),
     ):
-        cells = [Cell(stack, kind, word) for kind in ("lab", "tornado", "delegate")]
+        cells = [Cell(stack, kind, mode) for kind in ("lab", "tornado", "delegate")]
         costs, shares = interleaved(cells, rounds, measure)
         for name, each in costs.items():
             rows.append(Row(f"{what} per second, {name}", "", f"{1 / median(each):,.0f}", None, {"s": each}))
-        found = ratio(costs, f"tornado {word}", f"lab {word}")
-        rows.append(Row(f"lab / tornado, {word}", "≥ 1.3", f"{found:.2f}", found >= 1.3, {"ratio": found}))
+        found = ratio(costs, f"tornado {mode}", f"lab {mode}")
+        rows.append(Row(f"lab / tornado, {mode}", "≥ 1.3", f"{found:.2f}", found >= 1.3, {"ratio": found}))
         rows.append(busiest(shares))
     return rows
 
@@ -135,15 +135,15 @@ def p99(latencies):
 def delivery(stack, rounds):
     """How late the slowest hundredth hears, at 10 messages a second."""
     rows, words = [], (*STREAMS, "longpoll")
-    cells = [Cell(stack, kind, word) for word in words for kind in ("lab", "tornado")]
+    cells = [Cell(stack, kind, mode) for mode in words for kind in ("lab", "tornado")]
     cells.append(Cell(stack, "epoll", "websocket"))
     found, _ = interleaved(cells, max(3, rounds // 2), lambda c: (p99(c.crowd.keep_time(10, 30)), 0))
-    for word in words:
-        lab, plain = found[f"lab {word}"], found[f"tornado {word}"]
-        most = 1 / 3 if word == "websocket" else 1.0
-        share = ratio(found, f"lab {word}", f"tornado {word}")
+    for mode in words:
+        lab, plain = found[f"lab {mode}"], found[f"tornado {mode}"]
+        most = 1 / 3 if mode == "websocket" else 1.0
+        share = ratio(found, f"lab {mode}", f"tornado {mode}")
         text = f"{milliseconds(median(lab))} / {milliseconds(median(plain))} = {share:.2f}"
-        what = f"p99 delivery, 10 messages/s × 500, lab / tornado, {word}"
+        what = f"p99 delivery, 10 messages/s × 500, lab / tornado, {mode}"
         rows.append(Row(what, f"≤ {most:.2f}", text, share <= most, {"lab_s": lab, "tornado_s": plain}))
     floor = f"{ratio(found, 'epoll websocket', 'tornado websocket'):.2f}"
     return [*rows, Row("the same, epoll / tornado, websocket: the floor", "", floor, None, {})]
@@ -152,12 +152,12 @@ def delivery(stack, rounds):
 def many(stack, rounds):
     """Thousands of listeners at one message a second."""
     rows = []
-    for word, listeners, most in (
+    for mode, listeners, most in (
         ("websocket", 5000, 0.1),
         ("longpoll", 5000, 0.5),
         ("websocket", 10_000, 0.2),
     ):
-        cell, messages = Cell(stack, "lab", word, listeners), 10
+        cell, messages = Cell(stack, "lab", mode, listeners), 10
         gc.collect()
         cell.crowd.one_by_one(2)
         cell.server.rest()  # or the first message finds it busy with the questions that followed the warm-up
@@ -168,7 +168,7 @@ def many(stack, rounds):
         figures = {"lost": lost, "p99_s": late}
         rows.append(
             Row(
-                f"{listeners:,} {word} listeners, 1 message/s", goal, text, not lost and late <= most, figures
+                f"{listeners:,} {mode} listeners, 1 message/s", goal, text, not lost and late <= most, figures
             )
         )
         cell.crowd.close()
@@ -178,14 +178,14 @@ def many(stack, rounds):
 
 def doubling(stack, rounds):
     """Whether a delivery costs more when there are more listeners, and whether it must."""
-    rows = [grown(stack, rounds, "lab", word) for word in (*STREAMS, "longpoll")]
+    rows = [grown(stack, rounds, "lab", mode) for mode in (*STREAMS, "longpoll")]
     floor = grown(stack, rounds, "epoll", "websocket")
     return [*rows, floor._replace(what="the same, epoll websocket: the floor", goal="", met=None)]
 
 
-def grown(stack, rounds, kind, word):
+def grown(stack, rounds, kind, mode):
     """What a delivery costs with ever more listeners."""
-    cells = {size: Cell(stack, kind, word, size) for size in SIZES}
+    cells = {size: Cell(stack, kind, mode, size) for size in SIZES}
     for size, cell in cells.items():
         cell.name = str(size)
     costs, _ = interleaved(list(cells.values()), max(3, rounds // 2), Cell.spread)
@@ -194,22 +194,22 @@ def grown(stack, rounds, kind, word):
         cell.server.stop()
     growth = ratio(costs, "4000", "500") - 1
     text = f"{growth:+.0%}: " + " · ".join(f"{1e6 * median(each):.1f}" for each in costs.values()) + " µs"
-    what = f"CPU per delivery, 500 → 1,000 → 2,000 → 4,000, {word}"
+    what = f"CPU per delivery, 500 → 1,000 → 2,000 → 4,000, {mode}"
     return Row(what, "grows ≤ 15 %", text, growth <= 0.15, {"growth": growth, "s": costs})
 
 
 def idle(stack, rounds):
     """What a connection costs that only waits."""
     rows = []
-    for word, most in (("websocket", 15), ("sse", 15), ("iframe", 15), ("longpoll", 13)):
-        cell, more = Cell(stack, "lab", word, 300), 2000
+    for mode, most in (("websocket", 15), ("sse", 15), ("iframe", 15), ("longpoll", 13)):
+        cell, more = Cell(stack, "lab", mode, 300), 2000
         cell.crowd.one_by_one(3)
         time.sleep(0.3)
         before = resident(cell.server.pid)
         cell.crowd.grow(more)
         cell.server.rest()
         found = (resident(cell.server.pid) - before) / more / 1024
-        what = f"memory per idle connection, {word}"
+        what = f"memory per idle connection, {mode}"
         rows.append(Row(what, f"≤ {most} KiB", f"{found:.1f} KiB", found <= most, {"kib": found}))
         cell.crowd.close()
         cell.server.stop()

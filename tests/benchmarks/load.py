@@ -27,10 +27,10 @@ QUIET_S = 10.0
 STREAMS = ("websocket", "sse", "iframe")
 
 
-def request(word, port, query=""):
+def request(mode, port, query=""):
     """The request of a listener, in few words."""
-    extra = HANDSHAKE + KEY if word == "websocket" else ""
-    return f"GET /{word}{query} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{extra}\r\n".encode()
+    extra = HANDSHAKE + KEY if mode == "websocket" else ""
+    return f"GET /{mode}{query} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{extra}\r\n".encode()
 
 
 def connect(port, number=0):
@@ -76,15 +76,15 @@ class Publisher:
 class Crowd:
     """Listeners of one technique at one server, and the publisher they listen to."""
 
-    def __init__(self, word, greeting, listeners):
-        self.word, self.port = word, greeting["port"]
+    def __init__(self, mode, greeting, listeners):
+        self.mode, self.port = mode, greeting["port"]
         self.heard = 0
         self.arrivals = None
         self.poll = select.epoll()
         self.publisher = Publisher(greeting)
         self.poll.register(self.publisher.socket.fileno(), select.EPOLLIN)
         self.sockets = []
-        self.turn = self.read if word in STREAMS else self.read_and_ask
+        self.turn = self.read if mode in STREAMS else self.read_and_ask
         self.questions = {}
         self.unfinished = {}
         self.grow(listeners)
@@ -94,8 +94,8 @@ class Crowd:
         for start in range(0, listeners, AT_ONCE):
             some = [connect(self.port, len(self.sockets) + i) for i in range(min(AT_ONCE, listeners - start))]
             for connection in some:
-                connection.sendall(request(self.word, self.port, "?after=latest"))
-            if self.word in STREAMS:
+                connection.sendall(request(self.mode, self.port, "?after=latest"))
+            if self.mode in STREAMS:
                 for connection in some:
                     head(connection)
             for connection in some:
@@ -116,7 +116,7 @@ class Crowd:
             if self.arrivals is not None and count:
                 self.note(fd, count)
             if not data:
-                raise ConnectionError(f"a listener by {self.word} was dropped")
+                raise ConnectionError(f"a listener by {self.mode} was dropped")
 
     def read_and_ask(self, timeout):
         """Take what polls brought, and ask again at once. The same answer leads to the same question."""
@@ -129,7 +129,7 @@ class Crowd:
                 continue
             os.write(fd, question)
             count = data.count(MARK)
-            self.heard += count if self.word == "longpoll" else 1
+            self.heard += count if self.mode == "longpoll" else 1
             if self.arrivals is not None and count:
                 self.note(fd, count)
 
@@ -138,7 +138,7 @@ class Crowd:
         if fd == self.publisher.socket.fileno():
             return None
         if not data:
-            raise ConnectionError(f"a listener by {self.word} was dropped")
+            raise ConnectionError(f"a listener by {self.mode} was dropped")
         if not data.endswith(b'"}'):
             self.unfinished[fd] = data
             return None
@@ -146,7 +146,7 @@ class Crowd:
         cursor = data[data.rindex(b'"cursor":') :].split(b'"')[3].decode()
         if len(self.questions) > 1000:
             self.questions.clear()
-        self.questions[data] = request(self.word, self.port, f"?after={cursor}")
+        self.questions[data] = request(self.mode, self.port, f"?after={cursor}")
         return self.questions[data]
 
     def note(self, fd, count):
@@ -162,7 +162,7 @@ class Crowd:
         while self.heard < heard:
             self.turn(1)
             if time.monotonic() > end:
-                raise TimeoutError(f"{self.word}: {self.heard} of {heard} after {PATIENCE_S:.0f} s")
+                raise TimeoutError(f"{self.mode}: {self.heard} of {heard} after {PATIENCE_S:.0f} s")
 
     def one_by_one(self, messages):
         """Say messages, each when all have heard the one before; return the deliveries."""

@@ -23,7 +23,7 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.progress import Progress
 
-from lab.catalogue import WORDS
+from lab.catalogue import MODES
 from lab.experiment.conditions import Conditions
 from lab.experiment.exchange import exchange
 from lab.experiment.measure import Target, measure
@@ -55,7 +55,7 @@ class Cell(NamedTuple):
 
 def conditions(cell, messages):
     """A timetable of its own for each technique: at the same moments all would want the processor at once."""
-    seed = WORDS.index(cell.mode) + 1
+    seed = MODES.index(cell.mode) + 1
     return Conditions(clients=CLIENTS, rtt=cell.rtt, rate=cell.rate, duration=messages / cell.rate, seed=seed)
 
 
@@ -78,7 +78,7 @@ def line(cell, judged):
     cells = [f"{1000 * cell.rtt:.0f} ms", f"{cell.rate}/s", cell.mode]
     for name, (unit, digits) in UNITS.items():
         one = judged[name]
-        cells += [f"{one[word] / unit:,.{digits}f}" for word in ("predicted", "measured")]
+        cells += [f"{one[mode] / unit:,.{digits}f}" for mode in ("predicted", "measured")]
         cells.append(f"{one['off']:+.1%}{'' if one['within'] else ' ✗'}")
     return f"| {' | '.join(cells)} |"
 
@@ -93,7 +93,7 @@ async def grid(cells, messages, stop, told):
     for mode in {cell.mode: None for cell in cells}:
         await exchange(mode, conditions(cells[0], messages))
     for (_, rate), group in groupby(cells, lambda cell: cell[:2]):
-        places = asyncio.Semaphore(min(len(WORDS), MOST_PER_S // rate))
+        places = asyncio.Semaphore(min(len(MODES), MOST_PER_S // rate))
         await asyncio.gather(*(one(cell, messages, stop, told, places) for cell in group))
 
 
@@ -143,8 +143,8 @@ def main():
     )
     parser.add_argument("--json", metavar="FILE")
     options = parser.parse_args()
-    cells = [Cell(*three) for three in product(RTTS, RATES, WORDS)]
-    cells = [cell for cell in cells if all(word in str(cell).split() for word in options.only)]
+    cells = [Cell(*three) for three in product(RTTS, RATES, MODES)]
+    cells = [cell for cell in cells if all(mode in str(cell).split() for mode in options.only)]
     if not cells:
         parser.error(f"there is no cell {' '.join(options.only)}")
     print(

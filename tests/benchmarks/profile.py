@@ -27,7 +27,7 @@ WAITING = ("select (selectors", "_read_to_end (", "until_told")
 def main():
     """Load a server, sample it, print what was found; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("word")
+    parser.add_argument("mode")
     parser.add_argument("kind", nargs="?", default="lab")
     options = parser.parse_args()
     if shutil.which("py-spy") is None:
@@ -37,7 +37,7 @@ def main():
     os.sched_setaffinity(0, LOADS)
     gc.disable()
     with ExitStack() as stack, tempfile.TemporaryDirectory() as folder:
-        cell = Cell(stack, options.kind, options.word)
+        cell = Cell(stack, options.kind, options.mode)
         stacks = sample(cell, Path(folder) / "stacks")
     print(f"{cell.name}: {sum(stacks.values())} samples")
     show("by itself", shares(stacks, lambda frames: frames[-1:]))
@@ -47,7 +47,7 @@ def main():
 
 def sample(cell, file):
     """What was running, outermost first, and how often, while messages were told or polls answered."""
-    load = cell.ask if cell.word == "shortpoll" else cell.fan_out
+    load = cell.ask if cell.mode == "shortpoll" else cell.fan_out
     load()
     command = ["py-spy", "record", "-p", str(cell.server.pid), "-d", str(SECONDS), "-r", "500", "-F"]
     spy = subprocess.Popen([*command, "-f", "raw", "-o", file], stdout=subprocess.DEVNULL)

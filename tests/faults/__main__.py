@@ -42,16 +42,16 @@ def options() -> argparse.Namespace:
 
 def chosen(only: str, there: list[Fault]) -> list[Fault]:
     """Those of a list that were asked for."""
-    wanted = [word.strip() for word in only.split(",") if word.strip() not in ("", "all")]
-    unknown = [word for word in wanted if not any(is_meant(word, fault) for fault in there)]
+    wanted = [mode.strip() for mode in only.split(",") if mode.strip() not in ("", "all")]
+    unknown = [mode for mode in wanted if not any(is_meant(mode, fault) for fault in there)]
     if unknown:
         sys.exit(f"There is no {', '.join(unknown)}; there are {', '.join(fault.id for fault in there)}.")
-    return [fault for fault in there if not wanted or any(is_meant(word, fault) for word in wanted)]
+    return [fault for fault in there if not wanted or any(is_meant(mode, fault) for mode in wanted)]
 
 
-def is_meant(word: str, fault: Fault) -> bool:
+def is_meant(mode: str, fault: Fault) -> bool:
     """Whether this word means this fault."""
-    return word in (fault.id, fault.id.rstrip("abcdef"))
+    return mode in (fault.id, fault.id.rstrip("abcdef"))
 
 
 def outcomes(wanted: argparse.Namespace, seed: int) -> Iterator[Outcome]:

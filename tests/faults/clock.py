@@ -53,7 +53,7 @@ async def jump(scene: Scene) -> None:
 async def empty_polls(scene: Scene) -> int:
     """How many of those who wait were sent away without news."""
     techniques = (await scene.get("/meters"))[1]["techniques"]
-    return sum(techniques[word]["receive"]["empty"] for word in ("longpoll", "jsonp"))
+    return sum(techniques[mode]["receive"]["empty"] for mode in ("longpoll", "jsonp"))
 
 
 async def begin_in_the_past(scene: Scene) -> None:

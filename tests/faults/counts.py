@@ -10,7 +10,7 @@ from typing import Any
 
 import aiohttp
 
-from lab.catalogue import WORDS
+from lab.catalogue import MODES
 from lab.clients.link import Event, Link
 
 FIGURES = ("requests", "messages", "bytes_in", "bytes_out")
@@ -90,10 +90,10 @@ async def contradictions(look: Look, before: dict[str, Any], count: Callable[[],
 
 def differences(now: dict[str, Any], before: dict[str, Any], counts: Counts) -> Iterator[str]:
     """Each figure in which the lab and its clients differ."""
-    for word in WORDS:
+    for mode in MODES:
         for way in ("receive", "send"):
             for name in FIGURES:
-                theirs = now[word][way][name] - before[word][way][name]
-                ours = getattr(counts[word, way], name)
+                theirs = now[mode][way][name] - before[mode][way][name]
+                ours = getattr(counts[mode, way], name)
                 if theirs != ours:
-                    yield f"{word} {way}: the lab counted {theirs:,} {name}, its clients {ours:,}"
+                    yield f"{mode} {way}: the lab counted {theirs:,} {name}, its clients {ours:,}"

@@ -35,7 +35,7 @@ def all_told(scene: Scene) -> str | None:
     """Every guest was told that the lab is leaving, if a request was open, or came within the second left."""
     sure = ("stream",) if scene.short else ("stream", "wait")
     told = {record.client for record in scene.of("bye")}
-    silent = {guest.name for guest in scene.guests if TECHNIQUES[guest.word].verb in sure} - told
+    silent = {guest.name for guest in scene.guests if TECHNIQUES[guest.mode].verb in sure} - told
     return f"{len(silent)} guests were told nothing" if silent else None
 
 

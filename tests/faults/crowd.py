@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import aiohttp
 
-from lab.catalogue import WORDS, client_side
+from lab.catalogue import MODES, client_side
 from lab.clients.link import Refused
 from lab.clients.reconnecting import keep_receiving
 from lab.experiment.records import At, Record, digest, place, received
@@ -27,8 +27,8 @@ Book = list[Record]
 class Guest:
     """A listener that stays with it, by one technique at a time."""
 
-    def __init__(self, name: str, word: str, url: str, start: str, book: Book) -> None:
-        self.name, self.word, self.url, self.book = name, word, url, book
+    def __init__(self, name: str, mode: str, url: str, start: str, book: Book) -> None:
+        self.name, self.mode, self.url, self.book = name, mode, url, book
         self.cursor = start
         self.counts: defaultdict[str, Count] = defaultdict(Count)
         """What it cost by each technique."""
@@ -37,12 +37,12 @@ class Guest:
 
     def write(self, kind: str, epoch: int = 0, n: int = 0) -> None:
         """Write down that this happened."""
-        self.book.append(Record(time.monotonic(), self.name, self.word, kind, epoch, n))
+        self.book.append(Record(time.monotonic(), self.name, self.mode, kind, epoch, n))
 
     def hear(self, events: list[dict]) -> None:
         """Write down what came."""
         now = time.monotonic()
-        self.book.extend(received(now, self.name, self.word, event) for event in events)
+        self.book.extend(received(now, self.name, self.mode, event) for event in events)
         self.link.count.hear(events)
         self.cursor = self.link.after
 
@@ -53,11 +53,11 @@ class Guest:
 
     async def come(self) -> None:
         """Begin to listen where it left off."""
-        count = self.counts[self.word]
+        count = self.counts[self.mode]
         self.link = CountedLink(
             self.url, on_events=self.hear, after=self.cursor, interval=INTERVAL_S, count=count
         )
-        self.task = asyncio.create_task(keep_receiving(self.word, self.link))
+        self.task = asyncio.create_task(keep_receiving(self.mode, self.link))
 
     async def go(self) -> None:
         """Stop listening, in the middle of whatever it is."""
@@ -66,17 +66,17 @@ class Guest:
         if self.link:
             await self.link.__aexit__()
 
-    async def switch(self, word: str) -> None:
+    async def switch(self, mode: str) -> None:
         """Go on by another technique."""
         await self.go()
-        self.word = word
+        self.mode = mode
         await self.come()
 
     def gave_up(self) -> str | None:
         """Why it does not listen any more, though it should."""
         if not self.task.done() or self.task.cancelled():
             return None
-        return f"{self.name} ({self.word}) gave up: {self.task.exception()!r}"
+        return f"{self.name} ({self.mode}) gave up: {self.task.exception()!r}"
 
 
 class Speaker:
@@ -84,8 +84,8 @@ class Speaker:
 
     def __init__(self, url: str, book: Book, size: int = 40) -> None:
         self.book, self.size = book, size
-        self.links = {word: CountedLink(url) for word in WORDS}
-        self.words = cycle(WORDS)
+        self.links = {mode: CountedLink(url) for mode in MODES}
+        self.words = cycle(MODES)
         self.saying: set[asyncio.Task] = set()
         self.talking: asyncio.Task | None = None
 
@@ -103,42 +103,42 @@ class Speaker:
             self.saying.add(task)
             task.add_done_callback(self.saying.discard)
 
-    async def say(self, word: str) -> None:
+    async def say(self, mode: str) -> None:
         """Send one message, until it is stored or surely is not."""
         mid = str(uuid4())
         message = {"mid": mid, "username": "speaker", "body": f"{mid}{MARK.decode()}".ljust(self.size, ".")}
-        self.write("send", word, message)
+        self.write("send", mode, message)
         certain = True
         while True:
             try:
                 async with asyncio.timeout(ANSWER_S):
-                    answer = await client_side(word).send(self.links[word], message)
-                self.links[word].count.messages += not answer["duplicate"]
-                return self.write("ack", word, message, place(answer["id"]))
+                    answer = await client_side(mode).send(self.links[mode], message)
+                self.links[mode].count.messages += not answer["duplicate"]
+                return self.write("ack", mode, message, place(answer["id"]))
             except Refused as refused:
                 if certain and not refused.unknown:
-                    return self.write("fail", word, message)
+                    return self.write("fail", mode, message)
             except (TimeoutError, aiohttp.ClientError, OSError):
                 pass
             if certain:
-                self.write("unknown", word, message)
+                self.write("unknown", mode, message)
             certain = False
             await asyncio.sleep(AGAIN_S)
 
-    def write(self, kind: str, word: str, message: dict[str, str], at: At = (0, 0)) -> None:
+    def write(self, kind: str, mode: str, message: dict[str, str], at: At = (0, 0)) -> None:
         """Write down what became of a message."""
         content = message["mid"], digest(message["username"], message["body"])
-        self.book.append(Record(time.monotonic(), "speaker", word, kind, *at, *content))
+        self.book.append(Record(time.monotonic(), "speaker", mode, kind, *at, *content))
 
     async def burst(self, count: int, at_once: int = 40) -> None:
         """Say so many messages as fast as the lab takes them."""
         left = iter(range(count))
 
-        async def one(word: str) -> None:
+        async def one(mode: str) -> None:
             for _ in left:
-                await self.say(word)
+                await self.say(mode)
 
-        await asyncio.gather(*(one(word) for word, _ in zip(cycle(WORDS), range(at_once), strict=False)))
+        await asyncio.gather(*(one(mode) for mode, _ in zip(cycle(MODES), range(at_once), strict=False)))
 
     async def hush(self, patience: float) -> None:
         """Stop talking, and wait for the answers that are still out."""

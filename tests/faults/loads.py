@@ -10,7 +10,7 @@ from array import array
 from collections.abc import Awaitable, Callable, Iterable
 from itertools import chain
 
-from lab.catalogue import TECHNIQUES, WORDS
+from lab.catalogue import MODES, TECHNIQUES
 from lab.meters import summary
 from tests.benchmarks.load import Crowd
 from tests.benchmarks.machine import cpu_s, resident
@@ -72,12 +72,12 @@ def listen(seconds: float, p99_s: float, share: float = 1.0) -> Do:
 
 def note_p99(scene: Scene, times: dict[str, Iterable[float]], most: float) -> None:
     """Say the 99th percentile of each technique; who asks may take its interval longer."""
-    found = {word: summary(times[word])["p99"] for word in WORDS if times.get(word)}
-    said = ", ".join(f"{word} {1000 * took:.0f}" for word, took in found.items())
+    found = {mode: summary(times[mode])["p99"] for mode in MODES if times.get(mode)}
+    said = ", ".join(f"{mode} {1000 * took:.0f}" for mode, took in found.items())
     scene.notes.append(f"p99 {said or 0} ms")
-    for word, took in found.items():
-        waits = INTERVAL_S if TECHNIQUES[word].verb == "ask" else 0.0
-        demand(scene, f"p99 of {word}", took, most + waits)
+    for mode, took in found.items():
+        waits = INTERVAL_S if TECHNIQUES[mode].verb == "ask" else 0.0
+        demand(scene, f"p99 of {mode}", took, most + waits)
 
 
 async def burst(scene: Scene) -> None:
@@ -127,7 +127,7 @@ def come(scene: Scene, kinds: dict[str, int]) -> list[Crowd]:
     """All listeners come in; a few of them where there is little time."""
     place = {"port": int(scene.url.rpartition(":")[2])}
     few = 0.02 if scene.short else 1
-    return [Crowd(word, place, round(few * count)) for word, count in kinds.items()]
+    return [Crowd(mode, place, round(few * count)) for mode, count in kinds.items()]
 
 
 def hear(scene: Scene, many: list[Crowd], seconds: float, rate: float) -> dict[str, list[float]]:
@@ -143,9 +143,9 @@ def hear(scene: Scene, many: list[Crowd], seconds: float, rate: float) -> dict[s
     for some in many:
         some.rest(said * len(some.sockets))
         if some.heard != said * len(some.sockets):
-            scene.complaints.append(f"{some.word}: {some.heard} heard of {said * len(some.sockets)}")
-    heard = {some.word: zip(*some.arrivals, strict=True) for some in many}
-    return {word: Crowd.latencies(arrivals, start, rate or 1) for word, arrivals in heard.items()}
+            scene.complaints.append(f"{some.mode}: {some.heard} heard of {said * len(some.sockets)}")
+    heard = {some.mode: zip(*some.arrivals, strict=True) for some in many}
+    return {mode: Crowd.latencies(arrivals, start, rate or 1) for mode, arrivals in heard.items()}
 
 
 def turn_until(many: list[Crowd], moment: float) -> None:

@@ -3,7 +3,7 @@
 import time
 from itertools import combinations
 
-from lab.catalogue import WORDS
+from lab.catalogue import MODES
 from lab.experiment.records import Record, place, received
 from tests.faults.crowd import Guest
 from tests.faults.network_faults import cut
@@ -18,7 +18,7 @@ class Page:
         self.shown: set[str] = set()
         start = scene.latest
         self.book.append(Record(time.monotonic(), self.name, "page", "open", *place(start)))
-        self.halves = [Half(self, word, scene, start) for word in words]
+        self.halves = [Half(self, mode, scene, start) for mode in words]
 
     def show(self, events: list[dict]) -> None:
         """Write down what is not here yet, by its id."""
@@ -35,8 +35,8 @@ class Page:
 class Half(Guest):
     """One of a page's listeners."""
 
-    def __init__(self, page: Page, word: str, scene: Scene, start: str) -> None:
-        super().__init__(f"{word} of {page.name}", word, scene.url, start, scene.book)
+    def __init__(self, page: Page, mode: str, scene: Scene, start: str) -> None:
+        super().__init__(f"{mode} of {page.name}", mode, scene.url, start, scene.book)
         self.page = page
 
     def hear(self, events: list[dict]) -> None:
@@ -53,7 +53,7 @@ class Half(Guest):
 
 async def listen_twice(scene: Scene) -> None:
     """Pages listen by every two techniques and are cut off thrice: all listeners and all pages are whole."""
-    for words in combinations(WORDS, 2):
+    for words in combinations(MODES, 2):
         for half in Page(words, scene).halves:
             await scene.welcome(half)
     await cut(scene)

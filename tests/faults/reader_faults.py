@@ -5,7 +5,7 @@ import time
 from contextlib import suppress
 from itertools import chain, cycle, permutations
 
-from lab.catalogue import TECHNIQUES, WORDS
+from lab.catalogue import MODES, TECHNIQUES
 from lab.experiment.records import received
 from lab.meters import summary
 from tests.faults.crowd import Guest
@@ -39,7 +39,7 @@ async def be_absent(scene: Scene) -> None:
 async def switch(scene: Scene) -> None:
     """Every technique is left for every other in mid-stream, 30 ways, with one cursor."""
     start, movers = scene.latest, []
-    for old, new in permutations(WORDS, 2):
+    for old, new in permutations(MODES, 2):
         guest = Guest(f"{old} to {new}", old, scene.url, start, scene.book)
         await scene.welcome(guest)
         movers.append((guest, old, new))
@@ -70,7 +70,7 @@ async def never_read(scene: Scene) -> None:
 async def not_reading(scene: Scene, count: int) -> tuple[int, float]:
     """So many open a stream, half of them from the oldest message on, and read nothing until hung up on."""
     kinds = zip(cycle(STREAMING), cycle(("latest", None)), range(count), strict=False)
-    stuck = [await client(word, scene.port, takes=4096).connect(after) for word, after, _ in kinds]
+    stuck = [await client(mode, scene.port, takes=4096).connect(after) for mode, after, _ in kinds]
     ports = {wire.socket.getsockname()[1] for one in stuck for wire in one.receiving}
     found = await watch(scene, ports)
     for one in stuck:
@@ -101,15 +101,15 @@ async def memory(scene: Scene) -> int:
 def p99(scene: Scene, since: float, until: float) -> float:
     """The 99th percentile of the seconds from send to arrival, for those who need not ask."""
     took = scene.took("recv", since, until)
-    told = (times for word, times in took.items() if TECHNIQUES[word].verb != "ask")
+    told = (times for mode, times in took.items() if TECHNIQUES[mode].verb != "ask")
     return summary(chain.from_iterable(told))["p99"] or 0.0
 
 
 class Slow(Guest):
     """A guest whose line takes little and who reads a little each second, until it may hurry."""
 
-    def __init__(self, word: str, scene: Scene) -> None:
-        super().__init__(f"slow {word}", word, scene.url, scene.latest, scene.book)
+    def __init__(self, mode: str, scene: Scene) -> None:
+        super().__init__(f"slow {mode}", mode, scene.url, scene.latest, scene.book)
         self.port, self.wait_s = scene.port, 1.0
 
     async def come(self) -> None:
@@ -120,7 +120,7 @@ class Slow(Guest):
         """Come, read slowly, and come again when hung up on."""
         while True:
             with suppress(Closed, OSError):
-                listener = client(self.word, self.port, takes=4096)
+                listener = client(self.mode, self.port, takes=4096)
                 await listener.connect(self.cursor)
                 await self.read(listener)
 
@@ -130,7 +130,7 @@ class Slow(Guest):
         while True:
             await listener.step()
             for event in listener.events[taken:]:
-                self.book.append(received(time.monotonic(), self.name, self.word, event))
+                self.book.append(received(time.monotonic(), self.name, self.mode, event))
                 self.cursor = event.get("id", self.cursor)
             taken = len(listener.events)
             await asyncio.sleep(self.wait_s)
@@ -138,7 +138,7 @@ class Slow(Guest):
 
 async def read_slowly(scene: Scene) -> None:
     """One reader of each stream takes a piece a second: told exactly what it missed, and whole in the end."""
-    slow = [Slow(word, scene) for word in STREAMING]
+    slow = [Slow(mode, scene) for mode in STREAMING]
     for one in slow:
         await scene.welcome(one)
     await asyncio.sleep(5 if scene.short else 30)

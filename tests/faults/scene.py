@@ -16,7 +16,7 @@ from typing import Any
 
 import aiohttp
 
-from lab.catalogue import WORDS
+from lab.catalogue import MODES
 from lab.experiment.check import Checker
 from lab.experiment.records import At, Record
 from tests.faults.counts import Count, contradictions
@@ -156,8 +156,8 @@ class Scene:
         each = scale.each if self.short else fault.each or scale.each
         start = (await self.get("/shortpoll?after=latest"))[1]["cursor"]
         self.before = await self.look()
-        for number, word in enumerate(islice(cycle(WORDS), each * len(WORDS))):
-            await self.welcome(Guest(f"guest {number}", word, self.url, start, self.book))
+        for number, mode in enumerate(islice(cycle(MODES), each * len(MODES))):
+            await self.welcome(Guest(f"guest {number}", mode, self.url, start, self.book))
         self.speaker.talk(self.rate)
 
     async def look(self) -> dict:
@@ -172,9 +172,9 @@ class Scene:
 
     def counts(self) -> dict[tuple[str, str], Count]:
         """What all clients together have counted so far, by technique and direction."""
-        counts = {(word, "send"): link.count for word, link in self.speaker.links.items()}
-        for word in WORDS:
-            counts[word, "receive"] = sum((guest.counts[word] for guest in self.guests), Count())
+        counts = {(mode, "send"): link.count for mode, link in self.speaker.links.items()}
+        for mode in MODES:
+            counts[mode, "receive"] = sum((guest.counts[mode] for guest in self.guests), Count())
         return counts
 
     async def pause(self, seconds: float) -> None:

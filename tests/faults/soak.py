@@ -14,7 +14,7 @@ from itertools import count, cycle
 from math import inf
 from statistics import linear_regression, median
 
-from lab.catalogue import WORDS
+from lab.catalogue import MODES
 from lab.experiment.check import Checker
 from lab.experiment.records import Record, place
 from lab.server.ending import stop_on_signals
@@ -109,7 +109,7 @@ class Soak:
         self.hurts = cycle([freeze] if filter_missing() else [freeze, self.cut_off])
         self.visits: set[asyncio.Task] = set()
         self.names = count()
-        self.words = cycle(WORDS)
+        self.words = cycle(MODES)
         self.rss: list[tuple[float, int]] = []
         self.hurt_by: Counter[str] = Counter()
         self.stop = asyncio.Event()

@@ -31,6 +31,6 @@ def end(written: str) -> tuple[str, int]:
     """The address and the port of `0100007F:1F90`, which stands for 127.0.0.1:8080 on most machines."""
     address, port = written.split(":")
     words = (int(address[at : at + 8], 16) for at in range(0, len(address), 8))
-    packed = b"".join(word.to_bytes(4, sys.byteorder) for word in words)
+    packed = b"".join(mode.to_bytes(4, sys.byteorder) for mode in words)
     family = socket.AF_INET if len(packed) == 4 else socket.AF_INET6
     return socket.inet_ntop(family, packed), int(port, 16)

@@ -12,15 +12,15 @@ from uuid import uuid4
 
 import pytest
 
-from lab.catalogue import TECHNIQUES, WORDS
+from lab.catalogue import MODES, TECHNIQUES
 from tests.support import framings
 from tests.support.framings import CLOSE, PING, PONG, TEXT, canonical
 from tests.support.wire import DEADLINE_S, Answer, Body, Closed, Wire, eventually, fetch
 
-each_technique = pytest.mark.parametrize("word", WORDS)
-STREAMING = [word for word in WORDS if TECHNIQUES[word].verb == "stream"]
-POLLING = [word for word in WORDS if word not in STREAMING]
-WAITING = [word for word in WORDS if TECHNIQUES[word].verb == "wait"]
+each_technique = pytest.mark.parametrize("mode", MODES)
+STREAMING = [mode for mode in MODES if TECHNIQUES[mode].verb == "stream"]
+POLLING = [mode for mode in MODES if mode not in STREAMING]
+WAITING = [mode for mode in MODES if TECHNIQUES[mode].verb == "wait"]
 INTERVAL_S = 0.01
 """How long a short poller waits after an empty answer."""
 CALLBACK = "lab.hear"
@@ -80,7 +80,7 @@ def draft(body: str = "hello", username: str = "ann", mid: str | None = None) ->
 class Listener:
     """One client of one technique, and everything that it heard, in order."""
 
-    word: ClassVar[str] = ""
+    mode: ClassVar[str] = ""
     query: ClassVar[dict[str, str]] = {}
     """What this technique's receive request always says."""
 
@@ -128,7 +128,7 @@ class Listener:
                 while not done():
                     await self.step()
         except TimeoutError:
-            raise AssertionError(f"{self.word} waited in vain behind {self.events[-3:]}") from None
+            raise AssertionError(f"{self.mode} waited in vain behind {self.events[-3:]}") from None
         return self.events
 
     def take(self, event: dict) -> None:
@@ -149,7 +149,7 @@ class Listener:
     def target(self, after: str | None, **more: str) -> str:
         """The path and query of a receive request."""
         query = self.always | ({} if after is None else {"after": after}) | more
-        return f"/{self.word}" + (f"?{urlencode(query)}" if query else "")
+        return f"/{self.mode}" + (f"?{urlencode(query)}" if query else "")
 
     # Sending ----------------------------------------------------------------------------------
 
@@ -163,7 +163,7 @@ class Listener:
         self.sent_payload += len(body)
         headers = self.headers | {"Content-Type": "application/json"}
         wire = await self._wire_to(self.sending)
-        answer = await wire.ask("POST", f"/{self.word}", headers, body)
+        answer = await wire.ask("POST", f"/{self.mode}", headers, body)
         return Receipt(answer.status, answer.json)
 
     async def _wire_to(self, wires: list[Wire]) -> Wire:
@@ -244,7 +244,7 @@ class Poller(Listener):
 class ShortPoll(Poller):
     """Asks, and is answered at once."""
 
-    word = "shortpoll"
+    mode = "shortpoll"
 
     async def step(self) -> None:
         """Ask once; after an empty answer wait a little."""
@@ -257,13 +257,13 @@ class ShortPoll(Poller):
 class LongPoll(Poller):
     """Asks, and is answered at the first news."""
 
-    word = "longpoll"
+    mode = "longpoll"
 
 
 class Jsonp(Poller):
     """Long polling by scripts; sends in the query of another script."""
 
-    word = "jsonp"
+    mode = "jsonp"
     query: ClassVar = {"callback": CALLBACK}
 
     def unwrap(self, body: str) -> str:
@@ -324,7 +324,7 @@ class Streamer(Listener):
 class Iframe(Streamer):
     """A page of scripts."""
 
-    word = "iframe"
+    mode = "iframe"
 
     def begin(self) -> None:
         """Each page is parsed from its beginning."""
@@ -343,7 +343,7 @@ class Iframe(Streamer):
 class ServerSentEvents(Streamer):
     """An event stream."""
 
-    word = "sse"
+    mode = "sse"
 
     def begin(self) -> None:
         """Each answer is parsed from its beginning."""
@@ -368,7 +368,7 @@ class ServerSentEvents(Streamer):
 class Fetch(Streamer):
     """Lines of JSON."""
 
-    word = "fetch"
+    mode = "fetch"
 
     def begin(self) -> None:
         """Each answer is parsed from its beginning."""
@@ -387,7 +387,7 @@ class Fetch(Streamer):
 class WebSocket(Listener):
     """Frames, in both directions on one connection."""
 
-    word = "websocket"
+    mode = "websocket"
 
     async def connect(self, after: str | None = None) -> "Listener":
         """Shake hands."""
@@ -481,13 +481,13 @@ def handshake(key: str = "dGhlIHNhbXBsZSBub25jZQ==") -> dict[str, str]:
 
 
 CLIENTS = {
-    client.word: client for client in (ShortPoll, LongPoll, Jsonp, Iframe, ServerSentEvents, Fetch, WebSocket)
+    client.mode: client for client in (ShortPoll, LongPoll, Jsonp, Iframe, ServerSentEvents, Fetch, WebSocket)
 }
 
 
-def client(word: str, port: int, **options) -> Listener:
+def client(mode: str, port: int, **options) -> Listener:
     """A client of this technique."""
-    return CLIENTS[word](port, **options)
+    return CLIENTS[mode](port, **options)
 
 
 async def history(port: int) -> dict:
@@ -505,9 +505,9 @@ async def meters(port: int) -> dict:
     return (await fetch(port, "GET", "/meters")).json
 
 
-async def held(port: int, word: str) -> int:
+async def held(port: int, mode: str) -> int:
     """How many receive requests of this technique are open."""
-    return (await meters(port))["techniques"][word]["open"]
+    return (await meters(port))["techniques"][mode]["open"]
 
 
 async def publish(port: int, count: int, text: str = "message") -> list[str]:

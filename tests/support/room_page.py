@@ -15,9 +15,9 @@ EMPTY = "() => document.querySelector('form#say [name=body]').value === ''"
 CLICK = "(selector) => document.querySelector(selector).click()"
 
 
-def arrive(engine, address, word, **query):
+def arrive(engine, address, mode, **query):
     """Open the room by a technique, and wait until it is connected."""
-    engine.open(f"{address}/room?mode={word}" + "".join(f"&{key}={value}" for key, value in query.items()))
+    engine.open(f"{address}/room?mode={mode}" + "".join(f"&{key}={value}" for key, value in query.items()))
     connected(engine)
 
 
@@ -42,8 +42,8 @@ def sends(engine):
     engine.until(EMPTY)
 
 
-def switches(engine, word):
+def switches(engine, mode):
     """Another technique is chosen, and connects."""
-    engine.run(CLICK, f"[data-mode={word}]")
-    engine.until("(word) => location.search.includes(`mode=${word}`)", word)
+    engine.run(CLICK, f"[data-mode={mode}]")
+    engine.until("(word) => location.search.includes(`mode=${word}`)", mode)
     connected(engine)

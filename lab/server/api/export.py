@@ -98,8 +98,8 @@ class AsCsv(Export):
 
     def _rows(self) -> Iterator[dict[str, Any]]:
         simulated = int(self.lesson.simulated.ever)
-        for word, both in self.context.meters.as_json()["techniques"].items():
+        for mode, both in self.context.meters.as_json()["techniques"].items():
             for direction in ("receive", "send"):
-                row = {"mode": word, "direction": direction, "simulated": simulated} | both[direction]
+                row = {"mode": mode, "direction": direction, "simulated": simulated} | both[direction]
                 times = row.pop("delivery_s")
                 yield row | {f"delivery_{name}_s": times[name] for name in TIMES}

@@ -37,8 +37,8 @@ class Meters(Collector):
     def collect(self) -> Iterable[Metric]:
         """Every figure, by technique and direction."""
         meters = [
-            ((word, direction), getattr(both, direction))
-            for word, both in self.context.meters.techniques.items()
+            ((mode, direction), getattr(both, direction))
+            for mode, both in self.context.meters.techniques.items()
             for direction in ("receive", "send")
         ]
         for name, (counter, help_) in COUNTED.items():
@@ -53,8 +53,8 @@ class Meters(Collector):
 
     def _open(self) -> Metric:
         family = GaugeMetricFamily("pushlab_open", "Receive requests open now", labels=["technique"])
-        for word, both in self.context.meters.techniques.items():
-            family.add_metric([word], both.open)
+        for mode, both in self.context.meters.techniques.items():
+            family.add_metric([mode], both.open)
         return family
 
 
@@ -85,7 +85,7 @@ def delivered(meters: Labelled) -> Metric:
     family = SummaryMetricFamily(
         "pushlab_delivery_seconds", "Accepted by the history to handed to the socket", labels=["technique"]
     )
-    for (word, direction), meter in meters:
+    for (mode, direction), meter in meters:
         if direction == "receive":
-            family.add_metric([word], meter.delivery.count, meter.delivery.total)
+            family.add_metric([mode], meter.delivery.count, meter.delivery.total)
     return family

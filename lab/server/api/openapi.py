@@ -57,7 +57,7 @@ def describe(settings: Settings) -> Json:
 
 def offers(technique: Technique) -> Json:
     """The paths of one technique: the first receives, and takes a POST if it can; another one sends."""
-    (path, first), *more = server_side(technique.word).ROUTES
+    (path, first), *more = server_side(technique.mode).ROUTES
     found: Json = {path: {"get": receiving(technique, first)}}
     if "POST" in first.SUPPORTED_METHODS:
         found[path]["post"] = sending([]) | {

@@ -2,7 +2,7 @@
 
 import re
 
-from lab.catalogue import WORDS
+from lab.catalogue import MODES
 from lab.errors import BadParameter, Forbidden, NotFound
 from lab.lanes.capture import Capture
 from lab.lanes.recorder import Recorder
@@ -26,9 +26,11 @@ class WireView(Endpoint):
         self.finish(compact(capture.as_json()))
 
     def _wanted(self, recorder: Recorder) -> Capture:
-        word, moment = self.get_query_argument("lane", ""), self.get_query_argument("from", "")
-        if word not in WORDS or not NUMBER.fullmatch(moment):
-            raise BadParameter("lane is a technique's word, from the moment in ms at which a bar begins.")
-        if (capture := recorder.capture(word, float(moment))) is None:
+        mode, moment = self.get_query_argument("lane", ""), self.get_query_argument("from", "")
+        if mode not in MODES or not NUMBER.fullmatch(moment):
+            raise BadParameter(
+                "lane is the name of a technique, from the moment in ms at which a bar begins."
+            )
+        if (capture := recorder.capture(mode, float(moment))) is None:
             raise NotFound("The bytes of this request are not kept any more.")
         return capture

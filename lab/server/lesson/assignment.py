@@ -2,10 +2,10 @@
 
 from itertools import count
 
-from lab.catalogue import DEFAULT, WORDS
+from lab.catalogue import DEFAULT, MODES
 
 CHOICE, ROTATION = "choice", "rotation"
-WAYS = (CHOICE, ROTATION, *WORDS)
+WAYS = (CHOICE, ROTATION, *MODES)
 
 
 class Assignment:
@@ -18,5 +18,5 @@ class Assignment:
     def next(self) -> str:
         """The technique of whoever comes now."""
         if self.way == ROTATION:
-            return WORDS[next(self._arrivals) % len(WORDS)]
+            return MODES[next(self._arrivals) % len(MODES)]
         return DEFAULT if self.way == CHOICE else self.way

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from lab.catalogue import WORDS
+from lab.catalogue import MODES
 from lab.errors import BadParameter
 from lab.meters import Meters
 
@@ -24,7 +24,7 @@ class Bet:
         if action == "open":
             self.state, self._votes = OPEN, {}
         elif action == "count" and self.state == OPEN:
-            self.state, self._before = COUNTING, {word: self._cost(word) for word in WORDS}
+            self.state, self._before = COUNTING, {mode: self._cost(mode) for mode in MODES}
         elif action == "close":
             self.state = CLOSED
         else:
@@ -32,10 +32,10 @@ class Bet:
 
     def vote(self, fields: dict[str, Any]) -> None:
         """`{"client","mode"}`: somebody's guess, while the bet is open."""
-        client, word = fields.get("client"), fields.get("mode")
+        client, mode = fields.get("client"), fields.get("mode")
         known = client in self._votes or len(self._votes) < MOST_VOTERS
-        if self.state == OPEN and word in WORDS and isinstance(client, str) and known:
-            self._votes[client[:64]] = str(word)
+        if self.state == OPEN and mode in MODES and isinstance(client, str) and known:
+            self._votes[client[:64]] = str(mode)
 
     def meters_reset(self) -> None:
         """The meters began at nothing: so does the truth."""
@@ -47,14 +47,14 @@ class Bet:
         if self.state != COUNTING:
             return fields
         votes = list(self._votes.values())
-        tally = {word: votes.count(word) for word in WORDS}
-        return fields | {"votes": tally, "truth": {word: self._truth(word) for word in WORDS}}
+        tally = {mode: votes.count(mode) for mode in MODES}
+        return fields | {"votes": tally, "truth": {mode: self._truth(mode) for mode in MODES}}
 
-    def _truth(self, word: str) -> float | None:
+    def _truth(self, mode: str) -> float | None:
         """Bytes for each message delivered since the voting ended; None while there is none."""
-        (size, messages), (size_before, before) = self._cost(word), self._before[word]
+        (size, messages), (size_before, before) = self._cost(mode), self._before[mode]
         return (size - size_before) / (messages - before) if messages > before else None
 
-    def _cost(self, word: str) -> tuple[int, int]:
-        meter = self.meters.techniques[word].receive
+    def _cost(self, mode: str) -> tuple[int, int]:
+        meter = self.meters.techniques[mode].receive
         return meter.bytes_in + meter.bytes_out, meter.messages

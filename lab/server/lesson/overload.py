@@ -56,6 +56,6 @@ class Overload:
 def machine_times() -> tuple[float, float] | None:
     """Busy time and all time of all cores together; None where the system does not say (not Linux)."""
     with suppress(OSError, ValueError, IndexError), open("/proc/stat") as stat:
-        times = [float(word) for word in stat.readline().split()[1:9]]
+        times = [float(mode) for mode in stat.readline().split()[1:9]]
         return sum(times) - times[3] - times[4], sum(times)
     return None

@@ -27,4 +27,4 @@ def some_of(wanted: dict[str, Any], name: str, choices: Collection[str]) -> tupl
     value = wanted.get(name, list(choices))
     if not isinstance(value, list) or not value or not set(map(str, value)) <= set(choices):
         raise BadParameter(f"{name} is a list of some of {', '.join(choices)}.")
-    return tuple(word for word in choices if word in value)
+    return tuple(mode for mode in choices if mode in value)

@@ -14,7 +14,7 @@ from functools import partial
 from json import dumps, loads
 from typing import Any
 
-from lab.catalogue import WORDS
+from lab.catalogue import MODES
 from lab.errors import HistoryUnavailable
 from lab.room.messages import Draft
 from lab.server.connections.addresses import in_url
@@ -36,7 +36,7 @@ LETTERS = string.ascii_lowercase + " "
 class Plan:
     """What the simulated students do; durations in seconds, the payload in characters."""
 
-    words: tuple[str, ...] = WORDS
+    words: tuple[str, ...] = MODES
     each: int = 5
     rate: float = 1.0
     interval: float = 1.0
@@ -49,7 +49,7 @@ class Plan:
     def read(cls, wanted: dict[str, Any]) -> "Plan":
         """The plan that a teacher asks for. Raises `BadParameter`."""
         return cls(
-            words=some_of(wanted, "words", WORDS),
+            words=some_of(wanted, "words", MODES),
             each=int(number(wanted, "each", cls.each, 1, MOST_EACH)),
             rate=number(wanted, "rate", cls.rate, 0, MOST_RATE),
             interval=number(wanted, "interval", cls.interval, 0.1, 60),
@@ -82,8 +82,8 @@ class SimulatedStudents:
             if plan.rtt_ms
             else f"{self.context.settings.scheme}://{in_url(self.host)}:{self.port}"
         )
-        for word in plan.words:
-            self._fleets[word] = await self._fleet(word, url)
+        for mode in plan.words:
+            self._fleets[mode] = await self._fleet(mode, url)
         if plan.rate:
             self.context.room.tasks.keep(PUBLISHING, partial(self._speak, plan))
 
@@ -104,11 +104,11 @@ class SimulatedStudents:
         answer = loads(await relay.stdout.readline() or b"{}")
         return f"{self.context.settings.scheme}://127.0.0.1:{answer.get('port', 0)}"
 
-    async def _fleet(self, word: str, url: str) -> asyncio.subprocess.Process:
+    async def _fleet(self, mode: str, url: str) -> asyncio.subprocess.Process:
         link: dict[str, Any] = {"url": url, "after": str(self.context.room.top)}
         link |= {"interval": self.plan.interval, "hold": self.plan.hold}
         link |= {"certfile": self.context.settings.certfile}
-        return await module(FLEET, dumps({"word": word, "clients": self.plan.each, "link": link}))
+        return await module(FLEET, dumps({"mode": mode, "clients": self.plan.each, "link": link}))
 
     async def _speak(self, plan: Plan) -> None:
         """Say something after a random time, so many times per second on average."""
@@ -119,8 +119,8 @@ class SimulatedStudents:
 
     def as_json(self) -> dict[str, Any]:
         """What the pages show: the plan, how many are there, and what broke."""
-        alive = [word for word, fleet in self._fleets.items() if fleet.returncode is None]
-        gone = [word for word in self._fleets if word not in alive]
+        alive = [mode for mode, fleet in self._fleets.items() if fleet.returncode is None]
+        gone = [mode for mode in self._fleets if mode not in alive]
         now = {"running": bool(self._fleets), "students": self.plan.each * len(alive), "failed": gone}
         return {"ever": self.ever, "name": self.name} | now | asdict(self.plan)
 

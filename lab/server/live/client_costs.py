@@ -3,7 +3,7 @@
 import time
 from typing import Any
 
-from lab.catalogue import WORDS
+from lab.catalogue import MODES
 from lab.meters import Account
 from lab.room.messages import compact
 from lab.server.lesson.lesson import Fields, Lesson, LivePage
@@ -26,7 +26,7 @@ class ClientCosts:
         """`{"client","mode"}`: from now on count what this client's receiving by this technique costs."""
         self.forget(page)
         key = str(fields.get("client", ""))[:LONGEST_ID], str(fields.get("mode", ""))
-        if key[0] and key[1] in WORDS:
+        if key[0] and key[1] in MODES:
             self.context.accounts[key] = Account()
             self._keys[page] = key
             page.send(self._cost(key, begins=True))

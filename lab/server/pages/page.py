@@ -112,7 +112,7 @@ class Page(Endpoint):
     def _script_texts(self) -> dict[str, str]:
         mine = ("lab.", "state.", "unit.", *self.text_prefixes)
         found = {k: v for k, v in i18n.catalogue(self.language).items() if k.startswith(mine)}
-        return found | {f"title.{word}": self.title(technique) for word, technique in TECHNIQUES.items()}
+        return found | {f"title.{mode}": self.title(technique) for mode, technique in TECHNIQUES.items()}
 
     def _turned_to(self, language: str) -> str:
         """This very page in a language."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from lab.catalogue import DEFAULT, TECHNIQUES, WORDS
+from lab.catalogue import DEFAULT, MODES, TECHNIQUES
 from lab.errors import BadParameter
 from lab.server.pages.page import Page
 
@@ -22,5 +22,5 @@ class RoomPage(Page):
 
     def _show(self, mode: str, numbers: Iterator[int]) -> None:
         if mode not in TECHNIQUES:
-            raise BadParameter(f"mode is one of {', '.join(WORDS)}.")
+            raise BadParameter(f"mode is one of {', '.join(MODES)}.")
         self.show("room.html", mode=mode, guest=next(numbers))

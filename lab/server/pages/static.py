@@ -24,8 +24,8 @@ class Palette(Endpoint):
 def colours(technique: Technique) -> str:
     """The style of one technique."""
     return (
-        f".{technique.word} {{ --technique: {technique.light}; }}\n"
-        f"[data-theme=dark] .{technique.word} {{ --technique: {technique.dark}; }}"
+        f".{technique.mode} {{ --technique: {technique.light}; }}\n"
+        f"[data-theme=dark] .{technique.mode} {{ --technique: {technique.dark}; }}"
     )
 
 

@@ -51,27 +51,27 @@ class Claim(NamedTuple):
 class TechniquePage(Page):
     """One technique: idea, timeline, claims with their figures, code."""
 
-    def get(self, word: str) -> None:
+    def get(self, mode: str) -> None:
         """The page of a technique. Raises `NotFound` for an unknown one."""
-        if word not in TECHNIQUES:
-            raise NotFound(f"There is no technique {word}; there are {', '.join(TECHNIQUES)}.")
+        if mode not in TECHNIQUES:
+            raise NotFound(f"There is no technique {mode}; there are {', '.join(TECHNIQUES)}.")
         self.show(
             "technique.html",
-            technique=TECHNIQUES[word],
-            idea=self.idea(word),
-            timeline=timeline(word),
-            claims=[*self.claims(word, "pro"), *self.claims(word, "con")],
-            sources=sources(word),
+            technique=TECHNIQUES[mode],
+            idea=self.idea(mode),
+            timeline=timeline(mode),
+            claims=[*self.claims(mode, "pro"), *self.claims(mode, "con")],
+            sources=sources(mode),
         )
 
-    def idea(self, word: str) -> str:
+    def idea(self, mode: str) -> str:
         """What the texts say it is; for a technique without texts, the first sentence of its own file."""
-        key = f"technique.{word}.idea"
-        return self.text(key) if key in i18n.catalogue(self.language) else paragraphs(word)[0]
+        key = f"technique.{mode}.idea"
+        return self.text(key) if key in i18n.catalogue(self.language) else paragraphs(mode)[0]
 
-    def claims(self, word: str, kind: str) -> Iterator[Claim]:
-        """What the catalogue says of it: `technique.<word>.<pro or con>.<figure>`; `design` has no figure."""
-        beginning = f"technique.{word}.{kind}."
+    def claims(self, mode: str, kind: str) -> Iterator[Claim]:
+        """What the catalogue says of it: `technique.<mode>.<pro or con>.<figure>`; `design` has no figure."""
+        beginning = f"technique.{mode}.{kind}."
         for key in i18n.catalogue(self.language):
             if key.startswith(beginning):
                 figure = key.removeprefix(beginning)
@@ -92,22 +92,22 @@ def limits() -> dict[str, float]:
     return found
 
 
-def timeline(word: str) -> str:
+def timeline(mode: str) -> str:
     """The timeline that stands in the docstring of the technique's server file."""
-    return next((paragraph for paragraph in paragraphs(word) if paragraph.startswith("    ")), "")
+    return next((paragraph for paragraph in paragraphs(mode) if paragraph.startswith("    ")), "")
 
 
-def paragraphs(word: str) -> list[str]:
+def paragraphs(mode: str) -> list[str]:
     """The docstring of the technique's server file, piece by piece."""
-    return (server_side(word).__doc__ or "").split("\n\n")
+    return (server_side(mode).__doc__ or "").split("\n\n")
 
 
-def sources(word: str) -> list[Source]:
+def sources(mode: str) -> list[Source]:
     """The technique's three files: on the server, in Python, in the browser."""
     files = {
-        "server": (folders.LAB, f"techniques/{word}.py"),
-        "client": (folders.LAB, f"clients/{word}.py"),
-        "browser": (folders.PAGES, f"static/techniques/{word}.js"),
+        "server": (folders.LAB, f"techniques/{mode}.py"),
+        "client": (folders.LAB, f"clients/{mode}.py"),
+        "browser": (folders.PAGES, f"static/techniques/{mode}.js"),
     }
     return [
         Source(side, f"{folder.name}/{path}", coloured(folder / path, (folder / path).stat().st_mtime_ns))

@@ -14,17 +14,17 @@ const CHANNEL = "pushlab-lanes";
 const LATEST = "latest"; // a cursor: only what is said from now on
 const MOST_HELD = 4; // of the browser's six connections
 
-/** Which techniques rest because four connections are held already: `{word: how many it holds}` in order. */
+/** Which techniques rest because four connections are held already: `{mode: how many it holds}` in order. */
 export function resting(holds) {
   let held = 0;
   const fits = (count) => held + count <= MOST_HELD && ((held += count), true);
-  return Object.keys(holds).filter((word) => !fits(holds[word]));
+  return Object.keys(holds).filter((mode) => !fits(holds[mode]));
 }
 
 export class Audience {
   /** `onState` is called with "off", "here", "elsewhere" (in another tab) or "hidden", and which techniques rest. */
-  constructor({ words, onState, pace }) {
-    Object.assign(this, { words, onState, pace, state: "off", lines: [], rest: [] });
+  constructor({ modes, onState, pace }) {
+    Object.assign(this, { modes, onState, pace, state: "off", lines: [], rest: [] });
     this.me = uuid4();
     this.channel = new BroadcastChannel(CHANNEL);
     this.channel.onmessage = ({ data }) => this.hear(data);
@@ -78,14 +78,14 @@ export class Audience {
   }
 
   async connect() {
-    const techniques = await Promise.all(this.words.map((word) => import(`../techniques/${word}.js`)));
+    const techniques = await Promise.all(this.modes.map((mode) => import(`../techniques/${mode}.js`)));
     if (this.state !== "here") return;
-    this.rest = resting(Object.fromEntries(this.words.map((word, i) => [word, techniques[i].HOLDS ?? 1])));
+    this.rest = resting(Object.fromEntries(this.modes.map((mode, i) => [mode, techniques[i].HOLDS ?? 1])));
     this.onState(this.state, this.rest);
     const nothing = () => {}; // the picture shows what the server saw; nobody reads the messages here
     // Without a client id nobody counts them among the people; by the name their lanes know them again.
     const how = { after: LATEST, onEvents: nothing, onStatus: nothing, username: this.me, pace: this.pace };
-    const listens = (_, i) => !this.rest.includes(this.words[i]);
+    const listens = (_, i) => !this.rest.includes(this.modes[i]);
     this.lines = techniques.filter(listens).map(({ connect }) => connect(how));
   }
 }

@@ -43,7 +43,7 @@ export class BytesChart {
   /** One point more: technique -> bytes so far, by the meters. */
   add(amounts) {
     const last = this.points.at(-1);
-    if (last && Object.keys(last).some((word) => amounts[word] < last[word])) this.clear(); // the meters were reset
+    if (last && Object.keys(last).some((mode) => amounts[mode] < last[mode])) this.clear(); // the meters were reset
     this.points = [...this.points.slice(1 - MOST_POINTS), amounts];
     this.draw();
   }
@@ -52,19 +52,19 @@ export class BytesChart {
     const { width, height, size } = empty(this.svg);
     if (!this.points.length || !width) return;
     const [first, last] = [this.points[0], this.points.at(-1)];
-    const risen = (word, point = last) => Math.max(0, point[word] - (first[word] ?? 0));
-    const words = Object.keys(this.signs).filter((word) => last[word] !== null);
-    words.sort((a, b) => risen(b) - risen(a));
+    const risen = (mode, point = last) => Math.max(0, point[mode] - (first[mode] ?? 0));
+    const modes = Object.keys(this.signs).filter((mode) => last[mode] !== null);
+    modes.sort((a, b) => risen(b) - risen(a));
     const side = width - SIDE * size;
     const [across, floor] = [side / Math.max(1, this.points.length - 1), height - 4];
-    const y = (amount) => floor - ((floor - size) * amount) / Math.max(1, risen(words[0]));
-    const labels = spread(words.map((word) => y(risen(word))), size, height);
+    const y = (amount) => floor - ((floor - size) * amount) / Math.max(1, risen(modes[0]));
+    const labels = spread(modes.map((mode) => y(risen(mode))), size, height);
     add(this.svg, "line", { class: "rule", x1: 0, x2: side, y1: floor, y2: floor });
-    words.forEach((word, i) => {
-      const line = this.points.map((point, i) => `${i * across},${y(risen(word, point))}`);
-      const group = add(this.svg, "g", { class: word });
+    modes.forEach((mode, i) => {
+      const line = this.points.map((point, i) => `${i * across},${y(risen(mode, point))}`);
+      const group = add(this.svg, "g", { class: mode });
       add(group, "polyline", { points: line.join(" ") });
-      add(group, "text", { x: side + 6, y: labels[i] }, `${this.signs[word]} ${bytes(risen(word))}`);
+      add(group, "text", { x: side + 6, y: labels[i] }, `${this.signs[mode]} ${bytes(risen(mode))}`);
     });
   }
 }
@@ -112,9 +112,9 @@ export class DeliveryChart {
       add(this.svg, "line", { class: "rule", x1: x(mark), x2: x(mark), y1: 0, y2: height - size * 1.2 });
       add(this.svg, "text", { class: "tick", x: x(mark), y: height - 3 }, duration(mark));
     }
-    Object.entries(this.signs).forEach(([word, sign], row) => {
-      const [middle, { p50, p95 }] = [step * (row + 0.5), figures[word]];
-      const group = add(this.svg, "g", { class: word });
+    Object.entries(this.signs).forEach(([mode, sign], row) => {
+      const [middle, { p50, p95 }] = [step * (row + 0.5), figures[mode]];
+      const group = add(this.svg, "g", { class: mode });
       add(group, "text", { x: 2, y: middle + size * 0.35 }, sign);
       if (p50 === null) return;
       add(group, "line", { class: "reach", x1: x(p50), x2: x(p95), y1: middle, y2: middle });

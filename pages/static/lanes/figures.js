@@ -54,17 +54,17 @@ export function figure(name, meters) {
 }
 
 /**
- * What to say in one sentence: `{key, word, values}` of a text, or `{key}` alone while there is nothing to say.
+ * What to say in one sentence: `{key, mode, values}` of a text, or `{key}` alone while there is nothing to say.
  * About the technique `chosen`, else about the one whose messages cost the most bytes.
  */
 export function sentence(techniques, chosen) {
-  const word = chosen ?? dearest(techniques);
-  if (!word) return { key: "compare.words.nothing" };
-  const { receive } = techniques[word];
-  if (!used(techniques[word])) return { key: "compare.words.unused", word };
+  const mode = chosen ?? dearest(techniques);
+  if (!mode) return { key: "compare.words.nothing" };
+  const { receive } = techniques[mode];
+  if (!used(techniques[mode])) return { key: "compare.words.unused", mode };
   const { requests, messages, empty } = receive;
   const kind = !messages ? "silent" : empty ? "empty" : "framed";
-  return { key: `compare.words.${kind}`, word, values: { requests, messages, empty, around: around(receive) } };
+  return { key: `compare.words.${kind}`, mode, values: { requests, messages, empty, around: around(receive) } };
 }
 
 /** The technique that used the most bytes for each message; one without any message is the dearest. */

@@ -48,7 +48,7 @@ export class Picture {
     drawAxis(this.pen, { ...this, x, width }, view);
     for (const lane of this.lanes) {
       this.within(lane, chosen, () => {
-        for (const bar of bars.filter((bar) => bar.lane === lane.word)) this.bar(lane, bar, bar.from === picked?.from);
+        for (const bar of bars.filter((bar) => bar.lane === lane.mode)) this.bar(lane, bar, bar.from === picked?.from);
       });
     }
     this.free = -Infinity; // from here on is room for the next message's number
@@ -56,8 +56,8 @@ export class Picture {
     for (const lane of this.lanes) {
       this.within(lane, chosen, () => {
         for (const message of messages) this.way(lane, message);
-        for (const mark of marks.filter((mark) => mark.lane === lane.word)) this.mark(lane, mark);
-        const empty = bars.filter((bar) => bar.lane === lane.word && bar.empty && bar.to <= view.moment);
+        for (const mark of marks.filter((mark) => mark.lane === lane.mode)) this.mark(lane, mark);
+        const empty = bars.filter((bar) => bar.lane === lane.mode && bar.empty && bar.to <= view.moment);
         for (const bar of empty) this.dotAt(lane, bar.to, false);
       });
     }
@@ -68,7 +68,7 @@ export class Picture {
     this.pen.beginPath();
     this.pen.rect(lane.x, lane.y, lane.width, lane.height);
     this.pen.clip();
-    this.pen.globalAlpha = chosen && chosen !== lane.word ? FADED : 1;
+    this.pen.globalAlpha = chosen && chosen !== lane.mode ? FADED : 1;
     paint();
     this.pen.restore();
   }
@@ -120,16 +120,16 @@ export class Picture {
   }
 
   /** The way of a message to a lane: its length is its latency, and it grows while the message is on its way. */
-  way({ word, y, height, colour }, message) {
+  way({ mode, y, height, colour }, message) {
     const { moment } = this.view;
-    const arrived = message.at[word] <= moment ? message.at[word] : null;
-    if (arrived === null && !this.traffic.isPending(message, word, moment)) return;
+    const arrived = message.at[mode] <= moment ? message.at[mode] : null;
+    if (arrived === null && !this.traffic.isPending(message, mode, moment)) return;
     const [from, to] = [this.x(message.said), this.x(arrived ?? moment)];
     const [middle, pen] = [y + height * HALF, this.pen];
     pen.fillStyle = colour;
     pen.fillRect(from, middle - THICK_PX * HALF, to - from, THICK_PX);
     if (arrived === null || to - from < LABEL_PX) return;
-    this.write(duration(latency(message, word) / 1000), (from + to) * HALF, y + this.size, "center");
+    this.write(duration(latency(message, mode) / 1000), (from + to) * HALF, y + this.size, "center");
   }
 
   mark(lane, { at, messages, more }) {

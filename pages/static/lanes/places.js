@@ -23,7 +23,7 @@ export function places(box) {
     font: `${size}px ${style.fontFamily}`,
     axis: inside(box.querySelector("#axis").getBoundingClientRect()),
     lanes: rows.map((row) => ({
-      word: row.dataset.lane,
+      mode: row.dataset.lane,
       verb: row.dataset.verb,
       colour: getComputedStyle(row).getPropertyValue("--technique").trim(),
       ...inside(row.querySelector(".time").getBoundingClientRect()),

@@ -45,12 +45,12 @@ export function showFigures(rows, techniques) {
 
 /** Write in one sentence what the numbers say, about the chosen technique or the dearest one. Returns it. */
 export function showSentence(place, techniques, chosen) {
-  const { key, word, values = {} } = sentence(techniques, chosen);
+  const { key, mode, values = {} } = sentence(techniques, chosen);
   const { requests, messages, empty, around } = values;
   const each = bytes(messages ? Math.round(around / messages) : null);
   const said = { requests: counted("requests", requests), messages: counted("messages", messages) };
-  const words = capital(_(key, { title: _(`title.${word}`), ...said, empty: number(empty), each }));
-  place.className = `words ${word ?? ""}`;
+  const words = capital(_(key, { title: _(`title.${mode}`), ...said, empty: number(empty), each }));
+  place.className = `words ${mode ?? ""}`;
   if (place.textContent !== words) place.textContent = words;
   return words;
 }
@@ -66,19 +66,19 @@ function capital(words) {
 }
 
 /** The newest messages, and how long each took to each lane. */
-export function showMessages(body, traffic, words) {
+export function showMessages(body, traffic, modes) {
   const newest = [...traffic.messages.values()].slice(-NEWEST).reverse();
-  body.replaceChildren(...newest.map((message) => line(message, words)));
+  body.replaceChildren(...newest.map((message) => line(message, modes)));
 }
 
-function line(message, words) {
+function line(message, modes) {
   const made = document.createElement("tr");
   const head = document.createElement("th");
   head.scope = "row";
   head.textContent = `#${message.id.split("-")[1]}`;
   made.append(head);
-  for (const word of words) {
-    const ms = latency(message, word);
+  for (const mode of modes) {
+    const ms = latency(message, mode);
     made.insertCell().textContent = duration(ms === null ? null : ms / 1000);
   }
   return made;
