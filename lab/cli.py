@@ -10,17 +10,22 @@ import sys
 from collections.abc import Sequence
 from dataclasses import fields
 from textwrap import fill
-from typing import Any
+from typing import TYPE_CHECKING
 
 from lab.catalogue import MODES
 from lab.errors import CannotStart, LabError
 from lab.experiment.arguments import bits, number, output, page_file, per_second, plot_file, seconds
 from lab.experiment.link_model import PRESETS, Network
 from lab.experiment.terminal import columns, complain, emptied, open_standard_streams
+from lab.json_types import JsonObject
 from lab.settings import LIMITS, parse_limit
 from lab.signals import like_ctrl_c
 from lab.tls import check_key_log
 from lab.version import __version__
+
+if TYPE_CHECKING:  # loaded late, because serving needs none of it
+    from lab.experiment.conditions import Conditions
+    from lab.experiment.measure import Target
 
 DONE, FAILED, USAGE, NO_START, STOPPED = 0, 1, 2, 3, 130
 EVERYWHERE = "0.0.0.0"
@@ -88,7 +93,7 @@ def make_parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _serve_options(group: Any) -> None:
+def _serve_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--host", help="address to listen on (127.0.0.1)")
     group.add_argument("--port", type=port, help="port (8000, or the next free one)")
     group.add_argument("--lan", action="store_true", help="let phones join / 让手机加入")
@@ -112,7 +117,7 @@ def _serve_options(group: Any) -> None:
     )
 
 
-def _measure_options(group: Any) -> None:
+def _measure_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--mode", choices=[*MODES, "all"], help="what to measure; without it the lab serves")
     group.add_argument("-c", "--clients", type=number, default=20, help="simulated listeners (20)")
     group.add_argument(
@@ -131,13 +136,13 @@ def _measure_options(group: Any) -> None:
     group.add_argument("--url", help="measure a lab that runs (by https: with its --certfile)")
 
 
-def _network_options(group: Any) -> None:
+def _network_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--network", choices=list(PRESETS), help="a link in one word")
     group.add_argument("--rtt", type=seconds, help="round trip that the link adds (0ms) / 往返时延")
     group.add_argument("--bandwidth", type=bits, help="of each listener, each way, as 1Mbit (0: no limit)")
 
 
-def _output_options(group: Any) -> None:
+def _output_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--json", nargs="?", const="-", type=output, metavar="FILE", help="the runs as JSON")
     group.add_argument("--csv", type=output, metavar="FILE", help="one line per run (-: standard output)")
     group.add_argument("--plot", type=plot_file, metavar="FILE", help="the comparison as PNG, SVG or PDF")
@@ -233,12 +238,12 @@ def _measure(options: argparse.Namespace, stdout_open: bool) -> int:
     return DONE if written and all(run.clean and not run.missing for run in runs) else FAILED
 
 
-def conditions_of(options: argparse.Namespace) -> Any:
+def conditions_of(options: argparse.Namespace) -> "Conditions":
     """The conditions of a run, from the options of the same names. Raises `BadParameter`."""
     from lab.experiment.conditions import Conditions
 
     link = network_of(options)
-    own: dict[str, Any] = {"rtt": link.rtt_s, "jitter": link.jitter_s, "bandwidth": link.bandwidth}
+    own: JsonObject = {"rtt": link.rtt_s, "jitter": link.jitter_s, "bandwidth": link.bandwidth}
     own["keep_alive"] = not options.no_keep_alive
     names = [field.name for field in fields(Conditions) if field.name not in own]
     return Conditions(**{name: getattr(options, name) for name in names}, **own)
@@ -257,11 +262,11 @@ def redis_of(options: argparse.Namespace) -> str | None:
     return options.redis if options.redis is not None else os.environ.get("REDIS_URL") or None
 
 
-def target_of(options: argparse.Namespace) -> Any:
+def target_of(options: argparse.Namespace) -> "Target":
     """Which lab is measured: the one at `--url`, or one of its own."""
     from lab.experiment.measure import Target
 
-    settings: dict[str, Any] = {"limits": dict(options.limit), "redis": redis_of(options)}
+    settings: JsonObject = {"limits": dict(options.limit), "redis": redis_of(options)}
     settings |= {"port": options.port or 0} | ({"host": options.host} if options.host else {})
     if not options.url:
         settings |= {"certfile": options.certfile, "keyfile": options.keyfile}

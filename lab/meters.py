@@ -9,9 +9,9 @@ from array import array
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from math import ceil
-from typing import Any
 
 from lab.catalogue import MODES
+from lab.json_types import JsonObject
 
 KEPT_SAMPLES = 8_192
 """Samples kept for the percentiles. The event loop sorts them for each answer: a millisecond, not fifty."""
@@ -119,7 +119,7 @@ class Meter:
         """All bytes that are neither head nor payload as it travelled."""
         return self.bytes_in + self.bytes_out - self.head_bytes - self.payload_bytes + self.saved_bytes
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> JsonObject:
         """The figures in the shape of the contract."""
         return {name: getattr(self, name) for name in COUNTERS} | {"delivery_s": self.delivery.as_json()}
 
@@ -132,7 +132,7 @@ class TechniqueMeters:
         self.receive = Meter()
         self.send = Meter()
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> JsonObject:
         """The figures in the shape of the contract."""
         return {"open": self.open, "receive": self.receive.as_json(), "send": self.send.as_json()}
 
@@ -160,7 +160,7 @@ class Meters:
         self.total.reset()
         self.tls_bytes = self.tls_bytes and 0
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> JsonObject:
         """The figures in the shape of the contract; reading them changes nothing."""
         total = {name: getattr(self.total, name) for name in ("bytes_in", "bytes_out", "connections")}
         return {

@@ -11,9 +11,9 @@ A browser does this with `fetch()` and the reader of its body.
 """
 
 import json
-from typing import Any
 
 from lab.clients.link import FETCH, FRESH, Link, Unframed, accepted
+from lab.json_types import JsonObject
 
 
 def unframe(data: bytes) -> Unframed:
@@ -31,6 +31,6 @@ async def listen(link: Link) -> None:
             rest = link.received(unframe(rest + chunk))
 
 
-async def send(link: Link, message: dict[str, str]) -> dict[str, Any]:
+async def send(link: Link, message: dict[str, str]) -> JsonObject:
     """Send a message; its id comes back."""
     return await link.post("/fetch", message)

@@ -12,9 +12,9 @@ A browser does this with a hidden frame; here the script elements are taken apar
 
 import json
 import re
-from typing import Any
 
 from lab.clients.link import Link, Unframed, accepted
+from lab.json_types import JsonObject
 
 ELEMENT = re.compile(rb'<script nonce="[^"]*">parent\.pushlab\((.*?)\)</script>\n')
 FRAME = {
@@ -43,6 +43,6 @@ async def listen(link: Link) -> None:
             rest = link.received(unframe(rest + chunk))
 
 
-async def send(link: Link, message: dict[str, str]) -> dict[str, Any]:
+async def send(link: Link, message: dict[str, str]) -> JsonObject:
     """Send a message; its id comes back."""
     return await link.post("/iframe", message)

@@ -11,11 +11,11 @@ A browser does this with script elements; here the call is taken apart as text.
 """
 
 import json
-from typing import Any
 from urllib.parse import quote
 
 from lab.clients import polling
 from lab.clients.link import Link, Unframed, accepted
+from lab.json_types import JsonObject
 
 CALLBACK = "f"
 SCRIPT = {"Accept": "*/*", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "script"}
@@ -41,10 +41,10 @@ async def listen(link: Link) -> None:
             link.received(unframe(await answer.read()))
 
 
-async def send(link: Link, message: dict[str, str]) -> dict[str, Any]:
+async def send(link: Link, message: dict[str, str]) -> JsonObject:
     """Send a message in the query of a script; its id comes back as the argument of the call."""
     fields = "&".join(f"{name}={quote(value, safe='')}" for name, value in message.items())
     async with link.request("GET", f"/jsonp/send?callback={CALLBACK}&{fields}", SCRIPT) as answer:
         await accepted(answer)
-        stored: dict[str, Any] = json.loads(argument(await answer.read()))
+        stored: JsonObject = json.loads(argument(await answer.read()))
         return stored

@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 import aiohttp
 from yarl import URL
 
+from lab.json_types import JsonObject
 from lab.tls import trusting
 
-Event = dict[str, Any]
+Event = JsonObject
 
 SILENCE_S = 45.0
 """Three heartbeats of the server: an open stream that is silent for longer is dead."""
@@ -153,12 +154,12 @@ class Link:
                 raise SentAway
         return news.rest
 
-    async def post(self, path: str, message: dict[str, str]) -> dict[str, Any]:
+    async def post(self, path: str, message: dict[str, str]) -> JsonObject:
         """Send a message as JSON. Returns `{"id", "duplicate"}`; raises `Refused`."""
         headers = FETCH | JSON | {"Origin": self.url}
         async with self.request("POST", path, headers, data=compact(message)) as answer:
             await accepted(answer)
-            stored: dict[str, Any] = await answer.json()
+            stored: JsonObject = await answer.json()
             return stored
 
     async def pause(self, failures: int) -> None:

@@ -10,10 +10,9 @@
 A browser does this with `fetch()` alone.
 """
 
-from typing import Any
-
 from lab.clients import polling
 from lab.clients.link import FETCH, FRESH, Link, accepted
+from lab.json_types import JsonObject
 
 unframe = polling.unframe
 
@@ -27,6 +26,6 @@ async def listen(link: Link) -> None:
             link.received(unframe(await answer.read()))
 
 
-async def send(link: Link, message: dict[str, str]) -> dict[str, Any]:
+async def send(link: Link, message: dict[str, str]) -> JsonObject:
     """Send a message; its id comes back."""
     return await link.post("/longpoll", message)

@@ -11,10 +11,10 @@ A browser does this with `fetch()` and a timer.
 """
 
 import asyncio
-from typing import Any
 
 from lab.clients import polling
 from lab.clients.link import FETCH, FRESH, Link, accepted
+from lab.json_types import JsonObject
 
 unframe = polling.unframe
 
@@ -28,6 +28,6 @@ async def listen(link: Link) -> None:
         await asyncio.sleep(link.interval)
 
 
-async def send(link: Link, message: dict[str, str]) -> dict[str, Any]:
+async def send(link: Link, message: dict[str, str]) -> JsonObject:
     """Send a message; its id comes back."""
     return await link.post("/shortpoll", message)

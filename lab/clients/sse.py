@@ -13,9 +13,9 @@ A browser does this with `EventSource`; here its parser is twelve lines (HTML st
 
 import json
 import re
-from typing import Any
 
 from lab.clients.link import FETCH, FRESH, Link, Unframed, accepted
+from lab.json_types import JsonObject
 
 STREAM = FETCH | FRESH | {"Accept": "text/event-stream"}
 """What Chromium adds for an EventSource."""
@@ -59,6 +59,6 @@ async def listen(link: Link) -> None:
             rest = link.received(unframe(rest + chunk))
 
 
-async def send(link: Link, message: dict[str, str]) -> dict[str, Any]:
+async def send(link: Link, message: dict[str, str]) -> JsonObject:
     """Send a message; its id comes back."""
     return await link.post("/sse", message)

@@ -12,11 +12,11 @@ A browser does this with `WebSocket`; here aiohttp reads and masks the frames.
 
 import json
 from collections.abc import AsyncIterator
-from typing import Any
 
 import aiohttp
 
 from lab.clients.link import BROWSER, FRESH, SILENCE_S, Link, Refused, Unframed, compact
+from lab.json_types import JsonObject
 
 OFFER = {"Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits"}
 """A browser always offers compression; the lab takes it only when it was started with it."""
@@ -41,7 +41,7 @@ async def listen(link: Link) -> None:
         await socket.close()
 
 
-async def send(link: Link, message: dict[str, str]) -> dict[str, Any]:
+async def send(link: Link, message: dict[str, str]) -> JsonObject:
     """Send a message on a socket for sending only; its id comes back in the ack."""
     async with link.turn:
         if link.socket is None or link.socket.closed:
@@ -57,11 +57,11 @@ async def send(link: Link, message: dict[str, str]) -> dict[str, Any]:
     return {"id": answer["id"], "duplicate": answer["duplicate"]}
 
 
-async def exchange(socket: aiohttp.ClientWebSocketResponse, message: dict[str, str]) -> dict[str, Any]:
+async def exchange(socket: aiohttp.ClientWebSocketResponse, message: dict[str, str]) -> JsonObject:
     """Send a message, and take the answer that names its mid. Raises `ClientError` when none comes."""
     await socket.send_str(compact(message).decode())
     async for frame in texts(socket):
-        answer: dict[str, Any] = json.loads(frame)
+        answer: JsonObject = json.loads(frame)
         if answer.get("mid") == message["mid"]:
             return answer
     raise aiohttp.ClientConnectionError("The lab hung up before it answered.")

@@ -12,10 +12,10 @@ import sys
 import threading
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, suppress
-from typing import Any
 
 from lab.errors import CannotStart, LabError
 from lab.experiment.terminal import Lossy
+from lab.json_types import JsonObject
 from lab.subprocesses import command, environment
 
 END_PATIENCE_S = 10.0
@@ -41,16 +41,16 @@ class Child:
         self._complaining.start()
         threading.Thread(target=self._read, daemon=True).start()
 
-    async def receive(self) -> dict[str, Any]:
+    async def receive(self) -> JsonObject:
         """The next line. Raises `RunFailed` when there is none."""
         line = await self._lines.get()
         try:
-            fields: dict[str, Any] = json.loads(line)
+            fields: JsonObject = json.loads(line)
         except ValueError as error:
             raise RunFailed(await asyncio.to_thread(self._why)) from error
         return fields
 
-    def send(self, orders: dict[str, Any]) -> None:
+    def send(self, orders: JsonObject) -> None:
         """Give orders, in one line."""
         assert self._process.stdin is not None
         with suppress(OSError):  # it has ended, and `receive` says why
@@ -116,7 +116,7 @@ def without_tracebacks(lines: Iterable[str]) -> Iterator[str]:
 
 
 @asynccontextmanager
-async def child(module: str, name: str, plan: dict[str, Any] | None = None) -> AsyncIterator[Child]:
+async def child(module: str, name: str, plan: JsonObject | None = None) -> AsyncIterator[Child]:
     """A module of the lab as a process, for the length of the block; its plan is an argument, so no secret.
 
     In a session of its own: Ctrl-C is for this process, which then ends the others in order. Raises

@@ -6,6 +6,7 @@ from typing import Any
 from lab.errors import BadParameter
 from lab.experiment.link_model import Network
 from lab.experiment.quantities import hint, number, one_of, truth, whole
+from lab.json_types import JsonObject
 
 MOST_CLIENTS = 20_000
 MOST_MESSAGES = 1_000_000
@@ -67,7 +68,7 @@ class Conditions:
             raise BadParameter("With this rate and duration no message is sent; raise one of them.")
         number("rate × duration", self.messages, 1, MOST_MESSAGES)
 
-    def _taken(self) -> dict[str, Any]:
+    def _taken(self) -> JsonObject:
         """Every condition as plain Python. Raises `BadParameter` for the first that makes no sense."""
         given = {field.name: getattr(self, field.name) for field in fields(self)}
         return (
@@ -88,12 +89,12 @@ class Conditions:
         return Network(self.rtt, self.jitter, self.bandwidth)
 
     @classmethod
-    def of(cls, recorded: dict[str, Any], **changed: Any) -> "Conditions":
+    def of(cls, recorded: JsonObject, **changed: Any) -> "Conditions":
         """The conditions that a run has recorded, some of them changed."""
         plain = {name.removesuffix("_s"): value for name, value in recorded.items()}
         return cls(**(plain | changed))
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> JsonObject:
         """The conditions with units in their names, as a run records them."""
         values = asdict(self)
         for name in ("duration", "interval", "hold", "rtt", "jitter"):
@@ -103,7 +104,7 @@ class Conditions:
         return values
 
 
-def known(conditions: dict[str, Any]) -> Conditions:
+def known(conditions: JsonObject) -> Conditions:
     """These conditions. Raises `BadParameter` for one that is not there, with the name most like it."""
     names = [field.name for field in fields(Conditions)]
     for name in conditions:

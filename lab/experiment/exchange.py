@@ -9,7 +9,6 @@ import time
 import uuid
 from contextlib import suppress
 from statistics import median
-from typing import Any
 
 from lab.catalogue import TECHNIQUES
 from lab.clients.link import Link
@@ -22,6 +21,7 @@ from lab.experiment.prediction import Exchange
 from lab.experiment.probe import Probe, subtract
 from lab.experiment.publisher import send, wait_until
 from lab.experiment.timetable import timetable
+from lab.json_types import JsonObject
 
 LIFTED = {"rate": 0.0, "per_address": 0.0}
 """Limits that protect a class and would falsify a measurement."""
@@ -43,7 +43,7 @@ PATIENCE_S = 20.0
 _known: dict[tuple[object, ...], Exchange] = {}
 
 
-async def exchange(mode: str, conditions: Conditions, settings: dict[str, Any] | None = None) -> Exchange:
+async def exchange(mode: str, conditions: Conditions, settings: JsonObject | None = None) -> Exchange:
     """Weigh and time one exchange of a technique, in a small lab of its own; once for the same conditions.
 
     Takes a second. `settings` are those of the small lab (which Redis). Raises `CannotStart`.
@@ -60,7 +60,7 @@ async def exchange(mode: str, conditions: Conditions, settings: dict[str, Any] |
     return _known[key]
 
 
-def link_of(conditions: Conditions, url: str, cursor: str, certfile: str | None = None) -> dict[str, Any]:
+def link_of(conditions: Conditions, url: str, cursor: str, certfile: str | None = None) -> JsonObject:
     """The fields of a listener's `Link` under these conditions."""
     return {
         "url": url,
@@ -128,10 +128,10 @@ def _without_waiting(delay: float) -> float:
     return max(0.0, (delay - INTERVAL_S / 2) / 1.5)
 
 
-async def _silence(mode: str, probe: Probe) -> dict[str, Any]:
+async def _silence(mode: str, probe: Probe) -> JsonObject:
     """The meter after a few empty answers, or after the beginning of a stream."""
     while True:
-        receive: dict[str, Any] = (await probe.snapshot(mode))["receive"]
+        receive: JsonObject = (await probe.snapshot(mode))["receive"]
         begun = (
             receive["bytes_out"] if TECHNIQUES[mode].verb == "stream" else receive["empty"] >= EMPTY_ANSWERS
         )

@@ -12,12 +12,12 @@ import os
 import sys
 import time
 from collections import Counter
-from typing import Any
 
 from lab.catalogue import TECHNIQUES
 from lab.clients.attempts import Attempts
 from lab.clients.link import Event, Link
 from lab.clients.reconnecting import keep_receiving
+from lab.json_types import JsonObject
 
 REPORT_S = 0.2
 
@@ -61,7 +61,7 @@ class ListenerLog:
                 self.missed += event["missed"]
 
 
-async def listen(plan: dict[str, Any]) -> None:
+async def listen(plan: JsonObject) -> None:
     """Run the whole fleet until it is told to end."""
     known = Events()
     logs = [ListenerLog(known) for _ in range(plan["clients"])]
@@ -82,12 +82,12 @@ async def listen(plan: dict[str, Any]) -> None:
     report(outcome | {"away": away, "failure": failure})
 
 
-async def one(plan: dict[str, Any], log: ListenerLog, number: int) -> None:
+async def one(plan: JsonObject, log: ListenerLog, number: int) -> None:
     """One listener, which starts at its own share of the interval: pollers do not march in step."""
     if TECHNIQUES[plan["mode"]].verb == "ask":
         await asyncio.sleep(plan["link"]["interval"] * number / plan["clients"])
     attempts = log.attempts
-    callbacks: dict[str, Any] = {"asks": attempts.ask, "accepts": attempts.accept, "fails": attempts.fail}
+    callbacks: JsonObject = {"asks": attempts.ask, "accepts": attempts.accept, "fails": attempts.fail}
     async with Link(on_events=log.add, **callbacks, **plan["link"]) as link:
         await keep_receiving(plan["mode"], link)
 
@@ -100,7 +100,7 @@ async def progress(logs: list[ListenerLog], tasks: list[asyncio.Task[None]], wai
         report(now | connected(logs, waits) | effort())
 
 
-def connected(logs: list[ListenerLog], waits: bool) -> dict[str, Any]:
+def connected(logs: list[ListenerLog], waits: bool) -> JsonObject:
     """How many listeners are connected, and what keeps others out that have tried again and again."""
     here = [log.attempts.there(waits) for log in logs]
     out = [log.attempts for log, there in zip(logs, here, strict=True) if not there and log.attempts.kept_out]
@@ -144,7 +144,7 @@ async def wait_for_all(
     return expected
 
 
-def report(news: dict[str, Any]) -> None:
+def report(news: JsonObject) -> None:
     """One line of JSON for the process that started this one."""
     try:
         sys.stdout.write(json.dumps(news) + "\n")

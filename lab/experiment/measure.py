@@ -15,7 +15,6 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -34,6 +33,7 @@ from lab.experiment.publisher import Progress, Sent, publish, send, wait_until
 from lab.experiment.records import Record
 from lab.experiment.simulated import Clients
 from lab.experiment.verdict import records_of, verdict
+from lab.json_types import JsonObject
 from lab.meters import summary
 from lab.results.client_load import client_load
 from lab.results.runs import Run
@@ -52,7 +52,7 @@ class Target:
     """Which lab is measured: one of its own, made from these settings, or one that runs at a URL."""
 
     url: str | None = None
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: JsonObject = field(default_factory=dict)
     certfile: str | None = None
     """Whose certificate the clients trust, when the lab is reached by https."""
 
@@ -61,17 +61,17 @@ class Target:
 class MeterSnapshots:
     """What the meters said: before anybody came, when all listened, at zero, and when all was heard."""
 
-    before: dict[str, Any] = field(default_factory=dict)
-    ready: dict[str, Any] = field(default_factory=dict)
-    zero: dict[str, Any] = field(default_factory=dict)
-    after: dict[str, Any] = field(default_factory=dict)
+    before: JsonObject = field(default_factory=dict)
+    ready: JsonObject = field(default_factory=dict)
+    zero: JsonObject = field(default_factory=dict)
+    after: JsonObject = field(default_factory=dict)
 
-    def counted(self, direction: str) -> dict[str, Any]:
+    def counted(self, direction: str) -> JsonObject:
         """The meter of this run: from `before` to `after`, without the pause between `ready` and `zero`."""
         pause = subtract(self.zero[direction], self.ready[direction])
         return subtract(difference(self.after[direction], self.before[direction]), pause)
 
-    def until(self, now: dict[str, Any]) -> dict[str, Any]:
+    def until(self, now: JsonObject) -> JsonObject:
         """What has been counted for receiving up to now."""
         pause = subtract(self.zero["receive"], self.ready["receive"])
         return subtract(difference(now["receive"], self.before["receive"]), pause)
@@ -130,7 +130,7 @@ async def _run(
     certfile: str | None,
     stop: asyncio.Event,
     progress: Progress,
-) -> tuple[MeterSnapshots, Sent, dict[str, Any], list[dict[str, Any]], dict[str, Any]]:
+) -> tuple[MeterSnapshots, Sent, JsonObject, list[JsonObject], JsonObject]:
     mode, snapshots = theory.mode, MeterSnapshots()
     near, slow = (link_of(conditions, url, "latest", certfile) for url in urls)
     async with Probe(urls[0], certfile) as probe, Link(**near) as link:
@@ -140,7 +140,7 @@ async def _run(
         async with _simulated(plan, stop) as clients:
             await clients.during(_listening(probe, mode, snapshots, conditions, stop, clients))
             clients.begin()
-            series: list[dict[str, Any]] = []
+            series: list[JsonObject] = []
             clients.watch(asyncio.create_task(_sample(probe, mode, snapshots, series)))
             sent = await clients.during(publish(mode, conditions, link, stop, progress))
             await clients.wait_for_all(sent.stored, _patience(conditions, stop))
@@ -160,7 +160,7 @@ async def _run(
 
 
 @asynccontextmanager
-async def _simulated(plan: dict[str, Any], stop: asyncio.Event) -> AsyncIterator[Clients]:
+async def _simulated(plan: JsonObject, stop: asyncio.Event) -> AsyncIterator[Clients]:
     async with (
         child("lab.experiment.fleet", "The process of the simulated clients", plan) as process,
         Clients(process, plan["clients"], stop) as clients,
@@ -232,7 +232,7 @@ async def _listening(
 
 
 def _all_there(
-    mode: str, snapshots: MeterSnapshots, earlier: dict[str, Any], number: int, clients: Clients | None
+    mode: str, snapshots: MeterSnapshots, earlier: JsonObject, number: int, clients: Clients | None
 ) -> bool:
     """Whether all have come, and nothing more comes of it: a stream's answer begins after its request.
 
@@ -246,7 +246,7 @@ def _all_there(
 # Meanwhile ------------------------------------------------------------------------------------
 
 
-async def _sample(probe: Probe, mode: str, snapshots: MeterSnapshots, series: list[dict[str, Any]]) -> None:
+async def _sample(probe: Probe, mode: str, snapshots: MeterSnapshots, series: list[JsonObject]) -> None:
     """Look at the meters once a second, until cancelled. Raises `RunFailed` when the lab is gone."""
     start = time.monotonic()
     while True:

@@ -2,14 +2,14 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
 
 from lab.errors import CannotStart
 from lab.experiment.child import RunFailed, child
+from lab.json_types import JsonObject
 
 
 @asynccontextmanager
-async def own_lab(settings: dict[str, Any]) -> AsyncIterator[tuple[str, dict[str, str]]]:
+async def own_lab(settings: JsonObject) -> AsyncIterator[tuple[str, dict[str, str]]]:
     """A lab for one run: its URL, and what it is made of. Raises `CannotStart`."""
     async with child("lab.server", "The lab") as server:
         server.send(settings)  # not an argument: a Redis URL may hold a password

@@ -16,10 +16,11 @@ most. That n is fixed where Poisson's would vary makes up to half a request more
 
 from dataclasses import dataclass
 from math import exp
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from lab.catalogue import TECHNIQUES
 from lab.experiment.conditions import Conditions
+from lab.json_types import JsonObject
 
 
 class Exchange(NamedTuple):
@@ -68,7 +69,7 @@ class Prediction:
     requests_per_s: float
     window_s: float
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> JsonObject:
         """The three figures that a run carries beside its own."""
         return {
             "requests": self.requests,

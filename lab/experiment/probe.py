@@ -1,11 +1,10 @@
 """Looking at a lab from outside, as any program may: its meters, its place, its process."""
 
-from typing import Any
-
 import aiohttp
 
 from lab.clients.link import Refused, accepted, trust
 from lab.errors import CannotStart
+from lab.json_types import JsonObject
 from lab.meters import COUNTERS
 
 
@@ -24,23 +23,23 @@ class Probe:
     async def __aexit__(self, *_: object) -> None:
         await self._session.close()
 
-    async def get(self, path: str) -> dict[str, Any]:
+    async def get(self, path: str) -> JsonObject:
         """One answer of the lab. Raises `CannotStart` when nobody answers there."""
         try:
             async with self._session.get(self.url + path) as answer:
-                found: dict[str, Any] = await (await accepted(answer)).json()
+                found: JsonObject = await (await accepted(answer)).json()
                 return found
         except (TimeoutError, aiohttp.ClientError, ValueError, Refused) as error:
             raise CannotStart(f"No lab answers at {self.url} ({error}).") from error
 
-    async def snapshot(self, mode: str) -> dict[str, Any]:
+    async def snapshot(self, mode: str) -> JsonObject:
         """This technique's meters, and what the process has used."""
-        process: dict[str, Any] = (await self.get("/healthz"))["process"]
-        meters: dict[str, Any] = (await self.get("/meters"))["techniques"][mode]
+        process: JsonObject = (await self.get("/healthz"))["process"]
+        meters: JsonObject = (await self.get("/meters"))["techniques"][mode]
         return process | meters
 
 
-def difference(after: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+def difference(after: JsonObject, before: JsonObject) -> JsonObject:
     """What a meter counted in between. Percentiles cannot be subtracted: None unless it began at nothing."""
     timed, earlier = after["delivery_s"], before["delivery_s"]
     if earlier["count"]:
@@ -48,6 +47,6 @@ def difference(after: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
     return subtract(after, before) | {"delivery_s": timed}
 
 
-def subtract(meter: dict[str, Any], other: dict[str, Any]) -> dict[str, Any]:
+def subtract(meter: JsonObject, other: JsonObject) -> JsonObject:
     """What a meter counted, without what another did; how long deliveries took is not subtracted."""
     return meter | {name: meter[name] - other[name] for name in COUNTERS}

@@ -6,7 +6,6 @@ import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
 
 import aiohttp
 
@@ -15,6 +14,7 @@ from lab.clients.link import Link, Refused
 from lab.experiment.conditions import Conditions
 from lab.experiment.records import Record, digest, place
 from lab.experiment.timetable import Planned, timetable
+from lab.json_types import JsonObject
 
 Progress = Callable[[float, str], None]
 NAME = "publisher"
@@ -36,10 +36,10 @@ class Sent:
         return sum(record.kind == "ack" for record in self.records)
 
 
-async def send(mode: str, link: Link, body: str, mid: str) -> dict[str, Any]:
+async def send(mode: str, link: Link, body: str, mid: str) -> JsonObject:
     """Send one message by a technique. Returns `{"id", "duplicate"}`; raises what the client does."""
     message = {"mid": mid, "username": NAME, "body": body}
-    stored: dict[str, Any] = await client_side(mode).send(link, message)
+    stored: JsonObject = await client_side(mode).send(link, message)
     return stored
 
 

@@ -1,7 +1,9 @@
 """What happened to each client, in a form that all techniques share; the checker reads nothing else."""
 
 import zlib
-from typing import Any, NamedTuple
+from typing import NamedTuple
+
+from lab.json_types import JsonObject
 
 At = tuple[int, int]
 """A place in a history: epoch and n."""
@@ -29,9 +31,9 @@ class Record(NamedTuple):
         return self.epoch, self.n
 
 
-def received(t: float, client: str, technique: str, event: dict[str, Any]) -> Record:
+def received(t: float, client: str, technique: str, event: JsonObject) -> Record:
     """An event as the record of the client that heard it at `t`; a bye says nothing about messages."""
-    kind = {"message": "recv"}.get(event["type"], event["type"])
+    kind = "recv" if event["type"] == "message" else str(event["type"])
     if kind == "gap":
         return Record(t, client, technique, kind, 0, event["missed"])
     content = event.get("mid", ""), digest(event.get("username", ""), event.get("body", ""))

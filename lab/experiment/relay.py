@@ -19,9 +19,10 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, cast
+from typing import cast
 
 from lab.experiment.link_model import Network
+from lab.json_types import JsonObject
 
 QUEUE_BYTES = 1024 * 1024
 """What one line takes on before it reads no further; from there on TCP makes the sender wait."""
@@ -232,7 +233,7 @@ class Relay:
             end.abort()
 
 
-async def relay(plan: dict[str, Any]) -> None:
+async def relay(plan: JsonObject) -> None:
     """Run a relay until standard input ends, and obey the orders that come on it."""
     async with Relay(plan["host"], plan["port"], Network(**plan["network"])) as running:
         sys.stdout.write(json.dumps({"port": running.listens_on}) + "\n")
@@ -241,7 +242,7 @@ async def relay(plan: dict[str, Any]) -> None:
             obey(running, json.loads(orders))
 
 
-def obey(running: Relay, orders: dict[str, Any]) -> None:
+def obey(running: Relay, orders: JsonObject) -> None:
     """Stall or cut, as the orders say."""
     if seconds := orders.get("stall_s"):
         running.stall(seconds)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Unpack
 
 from lab.catalogue import MODES
 from lab.errors import BadParameter
@@ -11,6 +11,7 @@ from lab.experiment.exchange import exchange
 from lab.experiment.measure import Target
 from lab.experiment.measure import measure as measure_once
 from lab.experiment.notebook_bar import Bar
+from lab.experiment.parameters import ConditionValues, with_conditions
 from lab.experiment.prediction import Prediction, predict_run
 from lab.experiment.publisher import Progress
 from lab.experiment.quantities import one_of, quoted
@@ -18,28 +19,35 @@ from lab.experiment.thread import InThread
 from lab.results.runs import Run
 
 
-def measure(mode: str, url: str | None = None, certfile: str | None = None, **conditions: Any) -> Run:
+@with_conditions("rounds")
+def measure(
+    mode: str, url: str | None = None, certfile: str | None = None, **conditions: Unpack[ConditionValues]
+) -> Run:
     """Measure one technique once, with simulated clients, and return the run.
 
-    `conditions` are the fields of `Conditions`: clients, rate, duration (s), interval (s) … With `url`
-    a lab that is already running is measured; by https with its `certfile`, unless the system trusts it.
-    Works inside Jupyter's running loop too.
+    With `url` a lab that is already running is measured; by https with its `certfile`, unless the system
+    trusts it. Works inside Jupyter's running loop too. Latencies are in seconds, sizes in bytes.
 
     Raises `BadParameter` for conditions that make no sense, `CannotStart` when there is no lab to measure.
     """
-    known(conditions)
-    return compare([_mode(mode)], url=url, certfile=certfile, **(conditions | {"rounds": 1}))[0]
+    known({**conditions})
+    conditions["rounds"] = 1
+    return compare([_mode(mode)], url=url, certfile=certfile, **conditions)[0]
 
 
+@with_conditions()
 def compare(
-    modes: Iterable[str] = MODES, url: str | None = None, certfile: str | None = None, **conditions: Any
+    modes: Iterable[str] = MODES,
+    url: str | None = None,
+    certfile: str | None = None,
+    **conditions: Unpack[ConditionValues],
 ) -> list[Run]:
     """Measure several techniques under the same conditions, round by round, and return all runs.
 
     `modes` is a collection of their names, one name, or "all"; a set is measured in the catalogue's order.
     In a notebook a bar shows how far it is. Raises as `measure` does.
     """
-    wanted, under, bar = modes_of(modes), known(conditions), Bar()
+    wanted, under, bar = modes_of(modes), known({**conditions}), Bar()
     if not (url is None or isinstance(url, str)):
         raise BadParameter(f"The url is text such as http://127.0.0.1:8000, not {quoted(url)}.")
     try:
@@ -50,15 +58,16 @@ def compare(
         bar.clear()
 
 
-def predict(mode: str, **conditions: Any) -> Prediction:
+@with_conditions("rounds")
+def predict(mode: str, **conditions: Unpack[ConditionValues]) -> Prediction:
     """Say before measuring what a run should show: requests, bytes, latency.
 
     Closed forms (`lab.experiment.prediction`), with bytes from one exchange that is measured now, once
-    for each kind of exchange. `conditions` are the fields of `Conditions`.
+    for each kind of exchange. Latencies are in seconds, sizes in bytes.
 
     Raises `BadParameter` for conditions that make no sense, `CannotStart` when no lab can be started.
     """
-    wanted, mode = known(conditions), _mode(mode)
+    wanted, mode = known({**conditions}), _mode(mode)
     return predict_run(mode, wanted, InThread(lambda stop: exchange(mode, wanted)).result())
 
 

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from lab.experiment.child import Child, RunFailed
 from lab.experiment.connecting import NotConnected
+from lab.json_types import JsonObject
 
 T = TypeVar("T")
 
@@ -66,18 +67,18 @@ class Clients:
         self._process.send({"expected": sent, "patience_s": patience_s})
         await self.during(self._all_received.wait())
 
-    async def all_received(self) -> dict[str, Any]:
+    async def all_received(self) -> JsonObject:
         """What each has heard and when; they end with this."""
         self._process.send({})
-        outcome: dict[str, Any] = await self._reading
+        outcome: JsonObject = await self._reading
         return outcome
 
-    async def _read(self) -> dict[str, Any]:
+    async def _read(self) -> JsonObject:
         while "all_received" not in (line := await self._process.receive()):
             self._note(line)
         return line
 
-    def _note(self, line: dict[str, Any]) -> None:
+    def _note(self, line: JsonObject) -> None:
         self.there, self.out = line.get("there", self.there), line.get("out", self.out)
         if line["t_s"] > self._zero and not self._all_received.is_set():
             self.efforts.append({"t_s": line["t_s"], "cpu_s": line["cpu_s"]})

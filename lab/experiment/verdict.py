@@ -1,11 +1,12 @@
 """What became of the messages of a measured run: the checker's findings as the figures of a run."""
 
 from collections.abc import Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from lab.experiment.check import BACKWARDS, DUPLICATE, LOST, SKIP, UNSEEN, Checker
 from lab.experiment.child import RunFailed
 from lab.experiment.records import Record, place, received
+from lab.json_types import JsonObject
 
 COUNTED = {LOST, UNSEEN, SKIP, DUPLICATE, BACKWARDS}
 """What the figures of a run tell; a run in which clients contradict each other has no figures."""
@@ -37,7 +38,7 @@ def verdict(records: Iterable[Record]) -> Verdict:
     return Verdict(expected, delivered, expected - delivered, names.count(DUPLICATE), names.count(BACKWARDS))
 
 
-def records_of(fleet: dict[str, Any], mode: str, start: str) -> Iterator[Record]:
+def records_of(fleet: JsonObject, mode: str, start: str) -> Iterator[Record]:
     """The records of a fleet that began at `start`. It tells each event once, and who heard it when."""
     for number, arrivals in enumerate(fleet["all_received"]):
         if str(number) in fleet.get("away", ()):  # it was not connected, and nothing was owed to it

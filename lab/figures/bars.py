@@ -1,7 +1,6 @@
 """Bars: what one delivered message costs, and which answers brought nothing."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -50,7 +49,7 @@ def _stack(axes: Axes, at: int, mode: str, rounds: Sequence[Run]) -> float:
     left = 0.0
     for name, (_, strength, hatch) in style.PARTS.items():
         width = median_over_rounds(rounds, part(name)) or 0.0
-        look: dict[str, Any] = {"color": style.tint(mode, strength), "hatch": hatch, "edgecolor": "white"}
+        look: style.Options = {"color": style.tint(mode, strength), "hatch": hatch, "edgecolor": "white"}
         axes.barh(at, width, BAR, left=left, linewidth=0, **look)
         left += width
     return left
@@ -58,7 +57,7 @@ def _stack(axes: Axes, at: int, mode: str, rounds: Sequence[Run]) -> float:
 
 def _key(axes: Axes) -> None:
     """Which strength of colour is which part."""
-    grey: dict[str, Any] = {"facecolor": style.GREY, "edgecolor": "white", "linewidth": 0}
+    grey: style.Options = {"facecolor": style.GREY, "edgecolor": "white", "linewidth": 0}
     patches = [
         Patch(alpha=strength, hatch=hatch, label=style.both(name, chinese), **grey)
         for name, (chinese, strength, hatch) in style.PARTS.items()
@@ -85,7 +84,7 @@ def _answers(axes: Axes, at: int, mode: str, rounds: Sequence[Run]) -> float:
         style.unmeasured(axes, at)
         return 0.0
     axes.barh(at, made - empty, BAR, color=style.colour(mode))
-    hollow: dict[str, Any] = {"facecolor": "white", "edgecolor": style.colour(mode), "hatch": "////"}
+    hollow: style.Options = {"facecolor": "white", "edgecolor": style.colour(mode), "hatch": "////"}
     axes.barh(at, empty, BAR, left=made - empty, **hollow)
     text = f" {count(made)}" + (f", {percent(empty / made)} in vain" if empty else "")
     axes.text(made, at, text, va="center", ha="left", fontweight=style.bold())

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from math import nan
 from statistics import mean
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -12,6 +11,7 @@ from lab.experiment.conditions import Conditions
 from lab.experiment.prediction import ZERO_COST, ideal, predict_run
 from lab.figures import style
 from lab.figures.ticks import logarithmic
+from lab.json_types import JsonObject
 from lab.results.format import percent
 from lab.results.rounds import Figure as Reading
 from lab.results.rounds import by_mode, median_over_rounds
@@ -75,7 +75,7 @@ def mean_error(runs: Sequence[Run], name: str, reading: Reading) -> float | None
 def _curves(axes: Axes, runs: Sequence[Run], name: str, reading: Reading, varied: str) -> None:
     english, chinese, scale = VARIED[varied]
     for mode, those in by_mode(runs).items():
-        look: dict[str, Any] = {"color": style.colour(mode), "label": mode}
+        look: style.Options = {"color": style.colour(mode), "label": mode}
         along = _along([run.conditions[varied] for run in those])
         expected = [_expected(those[0], mode, name, varied, value) for value in along]
         axes.plot(
@@ -89,7 +89,7 @@ def _curves(axes: Axes, runs: Sequence[Run], name: str, reading: Reading, varied
     axes.legend(loc="best")
 
 
-def _letter(mode: str) -> dict[str, Any]:
+def _letter(mode: str) -> style.Options:
     return {"marker": style.sign(mode), "color": style.colour(mode)}
 
 
@@ -105,7 +105,7 @@ def _along(values: Sequence[float]) -> list[float]:
 
 def _expected(run: Run, mode: str, name: str, varied: str, value: float) -> float | None:
     """What theory says at this value: requests per second, or milliseconds."""
-    changed: dict[str, Any] = {varied.removesuffix("_s"): value}
+    changed: JsonObject = {varied.removesuffix("_s"): value}
     one = ideal(mode, Conditions.of(run.conditions | {"duration_s": max(1000, 1000 / value or 1)}, **changed))
     if name == "requests":
         return one.requests_per_s
@@ -130,7 +130,7 @@ def _pairs(axes: Axes, runs: Sequence[Run], name: str, reading: Reading, _: str)
         expected = _measured(rounds[0], name, median_over_rounds(rounds, lambda run: run.predicted[name]))
         shown = [value for value in (expected, measured) if value is not None]
         axes.plot(shown, [at] * len(shown), color=style.tint(mode, 0.5))
-        ring: dict[str, Any] = {
+        ring: style.Options = {
             "marker": "o",
             "markerfacecolor": "white",
             "markeredgecolor": style.colour(mode),
@@ -171,7 +171,7 @@ def _grow(axes: Axes, runs: Sequence[Run], reading: Reading) -> None:
             median_over_rounds([run for run in those if run.conditions["clients"] == number], reading)
             for number in clients
         ]
-        look: dict[str, Any] = {
+        look: style.Options = {
             "color": style.colour(mode),
             "linestyle": style.dashes(mode),
             "marker": style.sign(mode),

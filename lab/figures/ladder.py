@@ -4,7 +4,7 @@ Time runs down. Nothing here is measured; every arrow follows from the round tri
 """
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -40,7 +40,7 @@ def ladder(runs: Run | Iterable[Run] = (), size: str = "page") -> Figure:
     modes = list(by_mode(run_list(runs))) if runs else list(MODES)
     columns = min(COLUMNS, len(modes))
     lines = -(-len(modes) // columns)
-    grid: dict[str, Any] = {"nrows": lines, "ncols": columns, "squeeze": False}
+    grid: style.Options = {"nrows": lines, "ncols": columns, "squeeze": False}
     with style.sheet(size, height=0.06 + 0.42 * lines, **grid) as (figure, axes):
         for panel in axes.flat:
             panel.set_axis_off()
@@ -90,7 +90,7 @@ def _draw(axes: Axes, arrow: Arrow, colour: str, below: bool) -> None:
     """An arrow with its word: below it when it sets out where the one before has come to."""
     start, end = (CLIENT, SERVER) if arrow.up else (SERVER, CLIENT)
     news = arrow.says in NEWS
-    look: dict[str, Any] = {"arrowstyle": "-|>", "color": colour, "shrinkA": 0, "shrinkB": 0}
+    look: style.Options = {"arrowstyle": "-|>", "color": colour, "shrinkA": 0, "shrinkB": 0}
     look |= {"linewidth": 1.8, "linestyle": "solid"} if news else {"linewidth": 1, "linestyle": (0, (4, 2))}
     arrives = arrow.leaves + RTT_S / 2
     axes.annotate("", xy=(end, arrives), xytext=(start, arrow.leaves), arrowprops=look)

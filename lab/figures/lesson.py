@@ -11,13 +11,14 @@ from lab.errors import BadInput
 from lab.figures import style
 from lab.figures.bars import draw_answers, draw_overhead
 from lab.figures.ticks import logarithmic
+from lab.json_types import JsonObject
 from lab.results.format import count, seconds
 from lab.results.runs import Run
 
 SCHEMA = "pushlab.lesson/1"
 
 
-def lesson(exported: dict[str, Any], size: str = "projector") -> Figure:
+def lesson(exported: JsonObject, size: str = "projector") -> Figure:
     """What the meters of a classroom say, from the JSON that the teacher exports.
 
     Three panels: bytes per message handed out, requests with the empty answers apart, and delivery (from
@@ -32,7 +33,7 @@ def lesson(exported: dict[str, Any], size: str = "projector") -> Figure:
     return figure
 
 
-def runs_of(exported: dict[str, Any]) -> list[Run]:
+def runs_of(exported: JsonObject) -> list[Run]:
     """The receiving side of each technique in the shape in which all figures take it."""
     try:
         if exported["schema"] != SCHEMA:
@@ -42,12 +43,12 @@ def runs_of(exported: dict[str, Any]) -> list[Run]:
         raise BadInput("This is no export of a lesson.") from error
 
 
-def _run(mode: str, both: dict[str, Any], exported: dict[str, Any]) -> Run:
+def _run(mode: str, both: JsonObject, exported: JsonObject) -> Run:
     receive, send = both["receive"], both["send"]
-    nothing: dict[str, Any] = {"predicted": {}, "series": [], "conditions": {}, "lab": exported["lab"]}
+    nothing: JsonObject = {"predicted": {}, "series": [], "conditions": {}, "lab": exported["lab"]}
     nothing |= {"lost": 0, "duplicated": 0, "out_of_order": 0, "server_cpu_s": None, "server_rss_bytes": None}
     messages = receive["messages"]
-    known: dict[str, Any] = {"sent": send["messages"], "expected": messages, "delivered": messages}
+    known: JsonObject = {"sent": send["messages"], "expected": messages, "delivered": messages}
     return Run(mode, 1, receive=receive, send=send, latency_s=receive["delivery_s"], **known, **nothing)
 
 
@@ -70,7 +71,7 @@ def draw_delivery(axes: Axes, runs: Sequence[Run]) -> None:
     style.titled(axes, "How quick it was", "有多快")
 
 
-def caption(exported: dict[str, Any]) -> str:
+def caption(exported: JsonObject) -> str:
     """Measured where, of how many messages, with which students; and in a second line since when."""
     meters = exported["meters"]
     handed = sum(both["receive"]["messages"] for both in meters["techniques"].values())

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -32,7 +31,7 @@ def draw_over_time(axes: Axes, runs: Sequence[Run]) -> None:
     """
     for mode, rounds in by_mode(runs).items():
         moments, rates = _rates(rounds[0], "requests")
-        look: dict[str, Any] = {
+        look: style.Options = {
             "color": style.colour(mode),
             "linestyle": style.dashes(mode),
             "marker": style.sign(mode),
@@ -49,7 +48,7 @@ def draw_over_time(axes: Axes, runs: Sequence[Run]) -> None:
 def _in_vain(axes: Axes, mode: str, run: Run) -> None:
     """The requests that brought nothing, as an area below the line of all."""
     if run.receive["empty"] and all("empty" in point for point in run.series):
-        hollow: dict[str, Any] = {"facecolor": "none", "edgecolor": style.tint(mode, 0.5), "hatch": "////"}
+        hollow: style.Options = {"facecolor": "none", "edgecolor": style.tint(mode, 0.5), "hatch": "////"}
         axes.fill_between(*_rates(run, "empty"), linewidth=0, label=f"{mode}, in vain", **hollow)
 
 
@@ -91,7 +90,7 @@ def draw_latency(axes: Axes, runs: Sequence[Run]) -> None:
 
 
 def _distribution(axes: Axes, mode: str, run: Run, label: str | None, number: int) -> None:
-    look: dict[str, Any] = {"color": style.colour(mode), "marker": style.sign(mode), "label": label}
+    look: style.Options = {"color": style.colour(mode), "marker": style.sign(mode), "label": label}
     if not run.samples:
         times = [1000 * run.latency_s[name] for name in SHARES if run.latency_s[name] is not None]
         axes.plot(times, list(SHARES.values())[: len(times)], linestyle="none", **look)

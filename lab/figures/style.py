@@ -21,6 +21,8 @@ from lab.results.runs import Run, run_list
 
 P = ParamSpec("P")
 INK, GREY, GRID = "#1b1f24", "#5b6470", "#d9dde2"
+Options = dict[str, Any]
+"""Keyword arguments for a method of matplotlib."""
 DASHES: tuple[Any, ...] = (
     *("solid", (0, (6, 2)), (0, (2, 1.5)), (0, (7, 2, 1.5, 2))),
     *((0, (4, 1)), (0, (9, 2, 2, 2)), (0, (1, 1))),

@@ -8,6 +8,8 @@ import re
 import time
 from typing import Any, NamedTuple
 
+from lab.json_types import JsonObject
+
 MOST_BYTES = 4096
 """Of one request: its head, the answer's head and some messages; of what follows only the size is kept."""
 SECRET = re.compile(rb"(?im)^((?:set-)?cookie|authorization)(: *)([^\r\n]+)|([?&]token=)([^&\s]+)")
@@ -40,7 +42,7 @@ class Capture:
         self._size += len(data)
         self.left_out += max(0, len(data) - max(0, room))
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> JsonObject:
         """The parts in order: milliseconds since the request began, bytes as Latin-1, none lost."""
         parts = [
             {

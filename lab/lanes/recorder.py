@@ -9,9 +9,10 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Any, Protocol
+from typing import Protocol
 
 from lab.catalogue import TECHNIQUES
+from lab.json_types import JsonObject
 from lab.lanes.capture import Capture, start_capture, stop_capture
 from lab.room.messages import Batch
 
@@ -24,7 +25,7 @@ KEPT_WIRES = 200
 GRACE_S = {"ask": 5.0, "wait": 1.0, "stream": 0.0}
 """How long a lane waits for the next request of whom it shows, by verb; then it goes to somebody else."""
 
-Fact = dict[str, Any]
+Fact = JsonObject
 
 
 class Request(Protocol):

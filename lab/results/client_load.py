@@ -5,8 +5,8 @@ say more about the laptop than about the lab. A run says so by itself.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
+from lab.json_types import JsonObject
 from lab.meters import summary
 
 BUSY = 0.8
@@ -15,7 +15,7 @@ LATE_S = 0.010
 """How late the publisher may be in 95 of 100 cases; about what a busy desktop system delays anybody."""
 
 
-def client_load(efforts: Sequence[dict[str, float]], late: Sequence[float]) -> dict[str, Any]:
+def client_load(efforts: Sequence[dict[str, float]], late: Sequence[float]) -> JsonObject:
     """The share of a core that the fleet used, and how late the publisher was, in seconds.
 
     `efforts` are moments with the processor time used up to then; None when there are too few of them.
@@ -34,7 +34,7 @@ def _share(efforts: Sequence[dict[str, float]]) -> float | None:
     return (last["cpu_s"] - first["cpu_s"]) / (last["t_s"] - first["t_s"])
 
 
-def warnings(found: dict[str, Any]) -> list[str]:
+def warnings(found: JsonObject) -> list[str]:
     """What this machine could not hold, in words; empty when it could, or when nobody looked."""
     share, late = found.get("cpu_share"), found.get("late_s", {}).get("p95")
     words = []

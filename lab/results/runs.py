@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from lab.errors import BadInput, BadParameter
+from lab.json_types import JsonObject
 from lab.results.writing import write_whole
 
 SCHEMA = "pushlab.run/1"
@@ -35,18 +36,18 @@ class Run:
     lost: int
     duplicated: int
     out_of_order: int
-    receive: dict[str, Any]
-    send: dict[str, Any]
-    latency_s: dict[str, Any]
+    receive: JsonObject
+    send: JsonObject
+    latency_s: JsonObject
     server_cpu_s: float | None
     server_rss_bytes: int | None
-    predicted: dict[str, Any]
-    series: list[dict[str, Any]]
-    conditions: dict[str, Any]
+    predicted: JsonObject
+    series: list[JsonObject]
+    conditions: JsonObject
     lab: dict[str, str]
     partial: bool = False
     """Stopped before its time."""
-    fleet: dict[str, Any] = field(default_factory=dict)
+    fleet: JsonObject = field(default_factory=dict)
     """What the measuring itself cost: `cpu_share` of a core, and `late_s` of the publisher."""
     samples: list[float] = field(default_factory=list, compare=False, repr=False)
     """Every latency in seconds, shortest first; a record holds them only when asked to."""
@@ -77,7 +78,7 @@ class Run:
         """A figure of this run divided by the messages that were delivered."""
         return figure / self.delivered if self.delivered and figure is not None else None
 
-    def as_json(self, samples: bool = False) -> dict[str, Any]:
+    def as_json(self, samples: bool = False) -> JsonObject:
         """What the contract puts into `runs`; conditions and lab stand beside them, once.
 
         With `samples` also some latencies in seconds, evenly spaced among all that were measured.
@@ -104,7 +105,7 @@ def run_list(runs: "Run | Iterable[Run]") -> list[Run]:
     return found
 
 
-def document(runs: Sequence[Run], samples: bool = False) -> dict[str, Any]:
+def document(runs: Sequence[Run], samples: bool = False) -> JsonObject:
     """Runs made under the same conditions as one JSON document.
 
     Raises `BadParameter` for runs that were made under different ones, and for none.
@@ -159,20 +160,20 @@ def write_csv(runs: Iterable[Run], file: TextIO) -> None:
     writer.writerows(rows)
 
 
-def flat(run: Run) -> dict[str, Any]:
+def flat(run: Run) -> JsonObject:
     """A run in one level: `receive.bytes_in` becomes `receive_bytes_in`. The series is left out."""
     values = run.as_json()
     del values["series"]
-    row: dict[str, Any] = {}
+    row: JsonObject = {}
     for name, value in values.items():
         row |= _flat(name, value)
     return row | {f"condition_{name}": value for name, value in run.conditions.items()}
 
 
-def _flat(name: str, value: Any) -> dict[str, Any]:
+def _flat(name: str, value: Any) -> JsonObject:
     if not isinstance(value, dict):
         return {name: value}
-    row: dict[str, Any] = {}
+    row: JsonObject = {}
     for inner, deeper in value.items():
         row |= _flat(f"{name}_{inner}", deeper)
     return row

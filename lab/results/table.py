@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.text import Text
 
 from lab.catalogue import TECHNIQUES
+from lab.json_types import JsonObject
 from lab.results.client_load import warnings
 from lab.results.format import bits, count, percent, seconds, times
 from lab.results.narrow import LEAST, Column, blocks, wrapped
@@ -93,7 +94,7 @@ def conditions(run: Run, width: int = 79) -> str:
     return filled.replace("\N{NO-BREAK SPACE}", " ")
 
 
-def link(c: dict[str, Any]) -> str:
+def link(c: JsonObject) -> str:
     """The way between listeners and lab, in words."""
     if not (c["rtt_s"] or c["bandwidth"]):
         return "loopback"

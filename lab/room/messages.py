@@ -8,9 +8,10 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from lab.errors import BadCursor, BadMessage, TooLong
+from lab.json_types import JsonObject
 
 PLACE = re.compile(r"[0-9]{1,15}-[0-9]{1,15}")
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
@@ -117,7 +118,7 @@ class Draft:
     body: str
 
     @classmethod
-    def check(cls, fields: dict[str, Any], message_chars: float, username_chars: float) -> "Draft":
+    def check(cls, fields: JsonObject, message_chars: float, username_chars: float) -> "Draft":
         """Take decoded JSON for a message.
 
         Raises `BadMessage` when a field is missing, empty or no text, and `TooLong` when it is
@@ -137,7 +138,7 @@ def mid_of(fields: object) -> str | None:
     return mid if isinstance(mid, str) and UUID.fullmatch(mid) else None
 
 
-def _text(fields: dict[str, Any], name: str, most: float) -> str:
+def _text(fields: JsonObject, name: str, most: float) -> str:
     value = fields.get(name)
     if not isinstance(value, str) or not value:
         raise BadMessage(name, f"A message needs the field {name} with some text in it.")

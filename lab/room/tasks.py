@@ -9,7 +9,8 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import Any
+
+from lab.json_types import JsonObject
 
 FIRST_PAUSE_S = 0.2
 LONGEST_PAUSE_S = 5.0
@@ -107,7 +108,7 @@ class Tasks:
         task.restart = running.get_loop().call_later(task.pause_s, self._start, task)
 
 
-def log_unhandled(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+def log_unhandled(loop: asyncio.AbstractEventLoop, context: JsonObject) -> None:
     """Write what no code has caught into the log, in one line; an event loop's exception handler."""
     error, where = context.get("exception"), context.get("task") or context.get("future")
     name = f" in {where.get_name()}" if isinstance(where, asyncio.Task) else ""

@@ -4,10 +4,11 @@ import logging
 from typing import Any
 
 import tornado.log
-from tornado.web import Application
+from tornado.web import Application, RequestHandler
 
 from lab import folders
 from lab.catalogue import MODES, server_side
+from lab.json_types import JsonObject
 from lab.server.api import export, openapi, reports, wire
 from lab.server.api import teacher as actions
 from lab.server.lesson.lesson import Lesson
@@ -46,7 +47,7 @@ def make_app(lesson: Lesson) -> Application:
         ("/palette.css", static.Palette),
     ]
     lanes.Lanes(lesson)
-    given: dict[str, Any] = {"context": context}
+    given: JsonObject = {"context": context}
     routes: list[Any] = [(path, handler, given) for path, handler in techniques + own]
     routes.append((r"/static/(.*)", static.Static, given | {"path": str(folders.PAGES / "static")}))
     return Application(
@@ -60,7 +61,7 @@ def make_app(lesson: Lesson) -> Application:
     )
 
 
-def log(handler: Any) -> None:
+def log(handler: RequestHandler) -> None:
     """One line per request, only when asked for: `-v` or `--logging debug`. A query stays out of it."""
     if tornado.log.access_log.isEnabledFor(logging.DEBUG):  # nothing is put into words that nobody reads
         request = handler.request

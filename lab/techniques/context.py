@@ -3,7 +3,7 @@
 import socket
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Any
+from typing import Protocol
 
 from tornado.netutil import is_valid_ip
 
@@ -16,6 +16,20 @@ from lab.techniques.send_rate import SendRate
 
 is_address = lru_cache(256)(is_valid_ip)
 """Asked with every request, and answered by a call into the system's resolver."""
+
+
+class OpenStreams(Protocol):
+    """All open streams of one framing."""
+
+    def beat(self, now: float, silence: float) -> None:
+        """Send a heartbeat to each client that has received nothing for `silence` seconds."""
+
+
+class OpenStream(Protocol):
+    """One open stream."""
+
+    def close(self) -> None:
+        """End it."""
 
 
 @dataclass
@@ -31,8 +45,9 @@ class Context:
     accounts: dict[tuple[str, str], Account] = field(default_factory=dict)
     """What receiving costs those who asked to know it, by client id and technique."""
     recorder: Recorder = field(default_factory=Recorder)
-    channels: dict[Any, Any] = field(default_factory=dict)
-    senders: set[Any] = field(default_factory=set)
+    channels: dict[object, "OpenStreams"] = field(default_factory=dict)
+    """The open streams, by framing."""
+    senders: set["OpenStream"] = field(default_factory=set)
     """Streams that are open only to send: no channel has them, so the lab itself must tell them to go."""
     draining: bool = False
 

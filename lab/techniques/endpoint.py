@@ -16,6 +16,7 @@ from tornado.iostream import StreamClosedError
 from tornado.web import HTTPError, RequestHandler
 
 from lab import errors
+from lab.json_types import JsonObject
 from lab.meters import TechniqueMeters
 from lab.room.messages import Batch, Cursor, Draft, compact
 from lab.room.room import Room
@@ -304,7 +305,7 @@ class Endpoint(RequestHandler):
         self.set_header("Content-Type", Endpoint.content_type)
         self.finish(compact(answer))
 
-    async def publish(self, fields: object, payload_bytes: int) -> dict[str, Any]:
+    async def publish(self, fields: object, payload_bytes: int) -> JsonObject:
         """Store what a client sends, and count it. Returns `{"id", "duplicate"}`."""
         limit = self.context.settings.limit
         if not isinstance(fields, dict):
@@ -344,7 +345,7 @@ class Endpoint(RequestHandler):
             self.set_header("Retry-After", str(getattr(error, "retry_s", 1)))
         self.explain(error_json(error, status_code, self.sending))
 
-    def explain(self, error: dict[str, Any]) -> None:
+    def explain(self, error: JsonObject) -> None:
         """Answer with the one shape of every error."""
         self.finish(compact(error))
 

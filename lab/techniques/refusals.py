@@ -2,9 +2,9 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any
 
 from lab import errors
+from lab.json_types import JsonObject
 
 STATUS: dict[type[errors.LabError], int] = {
     errors.BadInput: 400,
@@ -74,13 +74,13 @@ def status_of(error: BaseException | None) -> int | None:
     return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), None)
 
 
-def error_json(error: BaseException | None, status: int, sending: bool) -> dict[str, Any]:
+def error_json(error: BaseException | None, status: int, sending: bool) -> JsonObject:
     """The one shape of every error, for an answer and for a frame alike."""
     if isinstance(error, errors.LabError):
         code, message = error.code, str(error)
     else:
         code, message = CODES.get(status, "error"), SENTENCES.get(status, "This did not work.")
-    shape: dict[str, Any] = {"error": {"code": code, "message": message}}
+    shape: JsonObject = {"error": {"code": code, "message": message}}
     if sending:
         surprised = status == 500 or isinstance(error, OSError)
         shape["stored"] = getattr(error, "stored", "unknown" if surprised else False)

@@ -11,12 +11,22 @@ LONGEST_ID = 64
 """Characters of the id that a client gives itself."""
 
 
+class ExpectedBody(Protocol):
+    """A body that the client sends only after `100 Continue` (RFC 9110 section 10.1.1)."""
+
+    async def read(self) -> bytes:
+        """Ask for the body, and wait until it is whole."""
+
+    def answered(self, wanted: bool = False) -> None:
+        """The request is answered, or its body is wanted."""
+
+
 class MeteredStream(Protocol):
     """The socket as a technique sees it: it counts by itself and only wants to know for whom."""
 
     oversized: bool
     """The body was longer than the limit, and was thrown away."""
-    expected: Any
+    expected: "ExpectedBody | None"
     """The body, when it is sent only if it is wanted; else None."""
     brief: bool
     """The request is answered as soon as can be, also when its client sends no more."""

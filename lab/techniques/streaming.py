@@ -13,6 +13,7 @@ import asyncio
 import random
 from collections.abc import Callable
 from functools import cache
+from typing import cast
 
 from tornado.iostream import StreamClosedError
 
@@ -42,8 +43,7 @@ class Channel:
         """The channel of this framing, made when it is first wanted."""
         if frame not in context.channels:
             context.channels[frame] = cls(context, frame, heartbeat)
-        channel: Channel = context.channels[frame]
-        return channel
+        return cast(Channel, context.channels[frame])
 
     def __len__(self) -> int:
         return len(self.outlets)

@@ -14,6 +14,7 @@ from functools import cache
 from typing import Any
 
 from lab.errors import BadJson, LabError, TooManySends
+from lab.json_types import JsonObject
 from lab.room.messages import Batch, compact, mid_of
 from lab.techniques.deflate import deflate, saved_bytes
 from lab.techniques.endpoint import DeliveredAt, Endpoint
@@ -92,7 +93,7 @@ class WebSocket(Endpoint, CheckedHandler):
         if not self.answering:
             self.close(*RESTART)
 
-    async def answer_to(self, message: str | bytes) -> dict[str, Any]:
+    async def answer_to(self, message: str | bytes) -> JsonObject:
         """Store a send, and say what became of it."""
         fields: object = None
         try:

@@ -6,8 +6,8 @@ import io
 import time
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Any
 
+from lab.json_types import JsonObject
 from lab.meters import COUNTERS
 from lab.room.messages import compact
 from lab.server.api.reports import versions
@@ -96,7 +96,7 @@ class AsCsv(Export):
         table.writerows(self._rows())
         return sheet.getvalue().encode()
 
-    def _rows(self) -> Iterator[dict[str, Any]]:
+    def _rows(self) -> Iterator[JsonObject]:
         simulated = int(self.lesson.simulated.ever)
         for mode, both in self.context.meters.as_json()["techniques"].items():
             for direction in ("receive", "send"):

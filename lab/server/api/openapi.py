@@ -3,11 +3,10 @@
 The techniques come from the catalogue, the limits from the settings, the errors from the table of refusals.
 """
 
-from typing import Any
-
 from tornado.websocket import WebSocketHandler
 
 from lab.catalogue import TECHNIQUES, Technique, server_side
+from lab.json_types import JsonObject
 from lab.meters import COUNTERS
 from lab.room.messages import PLACE, UUID, compact
 from lab.server.api.export import AsCsv, AsJson, AsPng, AsSvg
@@ -17,15 +16,14 @@ from lab.techniques.endpoint import Endpoint
 from lab.techniques.refusals import CODES, STATUS
 from lab.version import __version__
 
-Json = dict[str, Any]
 DESCRIPTION = "One room, every way to push. Wherever GET is described, HEAD is answered too."
-TEXT: Json = {"type": "string"}
-TEXTS: Json = {"type": "array", "items": TEXT}
-YES: Json = {"type": "boolean"}
-COUNT: Json = {"type": "integer", "minimum": 0}
-SECONDS: Json = {"type": ["number", "null"], "minimum": 0}
-CURSOR: Json = {"type": "string", "pattern": f"^{PLACE.pattern}$"}
-HOLD: Json = {"type": "number", "minimum": 0}
+TEXT: JsonObject = {"type": "string"}
+TEXTS: JsonObject = {"type": "array", "items": TEXT}
+YES: JsonObject = {"type": "boolean"}
+COUNT: JsonObject = {"type": "integer", "minimum": 0}
+SECONDS: JsonObject = {"type": ["number", "null"], "minimum": 0}
+CURSOR: JsonObject = {"type": "string", "pattern": f"^{PLACE.pattern}$"}
+HOLD: JsonObject = {"type": "number", "minimum": 0}
 TIMES = ("mean", "p50", "p95", "p99", "max")
 
 
@@ -37,7 +35,7 @@ class OpenApi(Endpoint):
         self.finish(compact(describe(self.context.settings)))
 
 
-def describe(settings: Settings) -> Json:
+def describe(settings: Settings) -> JsonObject:
     """The whole description."""
     offered = {path: item for technique in TECHNIQUES.values() for path, item in offers(technique).items()}
     return {
@@ -55,10 +53,10 @@ def describe(settings: Settings) -> Json:
 # Paths --------------------------------------------------------------------------------------------
 
 
-def offers(technique: Technique) -> Json:
+def offers(technique: Technique) -> JsonObject:
     """The paths of one technique: the first receives, and takes a POST if it can; another one sends."""
     (path, first), *more = server_side(technique.mode).ROUTES
-    found: Json = {path: {"get": receiving(technique, first)}}
+    found: JsonObject = {path: {"get": receiving(technique, first)}}
     if "POST" in first.SUPPORTED_METHODS:
         found[path]["post"] = sending([]) | {
             "requestBody": {"content": content(ref("Send")), "required": True}
@@ -69,7 +67,7 @@ def offers(technique: Technique) -> Json:
     return found
 
 
-def receiving(technique: Technique, handler: type[Endpoint]) -> Json:
+def receiving(technique: Technique, handler: type[Endpoint]) -> JsonObject:
     """How a technique receives: events after a cursor."""
     where = [query("after", AFTER), query("client", TEXT), query("username", TEXT), *callbacks(handler)]
     if technique.verb == "wait":
@@ -82,57 +80,57 @@ def receiving(technique: Technique, handler: type[Endpoint]) -> Json:
     return operation(f"{technique.title}: {technique.verb}", {"200": brought}, where)
 
 
-def sending(where: list[Json], media_type: str = Endpoint.content_type) -> Json:
+def sending(where: list[JsonObject], media_type: str = Endpoint.content_type) -> JsonObject:
     """How one sends: the same mid again stores nothing and is answered by the same id."""
     stored = answer("Where it stands in the history.", body_of(media_type, "Stored"), media_type)
     return operation("send", {"200": stored, "201": stored}, where)
 
 
-def callbacks(handler: type[Endpoint]) -> list[Json]:
+def callbacks(handler: type[Endpoint]) -> list[JsonObject]:
     """The parameter of those who answer by a call of the page's function."""
     pattern = getattr(handler, "callback_pattern", None)
     return [query("callback", TEXT | {"pattern": f"^{pattern}$"}, True)] if pattern else []
 
 
-def operation(summary: str, answers: Json, where: list[Json]) -> Json:
+def operation(summary: str, answers: JsonObject, where: list[JsonObject]) -> JsonObject:
     """One method of one path, with every refusal that it may meet."""
     refusals = {str(status): {"$ref": "#/components/responses/Refused"} for status in REFUSALS}
     return {"summary": summary, "parameters": where, "responses": refusals | answers}
 
 
-def query(name: str, schema: Json, required: bool = False) -> Json:
+def query(name: str, schema: JsonObject, required: bool = False) -> JsonObject:
     """A parameter in the query."""
     return {"name": name, "in": "query", "required": required, "schema": schema}
 
 
-def answer(sentence: str, schema: Json, media_type: str = Endpoint.content_type) -> Json:
+def answer(sentence: str, schema: JsonObject, media_type: str = Endpoint.content_type) -> JsonObject:
     """An answer with a body."""
     return {"description": sentence, "content": content(schema, media_type)}
 
 
-def content(schema: Json, media_type: str = Endpoint.content_type) -> Json:
+def content(schema: JsonObject, media_type: str = Endpoint.content_type) -> JsonObject:
     """A body of one type."""
     return {media_type.partition(";")[0]: {"schema": schema}}
 
 
-def body_of(media_type: str, shape: str) -> Json:
+def body_of(media_type: str, shape: str) -> JsonObject:
     """JSON of this shape, or text in which such JSON is framed."""
     return ref(shape) if media_type == Endpoint.content_type else TEXT
 
 
-def ref(shape: str) -> Json:
+def ref(shape: str) -> JsonObject:
     """A shape that is described once."""
     return {"$ref": f"#/components/schemas/{shape}"}
 
 
 REFUSALS = sorted({*STATUS.values(), *CODES})
-AFTER: Json = {"anyOf": [CURSOR, {"enum": ["latest", ""]}]}
+AFTER: JsonObject = {"anyOf": [CURSOR, {"enum": ["latest", ""]}]}
 BAR = [
     query("lane", {"enum": list(TECHNIQUES)}, True),
     query("from", {"type": "string", "pattern": f"^{NUMBER.pattern}$"}, True),
     query("as", TEXT),
 ]
-REPORTS: Json = {
+REPORTS: JsonObject = {
     path: {"get": operation(sentence, {"200": answer(sentence, schema, media_type)}, where)}
     for path, sentence, schema, media_type, where in (
         ("/history", "The kept messages.", ref("Batch"), Endpoint.content_type, []),
@@ -147,7 +145,7 @@ REPORTS: Json = {
 REPORTS["/readyz"]["get"]["responses"]["503"] = answer(
     "It cannot, and why; or it was refused.", {"anyOf": [ref("Readiness"), ref("Refusal")]}
 )
-EXPORTS: Json = {
+EXPORTS: JsonObject = {
     f"/teacher/meters.{export.ending}": {
         "get": operation(sentence, {"200": answer(sentence, schema, export.content_type)}, [])
         | {"security": [{"teacher": []}]}
@@ -164,7 +162,7 @@ EXPORTS: Json = {
 # Shapes -------------------------------------------------------------------------------------------
 
 
-def shape(properties: Json, optional: tuple[str, ...] = ()) -> Json:
+def shape(properties: JsonObject, optional: tuple[str, ...] = ()) -> JsonObject:
     """An object with these properties and no others."""
     required = [name for name in properties if name not in optional]
     return {
@@ -175,12 +173,12 @@ def shape(properties: Json, optional: tuple[str, ...] = ()) -> Json:
     }
 
 
-def text_up_to(limit: float) -> Json:
+def text_up_to(limit: float) -> JsonObject:
     """Text of at least one character."""
     return TEXT | {"minLength": 1} | ({"maxLength": int(limit)} if limit < float("inf") else {})
 
 
-def schemas(settings: Settings) -> Json:
+def schemas(settings: Settings) -> JsonObject:
     """Everything that has a name."""
     mid = {"type": "string", "pattern": f"^{UUID.pattern}$"}
     username, body = (text_up_to(settings.limit(f"{name}_chars")) for name in ("username", "message"))
@@ -208,7 +206,7 @@ def schemas(settings: Settings) -> Json:
     }
 
 
-def events(draft: Json) -> Json:
+def events(draft: JsonObject) -> JsonObject:
     """What may come to a reader, by type."""
     return {
         kind: shape({"type": {"const": kind}} | more)
@@ -221,10 +219,10 @@ def events(draft: Json) -> Json:
     }
 
 
-def meters() -> Json:
+def meters() -> JsonObject:
     """The meters of the whole lab."""
     each = shape({"open": COUNT, "receive": ref("Meter"), "send": ref("Meter")})
-    moved: Json = {"bytes_in": COUNT, "bytes_out": COUNT}
+    moved: JsonObject = {"bytes_in": COUNT, "bytes_out": COUNT}
     tls = {"type": ["integer", "null"]}
     return shape(
         {
@@ -236,8 +234,8 @@ def meters() -> Json:
     )
 
 
-def lesson() -> Json:
+def lesson() -> JsonObject:
     """The meters of a lesson, with the conditions under which they were counted."""
-    some: Json = {"type": "object"}
+    some: JsonObject = {"type": "object"}
     properties = {"schema": {"const": "pushlab.lesson/1"}, "lab": some, "taken": {"type": "number"}}
     return shape(properties | {"simulated": YES, "crew": some, "strain": some, "meters": ref("Meters")})

@@ -4,9 +4,8 @@ Every door is a POST with a JSON object, from the lab's own pages with the teach
 with `Authorization: Bearer <the token of the link>`. Everyone else gets 403.
 """
 
-from typing import Any
-
 from lab.errors import BadJson, Forbidden
+from lab.json_types import JsonObject
 from lab.room.messages import compact
 from lab.server.lesson.assignment import WAYS
 from lab.server.lesson.lan import adapters
@@ -52,7 +51,7 @@ class Door(ForTeacher):
             raise BadJson("This is asked for by a JSON object.")
         self.finish(compact(await self.do(wanted)))
 
-    async def do(self, wanted: dict[str, Any]) -> dict[str, Any]:
+    async def do(self, wanted: JsonObject) -> JsonObject:
         """What this door is for."""
         raise NotImplementedError
 
@@ -60,7 +59,7 @@ class Door(ForTeacher):
 class LetPhonesJoin(Door):
     """Listen at an address of this machine's network too: `{"address"}`; without one, the likeliest."""
 
-    async def do(self, wanted: dict[str, Any]) -> dict[str, Any]:
+    async def do(self, wanted: JsonObject) -> JsonObject:
         """Open, try it out, and say what there is to choose from."""
         network = self.lesson.network
         found = adapters()
@@ -72,7 +71,7 @@ class LetPhonesJoin(Door):
 class CrewAction(Door):
     """Simulated students: `{"do": "start", …the plan…}` or `{"do": "stop"}`; browsers alone: `pace`."""
 
-    async def do(self, wanted: dict[str, Any]) -> dict[str, Any]:
+    async def do(self, wanted: JsonObject) -> JsonObject:
         """Let them come, or send them home; browsers keep the plan's interval and hold from then on."""
         what = one_of(wanted, "do", ("start", "stop", "pace"))
         if what == "stop":
@@ -89,7 +88,7 @@ class CrewAction(Door):
 class BetAction(Door):
     """The bet: `{"do": "open"}`, then `{"do": "count"}`, then `{"do": "close"}`."""
 
-    async def do(self, wanted: dict[str, Any]) -> dict[str, Any]:
+    async def do(self, wanted: JsonObject) -> JsonObject:
         """Take the bet one step on, and tell every page at once."""
         self.lesson.credit()
         self.lesson.bet.do(one_of(wanted, "do", ("open", "count", "close")))
@@ -100,7 +99,7 @@ class BetAction(Door):
 class AssignAction(Door):
     """Which technique newcomers get: `{"to": "choice" | "rotation" | a word}`."""
 
-    async def do(self, wanted: dict[str, Any]) -> dict[str, Any]:
+    async def do(self, wanted: JsonObject) -> JsonObject:
         """From now on this way."""
         self.lesson.assignment.way = one_of(wanted, "to", WAYS)
         return {"to": self.lesson.assignment.way}
@@ -109,7 +108,7 @@ class AssignAction(Door):
 class ResetAction(Door):
     """Let the meters count from nothing again."""
 
-    async def do(self, wanted: dict[str, Any]) -> dict[str, Any]:
+    async def do(self, wanted: JsonObject) -> JsonObject:
         """Now."""
         self.lesson.reset()
         return {"since": self.context.meters.since}

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable
-from typing import Any, Protocol
+from typing import Protocol
 
 from tornado.httputil import HTTPHeaders, HTTPMessageDelegate, RequestStartLine, ResponseStartLine
 
@@ -34,7 +34,7 @@ class Stream(Protocol):
 
     oversized: bool
     last: bool
-    expected: Any
+    expected: "Expected | None"
 
     def head_ends(self) -> None:
         """The head is in."""

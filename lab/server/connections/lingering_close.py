@@ -9,7 +9,6 @@ import socket
 from collections.abc import Callable
 from contextlib import suppress
 from ssl import SSLSocket
-from typing import Any
 
 LINGER_S = 2.0
 MOST = 200
@@ -26,7 +25,7 @@ class Lingering:
         self._count = count
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def close(self, connection: Any) -> None:
+    def close(self, connection: socket.socket) -> None:
         """Close this connection in a while; what it still brings is counted, unless it is encrypted."""
         if len(self._tasks) >= MOST:
             connection.close()

@@ -1,9 +1,8 @@
 """The bet: which technique needs the most bytes for each message? The class votes, then the truth grows."""
 
-from typing import Any
-
 from lab.catalogue import MODES
 from lab.errors import BadParameter
+from lab.json_types import JsonObject
 from lab.meters import Meters
 
 CLOSED, OPEN, COUNTING = "closed", "open", "counting"
@@ -30,7 +29,7 @@ class Bet:
         else:
             raise BadParameter("A bet is opened, then counted, then closed.")
 
-    def vote(self, fields: dict[str, Any]) -> None:
+    def vote(self, fields: JsonObject) -> None:
         """`{"client","mode"}`: somebody's guess, while the bet is open."""
         client, mode = fields.get("client"), fields.get("mode")
         known = client in self._votes or len(self._votes) < MOST_VOTERS
@@ -41,9 +40,9 @@ class Bet:
         """The meters began at nothing: so does the truth."""
         self._before = dict.fromkeys(self._before, (0, 0))
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> JsonObject:
         """What the pages show; how the votes fall only when nobody can follow the others any more."""
-        fields: dict[str, Any] = {"state": self.state, "voters": len(self._votes)}
+        fields: JsonObject = {"state": self.state, "voters": len(self._votes)}
         if self.state != COUNTING:
             return fields
         votes = list(self._votes.values())

@@ -7,11 +7,12 @@ import struct
 import sys
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import segno
 
 from lab.errors import BadParameter
+from lab.json_types import JsonObject
 from lab.server.connections.addresses import EVERYWHERE, for_others, in_url, is_loopback
 from lab.server.connections.listen import listen
 from lab.server.connections.metered_stream import MeteredServer
@@ -89,7 +90,7 @@ class Network:
     def _url(self, address: str) -> str:
         return f"{self.server.settings.scheme}://{in_url(address)}:{self.port}/"
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> JsonObject:
         """What the pages show."""
         return {"url": self.url, "address": self.chosen, "tested": self.tested, "phones": len(self._guests)}
 

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any, Protocol
+from typing import Protocol
 
+from lab.json_types import JsonObject
 from lab.server.api.health import problems
 from lab.server.connections.addresses import nearest
 from lab.server.connections.metered_stream import MeteredServer
@@ -17,7 +18,8 @@ from lab.server.lesson.simulated_students import Plan, SimulatedStudents
 from lab.server.lesson.teacher_key import TeacherKey, cookie_name
 from lab.techniques.context import Context
 
-Fields = dict[str, Any]
+Fields = JsonObject
+"""What a page sends on `/live`."""
 
 
 class LivePage(Protocol):
@@ -41,9 +43,9 @@ class Lesson:
     context: Context
     key: TeacherKey
     live_pages: set[LivePage] = field(default_factory=set)
-    every_second: dict[str, Callable[[], Any]] = field(default_factory=dict)
+    every_second: dict[str, Callable[[], object]] = field(default_factory=dict)
     """What the news of each second tells beside meters and presence: a key, and what makes its value."""
-    on_change: dict[str, Callable[[], Any]] = field(default_factory=dict)
+    on_change: dict[str, Callable[[], object]] = field(default_factory=dict)
     """The same for what changes seldom; light watchers hear it too, when it has changed."""
     handlers: dict[str, Callable[[LivePage, Fields], None]] = field(default_factory=dict)
     """What a page may say on `/live`: its `type`, and who listens."""

@@ -1,12 +1,12 @@
 """Reading what a door is asked for: numbers within bounds, words out of a list."""
 
 from collections.abc import Collection
-from typing import Any
 
 from lab.errors import BadParameter
+from lab.json_types import JsonObject
 
 
-def number(wanted: dict[str, Any], name: str, usual: float, least: float, most: float) -> float:
+def number(wanted: JsonObject, name: str, usual: float, least: float, most: float) -> float:
     """A number, or the usual one when nothing is said. Raises `BadParameter` outside its bounds."""
     value = wanted.get(name, usual)
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
@@ -14,7 +14,7 @@ def number(wanted: dict[str, Any], name: str, usual: float, least: float, most: 
     return value
 
 
-def one_of(wanted: dict[str, Any], name: str, choices: Collection[str]) -> str:
+def one_of(wanted: JsonObject, name: str, choices: Collection[str]) -> str:
     """One of some words. Raises `BadParameter` for any other."""
     value = wanted.get(name)
     if not isinstance(value, str) or value not in choices:
@@ -22,7 +22,7 @@ def one_of(wanted: dict[str, Any], name: str, choices: Collection[str]) -> str:
     return value
 
 
-def some_of(wanted: dict[str, Any], name: str, choices: Collection[str]) -> tuple[str, ...]:
+def some_of(wanted: JsonObject, name: str, choices: Collection[str]) -> tuple[str, ...]:
     """Some of some words, in their own order; all when nothing is said. Raises `BadParameter`."""
     value = wanted.get(name, list(choices))
     if not isinstance(value, list) or not value or not set(map(str, value)) <= set(choices):

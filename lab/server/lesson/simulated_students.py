@@ -12,10 +12,10 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from functools import partial
 from json import dumps, loads
-from typing import Any
 
 from lab.catalogue import MODES
 from lab.errors import HistoryUnavailable
+from lab.json_types import JsonObject
 from lab.room.messages import Draft
 from lab.server.connections.addresses import in_url
 from lab.server.lesson.parameters import number, some_of
@@ -46,7 +46,7 @@ class Plan:
     """The round trip of a slow link that is put between them and the lab, simulated too."""
 
     @classmethod
-    def read(cls, wanted: dict[str, Any]) -> "Plan":
+    def read(cls, wanted: JsonObject) -> "Plan":
         """The plan that a teacher asks for. Raises `BadParameter`."""
         return cls(
             words=some_of(wanted, "words", MODES),
@@ -105,7 +105,7 @@ class SimulatedStudents:
         return f"{self.context.settings.scheme}://127.0.0.1:{answer.get('port', 0)}"
 
     async def _fleet(self, mode: str, url: str) -> asyncio.subprocess.Process:
-        link: dict[str, Any] = {"url": url, "after": str(self.context.room.top)}
+        link: JsonObject = {"url": url, "after": str(self.context.room.top)}
         link |= {"interval": self.plan.interval, "hold": self.plan.hold}
         link |= {"certfile": self.context.settings.certfile}
         return await module(FLEET, dumps({"mode": mode, "clients": self.plan.each, "link": link}))
@@ -117,7 +117,7 @@ class SimulatedStudents:
         with suppress(HistoryUnavailable):
             await self.context.room.publish(Draft(str(uuid.uuid4()), self.name, body))
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> JsonObject:
         """What the pages show: the plan, how many are there, and what broke."""
         alive = [mode for mode, fleet in self._fleets.items() if fleet.returncode is None]
         gone = [mode for mode in self._fleets if mode not in alive]

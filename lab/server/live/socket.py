@@ -12,6 +12,7 @@ from typing import Any
 from tornado.iostream import StreamClosedError
 
 from lab.errors import Forbidden, LabError, TooManySends
+from lab.json_types import JsonObject
 from lab.room.messages import compact
 from lab.server.lesson.lesson import Lesson
 from lab.techniques.endpoint import Endpoint
@@ -100,23 +101,23 @@ def news(lesson: Lesson) -> bytes:
     return compact(fields | made(lesson.on_change) | made(lesson.every_second))
 
 
-def light_news(lesson: Lesson, came: list[Any], left: list[Any]) -> bytes:
+def light_news(lesson: Lesson, came: list[JsonObject], left: list[JsonObject]) -> bytes:
     """What changes seldom: how many are here, who came and who left, and what the parts of the lesson add."""
     fields = {"type": "news", "here": len(here(lesson)), "came": came, "left": left}
     return compact(fields | made(lesson.on_change))
 
 
-def here(lesson: Lesson) -> list[dict[str, Any]]:
+def here(lesson: Lesson) -> list[JsonObject]:
     """The guest list of this moment."""
     return lesson.context.presence.here(asyncio.get_running_loop().time())
 
 
-def made(parts: dict[str, Any]) -> dict[str, Any]:
+def made(parts: JsonObject) -> JsonObject:
     """What the parts of the lesson have to tell."""
     return {key: make() for key, make in parts.items()}
 
 
-def movements(lesson: Lesson) -> tuple[list[Any], list[Any]]:
+def movements(lesson: Lesson) -> tuple[list[JsonObject], list[JsonObject]]:
     """Who came and who left since this was last asked: `{"client","username"}` each."""
     now = {guest["client"]: guest["username"] for guest in here(lesson)}
     was, lesson.known_users = lesson.known_users, now

@@ -10,6 +10,7 @@ from tornado.web import HTTPError
 from lab import folders
 from lab.catalogue import TECHNIQUES, Technique
 from lab.errors import NotFound
+from lab.json_types import JsonObject
 from lab.server.lesson.lesson import Lesson
 from lab.server.pages import i18n
 from lab.server.pages.gzipped import packed, takes_gzip
@@ -75,7 +76,7 @@ class Page(Endpoint):
             page = packed(page)
         self.finish(page)
 
-    def explain(self, error: dict[str, Any]) -> None:
+    def explain(self, error: JsonObject) -> None:
         """Tell a person who came for a page what to do now; a program is told in JSON, as everywhere."""
         comes_for_page = takes(self.request.headers.get("Accept", ""), "text/html")
         if comes_for_page and self.request.method in ("GET", "HEAD"):
@@ -87,7 +88,7 @@ class Page(Endpoint):
         key = f"error.{code}" if f"error.{code}" in i18n.catalogue(self.language) else "error.other"
         self.show("error.html", sentence=self.text(key), status=self.get_status(), code=code, message=message)
 
-    def _words(self) -> dict[str, Any]:
+    def _words(self) -> JsonObject:
         return {
             "_": self.text,
             "lang": self.language,
