@@ -17,6 +17,7 @@ LAYERS = [
         "lab.catalogue",
         "lab.errors",
         "lab.folders",
+        "lab.json_types",
         "lab.settings",
         "lab.signals",
         "lab.subprocesses",

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import NamedTuple
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -83,6 +84,19 @@ class MeterSnapshots:
         return spent
 
 
+class Outcome(NamedTuple):
+    """What a run brought: the meters, what was sent, what the clients received, and how busy they were."""
+
+    snapshots: MeterSnapshots
+    sent: Sent
+    received: JsonObject
+    """What the process of the simulated clients reports at its end."""
+    start: str
+    """The cursor at which the listeners began."""
+    series: list[JsonObject]
+    fleet: JsonObject
+
+
 async def measure(
     mode: str, conditions: Conditions, target: Target, round_: int, stop: asyncio.Event, progress: Progress
 ) -> Run:
@@ -96,12 +110,12 @@ async def measure(
     predicted = theory.as_json()
     async with _lab(conditions, target) as (url, versions), _slowly(conditions, url) as slow_url:
         progress(0.0, "connecting")
-        snapshots, sent, outcome, series, fleet = await _run(
-            theory, conditions, (url, slow_url), target.certfile, stop, progress
-        )
-    if outcome["away"] and not stop.is_set():
-        raise NotConnected(Counter(outcome["away"].values()), conditions.clients)
-    records = list(records_of(outcome, mode, outcome["start"]))
+        outcome = await _run(theory, conditions, (url, slow_url), target.certfile, stop, progress)
+    away: dict[str, str] = outcome.received["away"]
+    if away and not stop.is_set():
+        raise NotConnected(Counter(away.values()), conditions.clients)
+    snapshots, sent = outcome.snapshots, outcome.sent
+    records = list(records_of(outcome.received, mode, outcome.start))
     latencies = sorted(_latencies(records, sent))
     return Run(
         mode=mode,
@@ -114,11 +128,11 @@ async def measure(
         server_cpu_s=snapshots.cpu_s,
         server_rss_bytes=snapshots.after["rss_bytes"],
         predicted=dict.fromkeys(predicted) if stop.is_set() else predicted,
-        series=series,
+        series=outcome.series,
         conditions=conditions.as_json(),
         lab=versions,
         partial=stop.is_set(),
-        fleet=fleet,
+        fleet=outcome.fleet,
         samples=latencies,
     )
 
@@ -130,7 +144,7 @@ async def _run(
     certfile: str | None,
     stop: asyncio.Event,
     progress: Progress,
-) -> tuple[MeterSnapshots, Sent, JsonObject, list[JsonObject], JsonObject]:
+) -> Outcome:
     mode, snapshots = theory.mode, MeterSnapshots()
     near, slow = (link_of(conditions, url, "latest", certfile) for url in urls)
     async with Probe(urls[0], certfile) as probe, Link(**near) as link:
@@ -146,14 +160,8 @@ async def _run(
             await clients.wait_for_all(sent.stored, _patience(conditions, stop))
             await clients.during(wait_until(sent.start + theory.window_s, stop))
             snapshots.after = await probe.snapshot(mode)
-            outcome = await clients.all_received()
-            return (
-                snapshots,
-                sent,
-                outcome | {"start": cursor},
-                series,
-                client_load(clients.efforts, sent.late),
-            )
+            received = await clients.all_received()
+            return Outcome(snapshots, sent, received, cursor, series, client_load(clients.efforts, sent.late))
 
 
 # Before ---------------------------------------------------------------------------------------
