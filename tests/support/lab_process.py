@@ -23,7 +23,12 @@ LABS: set["LabProcess"] = set()
 class LabProcess:
     """A running lab: its port, its process id, what it said on stderr."""
 
-    def __init__(self, environment: dict[str, str] | None = None, **settings) -> None:
+    folder = ROOT
+
+    def __init__(
+        self, environment: dict[str, str] | None = None, folder: Path = ROOT, **settings: object
+    ) -> None:
+        self.folder = folder
         settings = {"port": 0, "redis": "private", "limits": UNLIMITED} | settings
         self._start([sys.executable, "-m", "lab.server", json.dumps(settings)], environment)
         self.greeting = self._greeting()
@@ -34,7 +39,7 @@ class LabProcess:
         self._heard = 0
         self.process = subprocess.Popen(
             command,
-            cwd=ROOT,
+            cwd=self.folder,
             env=os.environ | (environment or {}),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
