@@ -182,7 +182,7 @@ def test_hostile_text_stays_text(lab, enter, mode):
 
 def test_the_name_survives_a_reload(lab, enter):
     """A name is made up for whoever comes; once changed, it stays, and messages carry it."""
-    guest = enter(lab, MODES[-1])
+    guest = enter(lab, "websocket")
     assert guest.page.input_value("#name").startswith("Guest ")
     guest.page.fill("#name", "李华 Li Hua")
     guest.page.press("#name", "Enter")
@@ -199,7 +199,7 @@ def test_the_name_survives_a_reload(lab, enter):
 def test_switching_in_mid_stream_loses_and_doubles_nothing(enter):
     """Through all techniques and back while messages pour in: each is shown once, in order."""
     with serving() as address:
-        guest = enter(address, MODES[0])
+        guest = enter(address, "shortpoll")
         with publishing(address) as published:
             for mode in MODES:  # not waiting for any of them to be ready
                 guest.switch(mode)
@@ -238,12 +238,13 @@ def test_a_message_said_in_the_moment_of_switching_is_said_once(lab, enter, mode
 
 def test_the_switch_says_which_technique_is_in_use(lab, enter):
     """After a switch the URL, the heading and the switch itself name the technique, and a reload keeps it."""
-    guest = enter(lab, MODES[0])
-    guest.switch(MODES[-1])
+    guest = enter(lab, "shortpoll")
+    guest.switch("websocket")
     for _ in ("before", "after a reload"):
-        expect(guest.page.locator("[data-mode][aria-current=true]")).to_have_attribute("data-mode", MODES[-1])
+        current = guest.page.locator("[data-mode][aria-current=true]")
+        expect(current).to_have_attribute("data-mode", "websocket")
         expect(guest.page.locator("#title")).to_contain_text("WebSocket")
-        assert guest.page.url == f"{lab}/room?mode={MODES[-1]}"
+        assert guest.page.url == f"{lab}/room?mode=websocket"
         guest.page.reload()
 
 
@@ -438,7 +439,7 @@ def test_a_gap_is_a_line_in_the_list(enter):
 
 def test_a_message_that_moved_into_a_new_history_is_shown_once(lab, enter):
     """After a reset the same message may come under a new id: its old line goes, the other old ones stay."""
-    page = enter(lab, MODES[-1]).page
+    page = enter(lab, "websocket").page
     page.evaluate(
         """async () => {
             const { messageList } = await import('/static/messages.js');
@@ -459,7 +460,7 @@ def test_a_message_that_moved_into_a_new_history_is_shown_once(lab, enter):
 
 def test_a_hidden_page_says_that_it_is_hidden(lab, enter):
     """In the background the state is `hidden`, and in front again what it was."""
-    guest = enter(lab, MODES[-1])
+    guest = enter(lab, "websocket")
     hide = """hidden => {
         Object.defineProperty(document, 'hidden', { configurable: true, get: () => hidden });
         document.dispatchEvent(new Event('visibilitychange'));
@@ -471,7 +472,7 @@ def test_a_hidden_page_says_that_it_is_hidden(lab, enter):
 
 def test_the_pauses_grow_and_are_random(lab, enter):
     """After k failures a page waits a random part of min(8 s, 0.5 s * 2^k)."""
-    page = enter(lab, MODES[0]).page
+    page = enter(lab, "shortpoll").page
     drawn = page.evaluate(
         """async () => {
             const { backoff } = await import('/static/techniques/shared.js');
@@ -489,7 +490,7 @@ def test_the_pauses_grow_and_are_random(lab, enter):
 
 def test_no_page_complains(lab, enter):
     """From the way in through every technique: no policy violated, nothing missing, no error."""
-    guest = enter(lab, MODES[0])
+    guest = enter(lab, "shortpoll")
     guest.page.goto(f"{lab}/")
     assert guest.page.locator(".card .button").count() == len(MODES)
     guest.page.click(".card .button >> nth=0")

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from playwright.sync_api import expect, sync_playwright
 
-from lab.catalogue import MODES
 from tests import tools
 
 PICTURES = Path(__file__).resolve().parent.parent.parent / "screenshots"
@@ -82,7 +81,7 @@ def visiting(browser):
 def post(address, body="hello", username="publisher"):
     """Send a message from outside any page; returns its id."""
     message = {"mid": str(uuid.uuid4()), "username": username, "body": body}
-    request = urllib.request.Request(f"{address}/{MODES[0]}", json.dumps(message).encode())
+    request = urllib.request.Request(f"{address}/shortpoll", json.dumps(message).encode())
     request.add_header("Content-Type", "application/json")
     with urllib.request.urlopen(request) as answer:
         return json.load(answer)["id"]
