@@ -1,5 +1,6 @@
 """What a handler says about its answer arrives, and a request that is refused leaves nothing behind."""
 
+import re
 from contextlib import asynccontextmanager
 
 import pytest
@@ -8,7 +9,7 @@ from lab.catalogue import server_side
 from lab.room.messages import compact
 from lab.server.lifecycle import running
 from lab.settings import Settings
-from lab.techniques import polling
+from lab.techniques import endpoint, polling
 from tests.support.lab_here import temporary
 from tests.support.listeners import WAITING, draft, each_technique, handshake
 from tests.support.wire import Wire, eventually, fetch
@@ -52,6 +53,30 @@ def assert_headers(wire, headers, *suffixes):
         assert raw.count(f"x-twice-{suffix}: ".encode()) == 2
     assert headers["cache-control"] == "private" and raw.count(b"cache-control: ") == 1
     assert headers["x-content-type-options"] == "nosniff" and raw.count(b"\r\ndate: ") == 1
+
+
+def finish(handler, stream, body, fully_sent):
+    """What Tornado itself does in place of `send_at_once`."""
+    handler.finish(body)
+
+
+def without_date(response):
+    """The bytes of a response, but for the second in which it was made."""
+    return re.sub(rb"Date: [^\r]+", b"Date: now", bytes(response))
+
+
+@pytest.mark.parametrize("mode", ["shortpoll", *WAITING])
+async def test_a_response_sent_at_once_is_what_tornado_would_send(mode, monkeypatch):
+    """Every byte of the response to a poll is the one that Tornado's `finish` sends, in the same order."""
+    raw = []
+    async with a_lab() as here:
+        await publish(here)
+        for send in (endpoint.send_at_once, finish):
+            monkeypatch.setattr(endpoint, "send_at_once", send)
+            wire = await receive(here, mode, "after=")
+            await wire.read_answer()
+            raw.append(without_date(wire.received))
+    assert raw[0] == raw[1] and raw[0].startswith(b"HTTP/1.1 200 OK\r\n")
 
 
 @each_technique

@@ -80,8 +80,8 @@ class Scripted:
     def __init__(self, *looks):
         self.looks = [Meter().as_json() | look for look in looks]
 
-    async def look(self, mode):
-        """The next look; the last one again and again."""
+    async def snapshot(self, mode):
+        """The next snapshot; the last one again and again."""
         return {"receive": self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]}
 
 
@@ -179,7 +179,7 @@ def test_a_table_row_per_run_in_csv(runs):
     text = io.StringIO()
     write_csv(runs, text)
     header, *rows = text.getvalue().splitlines()
-    assert len(rows) == 6 and "receive_bytes_in" in header and "latency_s_p95" in header
+    assert len(rows) == len(MODES) and "receive_bytes_in" in header and "latency_s_p95" in header
     assert ",," in rows[0] and "None" not in text.getvalue()
 
 

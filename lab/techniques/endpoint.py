@@ -20,6 +20,7 @@ from lab.json_types import JsonObject
 from lab.meters import TechniqueMeters
 from lab.room.messages import Batch, Cursor, Draft, compact
 from lab.room.room import Room
+from lab.techniques.answering import send_at_once
 from lab.techniques.context import Context
 from lab.techniques.guards import VERSION
 from lab.techniques.refusals import error_json, guards, parse_json, require_json, status_of
@@ -219,28 +220,10 @@ class Endpoint(RequestHandler):
         self.empty = not batch.events
         self.meter.empty += self.empty
         if self.get_status() == 200 and self.request.version == "HTTP/1.1" and not self.is_last:
-            self._answer_at_once(body, batch)
+            self.complete_head()
+            send_at_once(self, self.stream, body, lambda: self._fully_sent(batch))
         else:
             future_add_done_callback(self.finish(body or None), lambda _: self._fully_sent(batch))
-
-    def _answer_at_once(self, body: bytes, batch: Batch) -> None:
-        """What `finish` does, by one `send`: without checking all headers again, and without its futures."""
-        self.complete_head()
-        self._headers["Content-Length"] = str(len(body))
-        lines = "".join(f"{name}: {value}\r\n" for name, value in self._headers.get_all())
-        head = f"HTTP/1.1 200 OK\r\n{lines}\r\n".encode("latin-1")
-        self._finished = self._headers_written = True
-        at_once = self.stream.send_answer(head, body)
-        self.application.log_request(self)
-        self.on_finish()
-        if at_once:
-            self._complete(batch)
-        else:
-            future_add_done_callback(self.stream.write(b""), lambda _: self._complete(batch))
-
-    def _complete(self, batch: Batch) -> None:
-        self.request.connection.finish()  # type: ignore[union-attr]
-        self._fully_sent(batch)
 
     def _fully_sent(self, batch: Batch) -> None:
         if batch.events and not self.stream.truncated:
