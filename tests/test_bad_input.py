@@ -224,9 +224,9 @@ async def test_a_body_that_is_no_json_object_is_400(mode, body, refusing):
 @pytest.mark.parametrize("body", BAD_BODIES.values(), ids=BAD_BODIES)
 async def test_a_frame_that_is_no_send_is_an_error_frame(body, refusing):
     """A text frame that is not one JSON object is answered by an error, and the socket stays open."""
-    guest = await client("websocket", refusing.port).connect("latest")
-    assert_not_stored(await guest.send_frame(TEXT, body), "websocket", None, "bad_json")
-    again = await guest.send_fields(draft(body=""))
+    listener = await client("websocket", refusing.port).connect("latest")
+    assert_not_stored(await listener.send_frame(TEXT, body), "websocket", None, "bad_json")
+    again = await listener.send_fields(draft(body=""))
     assert_not_stored(again, "websocket", None, "bad_message")
 
 
@@ -241,10 +241,10 @@ async def test_a_body_that_is_no_utf_8_is_400(mode, body, refusing):
 
 async def test_a_binary_frame_is_an_error_frame(refusing):
     """A binary frame is no send, even with JSON in it; the socket stays open."""
-    guest = await client("websocket", refusing.port).connect("latest")
-    receipt = await guest.send_frame(BINARY, json.dumps(draft()).encode())
+    listener = await client("websocket", refusing.port).connect("latest")
+    receipt = await listener.send_frame(BINARY, json.dumps(draft()).encode())
     assert_not_stored(receipt, "websocket", None, "bad_json")
-    assert_not_stored(await guest.send_fields(draft("")), "websocket", None, "bad_message")
+    assert_not_stored(await listener.send_fields(draft("")), "websocket", None, "bad_message")
 
 
 async def test_an_error_frame_names_the_mid(refusing):
@@ -256,11 +256,11 @@ async def test_an_error_frame_names_the_mid(refusing):
 
 async def test_a_socket_goes_on_after_an_error(lab):
     """After a refused frame the same socket sends and hears as before."""
-    guest = await client("websocket", lab.port).connect("latest")
-    await guest.send_frame(TEXT, b"hello?")
-    receipt = await guest.send("hello!")
-    await guest.hear()
-    assert guest.ids == [receipt.id]
+    listener = await client("websocket", lab.port).connect("latest")
+    await listener.send_frame(TEXT, b"hello?")
+    receipt = await listener.send("hello!")
+    await listener.hear()
+    assert listener.ids == [receipt.id]
 
 
 TYPES = ["text/plain", "application/x-www-form-urlencoded", "application/xml", "application/json-seq", ""]
@@ -316,9 +316,9 @@ async def test_a_body_of_a_megabyte_is_413_and_the_lab_lives(refusing):
 
 async def test_a_frame_above_16_kib_closes_the_socket_with_1009(refusing):
     """A WebSocket message above its limit ends the connection: too big."""
-    guest = await client("websocket", refusing.port).connect("latest")
-    await guest.wire.send(client_frame(TEXT, json.dumps(draft("x" * 17_000)).encode()))
-    frame = await read_frame(guest.wire)
+    listener = await client("websocket", refusing.port).connect("latest")
+    await listener.wire.send(client_frame(TEXT, json.dumps(draft("x" * 17_000)).encode()))
+    frame = await read_frame(listener.wire)
     assert (frame.opcode, frame.close_code) == (CLOSE, 1009)
 
 
@@ -550,7 +550,7 @@ FRAMES = {
 @pytest.mark.parametrize("frame", FRAMES.values(), ids=FRAMES)
 async def test_a_frame_against_the_protocol_ends_the_socket(frame, refusing):
     """What RFC 6455 forbids ends the connection, and only that one."""
-    guest = await client("websocket", refusing.port).connect("latest")
-    await guest.wire.send(frame)
-    await guest.wire.take_rest()
+    listener = await client("websocket", refusing.port).connect("latest")
+    await listener.wire.send(frame)
+    await listener.wire.take_rest()
     assert_not_stored(await client("websocket", refusing.port).send(""), "websocket", None, "bad_message")

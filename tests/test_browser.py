@@ -43,7 +43,7 @@ def serving(**settings):
         process.wait(timeout=PATIENCE_MS / 1000)
 
 
-class Guest:
+class User:
     """Somebody in the room: a page in a browser of their own."""
 
     def __init__(self, context, address, mode, clock=False):
@@ -92,7 +92,7 @@ def enter(browser):
 
     def enter(address, mode, **how):
         contexts.append(browser.new_context())
-        return Guest(contexts[-1], address, mode, **how)
+        return User(contexts[-1], address, mode, **how)
 
     yield enter
     for context in contexts:
@@ -156,41 +156,41 @@ def test_two_pages_chat_both_ways(lab, enter, mode):
 @each
 def test_it_works_where_the_browser_trusts_nothing(lab, enter, mode):
     """By plain http under a host name, as on a phone in the classroom, the same page sends and receives."""
-    guest = enter(lab.replace("127.0.0.1", NAME), mode)
-    assert guest.page.evaluate("isSecureContext") is False
+    user = enter(lab.replace("127.0.0.1", NAME), mode)
+    assert user.page.evaluate("isSecureContext") is False
     text = f"from afar {uuid.uuid4()}"
-    guest.say(text)
-    expect(guest.lines(text)).to_have_count(1)
-    assert guest.complaints == []
+    user.say(text)
+    expect(user.lines(text)).to_have_count(1)
+    assert user.complaints == []
 
 
 @each
 def test_hostile_text_stays_text(lab, enter, mode):
     """Markup in a message or in a name is shown as it was typed, and nothing of it runs, in no frame."""
-    guest = enter(lab, mode)
-    guest.page.fill("#name", HOSTILE_NAME)
+    user = enter(lab, mode)
+    user.page.fill("#name", HOSTILE_NAME)
     mark = str(uuid.uuid4())
-    guest.say(f"{HOSTILE_BODY} {mark}")
-    line = guest.lines(mark)
+    user.say(f"{HOSTILE_BODY} {mark}")
+    line = user.lines(mark)
     expect(line.locator(".body")).to_have_text(f"{HOSTILE_BODY} {mark}")
     expect(line.locator(".name")).to_have_text(HOSTILE_NAME)
-    for frame in guest.page.frames:
+    for frame in user.page.frames:
         assert frame.evaluate("document.images.length") == 0
         assert frame.evaluate("typeof hacked") == "undefined"
-    assert guest.complaints == []
+    assert user.complaints == []
 
 
 def test_the_name_survives_a_reload(lab, enter):
     """A name is made up for whoever comes; once changed, it stays, and messages carry it."""
-    guest = enter(lab, "websocket")
-    assert guest.page.input_value("#name").startswith("Guest ")
-    guest.page.fill("#name", "李华 Li Hua")
-    guest.page.press("#name", "Enter")
-    guest.page.reload()
-    expect(guest.page.locator("#name")).to_have_value("李华 Li Hua")
+    user = enter(lab, "websocket")
+    assert user.page.input_value("#name").startswith("Guest ")
+    user.page.fill("#name", "李华 Li Hua")
+    user.page.press("#name", "Enter")
+    user.page.reload()
+    expect(user.page.locator("#name")).to_have_value("李华 Li Hua")
     text = f"it is me {uuid.uuid4()}"
-    guest.say(text)
-    expect(guest.lines(text)).to_contain_text("李华 Li Hua")
+    user.say(text)
+    expect(user.lines(text)).to_contain_text("李华 Li Hua")
 
 
 # Switching ----------------------------------------------------------------------------------------
@@ -199,31 +199,31 @@ def test_the_name_survives_a_reload(lab, enter):
 def test_switching_in_mid_stream_loses_and_doubles_nothing(enter):
     """Through all techniques and back while messages pour in: each is shown once, in order."""
     with serving() as address:
-        guest = enter(address, "shortpoll")
+        user = enter(address, "shortpoll")
         with publishing(address) as published:
             for mode in MODES:  # not waiting for any of them to be ready
-                guest.switch(mode)
+                user.switch(mode)
             for mode in reversed(MODES):  # each until it has brought some
-                guest.switch(mode)
-                brought = guest.lines().count()
-                guest.page.wait_for_url(f"{address}/room?mode={mode}")
-                guest.page.wait_for_function(
+                user.switch(mode)
+                brought = user.lines().count()
+                user.page.wait_for_url(f"{address}/room?mode={mode}")
+                user.page.wait_for_function(
                     "most => document.querySelectorAll('#messages [data-id]').length > most", arg=brought + 5
                 )
-        expect(guest.line(published[-1])).to_have_count(1)
-        assert guest.ids() == published
-        assert guest.complaints == []
+        expect(user.line(published[-1])).to_have_count(1)
+        assert user.ids() == published
+        assert user.complaints == []
         assert all(meter["receive"]["messages"] for meter in meters(address).values())
 
 
 @each
 def test_a_message_said_in_the_moment_of_switching_is_said_once(lab, enter, mode):
     """Enter, and at once another technique: the message arrives, once, and nobody is told that it failed."""
-    guest = enter(lab, mode)
+    user = enter(lab, mode)
     text = f"going {uuid.uuid4()}"
-    guest.box.fill(text)
+    user.box.fill(text)
     other = MODES[MODES.index(mode) - 1]
-    guest.page.evaluate(
+    user.page.evaluate(
         """async (other) => {
             await import(`/static/techniques/${other}.js`); // so that the switch waits for nothing
             document.getElementById('say').requestSubmit();
@@ -231,21 +231,21 @@ def test_a_message_said_in_the_moment_of_switching_is_said_once(lab, enter, mode
         }""",
         other,
     )
-    expect(guest.lines(text)).to_have_count(1)
-    expect(guest.box).to_have_value("")
-    expect(guest.reason).to_have_text("")
+    expect(user.lines(text)).to_have_count(1)
+    expect(user.box).to_have_value("")
+    expect(user.reason).to_have_text("")
 
 
 def test_the_switch_says_which_technique_is_in_use(lab, enter):
     """After a switch the URL, the heading and the switch itself name the technique, and a reload keeps it."""
-    guest = enter(lab, "shortpoll")
-    guest.switch("websocket")
+    user = enter(lab, "shortpoll")
+    user.switch("websocket")
     for _ in ("before", "after a reload"):
-        current = guest.page.locator("[data-mode][aria-current=true]")
+        current = user.page.locator("[data-mode][aria-current=true]")
         expect(current).to_have_attribute("data-mode", "websocket")
-        expect(guest.page.locator("#title")).to_contain_text("WebSocket")
-        assert guest.page.url == f"{lab}/room?mode=websocket"
-        guest.page.reload()
+        expect(user.page.locator("#title")).to_contain_text("WebSocket")
+        assert user.page.url == f"{lab}/room?mode=websocket"
+        user.page.reload()
 
 
 # When something breaks ----------------------------------------------------------------------------
@@ -255,70 +255,70 @@ def test_pages_come_back_after_a_restart(enter):
     """The lab stops and starts again: pages of every technique say so, come back by themselves, and chat."""
     port = free_port()
     with serving(port=port) as address:
-        guests = {mode: enter(address, mode, clock=True) for mode in MODES}
+        users = {mode: enter(address, mode, clock=True) for mode in MODES}
         post(address, "before")
-        for guest in guests.values():
-            expect(guest.lines("before")).to_have_count(1)
-    for guest in guests.values():
-        guest.page.clock.fast_forward(6_000)  # later than any bye asks for: the first attempt is in vain
-        expect(guest.status).to_have_attribute("data-status", "retrying")
+        for user in users.values():
+            expect(user.lines("before")).to_have_count(1)
+    for user in users.values():
+        user.page.clock.fast_forward(6_000)  # later than any bye asks for: the first attempt is in vain
+        expect(user.status).to_have_attribute("data-status", "retrying")
     with serving(port=port):
-        for mode, guest in guests.items():
-            guest.page.clock.fast_forward(60_000)
-            expect(guest.status).to_have_attribute("data-status", "waiting")
-            expect(guest.page.locator("#messages .notice")).to_have_text("The room's history began anew")
-            guest.say(f"{mode} is back")
-        for guest in guests.values():
+        for mode, user in users.items():
+            user.page.clock.fast_forward(60_000)
+            expect(user.status).to_have_attribute("data-status", "waiting")
+            expect(user.page.locator("#messages .notice")).to_have_text("The room's history began anew")
+            user.say(f"{mode} is back")
+        for user in users.values():
             for mode in MODES:
-                expect(guest.lines(f"{mode} is back")).to_have_count(1)
+                expect(user.lines(f"{mode} is back")).to_have_count(1)
 
 
 @pytest.mark.parametrize("mode", [mode for mode, technique in TECHNIQUES.items() if technique.verb != "ask"])
 def test_a_page_comes_back_when_it_was_asked_to(lab_here, enter, mode):
     """A bye with a time: until then the page stays away, then it is back and has what was said meanwhile."""
-    guest = enter(lab_here.address, mode, clock=True)
-    guest.page.clock.pause_at(guest.page.evaluate("Date.now()") / 1000 + 1)
+    user = enter(lab_here.address, mode, clock=True)
+    user.page.clock.pause_at(user.page.evaluate("Date.now()") / 1000 + 1)
     lab_here.loop.call_soon_threadsafe(lab_here.lab.context.room.send_bye, (5000, 5000))
-    expect(guest.status).to_have_attribute("data-status", "retrying")
+    expect(user.status).to_have_attribute("data-status", "retrying")
     id_ = post(lab_here.address)
     requests = meters(lab_here.address)[mode]["receive"]["requests"]
-    guest.page.clock.run_for(4_900)
+    user.page.clock.run_for(4_900)
     assert meters(lab_here.address)[mode]["receive"]["requests"] == requests
-    guest.page.clock.run_for(100)
-    expect(guest.line(id_)).to_have_count(1)
-    guest.page.clock.resume()
-    expect(guest.status).to_have_attribute("data-status", "waiting")
-    assert guest.complaints == []
+    user.page.clock.run_for(100)
+    expect(user.line(id_)).to_have_count(1)
+    user.page.clock.resume()
+    expect(user.status).to_have_attribute("data-status", "waiting")
+    assert user.complaints == []
 
 
 def test_a_cut_line_loses_and_doubles_nothing(lab_here, enter):
     """All connections break without a word, three times: in a minute every page has every message, once."""
-    guests = [enter(lab_here.address, mode, clock=True) for mode in MODES]
+    users = [enter(lab_here.address, mode, clock=True) for mode in MODES]
     said = []
     for _ in range(3):
         said.append(post(lab_here.address))
-        for guest in guests:
-            expect(guest.line(said[-1])).to_have_count(1)
+        for user in users:
+            expect(user.line(said[-1])).to_have_count(1)
         assert lab_here.cut() >= len(MODES) - 1  # a short poll may just be pausing
         said += [post(lab_here.address) for _ in range(10)]
-        for guest in guests:
-            guest.page.clock.fast_forward(60_000)
-            expect(guest.line(said[-1])).to_have_count(1)
-            expect(guest.status).to_have_attribute("data-status", "waiting")
-            assert guest.ids() == said
+        for user in users:
+            user.page.clock.fast_forward(60_000)
+            expect(user.line(said[-1])).to_have_count(1)
+            expect(user.status).to_have_attribute("data-status", "waiting")
+            assert user.ids() == said
 
 
 def test_a_clock_that_is_set_is_no_silence(lab_here, enter):
     """A frame is given up after 41 s of silence, and not because somebody has set the clock of the phone."""
-    guest = enter(lab_here.address, "iframe", clock=True)
+    user = enter(lab_here.address, "iframe", clock=True)
     before = meters(lab_here.address)["iframe"]["receive"]["requests"]
     for hours in (1, -1):
-        guest.page.clock.set_system_time(time.time() + hours * 3600)
-        guest.page.clock.run_for(1_000)
+        user.page.clock.set_system_time(time.time() + hours * 3600)
+        user.page.clock.run_for(1_000)
     assert meters(lab_here.address)["iframe"]["receive"]["requests"] == before
-    guest.page.clock.run_for(41_000)
-    guest.page.clock.fast_forward(60_000)
-    expect(guest.status).to_have_attribute("data-status", "waiting")
+    user.page.clock.run_for(41_000)
+    user.page.clock.fast_forward(60_000)
+    expect(user.status).to_have_attribute("data-status", "waiting")
     assert meters(lab_here.address)["iframe"]["receive"]["requests"] > before
 
 
@@ -350,16 +350,16 @@ def test_a_clock_that_was_set_is_noticed(lab, browser):
 @each
 def test_a_refused_message_stays_in_the_box(lab, enter, mode):
     """A message that the lab refuses is still there to be mended, and beside it the reason."""
-    guest = enter(lab, mode)
-    guest.box.evaluate("box => box.removeAttribute('maxlength')")
+    user = enter(lab, mode)
+    user.box.evaluate("box => box.removeAttribute('maxlength')")
     text = str(uuid.uuid4())
-    guest.say(text + "!" * 500)
-    expect(guest.reason).to_contain_text("stored")
-    expect(guest.box).to_have_value(text + "!" * 500)
-    guest.say(text)
-    expect(guest.box).to_have_value("")
-    expect(guest.reason).to_have_text("")
-    expect(guest.lines(text).locator(".body")).to_have_text([text])
+    user.say(text + "!" * 500)
+    expect(user.reason).to_contain_text("stored")
+    expect(user.box).to_have_value(text + "!" * 500)
+    user.say(text)
+    expect(user.box).to_have_value("")
+    expect(user.reason).to_have_text("")
+    expect(user.lines(text).locator(".body")).to_have_text([text])
 
 
 @each
@@ -389,18 +389,18 @@ def test_a_message_whose_answer_was_lost_is_stored_once(lab, enter, browser, mod
     context = browser.new_context()
     context.route("**/*", lose_answer)
     context.route_web_socket("**/*", lose_ack)
-    guest = Guest(context, lab, mode)
+    user = User(context, lab, mode)
     text = f"lost and found {uuid.uuid4()}"
-    guest.say(text)
-    expect(guest.reason).to_contain_text("may be stored")
+    user.say(text)
+    expect(user.reason).to_contain_text("may be stored")
     assert len(lost) == 1
-    expect(guest.status).to_have_attribute("data-status", "waiting")
-    expect(guest.lines(text)).to_have_count(1)  # it had arrived
-    guest.page.click("text=Send again")
-    expect(guest.box).to_have_value("")
+    expect(user.status).to_have_attribute("data-status", "waiting")
+    expect(user.lines(text)).to_have_count(1)  # it had arrived
+    user.page.click("text=Send again")
+    expect(user.box).to_have_value("")
     mark = post(lab)
-    expect(guest.line(mark)).to_have_count(1)
-    expect(guest.lines(text)).to_have_count(1)
+    expect(user.line(mark)).to_have_count(1)
+    expect(user.lines(text)).to_have_count(1)
     context.close()
 
 
@@ -410,14 +410,14 @@ def test_a_reader_is_told_what_is_missing(crowded, enter, mode, first):
     """Behind a cursor that is too old comes a gap, behind a foreign one a reset; then all that is kept."""
     address, ids = crowded
     after = {"gap": ids[9], "reset": "1-1"}[first]
-    guest = enter(address, mode)
+    user = enter(address, mode)
     listen = """([word, after, count]) => import(`/static/techniques/${word}.js`).then(({ connect }) =>
         new Promise((resolve) => {
             const seen = [];
             const onEvents = (events) => seen.push(...events) >= count && (line.close(), resolve(seen));
             const line = connect({ after, onEvents, onStatus() {} });
         }))"""
-    seen = guest.page.evaluate(listen, [mode, after, KEPT + 1])
+    seen = user.page.evaluate(listen, [mode, after, KEPT + 1])
     assert seen[0] == {"gap": {"type": "gap", "missed": 37}, "reset": {"type": "reset", "id": ids[46]}}[first]
     assert [event["id"] for event in seen[1:]] == ids[-KEPT:]
 
@@ -425,16 +425,16 @@ def test_a_reader_is_told_what_is_missing(crowded, enter, mode, first):
 def test_a_gap_is_a_line_in_the_list(enter):
     """Whoever was away for longer than the history reaches is told in words how many messages are missing."""
     with serving() as address:
-        guest = enter(address, "shortpoll")
+        user = enter(address, "shortpoll")
         post(address, "the last before the tunnel")
-        expect(guest.lines()).to_have_count(1)
-        guest.page.route("**/shortpoll?*", lambda route: route.abort())
-        expect(guest.status).to_have_attribute("data-status", "retrying")
+        expect(user.lines()).to_have_count(1)
+        user.page.route("**/shortpoll?*", lambda route: route.abort())
+        expect(user.status).to_have_attribute("data-status", "retrying")
         for _ in range(KEPT + 37):
             post(address)
-        guest.page.unroute("**/shortpoll?*")
-        expect(guest.lines()).to_have_count(KEPT + 1)
-        expect(guest.page.locator("#messages > :nth-child(2)")).to_have_text("37 messages were missed")
+        user.page.unroute("**/shortpoll?*")
+        expect(user.lines()).to_have_count(KEPT + 1)
+        expect(user.page.locator("#messages > :nth-child(2)")).to_have_text("37 messages were missed")
 
 
 def test_a_message_that_moved_into_a_new_history_is_shown_once(lab, enter):
@@ -460,14 +460,14 @@ def test_a_message_that_moved_into_a_new_history_is_shown_once(lab, enter):
 
 def test_a_hidden_page_says_that_it_is_hidden(lab, enter):
     """In the background the state is `hidden`, and in front again what it was."""
-    guest = enter(lab, "websocket")
+    user = enter(lab, "websocket")
     hide = """hidden => {
         Object.defineProperty(document, 'hidden', { configurable: true, get: () => hidden });
         document.dispatchEvent(new Event('visibilitychange'));
     }"""
     for hidden, state in ((True, "hidden"), (False, "waiting")):
-        guest.page.evaluate(hide, hidden)
-        expect(guest.status).to_have_attribute("data-status", state)
+        user.page.evaluate(hide, hidden)
+        expect(user.status).to_have_attribute("data-status", state)
 
 
 def test_the_pauses_grow_and_are_random(lab, enter):
@@ -490,32 +490,32 @@ def test_the_pauses_grow_and_are_random(lab, enter):
 
 def test_no_page_complains(lab, enter):
     """From the way in through every technique: no policy violated, nothing missing, no error."""
-    guest = enter(lab, "shortpoll")
-    guest.page.goto(f"{lab}/")
-    assert guest.page.locator(".card .button").count() == len(MODES)
-    guest.page.click(".card .button >> nth=0")
+    user = enter(lab, "shortpoll")
+    user.page.goto(f"{lab}/")
+    assert user.page.locator(".card .button").count() == len(MODES)
+    user.page.click(".card .button >> nth=0")
     for mode in MODES:
-        guest.switch(mode)
-        guest.page.wait_for_url(f"{lab}/room?mode={mode}")
-        expect(guest.status).to_have_attribute("data-status", "waiting")
+        user.switch(mode)
+        user.page.wait_for_url(f"{lab}/room?mode={mode}")
+        expect(user.status).to_have_attribute("data-status", "waiting")
         text = f"{mode} {uuid.uuid4()}"
-        guest.say(text)
-        expect(guest.lines(text)).to_have_count(1)
-    assert guest.complaints == []
+        user.say(text)
+        expect(user.lines(text)).to_have_count(1)
+    assert user.complaints == []
 
 
 def test_the_console_shows_live_meters(lab_here, enter):
     """The teacher sees which Redis is in use, who is here, what it costs, and what was not measured."""
-    guest = enter(lab_here.address, "sse")
-    guest.page.fill("#name", "Li Hua")
-    guest.page.press("#name", "Enter")
+    user = enter(lab_here.address, "sse")
+    user.page.fill("#name", "Li Hua")
+    user.page.press("#name", "Enter")
     teacher = enter(lab_here.address, "websocket")
     teacher.page.goto(f"{lab_here.address}/teacher?token={lab_here.lab.key.token}")
     expect(teacher.page.locator("main")).to_contain_text(lab_here.lab.context.backend)
     row = teacher.page.locator("[data-meters=sse]")
     expect(row.locator("[data-figure='receive.delivery_s.p50']")).to_have_text("not measured yet")
-    guest.say("hello")
-    expect(guest.lines("hello")).to_have_count(1)
+    user.say("hello")
+    expect(user.lines("hello")).to_have_count(1)
     expect(row.locator("[data-figure='receive.messages']")).to_have_text("1")
     expect(row.locator("[data-figure='open']")).to_have_text("1")
     expect(teacher.page.locator("#guests")).to_contain_text("Li Hua")

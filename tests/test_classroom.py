@@ -23,7 +23,7 @@ from tests.support.browsing import (
     too_small,
 )
 from tests.support.lab_here import LabHere
-from tests.test_browser import Guest, publishing
+from tests.test_browser import User, publishing
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(180)]
 
@@ -156,9 +156,9 @@ def test_hostile_names_stay_text(school, open_page):
     name = "<img src=x onerror=hacked=1>"
     watching = [open_page(school, "/teacher", teacher=True), open_page(school, "/room?mode=sse")]
     expect(watching[1].locator("#here")).to_have_text("1 here")
-    guest = open_page(school, "/room?mode=sse")
-    guest.evaluate("name => sessionStorage.setItem('pushlab-name', name)", name)
-    guest.reload()
+    user = open_page(school, "/room?mode=sse")
+    user.evaluate("name => sessionStorage.setItem('pushlab-name', name)", name)
+    user.reload()
     expect(watching[0].locator("#guests")).to_contain_text(name)
     expect(watching[1].locator(".company")).to_contain_text(name)
     for page in watching:
@@ -194,12 +194,12 @@ def test_people_are_seen_to_come_and_go(school, open_page):
 def test_the_pause_is_said_in_seconds(school, browser):
     """When the line is lost the page says when it will try again."""
     context = browser.new_context()
-    guest = Guest(context, school.address, "shortpoll", clock=True)
-    guest.page.evaluate("Math.random = () => 0.99")
-    guest.page.route("**/shortpoll?*", lambda route: route.abort())
+    user = User(context, school.address, "shortpoll", clock=True)
+    user.page.evaluate("Math.random = () => 0.99")
+    user.page.route("**/shortpoll?*", lambda route: route.abort())
     for _ in range(4):
-        guest.page.clock.run_for(10_000)
-    expect(guest.status).to_have_text(re.compile(r"reconnecting in \d+ s"))
+        user.page.clock.run_for(10_000)
+    expect(user.status).to_have_text(re.compile(r"reconnecting in \d+ s"))
     context.close()
 
 
@@ -255,16 +255,16 @@ def test_the_pace_reaches_the_browsers(school, browser):
     asked = []
     context.on("request", lambda request: asked.append(request.url))
     asking = ("shortpoll", "longpoll", "jsonp")
-    guests = {mode: Guest(context, school.address, mode, clock=True) for mode in asking}
+    users = {mode: User(context, school.address, mode, clock=True) for mode in asking}
     school.knock("crew", do="pace", interval=30, hold=59)
-    for guest in guests.values():
-        guest.page.wait_for_function("async () => (await import('/static/pace.js')).pace.interval === 30")
+    for user in users.values():
+        user.page.wait_for_function("async () => (await import('/static/pace.js')).pace.interval === 30")
     post(school.address)  # whoever is held comes back, and asks anew
     for mode in ("longpoll", "jsonp"):
         assert_soon(
-            guests[mode].page, lambda mode=mode: any(f"/{mode}?" in u and "hold=25" in u for u in asked)
+            users[mode].page, lambda mode=mode: any(f"/{mode}?" in u and "hold=25" in u for u in asked)
         )
-    page = guests["shortpoll"].page
+    page = users["shortpoll"].page
 
     def polls():
         page.evaluate("fetch('/healthz').then((answer) => answer.text())")  # what was answered has been heard

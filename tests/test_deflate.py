@@ -189,10 +189,10 @@ def unpacked(payload, bits):
 async def test_the_servers_window_is_the_one_that_was_agreed(bits, packing):
     """A client that keeps only the agreed window, and nothing from message to message, reads everything."""
     headers = {"Sec-WebSocket-Extensions": f"{NAME}; server_max_window_bits={bits}; {NO_TAKEOVER[0]}"}
-    guest = await client("websocket", packing, headers=headers).connect("latest")
+    listener = await client("websocket", packing, headers=headers).connect("latest")
     half = os.urandom(2 ** min(bits - 1, 13)).hex() + "a little more than the window"
     ids = await publish(packing, 2, half * 2)
-    frames = [await read_frame(guest.wire) for _ in ids]
+    frames = [await read_frame(listener.wire) for _ in ids]
     assert all(frame.deflated for frame in frames)
     assert [json.loads(unpacked(frame.payload, bits))["id"] for frame in frames] == ids
 
@@ -200,15 +200,15 @@ async def test_the_servers_window_is_the_one_that_was_agreed(bits, packing):
 async def test_every_listener_has_the_compression_that_it_agreed(packing):
     """Listeners with different windows, and with none, receive the same messages at the same time."""
     offers = ["", NAME, *(f"{NAME}; server_max_window_bits={bits}" for bits in (9, 12))]
-    guests = [
+    listeners = [
         await client("websocket", packing, headers={"Sec-WebSocket-Extensions": offer}).connect("latest")
         for offer in offers
     ]
     ids = await publish(packing, 5, "all of you " * 20)
-    for guest in guests:
-        await guest.hear_of(ids[-1])
-    assert [guest.ids for guest in guests] == [ids] * len(guests)
-    assert [{frame.deflated for frame in guest.frames} for guest in guests] == [
+    for listener in listeners:
+        await listener.hear_of(ids[-1])
+    assert [listener.ids for listener in listeners] == [ids] * len(listeners)
+    assert [{frame.deflated for frame in listener.frames} for listener in listeners] == [
         {False},
         {True},
         {True},
@@ -233,7 +233,7 @@ class Packer:
         return (self.squeeze.compress(data) + self.squeeze.flush(zlib.Z_SYNC_FLUSH))[:-4]
 
 
-async def guest_of(port, offer=NAME):
+async def listener_of(port, offer=NAME):
     """A client that has agreed on this offer, and only sends."""
     headers = {"Sec-WebSocket-Extensions": offer}
     return await client("websocket", port, headers=headers, receive="0").connect()
@@ -257,10 +257,10 @@ def packed_pieces(payload, count, between=b""):
     return between.join([*frames, client_frame(CONTINUATION, parts[-1])])
 
 
-async def kinds(guest, count):
+async def kinds(listener, count):
     """The types of the next so many answers."""
-    await guest._listen(lambda: len(guest.answers) >= count)
-    return [reply["type"] for reply in guest.answers]
+    await listener._listen(lambda: len(listener.answers) >= count)
+    return [reply["type"] for reply in listener.answers]
 
 
 REFERENCES = [(15, True, NAME), (15, False, f"{NAME}; client_no_context_takeover"), (15, False, NAME)]
@@ -271,33 +271,33 @@ REFERENCES += [(9, False, f"{NAME}; client_no_context_takeover; client_max_windo
 @pytest.mark.parametrize(("bits", "refers_back", "offer"), REFERENCES, ids=str)
 async def test_compressed_sends_are_taken(bits, refers_back, offer, packing):
     """Several sends of one client, compressed as agreed, some not compressed at all, are all stored."""
-    guest, pack = await guest_of(packing, offer), Packer(bits, refers_back)
+    listener, pack = await listener_of(packing, offer), Packer(bits, refers_back)
     sends = [send_of(text) for text in ("one " * 90, "two", "one " * 90)]
     for send in sends:
-        await guest.wire.send(packed_frame(pack(send)) + client_frame(TEXT, send))
-    assert await kinds(guest, 6) == ["ack"] * 6
-    assert [reply["duplicate"] for reply in guest.answers] == [False, True] * 3
+        await listener.wire.send(packed_frame(pack(send)) + client_frame(TEXT, send))
+    assert await kinds(listener, 6) == ["ack"] * 6
+    assert [reply["duplicate"] for reply in listener.answers] == [False, True] * 3
 
 
 @pytest.mark.parametrize("count", [2, 3, 10])
 @pytest.mark.parametrize("opcode", [PING, PONG])
 async def test_a_control_frame_between_compressed_pieces_changes_nothing(count, opcode, packing):
     """A ping or a pong between the frames of a compressed send, and behind it, does no harm."""
-    guest, pack = await guest_of(packing), Packer()
+    listener, pack = await listener_of(packing), Packer()
     control = client_frame(opcode, b"?")
     for text in ("one " * 90, "two " * 90):
-        await guest.wire.send(packed_pieces(pack(send_of(text)), count, control) + control)
-    assert await kinds(guest, 2) == ["ack", "ack"]
+        await listener.wire.send(packed_pieces(pack(send_of(text)), count, control) + control)
+    assert await kinds(listener, 2) == ["ack", "ack"]
 
 
 async def test_the_mark_of_one_message_is_not_the_next_ones(packing):
     """Each message says for itself whether it is compressed, in pieces too."""
-    guest, pack = await guest_of(packing), Packer()
+    listener, pack = await listener_of(packing), Packer()
     texts = [send_of(text) for text in "abcd"]
     plain_pieces = client_frame(TEXT, texts[1][:9], 0) + client_frame(CONTINUATION, texts[1][9:])
-    await guest.wire.send(packed_pieces(pack(texts[0]), 2) + plain_pieces)
-    await guest.wire.send(packed_frame(pack(texts[2])) + client_frame(TEXT, texts[3]))
-    assert await kinds(guest, 4) == ["ack"] * 4
+    await listener.wire.send(packed_pieces(pack(texts[0]), 2) + plain_pieces)
+    await listener.wire.send(packed_frame(pack(texts[2])) + client_frame(TEXT, texts[3]))
+    assert await kinds(listener, 4) == ["ack"] * 4
 
 
 def ended(data):
@@ -308,10 +308,10 @@ def ended(data):
 
 async def test_a_stream_may_end_with_each_message(packing):
     """Messages whose last block says that it is the last are read, and may be followed by references back."""
-    guest = await guest_of(packing)
-    await guest.wire.send(packed_frame(ended(send_of("a"))) + packed_frame(ended(send_of("b"))[:-1]))
-    await guest.wire.send(packed_frame(Packer()(send_of("c"))))
-    assert await kinds(guest, 3) == ["ack"] * 3
+    listener = await listener_of(packing)
+    await listener.wire.send(packed_frame(ended(send_of("a"))) + packed_frame(ended(send_of("b"))[:-1]))
+    await listener.wire.send(packed_frame(Packer()(send_of("c"))))
+    assert await kinds(listener, 3) == ["ack"] * 3
 
 
 def test_references_reach_over_the_end_of_a_stream():
@@ -336,11 +336,11 @@ def test_the_example_messages_of_the_standard():
 @pytest.mark.parametrize("empty", [b"\x00", b"", b"\x02\x00", b"\x03\x00\x00"], ids=bytes.hex)
 async def test_an_empty_compressed_message_is_a_message(empty, packing):
     """It holds no JSON, which is said, and the socket stays open for the next."""
-    guest, pack = await guest_of(packing), Packer()
+    listener, pack = await listener_of(packing), Packer()
     for _ in range(2):
-        await guest.wire.send(packed_frame(empty) + packed_frame(pack(send_of())))
-    assert await kinds(guest, 4) == ["error", "ack"] * 2
-    assert guest.answers[0]["error"]["code"] == "bad_json"
+        await listener.wire.send(packed_frame(empty) + packed_frame(pack(send_of())))
+    assert await kinds(listener, 4) == ["error", "ack"] * 2
+    assert listener.answers[0]["error"]["code"] == "bad_json"
 
 
 @pytest.mark.parametrize("most", [1, 5, 100])
@@ -388,12 +388,12 @@ REFUSED = {
 }
 
 
-async def close_of(guest):
+async def close_of(listener):
     """Read to the close frame, and to the end; returns the code."""
-    while (frame := await read_frame(guest.wire)).opcode != CLOSE:
+    while (frame := await read_frame(listener.wire)).opcode != CLOSE:
         assert frame.opcode in (TEXT, PONG)
-    assert await guest.wire.take_rest() == b""
-    await guest.wire.close()
+    assert await listener.wire.take_rest() == b""
+    await listener.wire.close()
     return frame.close_code
 
 
@@ -403,33 +403,33 @@ async def test_bad_data_is_refused_with_its_code(name, offer, packing):
     """What RFC 7692 forbids and what cannot be unpacked closes with a code, and not a byte is lost."""
     data, code = REFUSED[name]
     before = await meters(packing)
-    guest = await guest_of(packing, offer)
-    await guest.wire.send(data)
-    assert await close_of(guest) == code
-    await guest_of(packing)  # the lab lives
+    listener = await listener_of(packing, offer)
+    await listener.wire.send(data)
+    assert await close_of(listener) == code
+    await listener_of(packing)  # the lab lives
     grown = growth(before, await meters(packing))["techniques"]["websocket"]
-    assert sum(grown[use]["bytes_in"] for use in grown if use != "open") >= len(guest.wire.sent)
+    assert sum(grown[use]["bytes_in"] for use in grown if use != "open") >= len(listener.wire.sent)
 
 
 async def test_a_client_keeps_what_it_agreed(packing):
     """A message that refers to an earlier one, where the client has agreed not to do that, is refused."""
-    guest, pack = await guest_of(packing, f"{NAME}; client_no_context_takeover"), Packer()
-    await guest.wire.send(
+    listener, pack = await listener_of(packing, f"{NAME}; client_no_context_takeover"), Packer()
+    await listener.wire.send(
         packed_frame(pack(send_of("same " * 20))) + packed_frame(pack(send_of("same " * 20)))
     )
-    assert await close_of(guest) == INVALID_DATA
+    assert await close_of(listener) == INVALID_DATA
 
 
 @pytest.mark.parametrize("offer", ["", f"{NAME}; foo", "x-permessage-deflate"])
 async def test_nothing_is_compressed_without_agreement(offer, packing):
     """Without an agreement the lab sends plain frames, and a marked one is an error."""
     headers = {"Sec-WebSocket-Extensions": offer}
-    guest = await client("websocket", packing, headers=headers).connect("latest")
+    listener = await client("websocket", packing, headers=headers).connect("latest")
     ids = await publish(packing, 1, "a" * 300)
-    await guest.hear_of(ids[-1])
-    assert not any(frame.deflated for frame in guest.frames)
-    await guest.wire.send(packed_frame(WHOLE))
-    assert await close_of(guest) == PROTOCOL_ERROR
+    await listener.hear_of(ids[-1])
+    assert not any(frame.deflated for frame in listener.frames)
+    await listener.wire.send(packed_frame(WHOLE))
+    assert await close_of(listener) == PROTOCOL_ERROR
 
 
 # What is counted ----------------------------------------------------------------------------------
@@ -440,25 +440,27 @@ async def test_what_compression_saved_is_counted_to_the_byte(bits, packing):
     """Framing is the heads of the frames, exactly, whatever became of the payload on its way."""
     before = await meters(packing)
     headers = {"Sec-WebSocket-Extensions": f"{NAME}; server_max_window_bits={bits}"}
-    guest = await client("websocket", packing, headers=headers).connect("latest")
+    listener = await client("websocket", packing, headers=headers).connect("latest")
     ids = await publish(packing, 3, "a" * 300) + await publish(packing, 1, "b")
-    await guest.hear_of(ids[-1])
+    await listener.hear_of(ids[-1])
     counts = growth(before, await meters(packing))["techniques"]["websocket"]["receive"]
-    assert counts["payload_bytes"] == guest.heard_payload
-    assert counts["framing_bytes"] == sum(frame.size - len(frame.payload) for frame in guest.frames)
+    assert counts["payload_bytes"] == listener.heard_payload
+    assert counts["framing_bytes"] == sum(frame.size - len(frame.payload) for frame in listener.frames)
 
 
 @pytest.mark.parametrize("count", [2, 5])
 async def test_a_compressed_send_in_pieces_is_counted_to_the_byte(count, packing):
     """The heads and masks of all its frames are framing; a ping between them is the receiver's."""
     before = await meters(packing)
-    guest = await client("websocket", packing, headers={"Sec-WebSocket-Extensions": NAME}).connect("latest")
+    listener = await client("websocket", packing, headers={"Sec-WebSocket-Extensions": NAME}).connect(
+        "latest"
+    )
     send, ping = send_of("b" * 400), client_frame(PING, b"?")
     packed = Packer()(send)
-    await guest.wire.send(packed_pieces(packed, count, ping))
-    assert await kinds(guest, 1) == ["ack"]
+    await listener.wire.send(packed_pieces(packed, count, ping))
+    assert await kinds(listener, 1) == ["ack"]
     counts = growth(before, await meters(packing))["techniques"]["websocket"]["send"]
-    framing = (2 + 4) * count + guest.answer_bytes
+    framing = (2 + 4) * count + listener.answer_bytes
     assert (counts["payload_bytes"], counts["framing_bytes"]) == (len(send), framing)
     assert counts["bytes_in"] + counts["bytes_out"] == framing + len(packed)
 

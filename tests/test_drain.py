@@ -38,14 +38,14 @@ def open_lab(store):
         lab.stop()
 
 
-async def answers_until_closed(guest):
+async def answers_until_closed(listener):
     """What this socket is answered before the lab closes it, by mid; and the close code."""
     answers = {}
-    while (frame := await read_frame(guest.wire)).opcode != CLOSE:
+    while (frame := await read_frame(listener.wire)).opcode != CLOSE:
         said = json.loads(frame.payload) if frame.opcode == TEXT else {}
         if said.get("type") in ("ack", "error"):
             answers[said["mid"]] = said
-    guest.abort()
+    listener.abort()
     return answers, frame.close_code
 
 
@@ -53,14 +53,14 @@ async def answers_until_closed(guest):
 async def test_a_send_in_flight_is_answered_before_the_close(receive, store, open_lab):
     """While Redis hangs the lab is told to go: who waits for an ack gets it, and then 1012."""
     lab, fields = open_lab(), draft()
-    guest = await client("websocket", lab.port, receive=receive).connect("latest")
+    listener = await client("websocket", lab.port, receive=receive).connect("latest")
     store.freeze()
-    await guest.wire.send(client_frame(TEXT, json.dumps(fields).encode()))
+    await listener.wire.send(client_frame(TEXT, json.dumps(fields).encode()))
     await eventually(lambda: has_come(lab.port), "the send has come")
     lab.signal(signal.SIGTERM)
     await eventually(lambda: refuses(lab.port), "the lab listens no more")
     store.thaw()
-    answers, code = await answers_until_closed(guest)
+    answers, code = await answers_until_closed(listener)
     assert (list(answers), code) == ([fields["mid"]], 1012)
 
 
@@ -68,9 +68,9 @@ async def test_a_send_in_flight_is_answered_before_the_close(receive, store, ope
 async def test_who_is_silent_is_told_to_come_back(receive, open_lab):
     """A socket on which nothing is going on, be it there only to send, is closed with 1012 and not cut."""
     lab = open_lab()
-    guest = await client("websocket", lab.port, receive=receive).connect("latest")
+    listener = await client("websocket", lab.port, receive=receive).connect("latest")
     lab.signal(signal.SIGTERM)
-    assert await answers_until_closed(guest) == ({}, 1012)
+    assert await answers_until_closed(listener) == ({}, 1012)
 
 
 async def has_come(port):
@@ -91,15 +91,15 @@ async def refuses(port):
 async def test_what_was_stored_was_acknowledged(open_lab):
     """Twenty send without a pause while the lab goes: what has no ack was not stored, and is new again."""
     lab, mids = open_lab(), []
-    guests = [await client("websocket", lab.port).connect("latest") for _ in range(SENDERS)]
-    for guest in guests:
+    listeners = [await client("websocket", lab.port).connect("latest") for _ in range(SENDERS)]
+    for listener in listeners:
         sends = [draft(f"{n}") for n in range(SENDS)]
         mids += [fields["mid"] for fields in sends]
         frames = [client_frame(TEXT, json.dumps(fields).encode()) for fields in sends]
-        await guest.wire.send(b"".join(frames))
-    await read_frame(guests[0].wire)
+        await listener.wire.send(b"".join(frames))
+    await read_frame(listeners[0].wire)
     lab.signal(signal.SIGTERM)
-    met = await asyncio.gather(*map(answers_until_closed, guests))
+    met = await asyncio.gather(*map(answers_until_closed, listeners))
     acked = {mid for answers, _ in met for mid in answers}
     assert {code for _, code in met} == {1012}
     assert acked, "the lab went too early for this test"

@@ -1,6 +1,6 @@
 """The lab is hurt while people listen and speak: whatever happens, nothing is lost, doubled or left unsaid.
 
-A short selection, with two guests of each technique; `python -m tests.faults` is the whole of it.
+A short selection, with two listeners of each technique; `python -m tests.faults` is the whole of it.
 """
 
 import asyncio

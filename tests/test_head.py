@@ -80,7 +80,7 @@ async def test_what_waits_or_streams_answers_head_at_once(mode, here):
 
 
 async def test_head_is_no_listener(here):
-    """It waits for nothing, is on no guest list, and no technique counts it; its bytes are the rest's."""
+    """It waits for nothing, is on no list of users, and no technique counts it; its bytes are the rest's."""
     before = await meters(here.lab.port)
     client = "client=0b0e1c7e-7d43-4c1c-9d3b-0d3f9e5f7a10&username=ann"
     for mode in MODES:
@@ -108,7 +108,7 @@ async def test_a_wrong_method_hears_of_head(here):
 
 
 async def test_head_uses_nothing_up(here):
-    """Neither the teacher's link, nor a guest's number, nor a turn in the rotation, nor a phone."""
+    """Neither the teacher's link, nor a listener's number, nor a turn in the rotation, nor a phone."""
     lesson, ticket = here.lab.lesson, here.lab.key.ticket()
     for path in (f"/teacher?token={ticket}", "/room", "/room"):
         await fetch(here.lab.port, "HEAD", path)

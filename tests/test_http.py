@@ -444,12 +444,12 @@ async def test_a_mid_is_the_same_in_any_case(mode, port):
 
 async def test_an_acknowledgement_repeats_the_mid_as_it_was_sent(port):
     """The sender finds its send by what it wrote itself."""
-    guest = await client("websocket", port).connect("latest")
+    listener = await client("websocket", port).connect("latest")
     wanted = draft() | {"mid": draft()["mid"].upper()}
-    await guest.wire.send(client_frame(TEXT, json.dumps(wanted).encode()))
+    await listener.wire.send(client_frame(TEXT, json.dumps(wanted).encode()))
     acks = []
     while not acks:
-        told = json.loads((await read_frame(guest.wire)).payload)
+        told = json.loads((await read_frame(listener.wire)).payload)
         acks = [told["mid"]] if told["type"] == "ack" else []
     assert acks == [wanted["mid"]]
 

@@ -41,7 +41,7 @@ def holdings(here):
         "channels": lab.channels.values(),
         "lanes": [lane.open for lane in lanes],
         "pages": (lesson.live_pages, lab.accounts, lesson.known_users),
-        "guests": (lab.presence._guests, lab.presence.hidden),
+        "users": (lab.presence._guests, lab.presence.hidden),
     }
     return {kind: sum(map(len, these)) for kind, these in lists.items()} | {
         "timers": sum(not timer.cancelled() for timer in loop._scheduled),
@@ -63,13 +63,13 @@ async def usual(here):
 
 async def visit(port, mode, politely):
     """Come in by a technique, send and hear, and leave, or vanish in the middle of something."""
-    guest = await client(mode, port, client=f"{mode}-{politely}", username="ann").connect("latest")
-    await guest.hear_to((await guest.send("hello")).n)
+    listener = await client(mode, port, client=f"{mode}-{politely}", username="ann").connect("latest")
+    await listener.hear_to((await listener.send("hello")).n)
     if politely:
-        return await guest.leave()
+        return await listener.leave()
     if mode in WAITING:
-        await guest.ask()
-    guest.abort()
+        await listener.ask()
+    listener.abort()
 
 
 async def watch(port):

@@ -51,7 +51,7 @@ def receive(mode, place):
 @pytest.mark.parametrize("together", [True, False], ids=["in one piece", "later"])
 @pytest.mark.parametrize("mode", WAITING)
 async def test_a_client_that_leaves_is_noticed_whatever_it_sent(mode, together, here):
-    """Soon its request is closed and it is off the guest list, and what it sent is counted to the byte."""
+    """Soon its request is closed and it is off the list of users, and what it sent is counted to the byte."""
     port, place, before = here.lab.port, await top(here.lab.port), await meters(here.lab.port)
     wires = [await Wire.open(port) for _ in EXTRA]
     for wire, extra in zip(wires, EXTRA.values(), strict=True):

@@ -165,9 +165,9 @@ async def fill(port):
     """Open ten of everything, and leave it open."""
     place = await top(port)
     for mode in (*WAITING, *STREAMING):
-        guests = [await client(mode, port).connect(place) for _ in range(10)]
-        for guest in guests if mode in WAITING else ():
-            await guest.ask()
+        listeners = [await client(mode, port).connect(place) for _ in range(10)]
+        for listener in listeners if mode in WAITING else ():
+            await listener.ask()
         await eventually(lambda mode=mode: is_held(port, mode, 10), f"ten {mode}")
     for beginning in (b"", b"GET /longp", b"POST /sse HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n{"):
         await (await Wire.open(port)).send(beginning)
@@ -285,15 +285,15 @@ async def test_everyone_is_told_before_the_lab_goes(start_lab):
     """A hundred held polls are all answered with a bye, none is cut off."""
     process = start_lab()
     place = await top(process.port)
-    guests = [await client("longpoll", process.port).connect(place) for _ in range(100)]
-    for guest in guests:
-        await guest.ask()
+    listeners = [await client("longpoll", process.port).connect(place) for _ in range(100)]
+    for listener in listeners:
+        await listener.ask()
     await eventually(lambda: is_held(process.port, "longpoll", 100), "a hundred held polls")
     process.signal(signal.SIGTERM)
-    for guest in guests:
-        await guest.take_answer()
-    assert [guest.kinds for guest in guests] == [["bye"]] * 100
-    assert len({guest.events[0]["retry_ms"] for guest in guests}) > 10
+    for listener in listeners:
+        await listener.take_answer()
+    assert [listener.kinds for listener in listeners] == [["bye"]] * 100
+    assert len({listener.events[0]["retry_ms"] for listener in listeners}) > 10
 
 
 @pytest.mark.needs("redis-server")

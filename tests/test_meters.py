@@ -52,15 +52,15 @@ def counted():
 
 async def visit(mode, port, place, keep_alive=True):
     """Come, send some messages and one of them twice, hear them all, ask once in vain, and leave."""
-    guest = await client(mode, port, keep_alive=keep_alive).connect(place)
+    listener = await client(mode, port, keep_alive=keep_alive).connect(place)
     mids = [draft()["mid"] for _ in TEXTS]
     for text, mid in zip([*TEXTS, TEXTS[0]], [*mids, mids[0]], strict=True):
-        await guest.send(text, "ann", mid=mid)
-    await guest.hear(len(TEXTS))
+        await listener.send(text, "ann", mid=mid)
+    await listener.hear(len(TEXTS))
     if mode in POLLING:
-        await guest.poll(hold="0")
-    await guest.leave()
-    return guest
+        await listener.poll(hold="0")
+    await listener.leave()
+    return listener
 
 
 def growth(before, after):
@@ -110,10 +110,10 @@ async def test_the_meters_equal_a_relay_to_the_byte(mode, keep_alive, counted):
 async def test_the_meters_equal_the_clients_own_count(mode, keep_alive, counted):
     """Bytes, heads and payload are what a raw client saw, receiving and sending; the rest is framing."""
     place, before = await here(counted), await meters(counted)
-    guest = await visit(mode, counted, place, keep_alive)
+    listener = await visit(mode, counted, place, keep_alive)
     grown = growth(before, await meters(counted))["techniques"][mode]
-    assert_tally(grown["receive"], guest.tally("receive"))
-    assert_tally(grown["send"], guest.tally("send"))
+    assert_tally(grown["receive"], listener.tally("receive"))
+    assert_tally(grown["send"], listener.tally("send"))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a connection has moved")
@@ -121,11 +121,11 @@ async def test_the_meters_equal_the_clients_own_count(mode, keep_alive, counted)
 async def test_the_meters_equal_the_kernel_to_the_byte(mode, counted):
     """The operating system's own count of a client's connections is the meters' count."""
     place, before = await here(counted), await meters(counted)
-    guest = await client(mode, counted).connect(place)
+    listener = await client(mode, counted).connect(place)
     for text in TEXTS:
-        await guest.send(text)
-    await guest.hear(len(TEXTS))
-    wires = {*guest.receiving, *guest.sending}
+        await listener.send(text)
+    await listener.hear(len(TEXTS))
+    wires = {*listener.receiving, *listener.sending}
     await eventually(lambda: acknowledged(wires), "everything sent was acknowledged")
     mine = growth(before, await meters(counted))["techniques"][mode]
     kernel = [sum(column) for column in zip(*(wire.kernel_tally() for wire in wires), strict=True)]
@@ -181,10 +181,10 @@ async def test_a_header_is_head_and_nothing_else(mode, counted):
 async def cost_of_arriving(mode, port, headers):
     """What the meters count for one receive request that hears nothing."""
     place, before = await here(port), await meters(port)
-    guest = await client(mode, port, headers=headers).connect(place)
+    listener = await client(mode, port, headers=headers).connect(place)
     if mode in POLLING:
-        await guest.poll(hold="0")
-    await guest.leave()
+        await listener.poll(hold="0")
+    await listener.leave()
     return growth(before, await meters(port))["techniques"][mode]["receive"]
 
 
@@ -253,12 +253,14 @@ def payload_of(answer):
 async def test_an_aborted_question_is_counted_as_far_as_it_came(mode, counted):
     """A poll that is dropped while it is held cost its request, and no answer."""
     place, before = await here(counted), await meters(counted)
-    guest = await client(mode, counted).connect(place)
-    await guest.ask()
+    listener = await client(mode, counted).connect(place)
+    await listener.ask()
     await is_held(counted, mode, 1)
-    guest.abort()
+    listener.abort()
     await is_held(counted, mode, 0)
-    assert_tally(growth(before, await meters(counted))["techniques"][mode]["receive"], guest.tally("receive"))
+    assert_tally(
+        growth(before, await meters(counted))["techniques"][mode]["receive"], listener.tally("receive")
+    )
     await is_conserved(counted)
 
 
@@ -275,12 +277,14 @@ async def is_held(port, mode, count):
 async def test_an_aborted_stream_is_counted_as_far_as_it_came(mode, counted):
     """A stream that is dropped in the middle cost what its client had got."""
     before = await meters(counted)
-    guest = await client(mode, counted).connect("latest")
+    listener = await client(mode, counted).connect("latest")
     await publish(counted, 3)
-    await guest.hear(3)
-    guest.abort()
+    await listener.hear(3)
+    listener.abort()
     await is_held(counted, mode, 0)
-    assert_tally(growth(before, await meters(counted))["techniques"][mode]["receive"], guest.tally("receive"))
+    assert_tally(
+        growth(before, await meters(counted))["techniques"][mode]["receive"], listener.tally("receive")
+    )
     await is_conserved(counted)
 
 
@@ -288,13 +292,13 @@ async def test_an_aborted_stream_is_counted_as_far_as_it_came(mode, counted):
 async def test_what_was_never_taken_is_not_counted_as_delivered(mode, counted):
     """A listener that reads nothing and vanishes makes no figure negative: payload is what was sent."""
     place, before = await here(counted), await meters(counted)
-    guest = await client(mode, counted, takes=4096).connect(place)
+    listener = await client(mode, counted, takes=4096).connect(place)
     if mode in WAITING:
-        await guest.ask()
+        await listener.ask()
     await publish(counted, 200, "😀" * 490)
     if mode == "shortpoll":
-        await guest.ask()
-    guest.abort()
+        await listener.ask()
+    listener.abort()
     await is_held(counted, mode, 0)
     await is_conserved(counted)
     grown = growth(before, await meters(counted))["techniques"][mode]["receive"]
@@ -306,14 +310,16 @@ async def test_what_was_never_taken_is_not_counted_as_delivered(mode, counted):
 async def test_an_answer_that_is_taken_late_is_counted_when_it_is(mode, counted):
     """A long answer to a client that reads late comes whole, counts only then, and the connection goes on."""
     await publish(counted, 100, "😀" * 490)
-    guest, before = await client(mode, counted, takes=4096).connect(), await meters(counted)
-    await guest.ask()
+    listener, before = await client(mode, counted, takes=4096).connect(), await meters(counted)
+    await listener.ask()
     await eventually(lambda: has_answered(counted, mode, before), "the answer is on its way")
     assert growth(before, await meters(counted))["techniques"][mode]["receive"]["messages"] == 0
-    await guest.take_answer()
-    await guest.poll(hold="0")
-    assert_tally(growth(before, await meters(counted))["techniques"][mode]["receive"], guest.tally("receive"))
-    assert len(guest.receiving) == 1
+    await listener.take_answer()
+    await listener.poll(hold="0")
+    assert_tally(
+        growth(before, await meters(counted))["techniques"][mode]["receive"], listener.tally("receive")
+    )
+    assert len(listener.receiving) == 1
 
 
 @pytest.mark.parametrize("mode", STREAMING)
@@ -321,12 +327,12 @@ async def test_a_history_is_handed_over_in_pieces(mode, counted):
     """Who reads nothing of a long history has a part of it, which counts; the rest comes when it reads."""
     await publish(counted, 100, "😀" * 490)
     before = await meters(counted)
-    guest = await client(mode, counted, takes=4096).connect()
+    listener = await client(mode, counted, takes=4096).connect()
     await eventually(lambda: has_answered(counted, mode, before), "the first pieces are on their way")
     assert growth(before, await meters(counted))["techniques"][mode]["receive"]["messages"] > 0
-    await guest.hear(100)
+    await listener.hear(100)
     await eventually(lambda: has_taken(counted, mode, before, 100), "the last piece is counted")
-    guest.abort()
+    listener.abort()
 
 
 async def has_taken(port, mode, before, messages):
@@ -400,9 +406,9 @@ FRAMES = {
 async def test_whatever_comes_over_a_websocket_is_conserved(data, polite, counted):
     """Good and bad frames, answered or not: every byte is counted once, and no figure is negative."""
     before = await meters(counted)
-    guest = await client("websocket", counted).connect("latest")
-    await guest.wire.send(data)
-    await guest.wire.close() if polite else guest.wire.abort()
+    listener = await client("websocket", counted).connect("latest")
+    await listener.wire.send(data)
+    await listener.wire.close() if polite else listener.wire.abort()
     await is_held(counted, "websocket", 0)
     await is_conserved(counted)
     grown = growth(before, await meters(counted))["techniques"]
@@ -488,10 +494,10 @@ async def test_reading_the_meters_changes_only_other(counted):
 async def test_polls_are_counted(mode, keep_alive, counted):
     """Of five polls three brought nothing: five requests, three empty, on one kept connection or on five."""
     place, before = await here(counted), await meters(counted)
-    guest = await client(mode, counted, keep_alive=keep_alive).connect(place)
+    listener = await client(mode, counted, keep_alive=keep_alive).connect(place)
     for messages in (0, 2, 0, 1, 0):
         await publish(counted, messages)
-        await guest.poll(hold="0")
+        await listener.poll(hold="0")
     counts = growth(before, await meters(counted))["techniques"][mode]["receive"]
     expected = {"requests": 5, "empty": 3, "messages": 3, "connections": 1 if keep_alive else 5}
     assert {name: counts[name] for name in expected} == expected
@@ -501,9 +507,9 @@ async def test_polls_are_counted(mode, keep_alive, counted):
 async def test_streams_are_counted(mode, counted):
     """A stream is one request on one connection, however many messages it carries."""
     before = await meters(counted)
-    guest = await client(mode, counted).connect("latest")
+    listener = await client(mode, counted).connect("latest")
     await publish(counted, 5)
-    await guest.hear(5)
+    await listener.hear(5)
     counts = growth(before, await meters(counted))["techniques"][mode]["receive"]
     expected = {"requests": 1, "messages": 5, "connections": 1}
     assert {name: counts[name] for name in expected} == expected
@@ -534,12 +540,12 @@ async def test_a_304_is_an_empty_answer(counted):
 async def test_websocket_frames_are_counted(counted):
     """Frames out are events, acks and pongs; frames in are sends and pings; each where it belongs."""
     before = await meters(counted)
-    guest = await client("websocket", counted).connect("latest")
+    listener = await client("websocket", counted).connect("latest")
     for text in TEXTS[:3]:
-        await guest.send(text)
-    await guest.hear(3)
-    await guest.wire.send(client_frame(PING, b"!"))
-    await guest.step()
+        await listener.send(text)
+    await listener.hear(3)
+    await listener.wire.send(client_frame(PING, b"!"))
+    await listener.step()
     counts = growth(before, await meters(counted))["techniques"]["websocket"]
     frames = {way: [counts[use][f"frames_{way}"] for use in ("receive", "send")] for way in ("in", "out")}
     assert frames == {"in": [1, 3], "out": [3 + 1, 3]}
@@ -549,10 +555,10 @@ async def test_websocket_frames_are_counted(counted):
 async def test_deliveries_are_timed(mode, counted):
     """Each message that reaches a listener is one sample, between nothing and the time that passed."""
     place, before = await here(counted), await meters(counted)
-    guests, began = [await client(mode, counted).connect(place) for _ in range(3)], time.monotonic()
+    listeners, began = [await client(mode, counted).connect(place) for _ in range(3)], time.monotonic()
     ids = await publish(counted, 5)
-    for guest in guests:
-        await guest.hear_of(ids[-1])
+    for listener in listeners:
+        await listener.hear_of(ids[-1])
     after = (await meters(counted))["techniques"][mode]["receive"]["delivery_s"]
     took = time.monotonic() - began
     assert after["count"] - before["techniques"][mode]["receive"]["delivery_s"]["count"] == 3 * 5
@@ -564,8 +570,8 @@ async def test_a_newcomers_old_messages_are_no_slow_deliveries(counted):
     """What was said long before somebody came does not count as delivered late."""
     await publish(counted, 1)
     before = (await meters(counted))["techniques"]["sse"]["receive"]["delivery_s"]
-    guest = await client("sse", counted).connect()
-    await guest.hear()
+    listener = await client("sse", counted).connect()
+    await listener.hear()
     assert (await meters(counted))["techniques"]["sse"]["receive"]["delivery_s"] == before
 
 
@@ -662,24 +668,24 @@ def deflated(data):
 async def test_compressed_payload_counts_uncompressed(compressing):
     """With compression payload stays the size of the messages, bytes get fewer, framing is not negative."""
     before = await meters(compressing)
-    guest = await client("websocket", compressing, headers=DEFLATE).connect("latest")
+    listener = await client("websocket", compressing, headers=DEFLATE).connect("latest")
     ids = await publish(compressing, 5, "a" * 400)
-    await guest.hear_of(ids[-1])
+    await listener.hear_of(ids[-1])
     counts = growth(before, await meters(compressing))["techniques"]["websocket"]["receive"]
-    assert all(frame.deflated for frame in guest.frames)
-    assert counts["payload_bytes"] == guest.heard_payload
-    assert counts["bytes_out"] == len(guest.wire.received) < guest.heard_payload
+    assert all(frame.deflated for frame in listener.frames)
+    assert counts["payload_bytes"] == listener.heard_payload
+    assert counts["bytes_out"] == len(listener.wire.received) < listener.heard_payload
     assert 0 <= counts["framing_bytes"] < 200
 
 
 async def test_a_compressed_send_counts_uncompressed(compressing):
     """A send that came compressed weighs what it weighs unpacked."""
     before = await meters(compressing)
-    guest = await client("websocket", compressing, headers=DEFLATE).connect("latest")
+    listener = await client("websocket", compressing, headers=DEFLATE).connect("latest")
     payload = json.dumps(draft("b" * 400)).encode()
-    await guest.wire.send(client_frame(TEXT, deflated(payload), 0xC0))
-    (message,) = await guest.hear()
-    await guest._listen(lambda: guest.answers)
+    await listener.wire.send(client_frame(TEXT, deflated(payload), 0xC0))
+    (message,) = await listener.hear()
+    await listener._listen(lambda: listener.answers)
     counts = growth(before, await meters(compressing))["techniques"]["websocket"]["send"]
     assert message["body"] == "b" * 400
     assert (counts["messages"], counts["payload_bytes"]) == (1, len(payload))
@@ -690,19 +696,19 @@ async def test_a_compressed_send_counts_uncompressed(compressing):
 async def test_who_does_not_compress_is_counted_as_ever(compressing):
     """A client that did not ask for compression gets plain frames, and its bytes add up exactly."""
     place, before = await here(compressing), await meters(compressing)
-    guest = await visit("websocket", compressing, place)
+    listener = await visit("websocket", compressing, place)
     grown = growth(before, await meters(compressing))["techniques"]["websocket"]
-    assert not any(frame.deflated for frame in guest.frames)
-    assert_tally(grown["receive"], guest.tally("receive"))
-    assert_tally(grown["send"], guest.tally("send"))
+    assert not any(frame.deflated for frame in listener.frames)
+    assert_tally(grown["receive"], listener.tally("receive"))
+    assert_tally(grown["send"], listener.tally("send"))
 
 
 async def test_compression_conserves(compressing):
     """Compressed or not, the parts are the total."""
-    guest = await client("websocket", compressing, headers=DEFLATE).connect("latest")
+    listener = await client("websocket", compressing, headers=DEFLATE).connect("latest")
     await publish(compressing, 3)
-    await guest.hear(3)
-    await guest.leave()
+    await listener.hear(3)
+    await listener.leave()
     assert_conserved(await meters(compressing))
 
 

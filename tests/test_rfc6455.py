@@ -252,16 +252,16 @@ async def test_the_bytes_of_a_refused_frame_are_counted(school):
 async def test_a_send_in_pieces_around_a_ping_weighs_what_it_took(school):
     """Each frame of a send is a send's, and the ping between them is not."""
     before = await meters(school.lab.port)
-    guest = await client("websocket", school.lab.port).connect("latest")
+    listener = await client("websocket", school.lab.port).connect("latest")
     ping, text = client_frame(PING, b"?"), json.dumps(draft()).encode()
     sent = pieces(text[:9], text[9:20], text[20:], between=ping)
-    await guest.wire.send(sent)
-    await guest.hear(1)
-    await guest._listen(lambda: guest.answers)
+    await listener.wire.send(sent)
+    await listener.hear(1)
+    await listener._listen(lambda: listener.answers)
     send = growth(before, await meters(school.lab.port))["techniques"]["websocket"]["send"]
     weight = len(sent) - 2 * len(ping)
     assert (send["frames_in"], send["bytes_in"], send["payload_bytes"]) == (3, weight, len(text))
-    assert send["framing_bytes"] == weight - len(text) + guest.answer_bytes
+    assert send["framing_bytes"] == weight - len(text) + listener.answer_bytes
 
 
 async def test_a_witness_reads_the_code(school):

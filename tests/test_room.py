@@ -579,7 +579,7 @@ def cut_off(client, key, epoch, count):
 
 
 def test_who_holds_a_request_is_here():
-    """A guest is here while one of its requests is open, under the last name it gave."""
+    """A listener is here while one of its requests is open, under the last name it gave."""
     presence = Presence()
     presence.enter("1", "ann", "sse", now=0)
     presence.enter("1", "anna", "sse", now=1)
@@ -588,7 +588,7 @@ def test_who_holds_a_request_is_here():
 
 
 def test_who_comes_back_soon_was_never_away():
-    """A guest who polls is here between two polls, and gone a few seconds after the last one."""
+    """A listener who polls is here between two polls, and gone a few seconds after the last one."""
     presence = Presence()
     presence.enter("1", "ann", "shortpoll", now=0)
     presence.leave("1", now=0.1)

@@ -99,7 +99,7 @@ def test_a_bar_is_for_its_own_page_and_the_teacher(school):
 
 
 def test_a_client_with_an_id_is_shown_to_the_teacher_only(school):
-    """Ids are on the guest list that everyone hears, so they open nothing; a name beside them neither."""
+    """Ids are on the list of users that everyone hears, so they open nothing; a name beside them neither."""
     *_, began = converse(school, "shortpoll", "client=a-known-id&username=Anna")
     for name in ("a-known-id", "Anna", ""):
         assert refusal(kept, school, "shortpoll", began, name) == (403, "forbidden")

@@ -9,7 +9,7 @@ import sys
 import time
 from statistics import median
 
-from tests.benchmarks.load import Crowd, head
+from tests.benchmarks.load import Listeners, head
 from tests.benchmarks.machine import BOTH, ROOT, Server, Stopwatch, resident
 from tests.benchmarks.table import Row, microseconds, milliseconds, ratio
 
@@ -31,8 +31,8 @@ class Cell:
         self.mode = mode
         self.server = Server(*MODULES.get(kind, ("tests.benchmarks.baselines", kind)))
         stack.callback(self.server.stop)
-        self.crowd = Crowd(mode, self.server.greeting, listeners)
-        stack.callback(self.crowd.close)
+        self.listeners = Listeners(mode, self.server.greeting, listeners)
+        stack.callback(self.listeners.close)
         if mode != "shortpoll":
             self.server.rest()
 
@@ -44,15 +44,17 @@ class Cell:
 
     def fan_out(self):
         """What one delivery costs when messages come one by one."""
-        return self.cost(self.crowd.one_by_one, MESSAGES)
+        return self.cost(self.listeners.one_by_one, MESSAGES)
 
     def spread(self):
         """The same with as many deliveries for every number of listeners."""
-        return self.cost(self.crowd.one_by_one, max(2, MESSAGES * LISTENERS // len(self.crowd.sockets) // 2))
+        return self.cost(
+            self.listeners.one_by_one, max(2, MESSAGES * LISTENERS // len(self.listeners.sockets) // 2)
+        )
 
     def ask(self):
         """What one short poll costs."""
-        return self.cost(self.crowd.answers, MESSAGES * LISTENERS // 4)
+        return self.cost(self.listeners.answers, MESSAGES * LISTENERS // 4)
 
 
 def interleaved(cells, rounds, measure):
@@ -137,7 +139,7 @@ def delivery(stack, rounds):
     rows, words = [], (*STREAMS, "longpoll")
     cells = [Cell(stack, kind, mode) for mode in words for kind in ("lab", "tornado")]
     cells.append(Cell(stack, "epoll", "websocket"))
-    found, _ = interleaved(cells, max(3, rounds // 2), lambda c: (p99(c.crowd.keep_time(10, 30)), 0))
+    found, _ = interleaved(cells, max(3, rounds // 2), lambda c: (p99(c.listeners.keep_time(10, 30)), 0))
     for mode in words:
         lab, plain = found[f"lab {mode}"], found[f"tornado {mode}"]
         most = 1 / 3 if mode == "websocket" else 1.0
@@ -159,9 +161,9 @@ def many(stack, rounds):
     ):
         cell, messages = Cell(stack, "lab", mode, listeners), 10
         gc.collect()
-        cell.crowd.one_by_one(2)
+        cell.listeners.one_by_one(2)
         cell.server.rest()  # or the first message finds it busy with the questions that followed the warm-up
-        latencies = cell.crowd.keep_time(1, messages)
+        latencies = cell.listeners.keep_time(1, messages)
         lost, late = messages * listeners - len(latencies), p99(latencies)
         text = f"{lost} lost, p99 {milliseconds(late)}, p50 {milliseconds(median(latencies))}"
         goal = f"nothing lost, p99 ≤ {1000 * most:.0f} ms"
@@ -171,7 +173,7 @@ def many(stack, rounds):
                 f"{listeners:,} {mode} listeners, 1 message/s", goal, text, not lost and late <= most, figures
             )
         )
-        cell.crowd.close()
+        cell.listeners.close()
         cell.server.stop()
     return rows
 
@@ -190,7 +192,7 @@ def grown(stack, rounds, kind, mode):
         cell.name = str(size)
     costs, _ = interleaved(list(cells.values()), max(3, rounds // 2), Cell.spread)
     for cell in cells.values():
-        cell.crowd.close()
+        cell.listeners.close()
         cell.server.stop()
     growth = ratio(costs, "4000", "500") - 1
     text = f"{growth:+.0%}: " + " · ".join(f"{1e6 * median(each):.1f}" for each in costs.values()) + " µs"
@@ -203,15 +205,15 @@ def idle(stack, rounds):
     rows = []
     for mode, most in (("websocket", 15), ("sse", 15), ("iframe", 15), ("longpoll", 13)):
         cell, more = Cell(stack, "lab", mode, 300), 2000
-        cell.crowd.one_by_one(3)
+        cell.listeners.one_by_one(3)
         time.sleep(0.3)
         before = resident(cell.server.pid)
-        cell.crowd.grow(more)
+        cell.listeners.grow(more)
         cell.server.rest()
         found = (resident(cell.server.pid) - before) / more / 1024
         what = f"memory per idle connection, {mode}"
         rows.append(Row(what, f"≤ {most} KiB", f"{found:.1f} KiB", found <= most, {"kib": found}))
-        cell.crowd.close()
+        cell.listeners.close()
         cell.server.stop()
     return rows
 

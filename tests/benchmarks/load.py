@@ -1,4 +1,4 @@
-"""The load: a crowd of listeners on raw sockets and one epoll, with little Python per delivery.
+"""The load: many listeners on raw sockets and one epoll, with little Python per delivery.
 
 Every message holds the mark once and nothing else does, so deliveries are counted by counting one byte,
 however the stream was cut into pieces.
@@ -73,7 +73,7 @@ class Publisher:
         self.socket.sendall(b"\x81\xfe" + len(data).to_bytes(2, "big") + bytes(4) + data)
 
 
-class Crowd:
+class Listeners:
     """Listeners of one technique at one server, and the publisher they listen to."""
 
     def __init__(self, mode, greeting, listeners):

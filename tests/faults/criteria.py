@@ -10,9 +10,9 @@ def same_history(scene: Scene) -> str | None:
 
 
 def one_reset(scene: Scene) -> str | None:
-    """Each guest was told once that the history is another one."""
-    wrong = [name for name in scene.per_guest("open") if scene.per_guest("reset")[name] != 1]
-    return f"{len(wrong)} guests were not reset exactly once" if wrong else None
+    """Each listener was told once that the history is another one."""
+    wrong = [name for name in scene.per_listener("open") if scene.per_listener("reset")[name] != 1]
+    return f"{len(wrong)} listeners were not reset exactly once" if wrong else None
 
 
 def no_gap(scene: Scene) -> str | None:
@@ -32,11 +32,11 @@ def heals(seconds: float):
 
 
 def all_told(scene: Scene) -> str | None:
-    """Every guest was told that the lab is leaving, if a request was open, or came within the second left."""
+    """Every listener received a bye if a request was open, or if it connected within the second left."""
     sure = ("stream",) if scene.short else ("stream", "wait")
     told = {record.client for record in scene.of("bye")}
-    silent = {guest.name for guest in scene.guests if TECHNIQUES[guest.mode].verb in sure} - told
-    return f"{len(silent)} guests were told nothing" if silent else None
+    silent = {listener.name for listener in scene.listeners if TECHNIQUES[listener.mode].verb in sure} - told
+    return f"{len(silent)} listeners were told nothing" if silent else None
 
 
 def refused_for_sure(scene: Scene) -> str | None:

@@ -47,12 +47,12 @@ STAGE = ("log", "redis", "environment", "before")
 
 async def mixture(scene: Scene) -> None:
     """Some of the others one after the other; the seed decides which, in what order and at what moments."""
-    regulars = len(scene.guests)
+    regulars = len(scene.listeners)
     for fault in scene.random.sample(choice(scene), 3 if scene.short else 8):
         scene.notes.append(fault.id)
         await scene.suffer(fault)
         await scene.spoken_again()
-        if newcomers := scene.guests[regulars:]:
+        if newcomers := scene.listeners[regulars:]:
             await scene.send_home(newcomers)
         await asyncio.sleep(scene.random.uniform(0.2, 2.0))
 
@@ -102,12 +102,17 @@ FAULTS = [
         redis=ALWAYS,
         needs=[disk_missing],
     ),
-    Fault("F7", "lab killed, 1,000 guests", kill_lab, [same_history, heals(12)], each=167, rate=2),
+    Fault("F7", "lab killed, 1,000 listeners", kill_lab, [same_history, heals(12)], each=167, rate=2),
     Fault(
-        "F8", "lab asked to end, 1,000 guests", drain, [same_history, all_told, heals(12)], each=167, rate=2
+        "F8",
+        "lab asked to end, 1,000 listeners",
+        drain,
+        [same_history, all_told, heals(12)],
+        each=167,
+        rate=2,
     ),
     Fault("F9", "two labs behind nginx, in turn", roll, [same_history], needs=[nginx_missing], last=True),
-    Fault("F10", "guests vanish", vanish, [same_history, heals(20)], needs=[filter_missing], rate=5),
+    Fault("F10", "listeners vanish", vanish, [same_history, heals(20)], needs=[filter_missing], rate=5),
     Fault("F11a", "connections reset", cut, [same_history, no_gap]),
     Fault("F11b", "30 % of packets lost", lose, [same_history, heals(50)], needs=[filter_missing]),
     Fault("F11c", "link down for 10 s", link_down, [same_history, heals(50)], needs=[filter_missing]),

@@ -1,7 +1,7 @@
-"""Loads that a lab must bear: many listeners, much said, a long silence, a burst; the list is at the end.
+"""Loads that a lab must bear: many listeners, many messages, a long silence, a burst; the list is at the end.
 
-Some dozen guests write everything down for the checker. Where there are thousands, the rest are bare sockets
-that only count: each must hear as many messages as were said.
+Some dozen listeners record everything for the checker. Where there are thousands, the rest are bare sockets
+that only count: each must receive as many messages as were sent.
 """
 
 import asyncio
@@ -12,10 +12,10 @@ from itertools import chain
 
 from lab.catalogue import MODES, TECHNIQUES
 from lab.meters import summary
-from tests.benchmarks.load import Crowd
+from tests.benchmarks.load import Listeners
 from tests.benchmarks.machine import cpu_s, resident
 from tests.faults.criteria import no_gap, same_history
-from tests.faults.crowd import INTERVAL_S
+from tests.faults.listeners import INTERVAL_S
 from tests.faults.proxy import move_behind, nginx_missing
 from tests.faults.reader_faults import KEPT
 from tests.faults.scene import FULL, SHORT, Fault, Scale, Scene, no_look_for_garbage
@@ -64,7 +64,7 @@ def listen(seconds: float, p99_s: float, share: float = 1.0) -> Do:
         with no_look_for_garbage():
             await scene.pause(seconds)
         note_p99(scene, scene.took("recv", watch.began), p99_s)
-        used, _ = watch.note(len(scene.guests))
+        used, _ = watch.note(len(scene.listeners))
         demand(scene, "the lab's share of a processor", used, share)
 
     return do
@@ -88,7 +88,7 @@ async def burst(scene: Scene) -> None:
     took = summary(chain(*scene.took("ack", watch.began).values()))
     scene.notes.append(f"acknowledged after {took['p50']:.2f} s, at most {took['max']:.2f} s")
     await scene.all_heard()
-    watch.note(len(scene.guests))
+    watch.note(len(scene.listeners))
     if watch.own < LATE:
         demand(scene, "the longest acknowledgement", took["max"], 2.0)
     else:
@@ -102,7 +102,7 @@ async def burst(scene: Scene) -> None:
 # Thousands who only count -----------------------------------------------------------------------
 
 
-def crowd(kinds: dict[str, int], seconds: float, rate: float, p99_s: float, most_bytes: float) -> Do:
+def many_listeners(kinds: dict[str, int], seconds: float, rate: float, p99_s: float, most_bytes: float) -> Do:
     """So many bare listeners by each technique hear so much for so long, each every message."""
 
     async def do(scene: Scene) -> None:
@@ -114,7 +114,7 @@ def crowd(kinds: dict[str, int], seconds: float, rate: float, p99_s: float, most
             note_p99(scene, times, p99_s)
         except (ConnectionError, AssertionError) as error:
             scene.complaints.append(str(error))
-        _, each = watch.note(len(scene.guests) + listeners)
+        _, each = watch.note(len(scene.listeners) + listeners)
         demand(scene, "memory for each in bytes", each, most_bytes)
         for some in many:
             some.close()
@@ -123,14 +123,14 @@ def crowd(kinds: dict[str, int], seconds: float, rate: float, p99_s: float, most
     return do
 
 
-def come(scene: Scene, kinds: dict[str, int]) -> list[Crowd]:
+def come(scene: Scene, kinds: dict[str, int]) -> list[Listeners]:
     """All listeners come in; a few of them where there is little time."""
     place = {"port": int(scene.url.rpartition(":")[2])}
     few = 0.02 if scene.short else 1
-    return [Crowd(mode, place, round(few * count)) for mode, count in kinds.items()]
+    return [Listeners(mode, place, round(few * count)) for mode, count in kinds.items()]
 
 
-def hear(scene: Scene, many: list[Crowd], seconds: float, rate: float) -> dict[str, list[float]]:
+def hear(scene: Scene, many: list[Listeners], seconds: float, rate: float) -> dict[str, list[float]]:
     """Let them listen while messages are said in turn; each must come to each. Returns the latencies."""
     said = round(seconds * rate)
     for some in many:
@@ -145,10 +145,10 @@ def hear(scene: Scene, many: list[Crowd], seconds: float, rate: float) -> dict[s
         if some.heard != said * len(some.sockets):
             scene.complaints.append(f"{some.mode}: {some.heard} heard of {said * len(some.sockets)}")
     heard = {some.mode: zip(*some.arrivals, strict=True) for some in many}
-    return {mode: Crowd.latencies(arrivals, start, rate or 1) for mode, arrivals in heard.items()}
+    return {mode: Listeners.latencies(arrivals, start, rate or 1) for mode, arrivals in heard.items()}
 
 
-def turn_until(many: list[Crowd], moment: float) -> None:
+def turn_until(many: list[Listeners], moment: float) -> None:
     """Take what comes until then."""
     while time.monotonic() < moment:
         for some in many:
@@ -173,14 +173,14 @@ LOADS = [
     Fault(
         "L3",
         "thousands",
-        crowd({"websocket": 3500, "sse": 1000, "longpoll": 500}, 60, 2, 1.0, 40e3),
+        many_listeners({"websocket": 3500, "sse": 1000, "longpoll": 500}, 60, 2, 1.0, 40e3),
         [same_history, no_gap],
         each=2,
     ),
     Fault(
         "L4",
         "two labs behind nginx",
-        behind_nginx(crowd({"websocket": 1500, "sse": 1000, "longpoll": 500}, 60, 2, 0.6, 40e3)),
+        behind_nginx(many_listeners({"websocket": 1500, "sse": 1000, "longpoll": 500}, 60, 2, 0.6, 40e3)),
         [same_history, no_gap],
         each=2,
         needs=[nginx_missing],
@@ -188,7 +188,7 @@ LOADS = [
     Fault(
         "L5",
         "10,000 idle",
-        crowd({"websocket": 5000, "sse": 3000, "longpoll": 2000}, 300, 0, 1.0, 25e3),
+        many_listeners({"websocket": 5000, "sse": 3000, "longpoll": 2000}, 300, 0, 1.0, 25e3),
         [same_history, no_gap],
         each=2,
         limits={"connections": 0},

@@ -1,6 +1,6 @@
 """What networks do: forget a client, cut it off, lose packets, be slow.
 
-The guests come through a relay with an address of its own, so that a packet filter can tell them apart. All
+The listeners connect through a relay with an address of its own: a packet filter can tell them apart. All
 of it happens in a network namespace that belongs to this process alone.
 """
 
@@ -105,14 +105,14 @@ async def pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
     writer.close()
 
 
-async def guests_move_away(scene: Scene) -> Away:
-    """From now on the guests come through the relay."""
+async def listeners_move_away(scene: Scene) -> Away:
+    """From now on the listeners come through the relay."""
     away = Away(scene)
     url = await away.open()
-    for guest in scene.guests:
-        await guest.go()
-        guest.url = url
-        await guest.come()
+    for listener in scene.listeners:
+        await listener.go()
+        listener.url = url
+        await listener.come()
     scene.closing.append(away.close)
     await scene.speaker.burst(1)
     await scene.all_heard()
@@ -126,8 +126,8 @@ def connected(port: int) -> int:
 
 
 async def vanish(scene: Scene) -> None:
-    """All guests are cut off without a word: the lab is free of them within 20 s, they notice within 50 s."""
-    await guests_move_away(scene)
+    """All listeners are cut off silently: the lab drops them within 20 s, they notice it within 50 s."""
+    await listeners_move_away(scene)
     filtered("drop")
     began = time.monotonic()
     while connected(scene.port) and time.monotonic() - began < 20:  # noqa: ASYNC110 - the kernel tells nobody
@@ -141,8 +141,8 @@ async def vanish(scene: Scene) -> None:
 
 
 async def cut(scene: Scene) -> None:
-    """Every guest's connection is reset, three times: all come back and go on where they were."""
-    away = await guests_move_away(scene)
+    """Every listener's connection is reset, three times: all come back and go on where they were."""
+    away = await listeners_move_away(scene)
     for _ in range(3):
         await scene.pause(1)
         away.cut()
@@ -150,7 +150,7 @@ async def cut(scene: Scene) -> None:
 
 async def lose(scene: Scene) -> None:
     """The link loses 30 % of all packets for 10 s: nothing is lost."""
-    await guests_move_away(scene)
+    await listeners_move_away(scene)
     filtered("numgen random mod 100 < 30 drop")
     await scene.pause(10)
     filtered("")
@@ -159,7 +159,7 @@ async def lose(scene: Scene) -> None:
 
 async def link_down(scene: Scene) -> None:
     """The link is down for 10 s: nothing is lost."""
-    await guests_move_away(scene)
+    await listeners_move_away(scene)
     filtered("drop")
     await scene.pause(10)
     filtered("")
@@ -174,7 +174,7 @@ async def all_notice(scene: Scene) -> None:
 
 async def slow(scene: Scene) -> None:
     """All share 1 Mbit/s for 20 s, a fortieth of what they need: told what they missed, whole within 50 s."""
-    await guests_move_away(scene)
+    await listeners_move_away(scene)
     before = len(scene.of("recv"))
     shape("1mbit")
     await scene.pause(20)

@@ -5,7 +5,7 @@ from itertools import combinations
 
 from lab.catalogue import MODES
 from lab.experiment.records import Record, place, received
-from tests.faults.crowd import Guest
+from tests.faults.listeners import RecordingListener
 from tests.faults.network_faults import cut
 from tests.faults.scene import Scene
 
@@ -32,7 +32,7 @@ class Page:
         self.book.append(Record(time.monotonic(), self.name, "page", "close"))
 
 
-class Half(Guest):
+class Half(RecordingListener):
     """One of a page's listeners."""
 
     def __init__(self, page: Page, mode: str, scene: Scene, start: str) -> None:

@@ -74,10 +74,10 @@ async def move_behind(scene: Scene, ports: list[int]) -> Nginx:
     await scene.becomes("/healthz", 200, 5)
     for link in scene.speaker.links.values():
         link.url = scene.url
-    for guest in scene.guests:
-        await guest.go()
-        guest.url = scene.url
-        await guest.come()
+    for listener in scene.listeners:
+        await listener.go()
+        listener.url = scene.url
+        await listener.come()
     return nginx
 
 

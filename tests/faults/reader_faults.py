@@ -8,7 +8,7 @@ from itertools import chain, cycle, permutations
 from lab.catalogue import MODES, TECHNIQUES
 from lab.experiment.records import received
 from lab.meters import summary
-from tests.faults.crowd import Guest
+from tests.faults.listeners import RecordingListener
 from tests.faults.scene import Scene, no_look_for_garbage
 from tests.support.kernel import ESTABLISHED, connections
 from tests.support.listeners import STREAMING, Listener, client
@@ -20,17 +20,17 @@ AT_ONCE = 40
 
 
 async def be_absent(scene: Scene) -> None:
-    """Guests are away for 99, 100, 101 and 10,000 messages: told that they missed 0, 0, 1 and 9,900."""
+    """Clients are away for 99, 100, 101 and 10,000 messages: told that they missed 0, 0, 1 and 9,900."""
     await scene.speaker.hush(10)
     for away in (99, 100, 101, 250 if scene.short else 10_000):
         await scene.all_heard()
         seen = len(scene.book)
-        await asyncio.gather(*(guest.go() for guest in scene.guests))
+        await asyncio.gather(*(listener.go() for listener in scene.listeners))
         await scene.speaker.burst(away)
-        await asyncio.gather(*(guest.come() for guest in scene.guests))
+        await asyncio.gather(*(listener.come() for listener in scene.listeners))
         await scene.all_heard()
         missed = [record.n for record in scene.book[seen:] if record.kind == "gap"]
-        if missed != [away - KEPT] * len(scene.guests) * (away > KEPT):
+        if missed != [away - KEPT] * len(scene.listeners) * (away > KEPT):
             scene.complaints.append(f"away for {away}: told of {sorted(set(missed))} missed")
     scene.healed = time.monotonic()
     scene.speaker.talk(scene.rate)
@@ -40,12 +40,12 @@ async def switch(scene: Scene) -> None:
     """Every technique is left for every other in mid-stream, 30 ways, with one cursor."""
     start, movers = scene.latest, []
     for old, new in permutations(MODES, 2):
-        guest = Guest(f"{old} to {new}", old, scene.url, start, scene.book)
-        await scene.welcome(guest)
-        movers.append((guest, old, new))
+        listener = RecordingListener(f"{old} to {new}", old, scene.url, start, scene.book)
+        await scene.welcome(listener)
+        movers.append((listener, old, new))
     for turn in range(round(6 * scene.scale.pace)):
         await asyncio.sleep(0.3)
-        await asyncio.gather(*(guest.switch(old if turn % 2 else new) for guest, old, new in movers))
+        await asyncio.gather(*(listener.switch(old if turn % 2 else new) for listener, old, new in movers))
 
 
 async def never_read(scene: Scene) -> None:
@@ -105,8 +105,8 @@ def p99(scene: Scene, since: float, until: float) -> float:
     return summary(chain.from_iterable(told))["p99"] or 0.0
 
 
-class Slow(Guest):
-    """A guest whose line takes little and who reads a little each second, until it may hurry."""
+class Slow(RecordingListener):
+    """A listener whose line takes little and who reads a little each second, until it may hurry."""
 
     def __init__(self, mode: str, scene: Scene) -> None:
         super().__init__(f"slow {mode}", mode, scene.url, scene.latest, scene.book)

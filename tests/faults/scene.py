@@ -1,4 +1,4 @@
-"""The stage of every fault: a Redis, a lab, guests of every technique, a speaker, and the book they write."""
+"""The stage of every fault: a Redis, a lab, listeners of every technique, a sender, and all their records."""
 
 import asyncio
 import gc
@@ -20,7 +20,7 @@ from lab.catalogue import MODES
 from lab.experiment.check import Checker
 from lab.experiment.records import At, Record
 from tests.faults.counts import Count, contradictions
-from tests.faults.crowd import Book, Guest, Speaker
+from tests.faults.listeners import Book, RecordingListener, Speaker
 from tests.support.lab_process import OpenLab
 from tests.support.redis_server import RedisServer, free_port
 from tests.support.wire import HOST
@@ -30,7 +30,7 @@ SETTLE_S = 30.0
 
 @dataclass(frozen=True)
 class Scale:
-    """How large and how long: guests of each technique, messages a second, seconds before and after."""
+    """How large and how long: listeners of each technique, messages a second, seconds before and after."""
 
     each: int = 10
     rate: float = 20.0
@@ -91,7 +91,7 @@ class Scene:
         self.url = f"http://{HOST}:{self.port}"
         self.speaker = Speaker(self.url, self.book, fault.size)
         self.labs: list[OpenLab] = []
-        self.guests: list[Guest] = []
+        self.listeners: list[RecordingListener] = []
         self.complaints: list[str] = []
         self.notes: list[str] = []
         self.closing: list[Callable[[], None]] = []
@@ -157,7 +157,7 @@ class Scene:
         start = (await self.get("/shortpoll?after=latest"))[1]["cursor"]
         self.before = await self.look()
         for number, mode in enumerate(islice(cycle(MODES), each * len(MODES))):
-            await self.welcome(Guest(f"guest {number}", mode, self.url, start, self.book))
+            await self.welcome(RecordingListener(f"listener {number}", mode, self.url, start, self.book))
         self.speaker.talk(self.rate)
 
     async def look(self) -> dict:
@@ -166,15 +166,15 @@ class Scene:
 
     async def check_counts(self) -> None:
         """Let those who only ask rest, and complain when the lab has counted otherwise than its clients."""
-        for guest in self.guests:
-            guest.link.interval = SETTLE_S
+        for listener in self.listeners:
+            listener.link.interval = SETTLE_S
         self.complaints += await contradictions(self.look, self.before, self.counts)
 
     def counts(self) -> dict[tuple[str, str], Count]:
         """What all clients together have counted so far, by technique and direction."""
         counts = {(mode, "send"): link.count for mode, link in self.speaker.links.items()}
         for mode in MODES:
-            counts[mode, "receive"] = sum((guest.counts[mode] for guest in self.guests), Count())
+            counts[mode, "receive"] = sum((listener.counts[mode] for listener in self.listeners), Count())
         return counts
 
     async def pause(self, seconds: float) -> None:
@@ -189,35 +189,35 @@ class Scene:
                     await asyncio.sleep(0.05)
 
     async def settle(self) -> None:
-        """Wait until every answer is in and every guest has heard everything, but not for ever."""
+        """Wait until every answer is in and every listener has heard everything, but not for ever."""
         await self.speaker.hush(SETTLE_S)
         with suppress(TimeoutError):
             await self.all_heard()
 
     async def all_heard(self) -> None:
-        """Wait until every guest has heard what is acknowledged by now."""
+        """Wait until every listener has heard what is acknowledged by now."""
         last = self.last
         async with asyncio.timeout(SETTLE_S):
-            while any(guest.at < last for guest in self.guests):  # noqa: ASYNC110 - of many, any may be last
+            while any(listener.at < last for listener in self.listeners):  # noqa: ASYNC110 - of many, any may be last
                 await asyncio.sleep(0.02)
 
-    async def welcome(self, guest: Guest) -> None:
+    async def welcome(self, listener: RecordingListener) -> None:
         """One more comes in, and belongs to everybody from now on."""
-        self.guests.append(guest)
-        await guest.come()
+        self.listeners.append(listener)
+        await listener.come()
 
-    async def send_home(self, guests: list[Guest]) -> None:
+    async def send_home(self, listeners: list[RecordingListener]) -> None:
         """These leave for good when everybody has heard everything."""
         await self.all_heard()
-        await asyncio.gather(*(guest.go() for guest in guests))
-        for guest in guests:
-            guest.write("close")
-            self.guests.remove(guest)
+        await asyncio.gather(*(listener.go() for listener in listeners))
+        for listener in listeners:
+            listener.write("close")
+            self.listeners.remove(listener)
 
     async def leave(self) -> None:
         """Everybody goes home."""
-        self.complaints += filter(None, (guest.gave_up() for guest in self.guests))
-        await asyncio.gather(*(guest.go() for guest in self.guests), self.speaker.go())
+        self.complaints += filter(None, (listener.gave_up() for listener in self.listeners))
+        await asyncio.gather(*(listener.go() for listener in self.listeners), self.speaker.go())
         for close in self.closing:
             close()
 
@@ -250,7 +250,7 @@ class Scene:
         return "{}-{}".format(*self.last)
 
     def heal_s(self) -> float | None:
-        """From the end of the fault until every guest had heard a message that was acknowledged after it."""
+        """From the end of the fault until each listener has a message that was acknowledged after it."""
         after = [record.at for record in self.of("ack") if record.t >= self.healed]
         if not after:
             return None
@@ -258,7 +258,7 @@ class Scene:
         for record in self.book:
             if record.kind in ("recv", "reset") and record.at >= min(after):
                 first.setdefault(record.client, record.t)
-        if not {guest.name for guest in self.guests} <= first.keys():
+        if not {listener.name for listener in self.listeners} <= first.keys():
             return None
         return max(0.0, max(first.values()) - self.healed)
 
@@ -271,9 +271,11 @@ class Scene:
                 times[record.technique].append(record.t - sent[record.mid])
         return times
 
-    def per_guest(self, kind: str) -> Counter[str]:
-        """How many records of a kind each guest has."""
-        return Counter({guest.name: 0 for guest in self.guests}) + Counter(r.client for r in self.of(kind))
+    def per_listener(self, kind: str) -> Counter[str]:
+        """How many records of a kind each listener has."""
+        return Counter({listener.name: 0 for listener in self.listeners}) + Counter(
+            r.client for r in self.of(kind)
+        )
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from lab.catalogue import MODES
 from lab.experiment.check import Checker
 from lab.experiment.records import Record, place
 from lab.server.ending import stop_on_signals
-from tests.faults.crowd import Guest, Speaker
+from tests.faults.listeners import RecordingListener, Speaker
 from tests.faults.network_faults import Away, filter_missing, filtered
 from tests.faults.reader_faults import KEPT, memory
 from tests.faults.redis_faults import freeze
@@ -132,8 +132,8 @@ class Soak:
         await self.all_level(steady)
         await asyncio.gather(*self.visits)
         violations = [str(violation) for violation in self.judge.checker.violations()]
-        wrong = [why for guest in steady if (why := guest.gave_up())]
-        await asyncio.gather(*(guest.go() for guest in steady), speaker.go())
+        wrong = [why for listener in steady if (why := listener.gave_up())]
+        await asyncio.gather(*(listener.go() for listener in steady), speaker.go())
         if hurt_s:
             away.close()
         heard = self.judge.checker.deliveries.total()
@@ -156,12 +156,12 @@ class Soak:
         finally:
             filtered("")
 
-    async def enter(self, url: str | None = None) -> Guest:
-        """One guest more, by the next technique, from as far as anybody has heard."""
-        name, start = f"guest {next(self.names)}", "{}-{}".format(*self.judge.at)
-        guest = Guest(name, next(self.words), url or self.scene.url, start, self.judge)
-        await guest.come()
-        return guest
+    async def enter(self, url: str | None = None) -> RecordingListener:
+        """One listener more, by the next technique, from as far as anybody has heard."""
+        name, start = f"listener {next(self.names)}", "{}-{}".format(*self.judge.at)
+        listener = RecordingListener(name, next(self.words), url or self.scene.url, start, self.judge)
+        await listener.come()
+        return listener
 
     async def stay(self, seconds: float) -> float:
         """Let some come each second, for a short visit each; look at the memory now and then.
@@ -196,10 +196,10 @@ class Soak:
 
     async def visit(self) -> None:
         """Come, stay a little, and go."""
-        guest = await self.enter()
+        listener = await self.enter()
         await asyncio.sleep(self.scene.random.uniform(*self.visit_s))
-        await guest.go()
-        guest.write("close")
+        await listener.go()
+        listener.write("close")
 
     async def held(self) -> dict[str, int]:
         """What the lab holds at this moment, but for its connections to Redis, which come and go."""
@@ -213,11 +213,11 @@ class Soak:
         while last != (last := await self.held()):  # noqa: ASYNC110 - the lab tells nobody
             await asyncio.sleep(1)
 
-    async def all_level(self, guests: list[Guest]) -> None:
+    async def all_level(self, listeners: list[RecordingListener]) -> None:
         """Wait until everybody has come as far as the first of them, but not for ever."""
         with suppress(TimeoutError):
             async with asyncio.timeout(LEVEL_S):
-                while len({guest.at for guest in guests}) > 1:  # noqa: ASYNC110 - any may be last
+                while len({listener.at for listener in listeners}) > 1:  # noqa: ASYNC110 - any may be last
                     await asyncio.sleep(0.1)
 
     async def back_to(self, before: dict[str, int]) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Simulated people who write down what happens to them: guests who listen, and one who speaks."""
+"""Simulated people who write down what happens to them: listeners who listen, and one who speaks."""
 
 import asyncio
 import time
@@ -24,7 +24,7 @@ AGAIN_S = 0.25
 Book = list[Record]
 
 
-class Guest:
+class RecordingListener:
     """A listener that stays with it, by one technique at a time."""
 
     def __init__(self, name: str, mode: str, url: str, start: str, book: Book) -> None:

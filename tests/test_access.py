@@ -436,12 +436,12 @@ async def test_a_flood_over_http_is_refused(strict):
 async def test_a_flood_over_a_socket_ends_it(strict):
     """Who goes on after many refusals is told so and closed with 4029; the others' sockets live on."""
     calm = await client("websocket", strict).connect("latest")
-    guest = await client("websocket", strict).connect("latest")
+    listener = await client("websocket", strict).connect("latest")
     flood = [client_frame(TEXT, json.dumps(draft("flood", "eve")).encode()) for _ in range(1000)]
-    await guest.wire.send(b"".join(flood))
-    frames = [await read_frame(guest.wire)]
+    await listener.wire.send(b"".join(flood))
+    frames = [await read_frame(listener.wire)]
     while frames[-1].opcode != CLOSE:
-        frames.append(await read_frame(guest.wire))
+        frames.append(await read_frame(listener.wire))
     refused = [frame for frame in frames if b'"rate_limited"' in frame.payload]
     assert frames[-1].close_code == 4029
     assert 50 <= len(refused) <= 100
@@ -458,11 +458,11 @@ async def watch(port):
 
 async def test_a_flood_over_the_socket_of_the_pages_ends_it(strict):
     """Who says too much on `/live` is refused, and closed with 4029 in the end; other pages are not."""
-    calm, guest = await watch(strict), await watch(strict)
+    calm, listener = await watch(strict), await watch(strict)
     question = client_frame(TEXT, b'{"type":"clock","at":1}')
-    await guest.send(question * 1000)
+    await listener.send(question * 1000)
     told = Counter()
-    while (frame := await read_frame(guest)).opcode != CLOSE:
+    while (frame := await read_frame(listener)).opcode != CLOSE:
         said = json.loads(frame.payload)
         told[said.get("error", said).get("code", said["type"])] += 1
     assert frame.close_code == 4029
@@ -513,9 +513,9 @@ def small():
 
 async def test_an_eventsource_that_finds_no_place_comes_back(small):
     """EventSource is refused inside a stream, with a time to return: any other status ends it for ever."""
-    guests = [await Wire.open(small) for _ in range(3)]
-    for guest in guests:
-        assert (await guest.ask("GET", "/healthz")).status == 200
+    listeners = [await Wire.open(small) for _ in range(3)]
+    for listener in listeners:
+        assert (await listener.ask("GET", "/healthz")).status == 200
     answer = await fetch(small, "GET", "/sse", {"Accept": "text/event-stream"})
     assert (answer.status, answer.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
     stream = ServerSentEvents()
@@ -543,7 +543,7 @@ def cramped():
 
 
 async def test_a_crowd_does_not_use_up_the_descriptors(cramped):
-    """Of more guests than there may be files some are let in, some told, and the rest find the door shut.
+    """Of more listeners than there may be files some are let in, some told, and the rest find the door shut.
 
     Who was there before goes on, the log keeps quiet, and when the crowd has gone there is place again.
     """
@@ -567,15 +567,15 @@ async def test_without_a_file_newcomers_wait(start_lab):
     from tests.benchmarks.machine import cpu_s  # not on Windows
 
     process = start_lab()
-    guest = await Wire.open(process.port)
-    assert await status_of(guest, "/healthz") == 200
+    listener = await Wire.open(process.port)
+    assert await status_of(listener, "/healthz") == 200
     with process.no_file_left():
         newcomer = asyncio.create_task(status_of(await Wire.open(process.port), "/healthz"))
         await eventually(lambda: complains_of_files(process), "the lab says that newcomers wait")
         began, used = time.monotonic(), cpu_s(process.pid)
         await asyncio.sleep(0.7)  # at rest it takes a hundredth of this, spinning all that it can get
         assert cpu_s(process.pid) - used < 0.15 * (time.monotonic() - began)
-        assert await status_of(guest, "/healthz") == 200
+        assert await status_of(listener, "/healthz") == 200
         assert not newcomer.done()
     assert await newcomer == 200
 
@@ -584,15 +584,15 @@ async def test_without_a_file_newcomers_wait(start_lab):
 async def test_a_page_that_cannot_be_opened_is_503(start_lab):
     """Without a file to read it from, a page is refused for now, and the log holds no traceback."""
     process = start_lab()
-    guest = await Wire.open(process.port)
-    assert await status_of(guest, "/healthz") == 200
+    listener = await Wire.open(process.port)
+    assert await status_of(listener, "/healthz") == 200
     with process.no_file_left():
         for path in ("/", "/technique/sse", "/static/live.js"):
-            answer = await guest.ask("GET", path)
+            answer = await listener.ask("GET", path)
             assert (answer.status, answer.json["error"]["code"]) == (503, "out_of_files")
             assert answer.headers["retry-after"] == "1"
-        assert (await guest.ask("GET", "/", {"Accept": "text/html"})).status == 503
-    assert await status_of(guest, "/") == 200
+        assert (await listener.ask("GET", "/", {"Accept": "text/html"})).status == 503
+    assert await status_of(listener, "/") == 200
     assert process.complaint() == ""
 
 
@@ -602,7 +602,7 @@ async def complains_of_files(process):
 
 
 async def status_of(wire, path="/readyz"):
-    """How a guest is met; None at a shut door."""
+    """How a listener is met; None at a shut door."""
     try:
         return (await wire.ask("GET", path)).status
     except (Closed, ConnectionError):
