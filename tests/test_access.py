@@ -554,7 +554,7 @@ async def test_a_crowd_does_not_use_up_the_descriptors(cramped):
     assert met[503] >= 1
     assert met[None] >= DESCRIPTORS
     receipt = await listener.send("still here")
-    await listener.hear_of(receipt.id)
+    await listener.receive_until(receipt.id)
     for wire in crowd:
         wire.abort()
     await eventually(lambda: has_place(cramped.port), "there is place again")

@@ -16,7 +16,7 @@ from tests.support.listeners import (
     draft,
     each_technique,
     handshake,
-    is_heard,
+    is_in_room,
     top,
 )
 from tests.support.wire import HOST, Wire, eventually, fetch
@@ -259,7 +259,7 @@ async def test_a_socket_goes_on_after_an_error(lab):
     listener = await client("websocket", lab.port).connect("latest")
     await listener.send_frame(TEXT, b"hello?")
     receipt = await listener.send("hello!")
-    await listener.hear()
+    await listener.receive()
     assert listener.ids == [receipt.id]
 
 
@@ -424,7 +424,7 @@ async def test_the_labs_own_page_may_send(mode, lab):
     headers = {"Host": own, "Origin": f"http://{own}", "Referer": f"http://{own}/room", **BROWSER}
     receipt = await client(mode, lab.port, headers=headers | {"Sec-Fetch-Site": "same-origin"}).send()
     assert receipt.answer["duplicate"] is False
-    await eventually(lambda: is_heard(lab.port, receipt.id), "the room hears of the message")
+    await eventually(lambda: is_in_room(lab.port, receipt.id), "the room hears of the message")
 
 
 @each_technique

@@ -323,7 +323,7 @@ def test_a_clock_that_is_set_is_no_silence(lab_here, enter):
 
 
 DUMB = """
-export const on = (type, listener) => ((window.hear ??= {})[type] = listener);
+export const on = (type, listener) => ((window.handlers ??= {})[type] = listener);
 export const say = () => {};
 export const watch = () => {};
 """
@@ -331,7 +331,7 @@ ANSWERED = """async (answers) => {
   const clock = (await import("/static/clock.js")).serverClock();
   for (const [took, ahead] of answers) {
     const now = performance.now();
-    hear.clock({ at: now - took, time: (now - took / 2 + ahead) / 1000 });
+    handlers.clock({ at: now - took, time: (now - took / 2 + ahead) / 1000 });
   }
   return clock.now() - performance.now();
 }"""

@@ -34,7 +34,7 @@ class Listening:
         )
         self.task = asyncio.create_task(keep_receiving(mode, self.link))
 
-    async def hears(self, kind, count):
+    async def receives(self, kind, count):
         """Wait until it has heard so many events of a kind; returns them."""
         async with asyncio.timeout(15):
             while len(found := [event for event in self.events if event["type"] == kind]) < count:
@@ -64,7 +64,7 @@ async def test_it_hears_what_is_said(mode):
     """What is sent by a technique is heard by it, once, also when it was sent twice."""
     async with running(settings(), temporary=True) as lab, Listening(mode, lab.port) as listening:
         first, again = await say(mode, lab.port, "hello </script> 你好 😀")
-        (message,) = await listening.hears("message", 1)
+        (message,) = await listening.receives("message", 1)
         assert (message["id"], message["body"]) == (first["id"], "hello </script> 你好 😀")
         assert again == {"id": first["id"], "duplicate": True}
 
@@ -77,11 +77,11 @@ async def test_it_comes_back_after_a_restart(mode, monkeypatch):
         async with running(settings(free_port()), temporary=True) as lab:
             listening = await stack.enter_async_context(Listening(mode, lab.port))
             await say(mode, lab.port, "before")
-            await listening.hears("message", 1)
+            await listening.receives("message", 1)
         async with running(settings(lab.port), temporary=True):
-            await listening.hears("reset", 1)
+            await listening.receives("reset", 1)
             await say(mode, lab.port, "after")
-            heard = await listening.hears("message", 2)
+            heard = await listening.receives("message", 2)
             assert [message["body"] for message in heard] == ["before", "after"]
 
 
@@ -144,7 +144,7 @@ async def test_no_small_packet_waits_for_an_earlier_one():
     """Nagle's algorithm stays off on every connection, also behind an answer: an ack would wait for it."""
     async with running(settings(), temporary=True) as lab, Listening("longpoll", lab.port) as listening:
         await say("longpoll", lab.port, "hello")
-        await listening.hears("message", 1)
+        await listening.receives("message", 1)
         streams = [stream.socket for stream in lab.server.open]
         assert streams
         assert all(one.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) for one in streams)
@@ -155,7 +155,7 @@ async def test_the_kernel_asks_after_every_client():
     """Who vanishes while nothing is on its way is asked after, and gone within 20 s."""
     async with running(settings(), temporary=True) as lab, Listening("longpoll", lab.port) as listening:
         await say("longpoll", lab.port, "hello")
-        await listening.hears("message", 1)
+        await listening.receives("message", 1)
         options = (socket.TCP_KEEPIDLE, socket.TCP_KEEPINTVL, socket.TCP_USER_TIMEOUT)
         for one in [stream.socket for stream in lab.server.open]:
             assert one.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)

@@ -24,7 +24,7 @@ from tests.support.listeners import (
     held,
     here,
     history,
-    is_heard,
+    is_in_room,
     meters,
     number,
     publish,
@@ -68,7 +68,7 @@ async def test_a_newcomer_gets_everything_kept(mode, crowded):
     """Without a cursor a listener gets the oldest kept message first, then all others, and no gap event."""
     port, ids = crowded
     listener = await client(mode, port).connect()
-    await listener.hear_of(ids[-1])
+    await listener.receive_until(ids[-1])
     assert listener.ids == ids[-KEPT:]
     assert set(listener.kinds) == {"message"}
 
@@ -78,7 +78,7 @@ async def test_an_empty_cursor_is_no_cursor(mode, crowded):
     """`after=` with nothing behind it is the same as no `after`."""
     port, ids = crowded
     listener = await client(mode, port).connect("")
-    await listener.hear_of(ids[-1])
+    await listener.receive_until(ids[-1])
     assert listener.ids == ids[-KEPT:]
 
 
@@ -88,7 +88,7 @@ async def test_a_message_says_who_said_what_and_when(mode, lab):
     listener = await client(mode, lab.port).connect("latest")
     before, mid = time.time(), str(uuid4())
     receipt = await client(mode, lab.port).send("good morning", "ann", mid=mid)
-    (message,) = await listener.hear()
+    (message,) = await listener.receive()
     assert before - 1 < message.pop("time") < time.time() + 1
     said = {"mid": mid, "username": "ann", "body": "good morning"}
     assert message == {"type": "message", "id": receipt.id} | said
@@ -100,7 +100,7 @@ async def test_latest_means_from_now_on(mode, lab):
     await publish(lab.port, 3, "old")
     listener = await client(mode, lab.port).connect("latest")
     new = await publish(lab.port, 2, "new")
-    await listener.hear_of(new[-1])
+    await listener.receive_until(new[-1])
     assert listener.ids == new
 
 
@@ -141,7 +141,7 @@ async def test_messages_come_in_order(mode, lab):
     senders = [client(mode, lab.port) for _ in range(4)]
     receipts = await asyncio.gather(*(several(sender, 10) for sender in senders))
     ids = sorted(itertools.chain(*receipts), key=number)
-    await listener.hear_of(ids[-1])
+    await listener.receive_until(ids[-1])
     assert listener.ids == ids
     assert [number(id_) for id_ in ids] == list(range(number(ids[0]), number(ids[0]) + 40))
 
@@ -163,7 +163,7 @@ async def test_a_message_sent_while_a_listener_connects_is_heard_once(mode, lab)
     connecting, listening, ids, speaker = [], [], [], client(mode, lab.port)
     for after in places:
         connecting.append(asyncio.create_task(client(mode, lab.port).connect(after)))
-        listening.append(asyncio.create_task(hear_to(connecting[-1], last)))
+        listening.append(asyncio.create_task(receive_up_to(connecting[-1], last)))
         ids.append((await speaker.send()).id)
     ids = sorted(itertools.chain(ids, *await background), key=number)
     await asyncio.gather(*connecting)
@@ -172,9 +172,9 @@ async def test_a_message_sent_while_a_listener_connects_is_heard_once(mode, lab)
         assert listener.ids == expected(after, ids, listener.ids)
 
 
-async def hear_to(connecting, n):
+async def receive_up_to(connecting, n):
     """Listen, as soon as connected, until the message of this number has come."""
-    return await (await connecting).hear_to(n)
+    return await (await connecting).receive_up_to(n)
 
 
 def expected(after, ids, heard):
@@ -195,7 +195,7 @@ async def test_nothing_is_lost_or_doubled_across_reconnects(mode, lab):
     sending = asyncio.create_task(publish(lab.port, 90))
     while number(cursor) < last:
         listener = await client(mode, lab.port).connect(cursor)
-        await listener.hear_to(min(number(cursor) + 7, last))
+        await listener.receive_up_to(min(number(cursor) + 7, last))
         listener.abort()
         heard, cursor = heard + listener.ids, listener.cursor
     assert heard == await sending
@@ -208,7 +208,7 @@ async def test_coming_back_with_an_older_cursor_repeats_from_there(mode, lab):
     ids = await publish(lab.port, 5)
     for after, wanted in ((ids[2], ids[3:]), (before, ids), (ids[3], ids[4:])):
         listener = await client(mode, lab.port).connect(after)
-        await listener.hear_of(ids[-1])
+        await listener.receive_until(ids[-1])
         assert listener.ids == wanted
 
 
@@ -221,7 +221,7 @@ async def test_a_gap_is_told_with_the_exact_number(mode, crowded, behind, missed
     """Up to 100 behind nothing is missed; further behind one gap event says how many, then all kept."""
     port, ids = crowded
     listener = await client(mode, port).connect(ids[-behind - 1])
-    await listener.hear_of(ids[-1])
+    await listener.receive_until(ids[-1])
     gap = [{"type": "gap", "missed": missed}] if missed else []
     assert listener.events[: len(gap)] == gap
     assert listener.kinds[len(gap) :] == ["message"] * min(behind, KEPT)
@@ -233,7 +233,7 @@ async def test_the_history_keeps_exactly_100(mode, start_lab):
     """Of 105 messages sent by any technique the newest 100 are kept, and not one more or less."""
     port = start_lab().port
     ids = await several(client(mode, port), 105)
-    await eventually(lambda: is_heard(port, ids[-1]), "the room hears of the last message")
+    await eventually(lambda: is_in_room(port, ids[-1]), "the room hears of the last message")
     kept = await history(port)
     assert [message["id"] for message in kept["messages"]] == ids[-KEPT:]
     assert kept["cursor"] == ids[-1]
@@ -245,7 +245,7 @@ async def test_a_slow_listener_loses_nothing_unsaid(mode, lab):
     start = number(await here(lab.port))
     listener = await client(mode, lab.port, takes=4096).connect("latest")
     last = (await publish(lab.port, 400, "😀" * 490))[-1]
-    await listener.hear_of(last)
+    await listener.receive_until(last)
     missed = sum(event["missed"] for event in listener.events if event["type"] == "gap")
     numbers = [number(id_) for id_ in listener.ids]
     assert numbers == sorted(set(numbers))
@@ -261,7 +261,7 @@ async def test_a_cursor_of_another_history_is_reset(mode, crowded):
     """A cursor of a history that is gone brings one reset event, then everything kept."""
     port, ids = crowded
     listener = await client(mode, port).connect("1000000000000-5")
-    await listener.hear_of(ids[-1])
+    await listener.receive_until(ids[-1])
     assert listener.kinds == ["reset"] + ["message"] * KEPT
     assert epoch(listener.events[0]["id"]) == epoch(ids[-1])
     assert listener.ids == ids[-KEPT:]
@@ -272,7 +272,7 @@ async def test_a_cursor_from_the_future_is_reset(mode, crowded):
     """A cursor beyond the newest message cannot be this history's: reset, then everything kept."""
     port, ids = crowded
     listener = await client(mode, port).connect(f"{epoch(ids[-1])}-{number(ids[-1]) + 1}")
-    await listener.hear_of(ids[-1])
+    await listener.receive_until(ids[-1])
     assert listener.kinds == ["reset"] + ["message"] * KEPT
     assert listener.ids == ids[-KEPT:]
 
@@ -282,9 +282,9 @@ async def test_the_cursor_of_a_reset_is_good_for_coming_back(mode, crowded):
     """Coming back with the id of the reset event brings everything kept, with no gap and no reset."""
     port, ids = crowded
     first = await client(mode, port).connect("1000000000000-5")
-    await first.hear(kind="reset")
+    await first.receive(kind="reset")
     again = await client(mode, port).connect(first.events[0]["id"])
-    await again.hear_of(ids[-1])
+    await again.receive_until(ids[-1])
     assert again.ids == ids[-KEPT:]
     assert set(again.kinds) == {"message"}
 
@@ -303,10 +303,10 @@ async def wipe(port, redis_server, command):
     await publish(port, 3)
     listeners = {mode: await client(mode, port).connect("latest") for mode in (*POLLING, *STREAMING)}
     before = await publish(port, 5)
-    await asyncio.gather(*(listener.hear_of(before[-1]) for listener in listeners.values()))
+    await asyncio.gather(*(listener.receive_until(before[-1]) for listener in listeners.values()))
     redis_server.client.execute_command(*command)
     after = await publish(port, 2, "in the new history")
-    await asyncio.gather(*(listener.hear_of(after[-1]) for listener in listeners.values()))
+    await asyncio.gather(*(listener.receive_until(after[-1]) for listener in listeners.values()))
     return listeners, before, after
 
 
@@ -327,7 +327,7 @@ async def test_a_wiped_history_resets_who_comes_back(mode, wiped):
     """Who was away while the history was lost comes back with the old cursor and is reset."""
     port, _, before, after = wiped
     listener = await client(mode, port).connect(before[2])
-    await listener.hear_of(after[-1])
+    await listener.receive_until(after[-1])
     assert listener.kinds == ["reset", "message", "message"]
     assert listener.ids == after
 
@@ -339,7 +339,7 @@ async def test_after_a_reset_the_new_cursors_work(mode, wiped):
     port, listeners, _, after = wiped
     for cursor, wanted in ((listeners[mode].events[5]["id"], after), (after[0], after[1:])):
         listener = await client(mode, port).connect(cursor)
-        await listener.hear_of(after[-1])
+        await listener.receive_until(after[-1])
         assert listener.ids == wanted
         assert set(listener.kinds) == {"message"}
 
@@ -354,7 +354,7 @@ async def test_hostile_text_arrives_as_it_was_sent(mode, text, lab):
     listener = await client(mode, lab.port).connect("latest")
     name = text.strip()[:32]
     await client(mode, lab.port).send(text, name)
-    (message,) = await listener.hear()
+    (message,) = await listener.receive()
     assert (message["body"], message["username"]) == (text, name)
 
 
@@ -364,7 +364,7 @@ async def test_hostile_text_stays_one_event(mode, lab):
     listener = await client(mode, lab.port).connect("latest")
     sender = client("sse", lab.port)
     ids = [(await sender.send(text, text[:32])).id for text in HOSTILE.values()]
-    await listener.hear_of(ids[-1])
+    await listener.receive_until(ids[-1])
     assert listener.kinds == ["message"] * len(HOSTILE)
     assert [event["body"] for event in listener.events] == list(HOSTILE.values())
 
@@ -379,7 +379,7 @@ async def test_the_same_mid_is_stored_once(mode, lab):
     sender, mid = client(mode, lab.port), str(uuid4())
     first, second = [await sender.send("once", mid=mid) for _ in range(2)]
     end = await sender.send("end")
-    await listener.hear_of(end.id)
+    await listener.receive_until(end.id)
     assert (first.answer["duplicate"], second.answer["duplicate"]) == (False, True)
     assert listener.ids == [second.id, end.id] == [first.id, end.id]
 
@@ -417,7 +417,7 @@ async def test_a_sender_is_answered_with_the_id_that_listeners_see(mode, lab):
     listener = await client(mode, lab.port).connect("latest")
     mid = str(uuid4())
     answer = (await client(mode, lab.port).send("hello", mid=mid)).answer
-    (message,) = await listener.hear()
+    (message,) = await listener.receive()
     ack = {"type": "ack", "mid": mid} if mode == "websocket" else {}
     assert answer == ack | {"id": message["id"], "duplicate": False}
 
@@ -474,12 +474,12 @@ async def test_a_hundred_aborted_streams_leave_nothing_open(mode, lab):
 def farewell():
     """Listeners of all techniques at a lab that is told to end: what each heard, and the lab's exit code."""
     process = LabProcess()
-    listeners = asyncio.run(hear_the_end(process))
+    listeners = asyncio.run(read_to_the_end(process))
     yield listeners, process.wait()
     process.stop()
 
 
-async def hear_the_end(process):
+async def read_to_the_end(process):
     """Listen by all techniques while the lab gets SIGTERM; returns who heard what."""
     await publish(process.port, 1)
     place = await here(process.port)
@@ -552,7 +552,7 @@ async def ask_while_leaving(process):
     ids = await publish(port, 300, "😀" * 490)
     pollers = {mode: await client(mode, port).connect(place) for mode in POLLING}
     for poller in pollers.values():
-        await poller.hear_of(ids[-1])
+        await poller.receive_until(ids[-1])
     health = await Wire.open(port)
     streams = [await Wire.open(port) for _ in ENDLESS]
     process.signal(signal.SIGTERM)
@@ -790,7 +790,7 @@ async def test_an_iframe_runs_only_scripts_of_this_answer(lab):
     pages = [await client("iframe", lab.port).connect("latest") for _ in range(2)]
     await publish(lab.port, 3)
     for page in pages:
-        await page.hear(3)
+        await page.receive(3)
         assert page.head.headers["content-type"].startswith("text/html")
         (nonce,) = page.page.nonces
         assert f"'nonce-{nonce}'" in page.head.headers["content-security-policy"]
@@ -808,7 +808,7 @@ async def test_an_event_stream_is_one(lab):
     """The stream has its type, tells proxies not to buffer, and says when to come back."""
     listener = await client("sse", lab.port).connect("latest")
     await publish(lab.port, 1)
-    await listener.hear()
+    await listener.receive()
     assert listener.head.headers["content-type"].startswith("text/event-stream")
     assert listener.head.headers["x-accel-buffering"] == "no"
     assert listener.stream.retry is not None
@@ -819,7 +819,7 @@ async def test_the_last_event_id_wins_over_the_query(crowded):
     port, ids = crowded
     listener = client("sse", port, headers={"Last-Event-ID": ids[-3]})
     await listener.connect(ids[-50])
-    await listener.hear_of(ids[-1])
+    await listener.receive_until(ids[-1])
     assert listener.ids == ids[-2:]
 
 
@@ -834,7 +834,7 @@ async def test_a_polyfill_says_its_place_in_the_query(header, query, after, left
     headers = {"Last-Event-ID": header and ids[header]}
     listener = client("sse", port, headers=headers, **said)
     await listener.connect(None if after is None else ids[after])
-    await listener.hear_of(ids[-1])
+    await listener.receive_until(ids[-1])
     assert listener.ids == ids[-left:]
 
 
@@ -842,10 +842,10 @@ async def test_a_gap_and_a_reset_keep_the_last_event_id_right(crowded):
     """After a gap event the browser's last event id is still its own; after a reset it is the reset's."""
     port, ids = crowded
     gap = await client("sse", port).connect(ids[0])
-    await gap.hear(1, "gap")
+    await gap.receive(1, "gap")
     assert gap.stream.last_id in ("", ids[-1])
     reset = await client("sse", port).connect("1000000000000-5")
-    await reset.hear_of(ids[-1])
+    await reset.receive_until(ids[-1])
     assert reset.events[0]["id"].startswith(f"{epoch(ids[0])}-")
 
 
@@ -853,7 +853,7 @@ async def test_a_websocket_sends_one_text_frame_per_event(crowded):
     """Each event is a whole text frame of its own."""
     port, ids = crowded
     listener = await client("websocket", port).connect(ids[-6])
-    await listener.hear_of(ids[-1])
+    await listener.receive_until(ids[-1])
     assert [(frame.opcode, frame.final) for frame in listener.frames] == [(1, True)] * 5
 
 
@@ -871,7 +871,7 @@ async def test_a_fragmented_send_is_one_send(lab):
     whole = json.dumps(draft("in two parts")).encode()
     await listener.wire.send(client_frame(TEXT, whole[:20], 0) + client_frame(PING, b""))
     await listener.wire.send(client_frame(0, whole[20:]))
-    (message,) = await listener.hear()
+    (message,) = await listener.receive()
     assert message["body"] == "in two parts"
 
 
@@ -900,7 +900,7 @@ async def test_a_receive_request_is_presence_and_nothing_else(mode, lab):
     listener = client(mode, lab.port, client=str(uuid4()), username="a" * 200)
     await listener.connect("latest")
     ids = await publish(lab.port, 2)
-    await listener.hear_of(ids[-1])
+    await listener.receive_until(ids[-1])
     assert listener.ids == ids
 
 

@@ -34,9 +34,9 @@ class Terminal:
         os.close(theirs)
         self.output = self.process.stdout.fileno() if piped else self.here
         self.said, self.stream = "", None
-        self.address = self.hear(r"http://127\.0\.0\.1:\d+").group()
+        self.address = self.read_until(r"http://127\.0\.0\.1:\d+").group()
 
-    def hear(self, pattern):
+    def read_until(self, pattern):
         """Read until something is said; returns the match."""
         until = time.monotonic() + PATIENCE_S
         while not (found := re.search(pattern, self.said)):
@@ -114,7 +114,7 @@ def test_with_people_here_it_is_asked_once_more(terminal):
     classroom = terminal()
     classroom.enter()
     classroom.press()
-    assert classroom.hear(r"(\d+ \w+ \w+) connected. " + re.escape(QUESTION))[1] == "1 person is"
+    assert classroom.read_until(r"(\d+ \w+ \w+) connected. " + re.escape(QUESTION))[1] == "1 person is"
     with urllib.request.urlopen(f"{classroom.address}/healthz", timeout=PATIENCE_S) as answer:
         assert answer.status == 200
     classroom.insist()

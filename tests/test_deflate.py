@@ -206,7 +206,7 @@ async def test_every_listener_has_the_compression_that_it_agreed(packing):
     ]
     ids = await publish(packing, 5, "all of you " * 20)
     for listener in listeners:
-        await listener.hear_of(ids[-1])
+        await listener.receive_until(ids[-1])
     assert [listener.ids for listener in listeners] == [ids] * len(listeners)
     assert [{frame.deflated for frame in listener.frames} for listener in listeners] == [
         {False},
@@ -426,7 +426,7 @@ async def test_nothing_is_compressed_without_agreement(offer, packing):
     headers = {"Sec-WebSocket-Extensions": offer}
     listener = await client("websocket", packing, headers=headers).connect("latest")
     ids = await publish(packing, 1, "a" * 300)
-    await listener.hear_of(ids[-1])
+    await listener.receive_until(ids[-1])
     assert not any(frame.deflated for frame in listener.frames)
     await listener.wire.send(packed_frame(WHOLE))
     assert await close_of(listener) == PROTOCOL_ERROR
@@ -442,9 +442,9 @@ async def test_what_compression_saved_is_counted_to_the_byte(bits, packing):
     headers = {"Sec-WebSocket-Extensions": f"{NAME}; server_max_window_bits={bits}"}
     listener = await client("websocket", packing, headers=headers).connect("latest")
     ids = await publish(packing, 3, "a" * 300) + await publish(packing, 1, "b")
-    await listener.hear_of(ids[-1])
+    await listener.receive_until(ids[-1])
     counts = growth(before, await meters(packing))["techniques"]["websocket"]["receive"]
-    assert counts["payload_bytes"] == listener.heard_payload
+    assert counts["payload_bytes"] == listener.received_payload
     assert counts["framing_bytes"] == sum(frame.size - len(frame.payload) for frame in listener.frames)
 
 

@@ -71,7 +71,7 @@ async def last_events(labs, ports):
     listeners = [await client("sse", port).connect("latest") for port in ports]
     for lab, numbers in zip(labs, ENDS.values(), strict=True):
         send(lab, numbers)
-    return [(await listener.hear(1, "bye"))[-1]["type"] for listener in listeners]
+    return [(await listener.receive(1, "bye"))[-1]["type"] for listener in listeners]
 
 
 def test_a_measured_run_says_what_it_has(mark):
@@ -127,7 +127,7 @@ async def test_a_second_signal_hurries(monkeypatch):
     lab, stop = await opened
     listener = await client("websocket", lab.port).connect("latest")
     stop.request()
-    await listener.hear(1, "bye")
+    await listener.receive(1, "bye")
     assert not serve.done()
     began = time.monotonic()
     stop.request()

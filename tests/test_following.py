@@ -8,7 +8,7 @@ from lab.catalogue import DEFAULT, MODES
 from tests.support.browsing import post
 from tests.support.engines import ENGINES
 from tests.support.lab_here import LabHere
-from tests.support.room_page import HAS, arrive, hears, sends, switches
+from tests.support.room_page import HAS, arrive, receives, sends, switches
 
 KEPT = 100
 PHONE, PROJECTOR = (360, 640), (1280, 720)
@@ -78,7 +78,7 @@ def test_the_newest_message_is_visible(engine, address, mode):
         engine.until(AT_END)
     sends(engine)
     switches(engine, MODES[MODES.index(mode) - 1])
-    hears(engine, address)
+    receives(engine, address)
     engine.until(AT_END)
 
 
@@ -120,7 +120,7 @@ def test_it_stays_where_the_reader_has_scrolled(engine, address, up):
         assert engine.run(TOP) == read
     engine.size(*PHONE)
     engine.until(f"async (id) => (await ({TOP})())[0] === id", read[0])
-    hears(engine, address)
+    receives(engine, address)
     assert engine.run(TOP)[0] == read[0]
 
 
@@ -130,7 +130,7 @@ def test_it_follows_again_at_the_end(engine, address):
     engine.until(AT_END)
     for back in (lambda: engine.run(SCROLL, 100_000), lambda: sends(engine)):
         engine.run(SCROLL, -500)
-        hears(engine, address)
+        receives(engine, address)
         assert not engine.run(AT_END)
         back()
         at_once(engine, address, ["x " * 150] * 3)

@@ -64,7 +64,7 @@ async def usual(here):
 async def visit(port, mode, politely):
     """Come in by a technique, send and hear, and leave, or vanish in the middle of something."""
     listener = await client(mode, port, client=f"{mode}-{politely}", username="ann").connect("latest")
-    await listener.hear_to((await listener.send("hello")).n)
+    await listener.receive_up_to((await listener.send("hello")).n)
     if politely:
         return await listener.leave()
     if mode in WAITING:

@@ -278,7 +278,7 @@ async def all_hear(port, *listeners):
     """Everyone hears of something new."""
     (id_,) = await publish(port, 1)
     for listener in listeners:
-        await listener.hear_of(id_)
+        await listener.receive_until(id_)
 
 
 async def test_everyone_is_told_before_the_lab_goes(start_lab):
@@ -398,8 +398,8 @@ async def go_through(process, server):
     await eventually(lambda: answers(port, "/readyz", 200), "the lab is ready again")
     ids = [(await client(mode, port).send(f"sent {mode}")).id for mode in words]
     for mode, listener in listeners.items():
-        await listener.hear_of(ids[-1])
-        met[mode] |= {"heard": listener.events, "ids": listener.ids, "sent": ids}
+        await listener.receive_until(ids[-1])
+        met[mode] |= {"received": listener.events, "ids": listener.ids, "sent": ids}
     return met
 
 
@@ -423,8 +423,8 @@ def test_a_send_without_redis_is_refused_and_says_so(mode, outage):
 def test_a_listener_sits_through_an_outage(mode, outage):
     """A listener hears everything sent after Redis came back, once, and nothing that was refused."""
     assert outage[mode]["ids"] == outage[mode]["sent"]
-    assert {event["type"] for event in outage[mode]["heard"]} == {"message"}
-    assert all(event["body"].startswith("sent") for event in outage[mode]["heard"])
+    assert {event["type"] for event in outage[mode]["received"]} == {"message"}
+    assert all(event["body"].startswith("sent") for event in outage[mode]["received"])
 
 
 @pytest.mark.needs("redis-server")

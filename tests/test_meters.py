@@ -56,7 +56,7 @@ async def visit(mode, port, place, keep_alive=True):
     mids = [draft()["mid"] for _ in TEXTS]
     for text, mid in zip([*TEXTS, TEXTS[0]], [*mids, mids[0]], strict=True):
         await listener.send(text, "ann", mid=mid)
-    await listener.hear(len(TEXTS))
+    await listener.receive(len(TEXTS))
     if mode in POLLING:
         await listener.poll(hold="0")
     await listener.leave()
@@ -124,7 +124,7 @@ async def test_the_meters_equal_the_kernel_to_the_byte(mode, counted):
     listener = await client(mode, counted).connect(place)
     for text in TEXTS:
         await listener.send(text)
-    await listener.hear(len(TEXTS))
+    await listener.receive(len(TEXTS))
     wires = {*listener.receiving, *listener.sending}
     await eventually(lambda: acknowledged(wires), "everything sent was acknowledged")
     mine = growth(before, await meters(counted))["techniques"][mode]
@@ -160,7 +160,7 @@ async def test_payload_is_the_message_objects_times_the_receivers(mode, counted)
     listeners = [await client(mode, counted).connect(place) for _ in range(3)]
     ids = await publish(counted, 4, TEXTS[3])
     for listener in listeners:
-        await listener.hear_of(ids[-1])
+        await listener.receive_until(ids[-1])
     grown = growth(before, await meters(counted))["techniques"][mode]["receive"]
     objects = sum(len(canonical(event)) for event in listeners[0].events)
     assert (grown["payload_bytes"], grown["messages"]) == (3 * objects, 3 * 4)
@@ -279,7 +279,7 @@ async def test_an_aborted_stream_is_counted_as_far_as_it_came(mode, counted):
     before = await meters(counted)
     listener = await client(mode, counted).connect("latest")
     await publish(counted, 3)
-    await listener.hear(3)
+    await listener.receive(3)
     listener.abort()
     await is_held(counted, mode, 0)
     assert_tally(
@@ -330,7 +330,7 @@ async def test_a_history_is_handed_over_in_pieces(mode, counted):
     listener = await client(mode, counted, takes=4096).connect()
     await eventually(lambda: has_answered(counted, mode, before), "the first pieces are on their way")
     assert growth(before, await meters(counted))["techniques"][mode]["receive"]["messages"] > 0
-    await listener.hear(100)
+    await listener.receive(100)
     await eventually(lambda: has_taken(counted, mode, before, 100), "the last piece is counted")
     listener.abort()
 
@@ -509,7 +509,7 @@ async def test_streams_are_counted(mode, counted):
     before = await meters(counted)
     listener = await client(mode, counted).connect("latest")
     await publish(counted, 5)
-    await listener.hear(5)
+    await listener.receive(5)
     counts = growth(before, await meters(counted))["techniques"][mode]["receive"]
     expected = {"requests": 1, "messages": 5, "connections": 1}
     assert {name: counts[name] for name in expected} == expected
@@ -543,7 +543,7 @@ async def test_websocket_frames_are_counted(counted):
     listener = await client("websocket", counted).connect("latest")
     for text in TEXTS[:3]:
         await listener.send(text)
-    await listener.hear(3)
+    await listener.receive(3)
     await listener.wire.send(client_frame(PING, b"!"))
     await listener.step()
     counts = growth(before, await meters(counted))["techniques"]["websocket"]
@@ -558,7 +558,7 @@ async def test_deliveries_are_timed(mode, counted):
     listeners, began = [await client(mode, counted).connect(place) for _ in range(3)], time.monotonic()
     ids = await publish(counted, 5)
     for listener in listeners:
-        await listener.hear_of(ids[-1])
+        await listener.receive_until(ids[-1])
     after = (await meters(counted))["techniques"][mode]["receive"]["delivery_s"]
     took = time.monotonic() - began
     assert after["count"] - before["techniques"][mode]["receive"]["delivery_s"]["count"] == 3 * 5
@@ -571,7 +571,7 @@ async def test_a_newcomers_old_messages_are_no_slow_deliveries(counted):
     await publish(counted, 1)
     before = (await meters(counted))["techniques"]["sse"]["receive"]["delivery_s"]
     listener = await client("sse", counted).connect()
-    await listener.hear()
+    await listener.receive()
     assert (await meters(counted))["techniques"]["sse"]["receive"]["delivery_s"] == before
 
 
@@ -670,11 +670,11 @@ async def test_compressed_payload_counts_uncompressed(compressing):
     before = await meters(compressing)
     listener = await client("websocket", compressing, headers=DEFLATE).connect("latest")
     ids = await publish(compressing, 5, "a" * 400)
-    await listener.hear_of(ids[-1])
+    await listener.receive_until(ids[-1])
     counts = growth(before, await meters(compressing))["techniques"]["websocket"]["receive"]
     assert all(frame.deflated for frame in listener.frames)
-    assert counts["payload_bytes"] == listener.heard_payload
-    assert counts["bytes_out"] == len(listener.wire.received) < listener.heard_payload
+    assert counts["payload_bytes"] == listener.received_payload
+    assert counts["bytes_out"] == len(listener.wire.received) < listener.received_payload
     assert 0 <= counts["framing_bytes"] < 200
 
 
@@ -684,7 +684,7 @@ async def test_a_compressed_send_counts_uncompressed(compressing):
     listener = await client("websocket", compressing, headers=DEFLATE).connect("latest")
     payload = json.dumps(draft("b" * 400)).encode()
     await listener.wire.send(client_frame(TEXT, deflated(payload), 0xC0))
-    (message,) = await listener.hear()
+    (message,) = await listener.receive()
     await listener._listen(lambda: listener.answers)
     counts = growth(before, await meters(compressing))["techniques"]["websocket"]["send"]
     assert message["body"] == "b" * 400
@@ -707,7 +707,7 @@ async def test_compression_conserves(compressing):
     """Compressed or not, the parts are the total."""
     listener = await client("websocket", compressing, headers=DEFLATE).connect("latest")
     await publish(compressing, 3)
-    await listener.hear(3)
+    await listener.receive(3)
     await listener.leave()
     assert_conserved(await meters(compressing))
 

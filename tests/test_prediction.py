@@ -20,16 +20,16 @@ class Simulated:
 
     def __init__(self, times):
         self.times = times
-        self.requests = self.empty = self.heard = 0
+        self.requests = self.empty = self.received = 0
         self.delays = []
 
     def answer(self, now, one_way):
         """A poll is answered with everything that has come."""
         self.requests += 1
-        upto = bisect_right(self.times, now, self.heard)
-        self.empty += upto == self.heard
-        self.delays += [now - moment + one_way for moment in self.times[self.heard : upto]]
-        self.heard = upto
+        upto = bisect_right(self.times, now, self.received)
+        self.empty += upto == self.received
+        self.delays += [now - moment + one_way for moment in self.times[self.received : upto]]
+        self.received = upto
 
     def ideal(self):
         """The same four figures as the closed form gives."""
@@ -54,9 +54,9 @@ def simulate(mode, conditions):
     one = Simulated(moments(conditions))
     one_way, trips = conditions.rtt / 2, 1 if conditions.keep_alive else 2
     now = 0.1234  # the poller's phase has nothing to do with the messages'
-    while one.heard < MESSAGES:
-        if mode == "longpoll" and one.times[one.heard] > now:
-            now = min(one.times[one.heard], now + conditions.hold)
+    while one.received < MESSAGES:
+        if mode == "longpoll" and one.times[one.received] > now:
+            now = min(one.times[one.received], now + conditions.hold)
         one.answer(now, one_way)
         now += trips * conditions.rtt + (conditions.interval if mode == "shortpoll" else 0)
     return one.ideal()
@@ -98,8 +98,8 @@ def play(mode, conditions, window):
     hold, pause = (conditions.hold, 0) if mode == "longpoll" else (0, conditions.interval)
     now = 0.0 if mode == "longpoll" else random.Random(conditions.seed).uniform(0, pause + conditions.rtt)
     while now <= window:
-        if one.heard == len(times) or times[one.heard] > now:
-            following = times[one.heard] if one.heard < len(times) else float("inf")
+        if one.received == len(times) or times[one.received] > now:
+            following = times[one.received] if one.received < len(times) else float("inf")
             now = min(following, now + hold)
         if now <= window:
             one.answer(now, conditions.rtt / 2)

@@ -256,7 +256,7 @@ async def test_a_send_in_pieces_around_a_ping_weighs_what_it_took(school):
     ping, text = client_frame(PING, b"?"), json.dumps(draft()).encode()
     sent = pieces(text[:9], text[9:20], text[20:], between=ping)
     await listener.wire.send(sent)
-    await listener.hear(1)
+    await listener.receive(1)
     await listener._listen(lambda: listener.answers)
     send = growth(before, await meters(school.lab.port))["techniques"]["websocket"]["send"]
     weight = len(sent) - 2 * len(ping)

@@ -236,11 +236,13 @@ async def test_who_waits_at_one_place_shares_one_batch(url):
     """A message is put into bytes once, however many wait for it."""
     async with opened(url) as room:
         futures = [room.wait(room.top) for _ in range(10)]
-        ears = [ListenerLog() for _ in range(10)]
-        for ear in ears:
-            room.stream(ear, room.top)
+        listeners = [ListenerLog() for _ in range(10)]
+        for listener in listeners:
+            room.stream(listener, room.top)
         await say(room, 1)
-        batches = {id(await future) for future in futures} | {id(ear.batches[0]) for ear in ears}
+        batches = {id(await future) for future in futures} | {
+            id(listener.batches[0]) for listener in listeners
+        }
         assert len(batches) == 1
 
 
@@ -262,12 +264,12 @@ async def test_nothing_slips_between_asking_and_waiting(url):
 async def test_a_stream_brings_the_old_and_then_the_new(url):
     """A listener gets what is after its cursor at once, and each later message until it leaves."""
     async with opened(url) as room:
-        said, ear = await say(room, 3), ListenerLog()
-        assert cursors(room.stream(ear, said[0])) == said[1:]
+        said, listener = await say(room, 3), ListenerLog()
+        assert cursors(room.stream(listener, said[0])) == said[1:]
         later = await say(room, 2)
-        room.leave(ear)
+        room.leave(listener)
         await say(room, 1)
-        assert [event.cursor for event in ear.events] == later
+        assert [event.cursor for event in listener.events] == later
         assert room.readers == 0
 
 
@@ -281,11 +283,11 @@ async def test_leaving_twice_is_harmless(url):
 async def test_everyone_is_told_goodbye(url):
     """When the server leaves, waiters hear a bye with a moment to come back at, listeners its bounds."""
     async with opened(url) as room:
-        ear, future = ListenerLog(), room.wait(room.top)
-        room.stream(ear, room.top)
+        listener, future = ListenerLog(), room.wait(room.top)
+        room.stream(listener, room.top)
         room.send_bye((1000, 5000))
         (event,) = (await future).events
-        least, most = ear.goodbye
+        least, most = listener.goodbye
         assert event.kind == "bye"
         assert 0 < least <= json.loads(event.json)["retry_ms"] <= most <= 10_000
 
@@ -365,12 +367,12 @@ async def test_the_stream_has_exactly_100_entries(redis_server):
 async def test_a_lost_history_is_a_reset(redis_server, command):
     """When the stream is gone, a waiter and a listener hear a reset within moments, into a later epoch."""
     async with opened(redis_server.url) as room:
-        said, ear = await say(room, 3), ListenerLog()
+        said, listener = await say(room, 3), ListenerLog()
         future = room.wait(room.top)
-        room.stream(ear, room.top)
+        room.stream(listener, room.top)
         redis_server.client.execute_command(command, *([room.history.key] if command == "DEL" else []))
         batch = await asyncio.wait_for(future, DEADLINE_S)
-        assert kinds(batch) == ["reset"] == [event.kind for event in ear.events]
+        assert kinds(batch) == ["reset"] == [event.kind for event in listener.events]
         assert batch.cursor.epoch > said[0].epoch
 
 
@@ -383,12 +385,12 @@ async def test_a_lost_history_is_a_reset(redis_server, command):
 async def test_an_id_never_has_two_contents(redis_server, length, restarted):
     """An older copy put back, with other messages under known ids: reset, and no id has two contents."""
     async with opened(redis_server.url) as room:
-        said, ear = await say(room, 5), ListenerLog()
+        said, listener = await say(room, 5), ListenerLog()
         seen = contents(room.ask(None))
-        room.stream(ear, room.top)
+        room.stream(listener, room.top)
         put_back(redis_server.client, room.history.key, said[0].epoch, length, restarted)
-        await hears(ear, "reset")
-        seen |= contents(Batch(tuple(ear.events), room.top)) | contents(room.ask(None))
+        await receives(listener, "reset")
+        seen |= contents(Batch(tuple(listener.events), room.top)) | contents(room.ask(None))
         assert len({cursor for cursor, _ in seen}) == len(seen)
 
 
@@ -409,11 +411,11 @@ def put_back(client, key, epoch, length, restarted):
         transaction.execute()
 
 
-async def hears(ear, kind):
+async def receives(listener, kind):
     """Wait until the listener has heard an event of this kind."""
 
     async def probe():
-        return kind in [event.kind for event in ear.events]
+        return kind in [event.kind for event in listener.events]
 
     await eventually(probe, f"a {kind}")
 
@@ -509,30 +511,30 @@ async def is_unreachable(room):
 async def test_readers_wait_through_an_outage(victim):
     """Redis is killed and comes back with its log: readers hear the next message, and nothing else."""
     async with opened(victim.url) as room:
-        said, ear = await say(room, 3), ListenerLog()
+        said, listener = await say(room, 3), ListenerLog()
         future = room.wait(room.top)
-        room.stream(ear, room.top)
+        room.stream(listener, room.top)
         victim.kill()
         await is_unreachable(room)
         assert (future.done(), cursors(room.ask(None))) == (False, said)
         victim.start()
         cursor = await until_stored(room, draft("back again"))
         assert cursors(await asyncio.wait_for(future, DEADLINE_S)) == [cursor]
-        assert [event.kind for event in ear.events] == ["message"]
+        assert [event.kind for event in listener.events] == ["message"]
 
 
 @pytest.mark.needs("redis-server")
 async def test_a_redis_that_lost_its_memory_resets_its_readers(redis_server):
     """Redis is killed and comes back empty: readers hear one reset, into a later epoch, then what follows."""
     async with opened(redis_server.url) as room:
-        said, ear = await say(room, 3), ListenerLog()
-        room.stream(ear, room.top)
+        said, listener = await say(room, 3), ListenerLog()
+        room.stream(listener, room.top)
         redis_server.kill()
         await is_unreachable(room)
         redis_server.start()
         cursor = await until_stored(room, draft("a new beginning"))
         await reaches(room, cursor)
-        assert [event.kind for event in ear.events] == ["reset", "message"]
+        assert [event.kind for event in listener.events] == ["reset", "message"]
         assert cursor.epoch > said[0].epoch
 
 
@@ -540,14 +542,14 @@ async def test_a_redis_that_lost_its_memory_resets_its_readers(redis_server):
 async def test_a_tail_that_is_cut_off_catches_up(redis_server):
     """Only the connection that follows the history breaks: what was said meanwhile is heard, once."""
     async with opened(redis_server.url) as room:
-        ear = ListenerLog()
-        room.stream(ear, room.top)
+        listener = ListenerLog()
+        room.stream(listener, room.top)
         for _ in range(3):
             await say(room, 1)
             redis_server.client.execute_command("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "yes")
             await until_stored(room, draft())
         await reaches(room, Cursor(room.top.epoch, 6))
-        assert [event.cursor.n for event in ear.events] == [1, 2, 3, 4, 5, 6]
+        assert [event.cursor.n for event in listener.events] == [1, 2, 3, 4, 5, 6]
 
 
 @pytest.mark.needs("redis-server")
@@ -555,13 +557,13 @@ async def test_a_reader_far_behind_after_an_outage_is_told_of_the_gap(victim):
     """While one process is cut off another stores 150 messages: 50 were missed, then come the kept 100."""
     name = uuid4().hex
     async with opened(victim.url, name) as room:
-        ear = ListenerLog()
-        room.stream(ear, room.top)
+        listener = ListenerLog()
+        room.stream(listener, room.top)
         later = cut_off(victim.client, room.history.key, room.top.epoch, 150)
         await reaches(room, later)
-        assert [event.kind for event in ear.events] == ["gap"] + ["message"] * KEPT
-        assert json.loads(ear.events[0].json)["missed"] == 50
-        assert ear.events[1].json.endswith(b'"time":1}')  # as JavaScript writes it, to the byte
+        assert [event.kind for event in listener.events] == ["gap"] + ["message"] * KEPT
+        assert json.loads(listener.events[0].json)["missed"] == 50
+        assert listener.events[1].json.endswith(b'"time":1}')  # as JavaScript writes it, to the byte
 
 
 def cut_off(client, key, epoch, count):

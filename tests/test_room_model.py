@@ -66,9 +66,9 @@ class RoomAndList(RuleBasedStateMachine):
         self.run(self.open())
         self.epoch, self.said, self.stored = self.rooms[0].top.epoch, [], {}
         self.copy = None
-        self.ears = [ListenerLog(room.top) for room in self.rooms]
-        for room, ear in zip(self.rooms, self.ears, strict=True):
-            room.stream(ear, room.top)
+        self.listeners = [ListenerLog(room.top) for room in self.rooms]
+        for room, listener in zip(self.rooms, self.listeners, strict=True):
+            room.stream(listener, room.top)
 
     def run(self, what):
         """Let the rooms do something to its end."""
@@ -140,7 +140,7 @@ class RoomAndList(RuleBasedStateMachine):
         self.agrees(room, None)
 
     @rule(room=ROOMS, body=TEXTS)
-    def wait_and_hear(self, room, body):
+    def wait_and_receive(self, room, body):
         """Who waits at the end hears exactly the next message, from whichever room."""
         self.run(self.everywhere())
         future = self.run(self.waiting(self.rooms[room]))
@@ -223,12 +223,12 @@ class RoomAndList(RuleBasedStateMachine):
     def who_listens_could_write_the_list(self):
         """Whoever listened hears every message in its place, or how many not, or of another history."""
         self.run(self.everywhere())
-        for ear in self.ears:
-            for event in ear.events:
-                ear.follow(*told(event))
-            assert ear.place == self.top
-            assert all(self.said[n - 1] == body for n, body in ear.heard.items())
-            ear.events.clear()
+        for listener in self.listeners:
+            for event in listener.events:
+                listener.follow(*told(event))
+            assert listener.place == self.top
+            assert all(self.said[n - 1] == body for n, body in listener.heard.items())
+            listener.events.clear()
 
 
 def told(event):

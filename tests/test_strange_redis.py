@@ -145,10 +145,10 @@ async def opened(server, name, before=0):
 
 
 def listening(room):
-    """An ear in this room."""
-    ear = ListenerLog(room.top)
-    room.stream(ear, room.top)
-    return ear
+    """An listener in this room."""
+    listener = ListenerLog(room.top)
+    room.stream(listener, room.top)
+    return listener
 
 
 async def stored(room, body):
@@ -161,13 +161,13 @@ async def stored(room, body):
         await asyncio.sleep(0.02)
 
 
-async def hears(ear, bodies):
+async def receives(listener, bodies):
     """Wait until the last things that were heard are these."""
 
     async def probe():
-        return ear.bodies[-len(bodies) :] == bodies
+        return listener.bodies[-len(bodies) :] == bodies
 
-    await eventually(probe, f"the last of {ear.bodies[-5:]} are {bodies}")
+    await eventually(probe, f"the last of {listener.bodies[-5:]} are {bodies}")
 
 
 def kept(room):
@@ -184,12 +184,12 @@ async def test_nothing_in_the_stream_makes_a_room_deaf(redis_server, act, before
     """What is sent afterwards is heard once, in order, without holes, in this room and one opened later."""
     name, sent = uuid4().hex, [f"after {n}" for n in range(3)]
     async with opened(redis_server, name, before) as room:
-        ear = listening(room)
+        listener = listening(room)
         with suppress(ResponseError):  # a command that this history does not allow
             act(redis_server, room.history.key, room.top)
         for body in sent:
             await stored(room, body)
-        await hears(ear, sent)
+        await receives(listener, sent)
         async with opened(redis_server, name) as later:
             assert kept(later)[-3:] == kept(room)[-3:] == sent
         assert redis_server.client.xlen(room.history.key) <= KEPT
@@ -200,11 +200,11 @@ async def test_nothing_in_the_stream_makes_a_room_deaf(redis_server, act, before
 async def test_what_is_no_message_is_left_out_and_no_reader_notices(redis_server, act, caplog):
     """No reset, no gap, every id as it was; the log says once what was strange."""
     async with opened(redis_server, uuid4().hex, 3) as room:
-        ear, epoch = listening(room), room.top.epoch
+        listener, epoch = listening(room), room.top.epoch
         act(redis_server, room.history.key, room.top)
         assert await stored(room, "after") == Cursor(epoch, 4)
-        await hears(ear, ["after"])
-        assert ear.kinds == ["message"]
+        await receives(listener, ["after"])
+        assert listener.kinds == ["message"]
     said = [record.getMessage() for record in caplog.records if "is no message" in record.getMessage()]
     assert said and all(room.history.key in sentence for sentence in said)
     assert len(set(said)) == len(said)
@@ -219,9 +219,9 @@ async def test_a_room_opens_on_anything_in_the_stream(redis_server, act):
     with suppress(ResponseError):
         act(redis_server, key, place)
     async with opened(redis_server, name) as room:
-        ear = listening(room)
+        listener = listening(room)
         await stored(room, "after")
-        await hears(ear, ["after"])
+        await receives(listener, ["after"])
         assert set(kept(room)) <= {"before 0", "before 1", "before 2", "by hand", "after"}
 
 
@@ -239,13 +239,13 @@ async def test_two_labs_mend_one_history_once(redis_server):
     """Both see the strange entry; one takes it out, and both go on with the same ids."""
     name, sent = uuid4().hex, [f"after {n}" for n in range(4)]
     async with opened(redis_server, name, 2) as one, opened(redis_server, name) as two:
-        ears = [listening(room) for room in (one, two)]
+        listeners = [listening(room) for room in (one, two)]
         redis_server.client.xadd(one.history.key, {"a": "b"})
         for room, body in zip((one, two, one, two), sent, strict=True):
             await stored(room, body)
-        for ear in ears:
-            await hears(ear, sent)
-        assert [ear.kinds for ear in ears] == [["message"] * 4] * 2
+        for listener in listeners:
+            await receives(listener, sent)
+        assert [listener.kinds for listener in listeners] == [["message"] * 4] * 2
 
 
 async def test_a_time_to_expire_ends_with_the_next_message(redis_server):
@@ -271,7 +271,7 @@ each_type = pytest.mark.parametrize("words", OTHER_TYPES.values(), ids=OTHER_TYP
 async def test_a_key_of_another_type_is_said_and_heals(redis_server, words, caplog):
     """Sends are refused with what is wrong; when the key is gone a new history begins, and all is heard."""
     async with opened(redis_server, uuid4().hex, 2) as room:
-        ear = listening(room)
+        listener = listening(room)
         with redis_server.client.pipeline() as transaction:
             transaction.delete(room.history.key)
             transaction.execute_command(*(room.history.key if mode == "K" else mode for mode in words))
@@ -282,8 +282,8 @@ async def test_a_key_of_another_type_is_said_and_heals(redis_server, words, capl
         assert room.trouble == "key"
         redis_server.client.delete(room.history.key)
         await stored(room, "after")
-        await hears(ear, ["after"])
-        assert (ear.kinds, room.trouble) == (["reset", "message"], "")
+        await receives(listener, ["after"])
+        assert (listener.kinds, room.trouble) == (["reset", "message"], "")
     assert caplog.text.count("Rename or delete") == 1
 
 
@@ -317,7 +317,7 @@ async def visit(port, server):
         server.client.xadd("pushlab:visited", {"user": "bob", "body": "hi"})
         sent.append((await client(mode, port).send(f"by {mode}")).id)
     for listener in listeners.values():
-        await listener.hear_of(sent[-1])
+        await listener.receive_until(sent[-1])
     return sent, listeners, await fetch(port, "GET", "/readyz")
 
 

@@ -18,10 +18,10 @@ async def test_a_listener_may_switch_in_mid_stream(old, new, leaving, lab):
     start = await here(lab.port)
     sending = asyncio.create_task(publish(lab.port, MESSAGES))
     first = await client(old, lab.port).connect(start)
-    await first.hear_to(number(start) + 7)
+    await first.receive_up_to(number(start) + 7)
     await first.leave() if leaving == "politely" else first.abort()
     second = await client(new, lab.port).connect(first.cursor)
-    await second.hear_to(number(start) + MESSAGES)
+    await second.receive_up_to(number(start) + MESSAGES)
     assert first.ids + second.ids == await sending
     assert set(first.kinds + second.kinds) == {"message"}
 
@@ -33,7 +33,7 @@ async def test_two_techniques_may_listen_at_once(mode, lab):
     listeners = [await client(both, lab.port).connect(start) for both in (mode, "sse")]
     ids = await publish(lab.port, 20)
     for listener in listeners:
-        await listener.hear_of(ids[-1])
+        await listener.receive_until(ids[-1])
         assert listener.ids == ids
 
 
@@ -44,9 +44,9 @@ async def test_a_tour_through_all_is_one_conversation(lab):
     sending = asyncio.create_task(publish(lab.port, 90))
     for mode in MODES * 3:
         listener = await client(mode, lab.port).connect(cursor)
-        await listener.hear_to(min(number(cursor) + 5, last))
+        await listener.receive_up_to(min(number(cursor) + 5, last))
         listener.abort()
         cursor, heard = listener.cursor, heard + listener.ids
     rest = await client("sse", lab.port).connect(cursor)
-    await rest.hear_to(last)
+    await rest.receive_up_to(last)
     assert heard + rest.ids == await sending

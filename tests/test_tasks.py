@@ -175,12 +175,12 @@ def heals(lab, name):
     asyncio.run(comes_true(lambda: not tasks_of(lab).by_name[name].cause, f"the task {name} works again"))
 
 
-async def hears_by_everything(port):
+async def receives_by_everything(port):
     """Whether what is sent now is heard by every technique."""
     listeners = [await client(mode, port).connect(await top(port)) for mode in MODES]
     (id_,) = await publish(port, 1)
     bodies = {
-        mode: listener.hear_to(int(id_.split("-")[1]))
+        mode: listener.receive_up_to(int(id_.split("-")[1]))
         for mode, listener in zip(MODES, listeners, strict=True)
     }
     await asyncio.gather(*bodies.values())
@@ -196,7 +196,7 @@ def test_a_cancelled_task_is_named_and_starts_again(school, name, caplog):
     ]
     heals(school, name)
     assert errors(caplog) == [f"The task {name} stopped and is started again: it was cancelled."]
-    assert asyncio.run(hears_by_everything(school.lab.port))
+    assert asyncio.run(receives_by_everything(school.lab.port))
 
 
 @each_task
@@ -217,7 +217,7 @@ def test_a_task_that_raises_is_named_until_it_works(school, name, caplog):
     heals(school, name)
     assert asyncio.run(fetch(school.lab.port, "GET", "/readyz")).status == 200
     assert errors(caplog) == [f"The task {name} stopped and is started again: RuntimeError: broken."]
-    assert asyncio.run(hears_by_everything(school.lab.port))
+    assert asyncio.run(receives_by_everything(school.lab.port))
 
 
 def test_one_listener_that_fails_keeps_no_other_from_the_news(school, caplog):
@@ -245,7 +245,7 @@ def test_one_listener_that_fails_keeps_no_other_from_the_news(school, caplog):
 
     within(school, join(broken))
     try:
-        assert asyncio.run(hears_by_everything(school.lab.port))
+        assert asyncio.run(receives_by_everything(school.lab.port))
     finally:
         within(school, leave(broken))
     assert broken.told and "A listener failed" in errors(caplog)[0]

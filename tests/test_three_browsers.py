@@ -10,7 +10,7 @@ from tests.support.browsing import meters, post
 from tests.support.engines import until, webkit_console
 from tests.support.lab_here import LabHere
 from tests.support.redis_server import free_port
-from tests.support.room_page import CLICK, HAS, IDS, STATUS, arrive, connected, hears, sends, switches
+from tests.support.room_page import CLICK, HAS, IDS, STATUS, arrive, connected, receives, sends, switches
 
 SOON_MS = (200, 600)
 """When a lab that ends asks its pages to come back: these tests would otherwise wait up to five seconds."""
@@ -52,18 +52,18 @@ def test_the_seven_steps(engine, lab_here, mode):
     arrive(engine, address, mode)
     engine.until(HAS, history[-1])
     assert engine.run(IDS)[-3:] == history
-    hears(engine, address)
+    receives(engine, address)
     sends(engine)
     for other in (MODES[MODES.index(mode) - 1], mode):
         switches(engine, other)
-        hears(engine, address)
+        receives(engine, address)
     assert engine.run(IDS) == sorted(set(engine.run(IDS)), key=lambda id_: int(id_.split("-")[1]))
     assert engine.complaints() == []
     lab_here.stop()
     engine.until(f"() => ({STATUS})() === 'retrying'")
     lab_here.start()
     connected(engine)
-    engine.until(HAS, hears(engine, address))
+    engine.until(HAS, receives(engine, address))
     sends(engine)
     engine.complaints()  # that the lab could not be reached was no fault of the page
 

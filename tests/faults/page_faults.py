@@ -39,9 +39,9 @@ class Half(RecordingListener):
         super().__init__(f"{mode} of {page.name}", mode, scene.url, start, scene.book)
         self.page = page
 
-    def hear(self, events: list[dict]) -> None:
+    def receive(self, events: list[dict]) -> None:
         """Write down what came, and show it."""
-        super().hear(events)
+        super().receive(events)
         self.page.show(events)
 
     def write(self, kind: str, *at: int) -> None:

@@ -23,12 +23,12 @@ async def be_absent(scene: Scene) -> None:
     """Clients are away for 99, 100, 101 and 10,000 messages: told that they missed 0, 0, 1 and 9,900."""
     await scene.speaker.hush(10)
     for away in (99, 100, 101, 250 if scene.short else 10_000):
-        await scene.all_heard()
+        await scene.all_received()
         seen = len(scene.book)
         await asyncio.gather(*(listener.go() for listener in scene.listeners))
         await scene.speaker.burst(away)
         await asyncio.gather(*(listener.come() for listener in scene.listeners))
-        await scene.all_heard()
+        await scene.all_received()
         missed = [record.n for record in scene.book[seen:] if record.kind == "gap"]
         if missed != [away - KEPT] * len(scene.listeners) * (away > KEPT):
             scene.complaints.append(f"away for {away}: told of {sorted(set(missed))} missed")

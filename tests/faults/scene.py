@@ -192,9 +192,9 @@ class Scene:
         """Wait until every answer is in and every listener has heard everything, but not for ever."""
         await self.speaker.hush(SETTLE_S)
         with suppress(TimeoutError):
-            await self.all_heard()
+            await self.all_received()
 
-    async def all_heard(self) -> None:
+    async def all_received(self) -> None:
         """Wait until every listener has heard what is acknowledged by now."""
         last = self.last
         async with asyncio.timeout(SETTLE_S):
@@ -208,7 +208,7 @@ class Scene:
 
     async def send_home(self, listeners: list[RecordingListener]) -> None:
         """These leave for good when everybody has heard everything."""
-        await self.all_heard()
+        await self.all_received()
         await asyncio.gather(*(listener.go() for listener in listeners))
         for listener in listeners:
             listener.write("close")

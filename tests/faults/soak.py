@@ -68,7 +68,7 @@ class Soaked:
 
     seconds: float
     visits: int
-    heard: int
+    received: int
     violations: list[str]
     complaints: list[str]
     before: dict[str, int]
@@ -267,7 +267,7 @@ def table(soaked: Soaked) -> str:
     first, last, slope = (figure / 1e6 for figure in soaked.growth)
     trend = f"{slope:+.1f} MB/h" if soaked.seconds >= LONG_S else "too short to tell growth"
     rows = {
-        "visits, deliveries": f"{soaked.visits:,}, {soaked.heard:,} in {soaked.seconds:.0f} s",
+        "visits, deliveries": f"{soaked.visits:,}, {soaked.received:,} in {soaked.seconds:.0f} s",
         "meanwhile": ", ".join(f"{many} × {what}" for what, many in soaked.hurt_by.items()) or "–",
         "violations": f"{len(soaked.violations)} {' '.join(soaked.violations[:3] + soaked.complaints[:3])}",
         "memory": f"{first:.1f} MB, later {last:.1f} MB ({trend})",

@@ -109,15 +109,15 @@ class Listener:
         """Take the next thing that the server has to say. Raises `Closed` when there will be nothing more."""
         raise NotImplementedError
 
-    async def hear(self, count: int = 1, kind: str = "message") -> list[dict]:
+    async def receive(self, count: int = 1, kind: str = "message") -> list[dict]:
         """Listen until this listener has heard so many events of this kind in all; returns all events."""
         return await self._listen(lambda: sum(e["type"] == kind for e in self.events) >= count)
 
-    async def hear_of(self, id_: str) -> list[dict]:
+    async def receive_until(self, id_: str) -> list[dict]:
         """Listen until this message has come; returns all events."""
         return await self._listen(lambda: self.cursor == id_)
 
-    async def hear_to(self, n: int) -> "Listener":
+    async def receive_up_to(self, n: int) -> "Listener":
         """Listen until the message of this number has come."""
         await self._listen(lambda: self.cursor and number(self.cursor) >= n)
         return self
@@ -192,11 +192,11 @@ class Listener:
             tally.add(wire)
         if direction == "send":
             tally.head_bytes -= self.misplaced_in_head
-        tally.payload_bytes = self.sent_payload if direction == "send" else self.heard_payload
+        tally.payload_bytes = self.sent_payload if direction == "send" else self.received_payload
         return tally
 
     @property
-    def heard_payload(self) -> int:
+    def received_payload(self) -> int:
         """The bytes of all message objects heard."""
         return sum(len(canonical(event)) for event in self.events if event["type"] == "message")
 
@@ -516,7 +516,7 @@ async def publish(port: int, count: int, text: str = "message") -> list[str]:
     ids = [(await speaker.send(f"{text} {place}")).id for place in range(count)]
     await speaker.leave()
     if ids:
-        await eventually(lambda: is_heard(port, ids[-1]), f"the room hears of {ids[-1]}")
+        await eventually(lambda: is_in_room(port, ids[-1]), f"the room hears of {ids[-1]}")
     return ids
 
 
@@ -525,7 +525,7 @@ async def here(port: int) -> str:
     return (await publish(port, 1, "here"))[0]
 
 
-async def is_heard(port: int, id_: str) -> bool:
+async def is_in_room(port: int, id_: str) -> bool:
     """Whether the room knows of this message."""
     place = await top(port)
     return (epoch(place), number(place)) >= (epoch(id_), number(id_))

@@ -26,7 +26,7 @@ def connected(engine):
     engine.until(f"() => ({STATUS})() === 'waiting'")
 
 
-def hears(engine, address, body=None):
+def receives(engine, address, body=None):
     """A message from elsewhere arrives; returns its id."""
     id_ = post(address, body or f"from elsewhere {uuid.uuid4()}")
     engine.until(HAS, id_)
