@@ -1,4 +1,4 @@
-"""The doors of the lab: what a student who tries everything gets to see, and that nothing moves."""
+"""Access: what a student who tries every path gets to see, and that nothing changes."""
 
 import asyncio
 import http.client
@@ -66,7 +66,7 @@ def state(school):
 
 
 def test_whatever_changes_something_is_a_send_or_the_teachers(school):
-    """Whoever adds a path that takes more than questions makes it the teacher's, or a technique's."""
+    """A path that accepts more than GET and HEAD is for the teacher only, or belongs to a technique."""
     for path, handler in routes(school):
         changes = not READING.issuperset(handler.SUPPORTED_METHODS)
         assert not changes or handler.mode or issubclass(handler, ForTeacher), path
@@ -74,7 +74,7 @@ def test_whatever_changes_something_is_a_send_or_the_teachers(school):
 
 
 STUDENTS = {
-    "nobody": {},
+    "no key": {},
     "a guess": {"Authorization": "Bearer guess"},
     "no bearer": {"Authorization": "Basic dGVhY2hlcjo="},
     "nothing in it": {"Authorization": "Bearer "},
@@ -83,8 +83,8 @@ STUDENTS = {
 
 
 @pytest.mark.parametrize("who", STUDENTS)
-async def test_a_student_opens_no_door_of_the_teacher(who, school):
-    """Without the key every door says the same 403, whatever one holds instead, and nothing has changed."""
+async def test_no_teacher_action_works_without_the_key(who, school):
+    """Without the key every teacher action answers the same 403, and nothing changes."""
     before = state(school)
     school.lab.key.guesses = teacher_key.Guesses()
     for method, path in teachers(school):
@@ -96,8 +96,8 @@ async def test_a_student_opens_no_door_of_the_teacher(who, school):
     assert state(school) == before
 
 
-async def test_no_failure_says_how_near_it_was(school):
-    """A guess, a used link, another lab's cookie or nothing: each door gives all of them the same answer."""
+async def test_all_failures_look_the_same(school):
+    """A guess, a used link, another lab's cookie or nothing: each action answers all alike."""
     key, other, cookie = school.lab.key, teacher_key.TeacherKey(), school.lab.lesson.cookie
     used = key.ticket()
     assert key.exchange(used, HOST)
@@ -116,7 +116,7 @@ def without_date(answer):
     return [pair for pair in answer.headers.items() if pair[0] != "date"]
 
 
-async def test_the_teachers_token_opens_every_door(school):
+async def test_every_teacher_action_works_with_the_token(school):
     """The same requests with the token are not refused: so it is the token that they lack."""
     key = {"Authorization": f"Bearer {school.lab.key.token}"}
     for method, path in teachers(school):
@@ -125,7 +125,7 @@ async def test_the_teachers_token_opens_every_door(school):
             assert answer.status in (200, 400), (path, answer)
 
 
-async def test_every_door_of_the_teacher_wants_json(school):
+async def test_every_teacher_action_requires_json(school):
     """A form of another site cannot say that it sends JSON, so nothing else is taken."""
     key = {"Authorization": f"Bearer {school.lab.key.token}"}
     for method, path in teachers(school):
@@ -135,16 +135,16 @@ async def test_every_door_of_the_teacher_wants_json(school):
                 assert (answer.status, answer.json["error"]["code"]) == (415, "unsupported_media_type")
 
 
-async def test_a_student_changes_nothing_by_the_socket_of_the_pages(school):
-    """What the doors do is not done on `/live`, by whatever name one asks for it."""
-    before, doors = state(school), [path.rpartition("/")[2] for _, path in teachers(school)]
+async def test_a_student_changes_nothing_through_live(school):
+    """No request on `/live` performs a teacher action, whatever its name."""
+    before, actions = state(school), [path.rpartition("/")[2] for _, path in teachers(school)]
     wire = await watch(school.lab.port)
-    for name in (*doors, "clear", "kick", "start", "stop", "open", "count", "close", "slow-down", "export"):
+    for name in (*actions, "clear", "kick", "start", "stop", "open", "count", "close", "slow-down", "export"):
         said = {"type": name, "do": "start", "to": "sse", "address": HOST}
         await wire.send(client_frame(TEXT, json.dumps(said).encode()))
-        while (told := json.loads((await read_frame(wire)).payload))["type"] == "news":
+        while (answer := json.loads((await read_frame(wire)).payload))["type"] == "news":
             pass
-        assert (told["type"], told["error"]["code"]) == ("error", "forbidden")
+        assert (answer["type"], answer["error"]["code"]) == ("error", "forbidden")
     assert state(school) == before
 
 
@@ -158,7 +158,7 @@ def knock(school, source, token, **headers):
     return answer.status, answer.headers["Retry-After"]
 
 
-def test_who_guesses_tokens_has_to_wait():
+def test_an_address_that_guesses_tokens_has_to_wait():
     """After 30 wrong tokens an address waits, also with the right one; elsewhere the right one still opens.
 
     Neither another way of showing them nor an address that one only claims to have helps.
@@ -185,7 +185,7 @@ def ask(school, source, path):
 
 
 def test_wrong_tokens_are_forgotten_in_a_minute(monkeypatch):
-    """Who has waited may try again, and nothing is kept of whom one has not heard of for a minute."""
+    """After the wait an address may try again; after a quiet minute the lab keeps nothing about it."""
     now = 1000.0
     monkeypatch.setattr(teacher_key.time, "monotonic", lambda: now)
     guesses = teacher_key.Guesses()
@@ -225,7 +225,7 @@ def test_secrets_are_compared_in_constant_time(verdict, monkeypatch):
 
 
 async def test_the_token_stands_in_no_answer_and_no_log():
-    """Neither an error, a page, an export nor the fullest log tells the token."""
+    """The token is in no error, no page, no export and not in the most detailed log."""
     with Serving("-v", "--port", "0") as serving:
         said = serving.read_until("Ctrl-C")
         port, token = int(re.search(r":(\d+)/\n", said)[1]), re.search(r"token=([\w-]+)", said)[1]
@@ -234,7 +234,7 @@ async def test_the_token_stands_in_no_answer_and_no_log():
             *[await fetch(port, "GET", f"/{where}?token={token}") for where in ("teacher", "teacher", "x")],
             *[await fetch(port, "GET", f"/teacher/meters.{kind}", key) for kind in ("json", "csv")],
             *[await fetch(port, "GET", path, key) for path in ("/", "/room?mode=sse", "/meters", "/metrics")],
-            await fetch(port, "POST", f"/teacher/assign?token={token}", key | JSON, b'{"to":"nobody"}'),
+            await fetch(port, "POST", f"/teacher/assign?token={token}", key | JSON, b'{"to":"nowhere"}'),
         ]
         assert [answer.status for answer in answers[:5]] == [302, 403, 404, 200, 200]
         for answer in answers:
@@ -272,8 +272,8 @@ async def test_no_log_line_can_be_forged():
     assert all(re.match(own, line) for line in lines), log
 
 
-def test_what_a_stranger_says_is_written_on_one_line():
-    """Also where a library repeats a stranger's words, they end no line, steer nothing and tell no token."""
+def test_text_from_outside_is_logged_on_one_line():
+    """Text from outside ends no log line, controls nothing and shows no token, also in a library's logs."""
     record = logging.LogRecord(
         "x", logging.ERROR, "", 0, "%s", ("a\r\nERROR \x1b[31m\u2028b?token=abc-_1&c",), None
     )
@@ -312,7 +312,7 @@ HEADERS = {
 
 
 async def test_every_answer_that_is_no_delivery_is_guarded(school, monkeypatch):
-    """Pages, files, reports, errors: a policy without inline code, no guessed types, and nobody's version."""
+    """Pages, files, reports and errors have a policy without inline code, and no software version."""
 
     def broken(self):
         raise RuntimeError("a secret of the lab")
@@ -388,7 +388,7 @@ async def test_nothing_leads_to_another_site(elsewhere, school):
 
 
 async def test_no_path_answers_to_a_foreign_name(school):
-    """By a name that somebody else's DNS points here no path tells or does anything."""
+    """Under a foreign host name no path shows or changes anything."""
     for path, handler in routes(school):
         for headers in ({}, handshake(), {"Authorization": f"Bearer {school.lab.key.token}"}):
             method = handler.SUPPORTED_METHODS[0]
@@ -400,8 +400,8 @@ async def test_no_path_answers_to_a_foreign_name(school):
 
 
 @each_technique
-async def test_a_mid_tells_nothing_of_its_message(mode, lab):
-    """Who repeats somebody else's mid learns the id and nothing of what was said, and changes nothing."""
+async def test_a_mid_reveals_nothing_about_its_message(mode, lab):
+    """A client that repeats another client's mid gets the id but not the message, and changes nothing."""
     first = await client("shortpoll", lab.port).send("a secret", "ann")
     mid = next(m["mid"] for m in (await history(lab.port))["messages"] if m["id"] == first.id)
     answer = (await client(mode, lab.port).send("nosy", "eve", mid=mid)).answer
@@ -434,7 +434,7 @@ async def test_a_flood_over_http_is_refused(strict):
 
 
 async def test_a_flood_over_a_socket_ends_it(strict):
-    """Who goes on after many refusals is told so and closed with 4029; the others' sockets live on."""
+    """A WebSocket that exceeds its send rate too often is closed with 4029; the others stay open."""
     calm = await client("websocket", strict).connect("latest")
     listener = await client("websocket", strict).connect("latest")
     flood = [client_frame(TEXT, json.dumps(draft("flood", "eve")).encode()) for _ in range(1000)]
@@ -461,12 +461,12 @@ async def test_a_flood_over_the_socket_of_the_pages_ends_it(strict):
     calm, listener = await watch(strict), await watch(strict)
     question = client_frame(TEXT, b'{"type":"clock","at":1}')
     await listener.send(question * 1000)
-    told = Counter()
+    replies = Counter()
     while (frame := await read_frame(listener)).opcode != CLOSE:
         said = json.loads(frame.payload)
-        told[said.get("error", said).get("code", said["type"])] += 1
+        replies[said.get("error", said).get("code", said["type"])] += 1
     assert frame.close_code == 4029
-    assert 40 <= told["clock"] < 500 and told["rate_limited"] == 50
+    assert 40 <= replies["clock"] < 500 and replies["rate_limited"] == 50
     await calm.send(question)
     while json.loads((await read_frame(calm)).payload)["type"] != "clock":
         pass
@@ -542,42 +542,42 @@ def cramped():
     process.stop()
 
 
-async def test_a_crowd_does_not_use_up_the_descriptors(cramped):
-    """Of more listeners than there may be files some are let in, some told, and the rest find the door shut.
+async def test_many_clients_do_not_use_up_the_descriptors(cramped):
+    """With more clients than files some are served, some get 503, and the rest are closed.
 
-    Who was there before goes on, the log keeps quiet, and when the crowd has gone there is place again.
+    Earlier listeners go on, the log stays short, and when the clients have gone new ones are accepted.
     """
     listener = await client("websocket", cramped.port).connect("latest")
-    crowd = [await Wire.open(cramped.port) for _ in range(3 * DESCRIPTORS)]
-    met = Counter([await status_of(wire) for wire in crowd])
+    clients = [await Wire.open(cramped.port) for _ in range(3 * DESCRIPTORS)]
+    met = Counter([await status_of(wire) for wire in clients])
     assert met[200] == DESCRIPTORS // 2 - 1
     assert met[503] >= 1
     assert met[None] >= DESCRIPTORS
     receipt = await listener.send("still here")
     await listener.receive_until(receipt.id)
-    for wire in crowd:
+    for wire in clients:
         wire.abort()
     await eventually(lambda: has_place(cramped.port), "there is place again")
     assert len(cramped.stderr().splitlines()) <= 1
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no process can take another's files away")
-async def test_without_a_file_newcomers_wait(start_lab):
-    """When others have the last file, newcomers wait until there is one; meanwhile the lab does not spin."""
+async def test_without_a_free_file_new_connections_wait(start_lab):
+    """When other code has the last file, new connections wait for one; meanwhile the lab does not spin."""
     from tests.benchmarks.machine import cpu_s  # not on Windows
 
     process = start_lab()
     listener = await Wire.open(process.port)
     assert await status_of(listener, "/healthz") == 200
     with process.no_file_left():
-        newcomer = asyncio.create_task(status_of(await Wire.open(process.port), "/healthz"))
-        await eventually(lambda: complains_of_files(process), "the lab says that newcomers wait")
+        new = asyncio.create_task(status_of(await Wire.open(process.port), "/healthz"))
+        await eventually(lambda: complains_of_files(process), "the lab logs that new connections wait")
         began, used = time.monotonic(), cpu_s(process.pid)
         await asyncio.sleep(0.7)  # at rest it takes a hundredth of this, spinning all that it can get
         assert cpu_s(process.pid) - used < 0.15 * (time.monotonic() - began)
         assert await status_of(listener, "/healthz") == 200
-        assert not newcomer.done()
-    assert await newcomer == 200
+        assert not new.done()
+    assert await new == 200
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no process can take another's files away")
@@ -602,7 +602,7 @@ async def complains_of_files(process):
 
 
 async def status_of(wire, path="/readyz"):
-    """How a listener is met; None at a shut door."""
+    """The status that a new connection gets; None when it is closed."""
     try:
         return (await wire.ask("GET", path)).status
     except (Closed, ConnectionError):
@@ -610,5 +610,5 @@ async def status_of(wire, path="/readyz"):
 
 
 async def has_place(port):
-    """Whether a newcomer is let in."""
+    """Whether a new connection is accepted."""
     return await status_of(await Wire.open(port)) == 200

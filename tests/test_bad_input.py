@@ -255,7 +255,7 @@ async def test_an_error_frame_names_the_mid(refusing):
 
 
 async def test_a_socket_goes_on_after_an_error(lab):
-    """After a refused frame the same socket sends and hears as before."""
+    """After a refused frame the same socket sends and receives as before."""
     listener = await client("websocket", lab.port).connect("latest")
     await listener.send_frame(TEXT, b"hello?")
     receipt = await listener.send("hello!")
@@ -322,7 +322,7 @@ async def test_a_frame_above_16_kib_closes_the_socket_with_1009(refusing):
     assert (frame.opcode, frame.close_code) == (CLOSE, 1009)
 
 
-# Wrong doors --------------------------------------------------------------------------------------
+# Wrong methods ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("path", ["/nowhere", "/sse/", "/SSE", "/jsonp/sent", "//sse", "/%ff"])
@@ -342,23 +342,23 @@ async def test_a_file_that_is_not_there_is_404(method, status, code, refusing):
     assert_refused(answer, status, code)
 
 
-DOORS = {f"/{mode}": {"GET", "HEAD", "POST"} for mode in POSTING}
-DOORS |= {
+ALLOWED = {f"/{mode}": {"GET", "HEAD", "POST"} for mode in POSTING}
+ALLOWED |= {
     path: {"GET", "HEAD"} for path in ("/jsonp", "/history", "/meters", "/metrics", "/healthz", "/readyz")
 }
-DOORS |= {path: {"GET"} for path in ("/jsonp/send", "/websocket", "/live")}
+ALLOWED |= {path: {"GET"} for path in ("/jsonp/send", "/websocket", "/live")}
 
 
 METHODS = ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "BREW"]
-WRONG = [(method, path) for path, right in DOORS.items() for method in METHODS if method not in right]
+WRONG = [(method, path) for path, right in ALLOWED.items() for method in METHODS if method not in right]
 
 
 @pytest.mark.parametrize(("method", "path"), WRONG)
-async def test_a_wrong_method_is_405_and_says_which_are_right(path, method, refusing):
-    """Whoever uses a wrong method is told the right ones in `Allow`."""
+async def test_a_wrong_method_is_405_and_lists_the_right_ones(path, method, refusing):
+    """A wrong method gets 405, and the right ones in `Allow`."""
     answer = await fetch(refusing.port, method, path, JSON, b"{}")
     assert_refused(answer, 405, "method_not_allowed")
-    assert set(answer.headers["allow"].replace(" ", "").split(",")) == DOORS[path]
+    assert set(answer.headers["allow"].replace(" ", "").split(",")) == ALLOWED[path]
 
 
 @pytest.mark.parametrize("path", ["/websocket?after=latest", "/live"])
@@ -424,7 +424,7 @@ async def test_the_labs_own_page_may_send(mode, lab):
     headers = {"Host": own, "Origin": f"http://{own}", "Referer": f"http://{own}/room", **BROWSER}
     receipt = await client(mode, lab.port, headers=headers | {"Sec-Fetch-Site": "same-origin"}).send()
     assert receipt.answer["duplicate"] is False
-    await eventually(lambda: is_in_room(lab.port, receipt.id), "the room hears of the message")
+    await eventually(lambda: is_in_room(lab.port, receipt.id), "the room has the message")
 
 
 @each_technique
@@ -442,7 +442,7 @@ async def test_no_foreign_page_may_read_with_its_own_code(mode, refusing):
     "host", ["evil.example", "evil.example:80", "localhost.evil.example", "127.0.0.1.evil"]
 )
 async def test_a_foreign_host_name_is_refused(mode, host, refusing):
-    """A name that somebody else's DNS points here is no name of the lab: it neither sends nor receives."""
+    """A foreign host name that resolves to the lab is refused: nothing is sent or received under it."""
     headers = {"Host": host}
     path = receive_path(mode, "after=latest")
     assert_refused(
@@ -456,7 +456,7 @@ async def test_a_foreign_host_name_is_refused(mode, host, refusing):
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "LOCALHOST:8000", "[::1]", "192.168.1.23:8000"])
 async def test_an_address_and_localhost_are_names_of_the_lab(host, refusing):
-    """By its address and as localhost the lab answers everybody."""
+    """Under its address and as localhost the lab answers every request."""
     assert (await fetch(refusing.port, "GET", "/shortpoll?after=latest", {"Host": host})).status == 200
 
 
@@ -472,7 +472,7 @@ def strict():
 
 
 @each_technique
-async def test_who_sends_too_fast_is_refused(mode, strict):
+async def test_a_client_that_sends_too_fast_is_refused(mode, strict):
     """Above the rate a send is refused with 429, says that it is not stored, and when to come back."""
     sender = client(mode, strict)
     receipts = [await sender.send("quick", f"hasty {mode}") for _ in range(10)]
@@ -516,7 +516,7 @@ async def wait_until_alone(port):
     raise AssertionError("Connections of earlier tests did not go away")
 
 
-async def test_a_place_is_free_again_when_somebody_leaves(strict):
+async def test_a_place_is_free_again_when_a_client_leaves(strict):
     """The limit counts who is here now."""
     await wait_until_alone(strict)
     for _ in range(3):

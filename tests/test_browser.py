@@ -1,4 +1,4 @@
-"""The pages in a real browser: what the room promises by each technique, seen as its people see it."""
+"""The pages in a real browser: what the room promises by each technique, seen as its users see it."""
 
 import json
 import subprocess
@@ -27,7 +27,7 @@ HOSTILE_NAME = "<img src=x onerror=hacked=1>"
 each = pytest.mark.parametrize("mode", MODES)
 
 
-# Labs and people ----------------------------------------------------------------------------------
+# Labs and users -----------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -39,12 +39,12 @@ def serving(**settings):
     ) as process:
         said = json.loads(process.stdout.readline())
         yield f"http://127.0.0.1:{said['port']}"
-        process.stdin.close()  # this is how it is told to stop
+        process.stdin.close()  # this is how it is asked to stop
         process.wait(timeout=PATIENCE_MS / 1000)
 
 
 class User:
-    """Somebody in the room: a page in a browser of their own."""
+    """A user of the room: a page with a browser context of its own."""
 
     def __init__(self, context, address, mode, clock=False):
         self.page = context.new_page()
@@ -107,7 +107,7 @@ def lab():
 
 
 @pytest.fixture(scope="module")
-def crowded():
+def full_history():
     """The address of a lab in which more was said than is kept, and the ids of it all."""
     with serving() as address:
         yield address, [post(address) for _ in range(KEPT + 47)]
@@ -143,7 +143,7 @@ def publishing(address, interval=0.02):
 
 @each
 def test_two_pages_chat_both_ways(lab, enter, mode):
-    """What either of two people says, both see, once; and the box is empty again."""
+    """Two users see each message once, whoever sent it, and the sender's box is empty again."""
     anna, ben = enter(lab, mode), enter(lab, mode)
     for speaker in (anna, ben):
         text = f"hello {uuid.uuid4()}"
@@ -217,8 +217,8 @@ def test_switching_in_mid_stream_loses_and_doubles_nothing(enter):
 
 
 @each
-def test_a_message_said_in_the_moment_of_switching_is_said_once(lab, enter, mode):
-    """Enter, and at once another technique: the message arrives, once, and nobody is told that it failed."""
+def test_a_message_sent_while_switching_is_sent_once(lab, enter, mode):
+    """Enter, and at once another technique: the message arrives once, and no page shows a failure."""
     user = enter(lab, mode)
     text = f"going {uuid.uuid4()}"
     user.box.fill(text)
@@ -236,7 +236,7 @@ def test_a_message_said_in_the_moment_of_switching_is_said_once(lab, enter, mode
     expect(user.reason).to_have_text("")
 
 
-def test_the_switch_says_which_technique_is_in_use(lab, enter):
+def test_the_switch_shows_which_technique_is_in_use(lab, enter):
     """After a switch the URL, the heading and the switch itself name the technique, and a reload keeps it."""
     user = enter(lab, "shortpoll")
     user.switch("websocket")
@@ -260,7 +260,7 @@ def test_pages_come_back_after_a_restart(enter):
         for user in users.values():
             expect(user.lines("before")).to_have_count(1)
     for user in users.values():
-        user.page.clock.fast_forward(6_000)  # later than any bye asks for: the first attempt is in vain
+        user.page.clock.fast_forward(6_000)  # later than any bye asks for: the first attempt fails
         expect(user.status).to_have_attribute("data-status", "retrying")
     with serving(port=port):
         for mode, user in users.items():
@@ -309,7 +309,7 @@ def test_a_cut_line_loses_and_doubles_nothing(lab_here, enter):
 
 
 def test_a_clock_that_is_set_is_no_silence(lab_here, enter):
-    """A frame is given up after 41 s of silence, and not because somebody has set the clock of the phone."""
+    """A frame is given up after 41 s of silence, and not because the clock of the phone was set."""
     user = enter(lab_here.address, "iframe", clock=True)
     before = meters(lab_here.address)["iframe"]["receive"]["requests"]
     for hours in (1, -1):
@@ -364,7 +364,7 @@ def test_a_refused_message_stays_in_the_box(lab, enter, mode):
 
 @each
 def test_a_message_whose_answer_was_lost_is_stored_once(lab, enter, browser, mode):
-    """Nobody knows whether it arrived; sent again, it is the same message and not a second one."""
+    """A message whose arrival is unknown is sent again as the same message, and not as a second one."""
     lost = []
 
     def lose_answer(route):
@@ -406,9 +406,9 @@ def test_a_message_whose_answer_was_lost_is_stored_once(lab, enter, browser, mod
 
 @each
 @pytest.mark.parametrize("first", ["gap", "reset"])
-def test_a_reader_is_told_what_is_missing(crowded, enter, mode, first):
+def test_a_page_shows_how_many_messages_are_missing(full_history, enter, mode, first):
     """Behind a cursor that is too old comes a gap, behind a foreign one a reset; then all that is kept."""
-    address, ids = crowded
+    address, ids = full_history
     after = {"gap": ids[9], "reset": "1-1"}[first]
     user = enter(address, mode)
     listen = """([word, after, count]) => import(`/static/techniques/${word}.js`).then(({ connect }) =>
@@ -423,7 +423,7 @@ def test_a_reader_is_told_what_is_missing(crowded, enter, mode, first):
 
 
 def test_a_gap_is_a_line_in_the_list(enter):
-    """Whoever was away for longer than the history reaches is told in words how many messages are missing."""
+    """A page that was away for longer than the history reaches shows how many messages are missing."""
     with serving() as address:
         user = enter(address, "shortpoll")
         post(address, "the last before the tunnel")
@@ -458,7 +458,7 @@ def test_a_message_that_moved_into_a_new_history_is_shown_once(lab, enter):
     assert lines == ["1-2", "notice", "2-1", "2-2"]
 
 
-def test_a_hidden_page_says_that_it_is_hidden(lab, enter):
+def test_a_hidden_page_reports_that_it_is_hidden(lab, enter):
     """In the background the state is `hidden`, and in front again what it was."""
     user = enter(lab, "websocket")
     hide = """hidden => {

@@ -16,29 +16,29 @@ EPOCH = 1700000000000
 
 
 def ack(n, mid=None, epoch=EPOCH):
-    """A sender was told that its message stands there."""
+    """A sender got the answer that its message has this id."""
     return Record(0.0, "sender", "sse", "ack", epoch, n, mid or f"mid {epoch} {n}", f"text {epoch} {n}")
 
 
 def recv(n, client="ann", epoch=EPOCH, mid=None, text=None):
-    """A client heard a message."""
+    """A client received a message."""
     return ack(n, mid, epoch)._replace(client=client, kind="recv", hash=text or f"text {epoch} {n}")
 
 
-def told(kind, n=0, client="ann", epoch=EPOCH):
-    """A client was told something about its place."""
+def place(kind, n=0, client="ann", epoch=EPOCH):
+    """A client received an event about its place."""
     return Record(0.0, client, "sse", kind, epoch, n)
 
 
 def refused(mid):
-    """A sender was told that its message is not stored."""
+    """A sender got the answer that its message is not stored."""
     return Record(0.0, "sender", "sse", "fail", mid=mid)
 
 
 ACKS = [ack(n) for n in range(1, 6)]
-WHOLE = [told("open"), *(recv(n) for n in range(1, 6))]
-BOB = [told("open", client="bob"), *(recv(n, "bob") for n in range(1, 6))]
-LATER = [told("reset", 0, epoch=EPOCH + 9), recv(1, epoch=EPOCH + 9)]
+WHOLE = [place("open"), *(recv(n) for n in range(1, 6))]
+BOB = [place("open", client="bob"), *(recv(n, "bob") for n in range(1, 6))]
+LATER = [place("reset", 0, epoch=EPOCH + 9), recv(1, epoch=EPOCH + 9)]
 FAULTY = {
     "lost-write": [*ACKS, *WHOLE[:3], *WHOLE[4:]],
     "unseen": [*ACKS, *BOB, *WHOLE[:-1]],
@@ -72,14 +72,14 @@ def test_each_anomaly_has_its_trace():
     "trace",
     [
         [*ACKS, *WHOLE, *BOB],
-        [*ACKS, told("open", 3), recv(4), recv(5)],
-        [*ACKS, told("open"), told("gap", 3), recv(4), recv(5)],
+        [*ACKS, place("open", 3), recv(4), recv(5)],
+        [*ACKS, place("open"), place("gap", 3), recv(4), recv(5)],
         [*ACKS, *WHOLE[:3], *LATER],
-        [*ACKS, *WHOLE[:3], told("close")],
+        [*ACKS, *WHOLE[:3], place("close")],
         [*ACKS[:-1], Record(0.0, "sender", "sse", "unknown", mid=ACKS[-1].mid), *WHOLE],
-        [refused("never heard"), *ACKS, *WHOLE],
+        [refused("never received"), *ACKS, *WHOLE],
     ],
-    ids=["whole", "came later", "told of a gap", "told of a reset", "left", "unknown", "refused"],
+    ids=["whole", "came later", "gap announced", "reset announced", "left", "unknown", "refused"],
 )
 def test_what_is_announced_is_no_anomaly(trace):
     """Gaps, resets, leaving, and sends that were refused or of unknown outcome are as they should be."""
@@ -89,9 +89,9 @@ def test_what_is_announced_is_no_anomaly(trace):
 @pytest.mark.parametrize(
     ("trace", "name"),
     [
-        ([told("open"), told("gap", 3), recv(5)], "poll-skip"),
-        ([told("open"), told("gap", 3), recv(3)], "nonmonotonic-poll"),
-        ([*WHOLE, told("reset", 0)], "nonmonotonic-poll"),
+        ([place("open"), place("gap", 3), recv(5)], "poll-skip"),
+        ([place("open"), place("gap", 3), recv(3)], "nonmonotonic-poll"),
+        ([*WHOLE, place("reset", 0)], "nonmonotonic-poll"),
         ([recv(1), recv(2, mid=recv(1).mid)], "duplicate"),
         ([ack(1), recv(1, "ann", mid="another")], "inconsistent-offset"),
         ([*WHOLE, *BOB[:-1], recv(5, "bob", text="another")], "inconsistent-offset"),
@@ -115,17 +115,17 @@ def test_the_finer_faults_are_found_too(trace, name):
 
 @dataclass
 class Story:
-    """One history told to some clients without a fault."""
+    """One history delivered to some clients without a fault."""
 
     records: list[Record] = field(default_factory=list)
 
-    def tell(self, client, start, missed, epochs):
-        """One client comes in somewhere, misses some with a word, hears the rest, epoch after epoch."""
+    def deliver(self, client, start, missed, epochs):
+        """One client starts somewhere, misses some with a gap, receives the rest, epoch after epoch."""
         for turn, length in enumerate(epochs):
             epoch, first = EPOCH + turn, min(start, length) if turn == 0 else 0
-            self.records.append(told("reset" if turn else "open", first, client, epoch))
+            self.records.append(place("reset" if turn else "open", first, client, epoch))
             if missed and first + missed < length and turn == 0:
-                self.records.append(told("gap", missed, client, epoch))
+                self.records.append(place("gap", missed, client, epoch))
                 first += missed
             self.records += [recv(n, client, epoch) for n in range(first + 1, length + 1)]
 
@@ -136,7 +136,7 @@ def stories(draw):
     epochs, story = draw(st.lists(st.integers(2, 12), min_size=1, max_size=3)), Story()
     story.records += [ack(n, epoch=EPOCH + t) for t, many in enumerate(epochs) for n in range(1, many + 1)]
     for number in range(draw(st.integers(1, 4))):
-        story.tell(f"client {number}", draw(st.integers(0, 3)), draw(st.integers(0, 5)), epochs)
+        story.deliver(f"client {number}", draw(st.integers(0, 3)), draw(st.integers(0, 5)), epochs)
     return story.records
 
 
@@ -160,7 +160,7 @@ def test_a_faultless_trace_is_never_flagged(records):
 def test_one_spoiled_reception_is_always_flagged(records, data, how):
     """Any message left out, doubled, changed, moved or refused is found, wherever it stands.
 
-    But for the last one before a reset: a history that is lost takes along what its readers had not heard.
+    But for the last one before a reset: a history that is lost takes along what its readers had not received.
     """
     last = [place for place, record in enumerate(records[1:]) if record.kind == "reset"]
     spots = [place for place, record in enumerate(records) if record.kind == "recv"]
@@ -174,7 +174,7 @@ def test_one_spoiled_reception_is_always_flagged(records, data, how):
 
 
 def spoiled(change):
-    """What one of two listeners heard, spoiled in one way."""
+    """What one of two listeners received, spoiled in one way."""
     record = list(WHOLE)
     change(record)
     return record

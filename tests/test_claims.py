@@ -138,9 +138,9 @@ async def said(school, mode, count=1):
 async def no_message(school, mode):
     """A client receives, and gets empty answers or heartbeats."""
     meter = school.lab.context.meters.techniques[mode].receive
-    told = "frames_out" if TECHNIQUES[mode].verb == "stream" else "empty"
+    count = "frames_out" if TECHNIQUES[mode].verb == "stream" else "empty"
     async with listening(school, mode):
-        await until(lambda: getattr(meter, told) >= 2, "it has been told that there is nothing")
+        await until(lambda: getattr(meter, count) >= 2, "it received empty answers")
 
 
 async def reconnects(school, mode):
@@ -238,7 +238,7 @@ def school():
 
 
 def shown(visitor, path):
-    """A page of the lab, and a function that tells it other meters than the lab has."""
+    """A page of the lab, and a function that gives it other meters than the lab has."""
     page, sockets = visitor.context.new_page(), []
     page.route_web_socket("**/live*", lambda socket: sockets.append(socket))
     page.on("pageerror", lambda error: visitor.complaints.append(str(error)))
@@ -246,10 +246,10 @@ def shown(visitor, path):
     expect(page.locator("#status")).to_have_attribute("data-status", "waiting")
     calm = {"crew": {"ever": False}, "strain": {"bottleneck": False}}
 
-    def tell(found):
+    def give(found):
         sockets[-1].send(json.dumps({"type": "news", "meters": {"techniques": found}, **calm}))
 
-    return page, tell
+    return page, give
 
 
 READ = """() => Object.fromEntries(
@@ -267,14 +267,14 @@ READ = """() => Object.fromEntries(
 @pytest.mark.parametrize("mode", MODES)
 def test_no_claim_contradicts_its_figure(school, visit, sessions, mode, language):
     """After each session every figure is what its words say, and a claim that it contradicts is not shown."""
-    page, tell = shown(visit(school.address, language=language), f"/technique/{mode}")
+    page, give = shown(visit(school.address, language=language), f"/technique/{mode}")
     names = sorted(claim for claim in claims() if claim.startswith(f"{mode}."))
     for name, found in sessions.items():
-        tell(found)
+        give(found)
         lines = {claim.partition(".")[2]: line_of(claim, found, language) for claim in names}
-        told = f"(lines) => JSON.stringify(({READ})()) === JSON.stringify(lines)"
+        same = f"(lines) => JSON.stringify(({READ})()) === JSON.stringify(lines)"
         with suppress(TimeoutError):
-            page.wait_for_function(told, arg=lines)
+            page.wait_for_function(same, arg=lines)
         assert page.evaluate(READ) == lines, name
 
 
@@ -296,8 +296,8 @@ def as_script(value):
 @pytest.mark.parametrize("name", ["nothing", "no message", "reconnects", "compressed"])
 def test_the_comparison_says_what_the_meters_say(school, visit, sessions, name):
     """The sentence below the lanes is of the kind that the meters are, and no share is more than all."""
-    page, tell = shown(visit(school.address), "/compare")
-    tell(sessions[name])
+    page, give = shown(visit(school.address), "/compare")
+    give(sessions[name])
     for mode in MODES:
         page.locator(f"[data-lane={mode}] .sign").click()
         receive = sessions[name][mode]["receive"]
@@ -311,11 +311,11 @@ def test_the_comparison_says_what_the_meters_say(school, visit, sessions, name):
 
 @pytest.mark.needs("chromium")
 def test_an_open_stream_is_in_use_after_a_reset(school, visit, sessions):
-    """A reset begins the counts anew while a stream is open: it is not said to be unused."""
+    """A reset sets the counts to zero while a stream is open: the page does not call it unused."""
     found = json.loads(json.dumps(sessions["many messages"]))
     found["sse"]["receive"] |= {"requests": 0, "messages": 3}
     found["sse"]["open"] = 1
-    page, tell = shown(visit(school.address), "/compare")
-    tell(found)
+    page, give = shown(visit(school.address), "/compare")
+    give(found)
     page.locator("[data-lane=sse] .sign").click()
     expect(page.locator("#words")).to_contain_text("Server-sent events made 0 requests for 3 messages")

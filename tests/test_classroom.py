@@ -1,4 +1,4 @@
-"""The classroom in a real browser: phones join, doors open, everybody can read it, and how it looks."""
+"""The classroom in a real browser: phones join, the teacher acts, every page is readable."""
 
 import json
 import re
@@ -51,7 +51,7 @@ def settled():
 
 @pytest.fixture
 def open_page(browser):
-    """Open pages, each in a profile of its own; afterwards nobody may have complained."""
+    """Open pages, each in a profile of its own; afterwards no page may have logged an error."""
     contexts, complaints = [], []
 
     def open_page(school, path, teacher=False, language="en", **options):
@@ -71,7 +71,7 @@ def open_page(browser):
 
 
 def on_the_air(page):
-    """Wait until the page has heard the news."""
+    """Wait until the page has received the news."""
     page.wait_for_function("() => /[0-9]/.test(document.querySelector('#here, #count')?.textContent)")
 
 
@@ -259,7 +259,7 @@ def test_the_pace_reaches_the_browsers(school, browser):
     school.knock("crew", do="pace", interval=30, hold=59)
     for user in users.values():
         user.page.wait_for_function("async () => (await import('/static/pace.js')).pace.interval === 30")
-    post(school.address)  # whoever is held comes back, and asks anew
+    post(school.address)  # held requests are answered, and asked again
     for mode in ("longpoll", "jsonp"):
         assert_soon(
             users[mode].page, lambda mode=mode: any(f"/{mode}?" in u and "hold=25" in u for u in asked)
@@ -267,7 +267,7 @@ def test_the_pace_reaches_the_browsers(school, browser):
     page = users["shortpoll"].page
 
     def polls():
-        page.evaluate("fetch('/healthz').then((answer) => answer.text())")  # what was answered has been heard
+        page.evaluate("fetch('/healthz').then((answer) => answer.text())")  # the answers have been received
         return len([url for url in asked if "/shortpoll?" in url])
 
     for _ in range(2):
@@ -288,7 +288,7 @@ def assert_soon(page, condition):
     raise AssertionError("It did not come true in time.")
 
 
-def test_nobody_is_told_that_nobody_is_here(school, open_page):
+def test_an_empty_room_shows_no_number_of_users(school, open_page):
     """Who has just come is here; until the lab knows it, the page says nothing."""
     page = open_page(school, "/")
     page.add_init_script(
@@ -303,7 +303,7 @@ def test_nobody_is_told_that_nobody_is_here(school, open_page):
 
 
 def test_the_bet(school, open_page):
-    """A phone votes and may change its mind; then the bars tell the truth; then it is over."""
+    """A phone votes and may change its mind; then the bars show the counts; then it is over."""
     teacher = open_page(school, "/teacher", teacher=True)
     phone = open_page(school, "/room?mode=sse")
     other = open_page(school, "/room?mode=longpoll")
@@ -362,13 +362,13 @@ def all_meters(school):
 
 
 def is_settled(meters):
-    """Nobody is connected, and the techniques and `other` together are the total."""
+    """No client is connected, and the techniques and `other` together are the total."""
     gone = not any(both["open"] for both in meters["techniques"].values())
     return gone and all(credited(meters, way) == meters["total"][way] for way in ("bytes_in", "bytes_out"))
 
 
 def credited(meters, way):
-    """The bytes that somebody answers for."""
+    """The bytes that are counted for a technique or for `other`."""
     parts = [both[side][way] for both in meters["techniques"].values() for side in ("receive", "send")]
     return sum(parts) + meters["other"][way]
 
@@ -383,7 +383,7 @@ def test_two_labs_on_one_host_keep_their_teachers_apart(school, settled, open_pa
         assert page.request.post(f"{lab.address}/teacher/assign", data={"to": "rotation"}).ok
 
 
-def test_newcomers_get_what_the_teacher_says(school, open_page):
+def test_new_users_get_the_technique_that_the_teacher_chose(school, open_page):
     """All of one technique, as long as they do not choose another."""
     teacher = open_page(school, "/teacher", teacher=True)
     with teacher.expect_response("**/teacher/assign"):
@@ -432,14 +432,14 @@ async def full():
     return "full"
 
 
-# For everybody ------------------------------------------------------------------------------------
+# Accessible ---------------------------------------------------------------------------------------
 
 
 @each_page
 @each_language
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_axe_finds_nothing(settled, open_page, name, language, theme):
-    """Nothing that keeps people with poor sight or without a mouse out, in any theme or language."""
+    """axe finds no barrier for users with poor sight or without a mouse, in any theme or language."""
     page = open_page(settled, PAGES[name], teacher=True, language=language, color_scheme=theme)
     on_the_air(page)
     assert page.get_attribute("html", "data-theme") == theme

@@ -25,7 +25,7 @@ def settings(port=0):
 
 
 class Listening:
-    """A client that keeps listening in the background; `events` is what it heard."""
+    """A client that keeps listening in the background; `events` is what it received."""
 
     def __init__(self, mode, port, **options):
         self.events = []
@@ -35,7 +35,7 @@ class Listening:
         self.task = asyncio.create_task(keep_receiving(mode, self.link))
 
     async def receives(self, kind, count):
-        """Wait until it has heard so many events of a kind; returns them."""
+        """Wait until it has received so many events of a kind; returns them."""
         async with asyncio.timeout(15):
             while len(found := [event for event in self.events if event["type"] == kind]) < count:
                 if self.task.done():
@@ -60,8 +60,8 @@ async def say(mode, port, body):
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_it_hears_what_is_said(mode):
-    """What is sent by a technique is heard by it, once, also when it was sent twice."""
+async def test_a_client_receives_what_is_sent(mode):
+    """What is sent by a technique is received by it once, also when it was sent twice."""
     async with running(settings(), temporary=True) as lab, Listening(mode, lab.port) as listening:
         first, again = await say(mode, lab.port, "hello </script> 你好 😀")
         (message,) = await listening.receives("message", 1)
@@ -71,7 +71,7 @@ async def test_it_hears_what_is_said(mode):
 
 @pytest.mark.parametrize("mode", MODES)
 async def test_it_comes_back_after_a_restart(mode, monkeypatch):
-    """A lab that leaves and is replaced is heard again by itself, at the moment that its bye named."""
+    """A client connects again to a lab that was replaced, at the moment that the bye named."""
     monkeypatch.setattr("lab.server.lifecycle.RETRY_MS", (50, 100))
     async with contextlib.AsyncExitStack() as stack:
         async with running(settings(free_port()), temporary=True) as lab:
@@ -81,13 +81,13 @@ async def test_it_comes_back_after_a_restart(mode, monkeypatch):
         async with running(settings(lab.port), temporary=True):
             await listening.receives("reset", 1)
             await say(mode, lab.port, "after")
-            heard = await listening.receives("message", 2)
-            assert [message["body"] for message in heard] == ["before", "after"]
+            received = await listening.receives("message", 2)
+            assert [message["body"] for message in received] == ["before", "after"]
 
 
 @pytest.mark.parametrize("mode", MODES)
 async def test_a_sender_outlives_its_lab(mode):
-    """Whoever sent to a lab that was replaced sends to the next one, at the latest when it tries again."""
+    """A client that sent to a lab that was replaced sends to the next one, at the latest on its retry."""
     message = {"mid": str(uuid.uuid4()), "username": "teacher", "body": "hello"}
     async with contextlib.AsyncExitStack() as stack:
         async with running(settings(free_port()), temporary=True) as lab:

@@ -83,7 +83,7 @@ def listen(page):
     expect(page.locator("#listen")).to_have_attribute("aria-pressed", "true")
     address = page.url.partition(PATH)[0]
     for _ in range(PATIENCE_MS // 500):
-        facts, opened = told(address, 0.5)
+        facts, opened = lanes_of(address, 0.5)
         if {*opened, *(fact["lane"] for fact in facts[-10:])} == set(LISTENING):
             return
     raise AssertionError(f"Only {sorted(opened)} are in their lanes.")
@@ -103,8 +103,8 @@ def latencies(page, id_):
     return [text for text in row.locator("td").all_inner_texts() if text != "–"]
 
 
-def told(address, seconds):
-    """What `/live` tells a page that asks for lanes, read by other people's WebSocket client."""
+def lanes_of(address, seconds):
+    """What `/live` sends to a page that asks for lanes, read by an independent WebSocket client."""
     from websockets.sync.client import connect
 
     facts, opened = [], {}
@@ -126,7 +126,7 @@ def test_every_lane_shows_the_real_way_of_a_message(listening, address):
     """A message reaches all lanes, and each latency on the page is the one that the server saw."""
     id_ = post(address)
     shown = latencies(listening, id_)
-    facts, _ = told(address, 0.5)
+    facts, _ = lanes_of(address, 0.5)
     marks = [fact for fact in facts if "at" in fact for name, _ in fact["messages"] if name == id_]
     said = {taken for fact in marks for name, taken in fact["messages"] if name == id_}
     assert {fact["lane"] for fact in marks} == set(LISTENING)
@@ -136,13 +136,13 @@ def test_every_lane_shows_the_real_way_of_a_message(listening, address):
         assert float(re.sub(r"[^\d.]", "", text)) == pytest.approx(seen[mode], abs=0.6)
 
 
-def test_held_requests_and_empty_answers_are_told(listening, address):
+def test_held_requests_and_empty_answers_are_counted(listening, address):
     """The lanes of those who wait and stream are open now; short polling brings empty answers."""
     until = time.monotonic() + PATIENCE_MS / 1000
     bars, opened = [], {}
     while not (any(bar["empty"] for bar in bars) and set(HELD) | {"websocket"} <= set(opened)):
         assert time.monotonic() < until, (bars, opened)
-        facts, opened = told(address, 0.5)
+        facts, opened = lanes_of(address, 0.5)
         bars += [fact for fact in facts if "from" in fact and fact["lane"] == "shortpoll"]
     assert all(0 <= bar["to"] - bar["from"] < 1000 for bar in bars)
 
@@ -235,7 +235,7 @@ def test_a_replay_ends_in_the_present(visit, address):
 
 
 def settled(page, address):
-    """The meters, once nobody listens and the page shows them as they stand."""
+    """The meters, once no client listens and the page shows them as they stand."""
     page.click("#listen")
     expect(page.locator("#listen")).to_have_attribute("aria-pressed", "false")
     for _ in range(20):
@@ -261,7 +261,7 @@ def test_the_figures_are_the_meters(listening, address):
 
 
 def test_what_was_not_measured_is_a_dash(quiet_address, visit):
-    """In a lab in which nobody has asked, no figure is 0."""
+    """In a lab without requests no figure is 0."""
     page = visit(quiet_address).open(PATH)
     expect(page.locator("#words")).to_have_text("Nobody has asked for anything yet.")
     assert set(page.locator("[data-lane] [data-figure]").all_inner_texts()) == {"–"}
@@ -287,7 +287,7 @@ def test_the_sentence_is_computed_from_the_meters(listening, address):
 
 
 def test_an_empty_room_says_what_to_do_next(quiet_address, visit):
-    """Nobody looks at empty lanes: the page says how to fill them, and the words go when it happens."""
+    """While the lanes are empty the page explains how to fill them; then the text disappears."""
     page = visit(quiet_address).open(PATH)
     expect(page.locator("#hint")).to_contain_text("Listen here")
     listen(page)
@@ -318,7 +318,7 @@ def test_the_keys_do_what_the_buttons_do(listening):
     expect(listening.locator("dialog#help")).to_contain_text("ten times slower")
 
 
-def test_who_writes_is_left_alone(listening):
+def test_keys_do_nothing_while_a_user_writes(listening):
     """In the box a letter is a letter, and the space bar presses the button that has the focus."""
     box = listening.locator("form#say [name=body]")
     box.press_sequentially("r s l 1 2")
@@ -349,7 +349,7 @@ REFUSED = {"error": {"code": "history_unavailable", "message": "The history is a
 # What the browser can bear ------------------------------------------------------------------------
 
 
-def test_a_second_tab_is_told_where_the_lanes_run(visit, address):
+def test_a_second_tab_shows_where_the_lanes_run(visit, address):
     """Only one tab listens; the other says so, and may take over."""
     visitor = visit(address)
     first = visitor.open(PATH)
@@ -364,8 +364,8 @@ def test_a_second_tab_is_told_where_the_lanes_run(visit, address):
     expect(first.locator("#notice")).to_be_hidden()
 
 
-def test_the_clients_of_the_page_are_nobody(quiet_address, visit):
-    """They are not among the people who are here, whom the first page counts."""
+def test_the_clients_of_the_page_are_not_users(quiet_address, visit):
+    """They are not among the users whom the first page counts."""
     page = visit(quiet_address).open(PATH)
     listen(page)
     from websockets.sync.client import connect
@@ -458,7 +458,7 @@ def test_techniques_listen_in_order_while_their_connections_fit(visit, address):
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_nobody_is_kept_out(visit, address, language, theme):
+def test_axe_finds_no_barrier(visit, address, language, theme):
     """axe finds no barrier, in either language and theme, with traffic on the page."""
     page = visit(address, language=language, theme=theme).open(PATH)
     listen(page)

@@ -41,7 +41,7 @@ SOON_S = 30.0
 
 @contextmanager
 def soon():
-    """What is done in this block does not take as long as a run would wait in vain."""
+    """What is done in this block takes less time than a run would wait before it gives up."""
     start = time.monotonic()
     yield
     assert time.monotonic() - start < SOON_S
@@ -167,13 +167,13 @@ async def why(mode, url):
     ("status", "kind"), [(502, "proxy"), (504, "proxy"), (503, "full"), (429, "rate"), (403, "answer")]
 )
 async def test_a_refusal_is_told_by_its_status(gateway, mode, status, kind):
-    """Whoever answers, the lab or a proxy; the same for all techniques."""
+    """The lab or a proxy may answer; the report is the same for all techniques."""
     assert await why(mode, f"{gateway}/{status}") == kind
 
 
 @pytest.mark.parametrize("mode", MODES)
 async def test_what_keeps_a_listener_out_is_named(mode):
-    """A port where nothing listens, a name that is not there, a server that hangs up."""
+    """A port where nothing listens, a name that is not there, a server that closes the connection."""
     assert await why(mode, f"http://127.0.0.1:{free_port()}") == "refused"
     assert await why(mode, "http://lab.invalid") == "name"
     async with await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0) as server:
@@ -183,7 +183,7 @@ async def test_what_keeps_a_listener_out_is_named(mode):
 
 @pytest.mark.parametrize("mode", MODES)
 async def test_a_certificate_that_is_not_trusted_is_named(mode):
-    """TLS that fails is told apart."""
+    """TLS that fails is reported as TLS."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
     async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0, ssl=context) as server:
@@ -235,7 +235,7 @@ def test_a_yes_with_a_goodbye_is_no_place():
 
 
 def listener(messages, missed=0, failed=False, back=True):
-    """What one listener heard, and how it fared."""
+    """What one listener received, and how often it failed."""
     ear = ListenerLog(Events())
     ear.messages, ear.missed = messages, missed
     ear.attempts.accept()
@@ -313,7 +313,7 @@ def test_listeners_that_are_dropped_and_kept_out_are_named(monkeypatch):
     assert str(failed.value).startswith("2 of 4 listeners could not connect: ")
 
 
-def test_listeners_that_come_back_hear_everything():
+def test_listeners_that_reconnect_receive_everything():
     """Cut off and let in again at once: each message once, and figures of all."""
     with LabHere(limits={"rate": 0, "per_address": 0}) as here:
         (run,) = measured(here, lambda: drop(here, 2))
@@ -331,35 +331,35 @@ def test_a_python_that_is_not_there_is_said(monkeypatch):
 
 
 @pytest.fixture
-def fleets(monkeypatch):
-    """The fleets that are started; `module` is started instead of the right one."""
+def listener_processes(monkeypatch):
+    """The listener processes that are started; `module` is started instead of the right one."""
     started, usual = [], measuring.child
 
     def child(module, plan, name):
-        is_fleet = module == "lab.experiment.fleet"
-        fleet = usual(fleets.module if is_fleet else module, plan, name)
-        started.extend([fleet] if is_fleet else [])
-        return remembered(fleet) if is_fleet else fleet
+        listens = module == "lab.experiment.fleet"
+        process = usual(listener_processes.module if listens else module, plan, name)
+        started.extend([process] if listens else [])
+        return remembered(process) if listens else process
 
     from contextlib import asynccontextmanager
 
     @asynccontextmanager
     async def remembered(starting):
         async with starting as process:
-            fleets.process = process
+            listener_processes.process = process
             yield process
 
-    def fleets():
+    def listener_processes():
         return started
 
-    fleets.module = "lab.experiment.fleet"
+    listener_processes.module = "lab.experiment.fleet"
     monkeypatch.setattr(measuring, "child", child)
-    return fleets
+    return listener_processes
 
 
-def test_a_fleet_that_cannot_start_is_noticed_at_once(fleets, capfd):
+def test_a_listener_process_that_cannot_start_is_noticed_at_once(listener_processes, capfd):
     """One sentence with the reason, and no traceback of the process on the screen."""
-    fleets.module = "lab.experiment.no_such_fleet"
+    listener_processes.module = "lab.experiment.no_such_module"
     with (
         soon(),
         pytest.raises(RunFailed, match=r"simulated clients ended too early \(exit code 1\): .*no_such"),
@@ -368,10 +368,10 @@ def test_a_fleet_that_cannot_start_is_noticed_at_once(fleets, capfd):
     assert "Traceback" not in capfd.readouterr().err
 
 
-def test_a_fleet_that_is_killed_is_noticed_at_once(fleets):
+def test_a_listener_process_that_is_killed_is_noticed_at_once(listener_processes):
     """In the middle of the run, too, and not at its end."""
     with LabHere() as here, soon(), pytest.raises(RunFailed, match="killed by SIGKILL"):
-        measured(here, lambda: os.kill(fleets.process._process.pid, 9), duration=60)
+        measured(here, lambda: os.kill(listener_processes.process._process.pid, 9), duration=60)
 
 
 def test_a_lab_that_goes_away_is_noticed_at_once():

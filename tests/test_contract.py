@@ -53,7 +53,7 @@ EACH_HOSTILE = pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
 
 
 @pytest.fixture(scope="module")
-def crowded():
+def full_history():
     """A lab in whose room 250 messages were sent: its port and all their cursors."""
     process = LabProcess()
     yield process.port, asyncio.run(publish(process.port, 250))
@@ -64,9 +64,9 @@ def crowded():
 
 
 @each_technique
-async def test_a_newcomer_gets_everything_kept(mode, crowded):
+async def test_a_new_listener_receives_everything_kept(mode, full_history):
     """Without a cursor a listener gets the oldest kept message first, then all others, and no gap event."""
-    port, ids = crowded
+    port, ids = full_history
     listener = await client(mode, port).connect()
     await listener.receive_until(ids[-1])
     assert listener.ids == ids[-KEPT:]
@@ -74,16 +74,16 @@ async def test_a_newcomer_gets_everything_kept(mode, crowded):
 
 
 @each_technique
-async def test_an_empty_cursor_is_no_cursor(mode, crowded):
+async def test_an_empty_cursor_is_no_cursor(mode, full_history):
     """`after=` with nothing behind it is the same as no `after`."""
-    port, ids = crowded
+    port, ids = full_history
     listener = await client(mode, port).connect("")
     await listener.receive_until(ids[-1])
     assert listener.ids == ids[-KEPT:]
 
 
 @each_technique
-async def test_a_message_says_who_said_what_and_when(mode, lab):
+async def test_a_message_has_its_sender_text_and_time(mode, lab):
     """A message has type, id, mid, username, body and time, in exactly the words of its sender."""
     listener = await client(mode, lab.port).connect("latest")
     before, mid = time.time(), str(uuid4())
@@ -155,8 +155,8 @@ async def several(sender, count):
 
 
 @each_technique
-async def test_a_message_sent_while_a_listener_connects_is_heard_once(mode, lab):
-    """Many listeners connect while many messages are sent: each hears each once, wherever it began."""
+async def test_a_message_sent_while_a_listener_connects_is_received_once(mode, lab):
+    """Many listeners connect while many messages are sent: each receives each once, wherever it began."""
     start = await here(lab.port)
     last, places = number(start) + 91, [start, None, "latest"] * 10
     background = asyncio.gather(*(several(client(mode, lab.port), 30) for _ in range(2)))
@@ -177,28 +177,28 @@ async def receive_up_to(connecting, n):
     return await (await connecting).receive_up_to(n)
 
 
-def expected(after, ids, heard):
-    """What a listener who began at `after` must have heard of these messages, and of older ones."""
+def expected(after, ids, received):
+    """What a listener who began at `after` must have received of these messages, and of older ones."""
     if after == "latest":
-        return ids[len(ids) - len(heard) :]
+        return ids[len(ids) - len(received) :]
     if after is None:
         last = number(ids[-1])
-        return [f"{epoch(ids[-1])}-{n}" for n in range(number(heard[0]), last + 1)]
+        return [f"{epoch(ids[-1])}-{n}" for n in range(number(received[0]), last + 1)]
     return ids
 
 
 @each_technique
 async def test_nothing_is_lost_or_doubled_across_reconnects(mode, lab):
-    """A listener that vanishes again and again, and comes back with its cursor, hears each message once."""
-    cursor, heard = await here(lab.port), []
+    """A listener that vanishes often and reconnects with its cursor receives each message once."""
+    cursor, received = await here(lab.port), []
     last = number(cursor) + 90
     sending = asyncio.create_task(publish(lab.port, 90))
     while number(cursor) < last:
         listener = await client(mode, lab.port).connect(cursor)
         await listener.receive_up_to(min(number(cursor) + 7, last))
         listener.abort()
-        heard, cursor = heard + listener.ids, listener.cursor
-    assert heard == await sending
+        received, cursor = received + listener.ids, listener.cursor
+    assert received == await sending
 
 
 @each_technique
@@ -217,9 +217,9 @@ async def test_coming_back_with_an_older_cursor_repeats_from_there(mode, lab):
 
 @each_technique
 @pytest.mark.parametrize(("behind", "missed"), [(99, 0), (100, 0), (101, 1), (150, 50)])
-async def test_a_gap_is_told_with_the_exact_number(mode, crowded, behind, missed):
+async def test_a_gap_has_the_exact_number(mode, full_history, behind, missed):
     """Up to 100 behind nothing is missed; further behind one gap event says how many, then all kept."""
-    port, ids = crowded
+    port, ids = full_history
     listener = await client(mode, port).connect(ids[-behind - 1])
     await listener.receive_until(ids[-1])
     gap = [{"type": "gap", "missed": missed}] if missed else []
@@ -233,7 +233,7 @@ async def test_the_history_keeps_exactly_100(mode, start_lab):
     """Of 105 messages sent by any technique the newest 100 are kept, and not one more or less."""
     port = start_lab().port
     ids = await several(client(mode, port), 105)
-    await eventually(lambda: is_in_room(port, ids[-1]), "the room hears of the last message")
+    await eventually(lambda: is_in_room(port, ids[-1]), "the room has the last message")
     kept = await history(port)
     assert [message["id"] for message in kept["messages"]] == ids[-KEPT:]
     assert kept["cursor"] == ids[-1]
@@ -241,7 +241,7 @@ async def test_the_history_keeps_exactly_100(mode, start_lab):
 
 @pytest.mark.parametrize("mode", STREAMING)
 async def test_a_slow_listener_loses_nothing_unsaid(mode, lab):
-    """Who does not read while 400 messages are sent hears of all later: each once, or counted as missed."""
+    """A listener that does not read during 400 messages receives each later once, or counted as missed."""
     start = number(await here(lab.port))
     listener = await client(mode, lab.port, takes=4096).connect("latest")
     last = (await publish(lab.port, 400, "😀" * 490))[-1]
@@ -257,9 +257,9 @@ async def test_a_slow_listener_loses_nothing_unsaid(mode, lab):
 
 
 @each_technique
-async def test_a_cursor_of_another_history_is_reset(mode, crowded):
+async def test_a_cursor_of_another_history_is_reset(mode, full_history):
     """A cursor of a history that is gone brings one reset event, then everything kept."""
-    port, ids = crowded
+    port, ids = full_history
     listener = await client(mode, port).connect("1000000000000-5")
     await listener.receive_until(ids[-1])
     assert listener.kinds == ["reset"] + ["message"] * KEPT
@@ -268,9 +268,9 @@ async def test_a_cursor_of_another_history_is_reset(mode, crowded):
 
 
 @each_technique
-async def test_a_cursor_from_the_future_is_reset(mode, crowded):
+async def test_a_cursor_from_the_future_is_reset(mode, full_history):
     """A cursor beyond the newest message cannot be this history's: reset, then everything kept."""
-    port, ids = crowded
+    port, ids = full_history
     listener = await client(mode, port).connect(f"{epoch(ids[-1])}-{number(ids[-1]) + 1}")
     await listener.receive_until(ids[-1])
     assert listener.kinds == ["reset"] + ["message"] * KEPT
@@ -278,9 +278,9 @@ async def test_a_cursor_from_the_future_is_reset(mode, crowded):
 
 
 @each_technique
-async def test_the_cursor_of_a_reset_is_good_for_coming_back(mode, crowded):
+async def test_the_cursor_of_a_reset_is_good_for_coming_back(mode, full_history):
     """Coming back with the id of the reset event brings everything kept, with no gap and no reset."""
-    port, ids = crowded
+    port, ids = full_history
     first = await client(mode, port).connect("1000000000000-5")
     await first.receive(kind="reset")
     again = await client(mode, port).connect(first.events[0]["id"])
@@ -291,7 +291,7 @@ async def test_the_cursor_of_a_reset_is_good_for_coming_back(mode, crowded):
 
 @pytest.fixture(scope="module", params=["FLUSHALL", "DEL"])
 def wiped(request, redis_server):
-    """Listeners of all techniques, the history wiped under them: the port, who heard what, the cursors."""
+    """Listeners of all techniques, the history wiped under them: the port, who received what, the cursors."""
     process = LabProcess(redis=redis_server.url)
     command = [request.param, "pushlab:room"] if request.param == "DEL" else [request.param]
     yield process.port, *asyncio.run(wipe(process.port, redis_server, command))
@@ -312,8 +312,8 @@ async def wipe(port, redis_server, command):
 
 @pytest.mark.needs("redis-server")
 @each_technique
-def test_a_wiped_history_is_told_to_those_who_listen(mode, wiped):
-    """When the history is lost under a listener it hears one reset, then all of the new history once."""
+def test_a_wiped_history_resets_open_listeners(mode, wiped):
+    """When the history is lost under a listener it receives one reset, then all of the new history once."""
     _, listeners, before, after = wiped
     listener = listeners[mode]
     assert listener.ids == before + after
@@ -323,7 +323,7 @@ def test_a_wiped_history_is_told_to_those_who_listen(mode, wiped):
 
 @pytest.mark.needs("redis-server")
 @each_technique
-async def test_a_wiped_history_resets_who_comes_back(mode, wiped):
+async def test_a_wiped_history_resets_a_returning_listener(mode, wiped):
     """Who was away while the history was lost comes back with the old cursor and is reset."""
     port, _, before, after = wiped
     listener = await client(mode, port).connect(before[2])
@@ -350,7 +350,7 @@ async def test_after_a_reset_the_new_cursors_work(mode, wiped):
 @each_technique
 @EACH_HOSTILE
 async def test_hostile_text_arrives_as_it_was_sent(mode, text, lab):
-    """Whatever is said, and whoever says it, arrives character by character, by every technique."""
+    """Every text and every name arrives character by character, by every technique."""
     listener = await client(mode, lab.port).connect("latest")
     name = text.strip()[:32]
     await client(mode, lab.port).send(text, name)
@@ -374,7 +374,7 @@ async def test_hostile_text_stays_one_event(mode, lab):
 
 @each_technique
 async def test_the_same_mid_is_stored_once(mode, lab):
-    """Sent twice with one mid a message is stored and heard once; the repeat is told the first id."""
+    """Sent twice with one mid a message is stored and delivered once; the repeat gets the first id."""
     listener = await client(mode, lab.port).connect("latest")
     sender, mid = client(mode, lab.port), str(uuid4())
     first, second = [await sender.send("once", mid=mid) for _ in range(2)]
@@ -386,7 +386,7 @@ async def test_the_same_mid_is_stored_once(mode, lab):
 
 @each_technique
 async def test_the_same_mid_sent_at_once_from_many_places_is_stored_once(mode, lab):
-    """Ten senders with one mid at the same moment: one stores, nine are told that it was stored already."""
+    """Of ten senders with one mid at the same moment one stores, and nine get the answer `duplicate`."""
     senders, mid = [client(mode, lab.port) for _ in range(10)], str(uuid4())
     receipts = await asyncio.gather(*(sender.send("once", mid=mid) for sender in senders))
     assert len({receipt.id for receipt in receipts}) == 1
@@ -404,7 +404,7 @@ async def test_a_mid_is_one_message_for_all_techniques(first, second, lab):
 
 
 @each_technique
-async def test_the_status_of_a_send_says_whether_it_was_new(mode, lab):
+async def test_the_status_of_a_send_shows_whether_it_was_new(mode, lab):
     """A POST is answered 201 when it stored something, 200 when that was there; a script always with 200."""
     sender, mid = client(mode, lab.port), str(uuid4())
     statuses = [(await sender.send("once", mid=mid)).status for _ in range(2)]
@@ -472,7 +472,7 @@ async def test_a_hundred_aborted_streams_leave_nothing_open(mode, lab):
 
 @pytest.fixture(scope="module")
 def farewell():
-    """Listeners of all techniques at a lab that is told to end: what each heard, and the lab's exit code."""
+    """Listeners of all techniques at a lab that is ended: what each received, and the lab's exit code."""
     process = LabProcess()
     listeners = asyncio.run(read_to_the_end(process))
     yield listeners, process.wait()
@@ -480,7 +480,7 @@ def farewell():
 
 
 async def read_to_the_end(process):
-    """Listen by all techniques while the lab gets SIGTERM; returns who heard what."""
+    """Listen by all techniques while the lab gets SIGTERM; returns what each received."""
     await publish(process.port, 1)
     place = await here(process.port)
     listeners = {mode: await client(mode, process.port).connect(place) for mode in (*WAITING, *STREAMING)}
@@ -505,8 +505,8 @@ async def to_the_end(listener):
 
 
 @pytest.mark.parametrize("mode", [*WAITING, *STREAMING])
-def test_a_leaving_server_says_bye(mode, farewell):
-    """On SIGTERM every held request hears one bye event, with the moment to come back at, and is over."""
+def test_a_closing_server_sends_a_bye(mode, farewell):
+    """On SIGTERM every held request receives one bye event, with the time to reconnect, and ends."""
     listeners, _ = farewell
     (event,) = listeners[mode].events
     assert event.keys() == {"type", "retry_ms"}
@@ -528,7 +528,7 @@ def test_a_leaving_server_ends_its_answers_properly(farewell):
 
 
 def test_a_leaving_server_is_gone_with_exit_code_0(farewell):
-    """To be told to end is no failure."""
+    """A lab that was asked to end exits with 0."""
     _, code = farewell
     assert code == 0
 
@@ -546,7 +546,7 @@ def leaving():
 
 
 async def ask_while_leaving(process):
-    """Make the lab wait for one who does not read, tell it to end, and ask once more by each poll."""
+    """Make the lab wait for a client that does not read, ask it to end, and poll once more by each poll."""
     port, place = process.port, await here(process.port)
     await client("sse", port, takes=4096).connect("latest")
     ids = await publish(port, 300, "😀" * 490)
@@ -566,14 +566,14 @@ async def ask_while_leaving(process):
 
 
 @pytest.mark.parametrize("mode", POLLING)
-def test_who_asks_a_leaving_server_is_told_bye(mode, leaving):
+def test_a_request_to_a_closing_server_gets_a_bye(mode, leaving):
     """A poll that reaches the server while it is leaving is answered at once, with a bye."""
     pollers, _, _ = leaving
     assert pollers[mode].kinds[-2:] == ["message", "bye"]
 
 
 @pytest.mark.parametrize("mode", ENDLESS)
-def test_who_comes_to_a_leaving_server_for_ever_is_sent_away_at_once(mode, leaving):
+def test_a_stream_request_to_a_closing_server_ends_at_once(mode, leaving):
     """A stream that begins while the server is leaving has a bye, and a proper end."""
     _, _, streams = leaving
     received = bytes(streams[mode].received)
@@ -670,7 +670,7 @@ async def test_a_held_answer_bears_the_date_of_its_own_moment(mode, lab):
 
 @pytest.mark.parametrize("mode", WAITING)
 async def test_a_held_question_in_http_1_0_may_keep_its_connection(mode, lab):
-    """Who asks in HTTP/1.0 for the connection to go on is told that it does, however long the wait was."""
+    """HTTP/1.0 with `keep-alive` gets `keep-alive` in the answer, however long the wait was."""
     target = f"/{mode}?hold=0.2&callback=f&after={await here(lab.port)}"
     wire = await Wire.open(lab.port)
     for _ in range(2):
@@ -681,7 +681,7 @@ async def test_a_held_question_in_http_1_0_may_keep_its_connection(mode, lab):
 
 
 @pytest.mark.parametrize("mode", WAITING)
-async def test_one_message_answers_everyone_who_waits(mode, lab):
+async def test_one_message_answers_every_held_request(mode, lab):
     """Fifty held questions are all answered by one message."""
     place = await here(lab.port)
     pollers = [await client(mode, lab.port).connect(place) for _ in range(50)]
@@ -765,23 +765,23 @@ CALLBACKS = [
 
 
 @pytest.mark.parametrize("callback", CALLBACKS)
-async def test_jsonp_calls_the_function_that_was_named(callback, crowded):
+async def test_jsonp_calls_the_function_that_was_named(callback, full_history):
     """A JSONP answer is a script that calls just this function, and says so: a type and nosniff."""
-    poller = client("jsonp", crowded[0], callback=callback)
+    poller = client("jsonp", full_history[0], callback=callback)
     answer = await poller.poll()
-    assert poller.ids == crowded[1][-KEPT:]
+    assert poller.ids == full_history[1][-KEPT:]
     assert answer.headers["content-type"].startswith("application/javascript")
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-async def test_jsonp_may_be_received_by_any_site(crowded):
+async def test_jsonp_may_be_received_by_any_site(full_history):
     """Another site's page may fetch the script: that is what JSONP is for."""
     foreign = {
         "Sec-Fetch-Site": "cross-site",
         "Referer": "https://other.example/",
         "User-Agent": "Mozilla/5.0",
     }
-    answer = await fetch(crowded[0], "GET", f"/jsonp?callback={CALLBACK}", foreign)
+    answer = await fetch(full_history[0], "GET", f"/jsonp?callback={CALLBACK}", foreign)
     assert answer.status == 200
 
 
@@ -805,7 +805,7 @@ async def test_an_iframe_is_for_the_labs_own_pages(lab):
 
 
 async def test_an_event_stream_is_one(lab):
-    """The stream has its type, tells proxies not to buffer, and says when to come back."""
+    """The stream has its type, tells proxies not to buffer, and says when to reconnect."""
     listener = await client("sse", lab.port).connect("latest")
     await publish(lab.port, 1)
     await listener.receive()
@@ -814,9 +814,9 @@ async def test_an_event_stream_is_one(lab):
     assert listener.stream.retry is not None
 
 
-async def test_the_last_event_id_wins_over_the_query(crowded):
+async def test_the_last_event_id_wins_over_the_query(full_history):
     """EventSource comes back with its first URL, and says in a header how far it came: the header counts."""
-    port, ids = crowded
+    port, ids = full_history
     listener = client("sse", port, headers={"Last-Event-ID": ids[-3]})
     await listener.connect(ids[-50])
     await listener.receive_until(ids[-1])
@@ -827,9 +827,9 @@ async def test_the_last_event_id_wins_over_the_query(crowded):
     ("header", "query", "after", "left"),
     [("", -4, -50, 3), ("", -4, None, 3), (-3, -9, -50, 2), (-3, None, -50, 2), ("", None, -6, 5)],
 )
-async def test_a_polyfill_says_its_place_in_the_query(header, query, after, left, crowded):
+async def test_a_polyfill_sends_its_cursor_in_the_query(header, query, after, left, full_history):
     """Without a header `lastEventId` says it: it wins over `after`, and the header wins over both."""
-    port, ids = crowded
+    port, ids = full_history
     said = {} if query is None else {"lastEventId": ids[query]}
     headers = {"Last-Event-ID": header and ids[header]}
     listener = client("sse", port, headers=headers, **said)
@@ -838,9 +838,9 @@ async def test_a_polyfill_says_its_place_in_the_query(header, query, after, left
     assert listener.ids == ids[-left:]
 
 
-async def test_a_gap_and_a_reset_keep_the_last_event_id_right(crowded):
+async def test_a_gap_and_a_reset_keep_the_last_event_id_right(full_history):
     """After a gap event the browser's last event id is still its own; after a reset it is the reset's."""
-    port, ids = crowded
+    port, ids = full_history
     gap = await client("sse", port).connect(ids[0])
     await gap.receive(1, "gap")
     assert gap.stream.last_id in ("", ids[-1])
@@ -849,9 +849,9 @@ async def test_a_gap_and_a_reset_keep_the_last_event_id_right(crowded):
     assert reset.events[0]["id"].startswith(f"{epoch(ids[0])}-")
 
 
-async def test_a_websocket_sends_one_text_frame_per_event(crowded):
+async def test_a_websocket_sends_one_text_frame_per_event(full_history):
     """Each event is a whole text frame of its own."""
-    port, ids = crowded
+    port, ids = full_history
     listener = await client("websocket", port).connect(ids[-6])
     await listener.receive_until(ids[-1])
     assert [(frame.opcode, frame.final) for frame in listener.frames] == [(1, True)] * 5
@@ -878,15 +878,15 @@ async def test_a_fragmented_send_is_one_send(lab):
 # Around -------------------------------------------------------------------------------------------
 
 
-async def test_history_is_what_is_kept(crowded):
+async def test_history_is_what_is_kept(full_history):
     """`/history` has the kept messages and the cursor behind them."""
-    port, ids = crowded
+    port, ids = full_history
     kept = await history(port)
     assert [message["id"] for message in kept["messages"]] == ids[-KEPT:]
     assert kept["cursor"] == ids[-1]
 
 
-async def test_a_healthy_lab_says_so(lab):
+async def test_a_healthy_lab_reports_it(lab):
     """`/healthz` and `/readyz` are 200 while the loop is alive and Redis was seen lately."""
     for path in ("/healthz", "/readyz"):
         answer = await fetch(lab.port, "GET", path)
@@ -896,7 +896,7 @@ async def test_a_healthy_lab_says_so(lab):
 
 @each_technique
 async def test_a_receive_request_is_presence_and_nothing_else(mode, lab):
-    """`client=` and `username=` change nothing in what a listener hears."""
+    """`client=` and `username=` change nothing in what a listener receives."""
     listener = client(mode, lab.port, client=str(uuid4()), username="a" * 200)
     await listener.connect("latest")
     ids = await publish(lab.port, 2)
@@ -911,8 +911,8 @@ async def test_json_on_the_wire_is_compact_utf_8(lab):
     assert json.dumps(json.loads(body), ensure_ascii=False, separators=(",", ":")).encode() == body
 
 
-async def test_a_socket_that_only_sends_is_told_nothing_else(lab):
-    """However far it is behind with its answers, a socket with `receive=0` hears no message of the room."""
+async def test_a_socket_that_only_sends_receives_nothing_else(lab):
+    """A socket with `receive=0` receives no message of the room, however far its answers lag."""
     before = (await meters(lab.port))["techniques"]["websocket"]["send"]["frames_in"]
     sender = await client("websocket", lab.port, receive="0", takes=4096).connect()
     await sender.wire.send(client_frame(TEXT, b"{}") * 4000)

@@ -1,4 +1,4 @@
-"""Ctrl-C in the classroom: at a terminal with people in the room it is asked once more, and only then."""
+"""Ctrl-C in the classroom: it asks once more at a terminal with users in the room, and only then."""
 
 import os
 import re
@@ -23,7 +23,7 @@ PATIENCE_S = 30.0
 
 
 class Terminal:
-    """The classroom as somebody at a terminal runs it; with `piped` its output goes elsewhere."""
+    """The classroom as a user at a terminal runs it; with `piped` its output goes elsewhere."""
 
     def __init__(self, piped=False):
         self.here, theirs = os.openpty()
@@ -37,7 +37,7 @@ class Terminal:
         self.address = self.read_until(r"http://127\.0\.0\.1:\d+").group()
 
     def read_until(self, pattern):
-        """Read until something is said; returns the match."""
+        """Read until the output matches; returns the match."""
         until = time.monotonic() + PATIENCE_S
         while not (found := re.search(pattern, self.said)):
             assert time.monotonic() < until, self.said
@@ -45,13 +45,13 @@ class Terminal:
         return found
 
     def read(self):
-        """Take what has been said meanwhile."""
-        with suppress(OSError):  # of a terminal that nobody writes to any more
+        """Read the output that has come meanwhile."""
+        with suppress(OSError):  # of a terminal that no process writes to any more
             if select.select([self.output], [], [], 0.1)[0]:
                 self.said += os.read(self.output, 4096).decode()
 
     def enter(self):
-        """Somebody comes, and is here until the terminal closes."""
+        """A user enters, and stays until the terminal closes."""
         self.stream = urllib.request.urlopen(f"{self.address}/sse?client=a&username=Anna", timeout=PATIENCE_S)
 
     def press(self):
@@ -59,7 +59,7 @@ class Terminal:
         os.write(self.here, CTRL_C)
 
     def insist(self):
-        """Press again, and again when a busy machine took so long that it asks anew, until it ends."""
+        """Press again, and again when a busy machine took so long that it asks again, until it ends."""
         asked = 0
         while asked < self.said.count(QUESTION):
             asked = self.said.count(QUESTION)
@@ -67,7 +67,7 @@ class Terminal:
             while self.process.poll() is None and asked == self.said.count(QUESTION):
                 self.read()
 
-    def hang_up(self):
+    def close_window(self):
         """Close the terminal, as its window does."""
         os.close(self.here)
         self.here = None
@@ -109,7 +109,7 @@ def terminal():
         one.close()
 
 
-def test_with_people_here_it_is_asked_once_more(terminal):
+def test_with_users_here_it_is_asked_once_more(terminal):
     """The first Ctrl-C says how many are here and the lab goes on; the second one in time ends it."""
     classroom = terminal()
     classroom.enter()
@@ -121,7 +121,7 @@ def test_with_people_here_it_is_asked_once_more(terminal):
     assert classroom.ended() == 0
 
 
-def test_with_nobody_here_it_ends_at_once(terminal):
+def test_in_an_empty_room_it_ends_at_once(terminal):
     """An empty room needs no question."""
     classroom = terminal()
     classroom.press()
@@ -129,8 +129,8 @@ def test_with_nobody_here_it_ends_at_once(terminal):
     assert QUESTION not in classroom.said
 
 
-def test_without_a_terminal_nobody_is_asked(terminal):
-    """Where nobody reads the question, the first signal ends it."""
+def test_without_a_terminal_there_is_no_question(terminal):
+    """Without a terminal the first signal ends it."""
     classroom = terminal(piped=True)
     classroom.enter()
     classroom.press()
@@ -147,7 +147,7 @@ def test_sigterm_is_never_asked_back(terminal):
 
 
 def test_a_closed_terminal_ends_it_in_order(terminal):
-    """The window is closed: those who listen are told, and the exit code is 0, although all output fails."""
+    """The window is closed: listeners get a bye, and the exit code is 0, although all output fails."""
     classroom = terminal()
     classroom.enter()
     classroom.hang_up()
@@ -164,7 +164,7 @@ def test_without_standard_input_there_is_no_terminal(monkeypatch):
 
 
 def test_a_second_press_too_late_is_a_first_one(monkeypatch):
-    """After three seconds the question is asked anew."""
+    """After three seconds the question is asked again."""
     from lab.room.presence import Presence
     from lab.server import confirm_exit
 

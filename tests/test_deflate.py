@@ -220,7 +220,7 @@ async def test_every_listener_has_the_compression_that_it_agreed(packing):
 
 
 class Packer:
-    """A client that compresses; it refers back to its earlier messages unless it is told not to."""
+    """A client that compresses; it refers back to its earlier messages unless that is switched off."""
 
     def __init__(self, bits=15, refers_back=True):
         self.bits, self.refers_back = bits, refers_back
@@ -269,7 +269,7 @@ REFERENCES += [(9, False, f"{NAME}; client_no_context_takeover; client_max_windo
 
 
 @pytest.mark.parametrize(("bits", "refers_back", "offer"), REFERENCES, ids=str)
-async def test_compressed_sends_are_taken(bits, refers_back, offer, packing):
+async def test_compressed_sends_are_accepted(bits, refers_back, offer, packing):
     """Several sends of one client, compressed as agreed, some not compressed at all, are all stored."""
     listener, pack = await listener_of(packing, offer), Packer(bits, refers_back)
     sends = [send_of(text) for text in ("one " * 90, "two", "one " * 90)]

@@ -169,7 +169,7 @@ def test_who_came_is_said_in_order(school, visit, language):
 
 @pytest.mark.needs("chromium")
 def test_who_came_is_isolated_in_the_room_itself(school, visit):
-    """The same on a page that hears of it from the lab."""
+    """The same on a page that gets it from the lab."""
     page = visit(school.address).open("/room?mode=sse")
     expect(page.locator("#status")).to_have_attribute("data-status", "waiting")
     with present(school, "\u2069\u202eabc"):
@@ -191,7 +191,7 @@ def test_the_console_lists_names_in_order(school, visit, language):
     }"""
     with present(school, *NAMES.values()):
         expect(page.locator("#guests li")).to_have_count(len(NAMES))
-        page.context.set_offline(True)  # what is told every second would change the list
+        page.context.set_offline(True)  # what arrives every second would change the list
         for line in page.locator("#guests bdi").all():
             assert line.evaluate("(e) => getComputedStyle(e).unicodeBidi") == "isolate"
             assert line.text_content() in NAMES.values()

@@ -1,4 +1,4 @@
-"""A lab that goes while people send by WebSocket: whatever it stored is acknowledged before it hangs up."""
+"""A lab that closes during sends by WebSocket acknowledges what it stored before it disconnects."""
 
 import asyncio
 import json
@@ -51,7 +51,7 @@ async def answers_until_closed(listener):
 
 @pytest.mark.parametrize("receive", ["1", "0"])
 async def test_a_send_in_flight_is_answered_before_the_close(receive, store, open_lab):
-    """While Redis hangs the lab is told to go: who waits for an ack gets it, and then 1012."""
+    """While Redis hangs the lab is asked to end: a sender that waits gets its ack, and then 1012."""
     lab, fields = open_lab(), draft()
     listener = await client("websocket", lab.port, receive=receive).connect("latest")
     store.freeze()
@@ -79,7 +79,7 @@ async def has_come(port):
 
 
 async def refuses(port):
-    """Whether nobody listens at this port any more."""
+    """Whether no process listens at this port any more."""
     try:
         _, writer = await asyncio.open_connection("127.0.0.1", port)
     except ConnectionError:

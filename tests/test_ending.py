@@ -1,4 +1,4 @@
-"""Every way to be ended: clients are told, a measured run says what it has, and nothing is left running."""
+"""Every way to be ended: clients get a bye, a measured run prints its results, and nothing is left running."""
 
 import asyncio
 import signal
@@ -56,8 +56,8 @@ def send(lab, numbers):
         lab.process.send_signal(number)
 
 
-def test_a_classroom_says_goodbye(mark):
-    """However it is told to end, its clients hear a bye, its Redis ends, and the exit code is 0."""
+def test_a_classroom_sends_a_bye(mark):
+    """By every way of ending, its clients receive a bye, its Redis ends, and the exit code is 0."""
     ports = [free_port() for _ in ENDS]
     with several(*SERVE, mark=mark, ports=ports) as labs:
         for lab in labs:
@@ -67,15 +67,15 @@ def test_a_classroom_says_goodbye(mark):
 
 
 async def last_events(labs, ports):
-    """End each lab in its own way while somebody listens; returns what they heard."""
+    """End each lab in its own way while clients listen; returns what they received."""
     listeners = [await client("sse", port).connect("latest") for port in ports]
     for lab, numbers in zip(labs, ENDS.values(), strict=True):
         send(lab, numbers)
     return [(await listener.receive(1, "bye"))[-1]["type"] for listener in listeners]
 
 
-def test_a_measured_run_says_what_it_has(mark):
-    """However it is told to end, its table is printed, marked partial, and the exit code is 130."""
+def test_a_measured_run_prints_its_results(mark):
+    """By every way of ending, its table is printed, marked partial, and the exit code is 130."""
     ends = [ENDS[name] for name in ("SIGQUIT", "timeout", "closed terminal")]
     ports = [free_port() for _ in ends]
     with several(*MEASURE, mark=mark, ports=ports) as labs:
@@ -112,13 +112,13 @@ def test_nohup_is_honoured(mark):
 
 
 def status_of(pid):
-    """What Linux tells about a process, by name."""
+    """What Linux reports about a process, by name."""
     with open(f"/proc/{pid}/status") as lines:
         return {name: value.strip() for name, _, value in (line.partition(":") for line in lines)}
 
 
 async def test_a_second_signal_hurries(monkeypatch):
-    """Told once, a lab waits for clients that stay; told twice, it closes at once, but still in order."""
+    """After one signal a lab waits for clients that stay; after two it closes at once, but in order."""
     monkeypatch.setattr(lifecycle, "GOODBYE_S", 10 * PATIENCE_S)
     monkeypatch.setattr(lifecycle, "LONGEST_GOODBYE_S", 10 * PATIENCE_S)
     monkeypatch.setattr(signals, "AGAIN_S", 0)

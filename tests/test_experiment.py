@@ -133,7 +133,7 @@ def test_a_run_measures_what_the_technique_costs(runs, mode):
 
 
 def test_the_point_can_be_seen(runs):
-    """Streams ask once per listener; polls ask again and again, and short ones in vain."""
+    """Streams ask once per listener; polls ask again and again, and short polls get empty answers."""
     asked = {run.mode: run.receive["requests"] for run in runs}
     assert asked["sse"] == asked["iframe"] == asked["websocket"] == 6
     assert asked["longpoll"] >= 6 * 10
@@ -212,13 +212,13 @@ def shared_lab_url():
         process.stdin.close()
 
 
-def test_nobody_there_to_measure_is_said():
+def test_a_run_without_a_server_reports_it():
     """Without a lab at the URL there is an error in one sentence."""
     with pytest.raises(CannotStart, match="No lab answers"):
         lab.measure("sse", url="http://127.0.0.1:9", clients=1)
 
 
-def test_the_seed_decides_what_is_said(runs):
+def test_the_seed_decides_what_is_sent(runs):
     """Moments and bodies follow from the seed; another seed says something else."""
     first = timetable(Conditions(seed=3, payload=7))
     assert len(first[0].body) == 7
@@ -228,29 +228,29 @@ def test_the_seed_decides_what_is_said(runs):
 # Whether the laptop kept up -------------------------------------------------------------------
 
 
-def test_a_fleet_that_keeps_up_warns_of_nothing():
+def test_listeners_that_keep_up_give_no_warning():
     """Half a core and a punctual publisher are no reason to doubt a run."""
     found = client_load([{"t_s": 10.0, "cpu_s": 1.0}, {"t_s": 12.0, "cpu_s": 2.0}], [0.001] * 20)
     assert found["cpu_share"] == 0.5 and found["late_s"]["p95"] == 0.001
     assert warnings(found) == []
 
 
-def test_a_fleet_that_does_not_keep_up_is_said_aloud():
-    """A busy fleet and a late publisher are each named, with their figures."""
+def test_listeners_that_do_not_keep_up_give_a_warning():
+    """A busy listener process and a late publisher are each named, with their figures."""
     found = client_load([{"t_s": 10.0, "cpu_s": 1.0}, {"t_s": 12.0, "cpu_s": 2.9}], [0.2] * 20)
     busy, late = warnings(found)
     assert "95%" in busy and "200 ms" in late
 
 
 def test_what_was_not_measured_is_no_reason_to_warn():
-    """A run too short to look at its fleet, and a recorded one without the figures, say nothing."""
+    """A run too short to measure its listeners, and a recorded one without the figures, warn of nothing."""
     assert client_load([], [])["cpu_share"] is None
     assert warnings(client_load([], [])) == warnings({}) == []
 
 
 @pytest.mark.timeout(120)
-def test_a_run_says_what_its_fleet_cost():
-    """The record of a run holds the fleet's share of a core and the publisher's lateness."""
+def test_a_run_records_what_its_listeners_cost():
+    """The record of a run holds the listeners' share of a core and the publisher's lateness."""
     run = lab.measure("sse", clients=5, rate=20, duration=2)
     assert 0 < run.fleet["cpu_share"] < 2
     assert 0 <= run.fleet["late_s"]["mean"] <= run.fleet["late_s"]["max"] < 2

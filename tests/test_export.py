@@ -82,7 +82,7 @@ def test_a_figure_comes_as_a_file(school, kind):
         assert xml.etree.ElementTree.fromstring(picture).tag.endswith("svg")
 
 
-def test_a_figure_says_what_the_meters_say():
+def test_a_figure_shows_what_the_meters_count():
     """Bytes for each message, requests and delivery; under which conditions, and that it is measured."""
     words = texts(lab.figures.lesson.lesson(exported(sse=(40, 4000), shortpoll=(10, 9000))))
     for said in (
@@ -145,8 +145,8 @@ def test_a_broken_matplotlib_is_said(school, broken):
     assert school.ask("/healthz").status == 200
 
 
-def test_one_figure_at_a_time_and_nobody_waits_for_it(school, broken):
-    """While one is drawn the lab answers, a second is refused, and who hangs up takes the drawing along."""
+def test_one_figure_is_drawn_at_a_time_and_blocks_no_request(school, broken):
+    """While one is drawn the lab answers, a second is refused, and a client that disconnects ends the drawing."""
     broken("import time; time.sleep(600)")
     desk = school.lab.lesson.drawing
     first = http.client.HTTPConnection("127.0.0.1", school.lab.port)
@@ -196,7 +196,7 @@ def harmless(cell):
 
 
 def test_no_cell_of_the_meters_is_a_formula(school):
-    """Whatever people call themselves and say, cells are numbers, the lab's own words, or empty."""
+    """Whatever names and texts users send, cells are numbers, the lab's own words, or empty."""
     for mode in MODES[:2]:
         for start in "=+-@\t\r":
             say(school, mode, f"{start}{FORMULA}", username=f"{start}{FORMULA}"[:30])
@@ -208,7 +208,7 @@ def test_no_cell_of_the_meters_is_a_formula(school):
 
 
 @pytest.mark.parametrize("name", ["arrivals", "headers"])
-def test_no_word_of_a_run_is_somebody_elses(name):
+def test_no_text_of_a_user_is_in_a_run(name):
     """The conditions of a run that are words are some of the lab's own; anything else is refused."""
     with pytest.raises(BadParameter):
         Conditions(**{name: FORMULA})

@@ -1,4 +1,4 @@
-"""The lab is hurt while people listen and speak: whatever happens, nothing is lost, doubled or left unsaid.
+"""Faults happen while clients listen and send: nothing is lost, doubled or left unreported.
 
 A short selection, with two listeners of each technique; `python -m tests.faults` is the whole of it.
 """
@@ -45,7 +45,7 @@ def test_a_load_is_borne(load):
 
 
 def test_a_miscount_is_noticed():
-    """Each figure in which the lab and its clients differ is told; none when they agree."""
+    """Each figure in which the lab and its clients differ is reported; none when they agree."""
     nothing = {mode: {way: dict.fromkeys(FIGURES, 0) for way in ("receive", "send")} for mode in MODES}
     counts = {(mode, way): Count() for mode in MODES for way in ("receive", "send")}
     assert not list(differences(nothing, nothing, counts))

@@ -84,8 +84,8 @@ def test_runs_without_samples_show_their_percentiles(runs):
     assert len(line.get_xdata()) == 4
 
 
-def test_requests_in_vain_stand_apart_over_time(runs):
-    """What was asked in vain is an area below the line of all; a record that does not know has none."""
+def test_empty_answers_are_drawn_apart_over_time(runs):
+    """Empty answers are an area below the line of all; a record without that figure has none."""
     looks = [{"t_s": at, "requests": 10 * at, "empty": 4 * at} for at in range(4)]
     short = replace(next(run for run in runs if run.mode == "shortpoll"), series=looks)
     axes = lab.figures.requests([short]).axes[0]

@@ -87,7 +87,7 @@ def test_who_takes_gzip(accepted, taken):
 
 @pytest.mark.parametrize("path", [SCRIPT, "/compare"])
 def test_packed_or_plain_it_is_the_same(school, path):
-    """Who does not take gzip gets the page itself, and caches are told that there are two forms."""
+    """A client without gzip gets the page itself, and `Vary` names both forms to caches."""
     _, plain_head, plain = get(school, path)
     _, packed_head, packed = get(school, path, Accept_Encoding="gzip")
     assert gzip.decompress(packed) == plain

@@ -61,7 +61,7 @@ def usual_size(engine):
 
 
 def at_once(engine, address, texts):
-    """Several people say something in the same moment; all of it arrives."""
+    """Several users send in the same moment; every message arrives."""
     with ThreadPoolExecutor(len(texts)) as pool:
         ids = list(pool.map(lambda text: post(address, text), texts))
     for id_ in ids:

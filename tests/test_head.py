@@ -17,7 +17,7 @@ SAME = [
     "/iframe?after=x", "/teacher/meters.json", "/teacher/meters.csv",
 ]  # fmt: skip
 CHANGING = {"date", "content-length", "etag"}
-"""What differs between two answers to GET as well, where the answer tells of meters."""
+"""What differs between two answers to GET as well, where the answer contains meters."""
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ async def both(here, path, **headers):
 @pytest.mark.parametrize("accept", ["*/*", "text/html"])
 @pytest.mark.parametrize("path", SAME)
 async def test_head_answers_as_get_without_a_body(path, accept, here):
-    """Status and header lines are those of GET, refusals too, and the length is told where GET tells it."""
+    """Status and header lines are those of GET, refusals too, and the length is given where GET gives it."""
     wanted, answer = await both(here, path, Accept=accept)
     assert (answer.status, answer.headers.keys()) == (wanted.status, wanted.headers.keys())
     same = wanted.headers.keys() - CHANGING
@@ -50,7 +50,7 @@ async def test_head_answers_as_get_without_a_body(path, accept, here):
 
 @pytest.mark.parametrize("packed", ["gzip", "identity"])
 @pytest.mark.parametrize("path", ["/", "/static/room.js"])
-async def test_head_tells_of_the_form_in_which_get_would_send(path, packed, here):
+async def test_head_names_the_form_in_which_get_would_send(path, packed, here):
     """Packed or not, the length is that of what GET would send."""
     wanted, answer = await both(here, path, **{"Accept-Encoding": packed})
     assert answer.headers["content-length"] == wanted.headers["content-length"]
@@ -94,13 +94,13 @@ async def test_head_is_no_listener(here):
 
 @pytest.mark.parametrize("path", ["/jsonp/send?callback=f&mid=x", "/websocket", "/live", "/teacher/reset"])
 async def test_head_is_refused_where_get_would_change_something_or_is_not(path, here):
-    """A look stores nothing and opens nothing, and is told what the path answers to."""
+    """HEAD stores nothing and opens nothing, and `Allow` names the path's methods."""
     answer = await fetch(here.lab.port, "HEAD", path)
     assert answer.status in (405, 403)
     assert "HEAD" not in answer.headers.get("allow", "")
 
 
-async def test_a_wrong_method_hears_of_head(here):
+async def test_a_wrong_method_gets_head_in_allow(here):
     """`Allow` lists HEAD wherever GET stands in it."""
     for path in ("/", "/history", "/shortpoll", "/jsonp", "/static/room.js"):
         answer = await fetch(here.lab.port, "DELETE", path)
@@ -130,13 +130,13 @@ async def test_head_of_another_host_or_on_an_old_connection(version, here):
         assert (head.status, await wire.take_rest()) == (status, b"")
 
 
-async def test_the_description_says_that_head_is_wherever_get_is(here):
+async def test_the_description_has_head_wherever_it_has_get(here):
     """Once, for all paths."""
     assert "HEAD" in (await fetch(here.lab.port, "GET", "/openapi.json")).json["info"]["description"]
 
 
 async def test_nothing_is_open_behind_it(here):
-    """After all this nobody listens."""
+    """After all this no client listens."""
 
     async def probe():
         return all(both["open"] == 0 for both in (await meters(here.lab.port))["techniques"].values())

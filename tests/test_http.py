@@ -52,7 +52,7 @@ async def test_a_target_in_absolute_form_is_served(target, host, port):
     assert answer.status == 200 or answer.json["error"]["code"]
 
 
-async def test_a_send_and_a_handshake_in_absolute_form_are_taken(port):
+async def test_a_send_and_a_handshake_in_absolute_form_are_accepted(port):
     """Not only what is read may be asked for by its whole address."""
     send = message("whole address").replace(b"POST /sse", f"POST http://127.0.0.1:{port}/sse".encode())
     assert [answer.status for answer in await answers(port, send, count=1)] == [201]
@@ -265,7 +265,7 @@ async def test_a_stream_of_http_1_0_promises_no_second_answer(mode, port):
 
 
 @pytest.mark.parametrize("mode", ["sse", "iframe"])
-async def test_a_stream_tells_that_it_closes(mode, port):
+async def test_a_stream_announces_that_it_closes(mode, port):
     """The head of a stream says too that no other answer follows."""
     wire = await Wire.open(port)
     await wire.send(raw(f"GET /{mode}?after=latest HTTP/1.1", OWN, "Connection: x, close"))
@@ -310,7 +310,7 @@ async def test_a_body_of_another_type_or_for_another_host_is_not_asked_for(port)
 
 
 async def test_a_full_lab_asks_for_no_body():
-    """One connection too many hears so before it sends."""
+    """One connection too many is refused before it sends."""
     with LabHere(limits={"connections": 1}) as here:
         taken = await Wire.open(here.lab.port)
         await taken.ask("GET", "/healthz")
@@ -388,7 +388,7 @@ async def test_nothing_is_asked_for_where_nothing_comes(port):
     assert answer.status == 200
 
 
-async def test_who_leaves_before_the_body_leaves_nothing(port):
+async def test_a_client_that_leaves_before_the_body_leaves_nothing(port):
     """A client that is asked for its body and goes away is forgotten."""
     before = (await history(port))["cursor"]
     wire = await Wire.open(port)
@@ -419,7 +419,7 @@ WRONG = {
 
 @pytest.mark.parametrize("path", ["/websocket", "/live"])
 @pytest.mark.parametrize("wrong", WRONG)
-async def test_a_refused_handshake_says_which_version_is_spoken(wrong, path, port):
+async def test_a_refused_handshake_names_the_supported_version(wrong, path, port):
     """Whatever is wrong with it, version 13 is named (RFC 6455 4.2.2, 4.4)."""
     name, value, status = WRONG[wrong]
     headers = {key: kept for key, kept in handshake().items() if key != name}
@@ -449,8 +449,8 @@ async def test_an_acknowledgement_repeats_the_mid_as_it_was_sent(port):
     await listener.wire.send(client_frame(TEXT, json.dumps(wanted).encode()))
     acks = []
     while not acks:
-        told = json.loads((await read_frame(listener.wire)).payload)
-        acks = [told["mid"]] if told["type"] == "ack" else []
+        answer = json.loads((await read_frame(listener.wire)).payload)
+        acks = [answer["mid"]] if answer["type"] == "ack" else []
     assert acks == [wanted["mid"]]
 
 

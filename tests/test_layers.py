@@ -126,10 +126,12 @@ def test_there_is_no_circle():
 
 
 @pytest.mark.parametrize(("package", "where"), ONLY.items())
-def test_a_heavy_package_has_one_door(package, where):
+def test_a_heavy_package_is_imported_in_one_place(package, where):
     """Matplotlib, Jinja2 and Redis are each imported in one place only."""
-    doors = [path.relative_to(ROOT) for path in SOURCES if any(within(n, [package]) for n in imports(path))]
-    assert [str(door) for door in doors if not door.match(where) and not door.match(f"{where}/*")] == []
+    importers = [
+        path.relative_to(ROOT) for path in SOURCES if any(within(n, [package]) for n in imports(path))
+    ]
+    assert [str(path) for path in importers if not path.match(where) and not path.match(f"{where}/*")] == []
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "lab" / "room").glob("*.py")), ids=module_name)
@@ -194,7 +196,7 @@ def test_no_place_in_the_catalogue_means_anything():
 
 
 def test_nothing_is_written_without_a_bound():
-    """`write_message` waits for nobody and fills the memory, so nothing in the lab uses it."""
+    """`write_message` does not wait and fills the memory, so nothing in the lab uses it."""
     assert [path for path in SOURCES if ".write_message(" in path.read_text(encoding="utf-8")] == []
 
 
@@ -210,7 +212,7 @@ def test_no_file_knows_its_machine():
     assert [path.name for path in texts() if own.search(path.read_text(encoding="utf-8"))] == []
 
 
-def test_every_file_says_what_it_is():
+def test_every_file_describes_itself():
     """Each file of the lab begins with a sentence about itself."""
     silent = [
         path.name for path in SOURCES if not ast.get_docstring(ast.parse(Path(path).read_text("utf-8")))

@@ -1,4 +1,4 @@
-"""When everybody has left a lab is as it was: the same timers, tasks, descriptors, and nobody on any list."""
+"""When all clients have left, a lab has the timers, tasks and descriptors of before, and empty lists."""
 
 import asyncio
 import json
@@ -62,7 +62,7 @@ async def usual(here):
 
 
 async def visit(port, mode, politely):
-    """Come in by a technique, send and hear, and leave, or vanish in the middle of something."""
+    """Connect by a technique, send and receive, and leave, or vanish in the middle of something."""
     listener = await client(mode, port, client=f"{mode}-{politely}", username="ann").connect("latest")
     await listener.receive_up_to((await listener.send("hello")).n)
     if politely:
@@ -118,14 +118,14 @@ async def test_nothing_remains_of_those_who_left(monkeypatch):
 
 
 async def test_a_lab_waits_for_students_who_are_just_leaving():
-    """When it closes while somebody else sends them home, their processes have ended before it has."""
+    """When it closes while they are being stopped, their processes have ended before it has."""
     async with running(Settings(**temporary()), temporary=True) as here:
-        crew = here.lesson.simulated
-        await crew.start(Plan(words=("sse",), each=1))
-        fleet = crew._fleets["sse"]
-        leaving = asyncio.create_task(crew.stop())
+        simulated = here.lesson.simulated
+        await simulated.start(Plan(words=("sse",), each=1))
+        process = simulated._fleets["sse"]
+        leaving = asyncio.create_task(simulated.stop())
         await asyncio.sleep(0)
-    assert fleet.returncode == 0
+    assert process.returncode == 0
     await leaving
 
 

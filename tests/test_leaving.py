@@ -71,7 +71,7 @@ async def test_a_client_that_leaves_is_noticed_whatever_it_sent(mode, together, 
 
 
 def too_much(mode, extra):
-    """What a client sends that nobody asked it for; by WebSocket it is the beginning of a frame."""
+    """Bytes that a client sends unasked; by WebSocket they are the beginning of a frame."""
     return client_frame(TEXT, extra[:15_000] + b"x")[:-1] if mode == "websocket" and extra else extra
 
 
@@ -93,7 +93,7 @@ BRIEF = {
 
 
 @pytest.mark.parametrize("name", BRIEF)
-async def test_who_sends_no_more_gets_the_answer(name, here):
+async def test_a_client_that_closes_its_side_gets_the_answer(name, here):
     """A client that closes its own side behind a request still reads the answer (nc -N, socat)."""
     data, status = BRIEF[name]
     assert [answer.status for answer in await answers(here.lab.port, data, ends=True)] == [status]
@@ -114,14 +114,14 @@ async def test_several_requests_are_all_answered(here):
 
 
 async def test_many_at_once_cost_no_time_to_turn(here):
-    """The end of what a client sends is told once, not over and over while its answer is made."""
+    """The end of what a client sends is reported once, not repeatedly while its answer is made."""
     await asyncio.gather(*(answers(here.lab.port, message("many"), ends=True) for _ in range(20)))
     assert (await history(here.lab.port))["messages"][-1]["body"] == "many"
 
 
 @pytest.mark.parametrize("mode", ["longpoll", "jsonp", "sse", "iframe"])
-async def test_who_waits_and_sends_no_more_has_left(mode, here):
-    """Behind a request that waits or streams, closing one side is leaving: nothing tells the two apart."""
+async def test_a_waiting_client_that_closes_its_side_has_left(mode, here):
+    """Behind a request that waits or streams, closing one side is leaving: the two look the same."""
     wire = await Wire.open(here.lab.port)
     await wire.send(receive(mode, await top(here.lab.port)))
     await eventually(lambda: is_open(here.lab.port, mode, 1), "the request is open")

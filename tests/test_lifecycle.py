@@ -56,7 +56,7 @@ def private_redis(folder):
 
 
 def is_gone(pid):
-    """Whether the process is no more, or only a name that nobody has asked after yet."""
+    """Whether the process has ended, or is a zombie that was not yet waited for."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -79,7 +79,7 @@ def wait_until(probe, what):
 @private_only
 @each_end
 def test_the_private_redis_ends_with_its_lab(end, folder, start_lab):
-    """However a lab is told to end, its private Redis and the folder of that are gone when it is."""
+    """By every way of ending a lab, its private Redis and the folder of that are gone when it is."""
     process = start_lab(environment={"TMPDIR": str(folder)})
     pid = private_redis(folder)
     end(process)
@@ -138,7 +138,7 @@ def test_a_lab_that_cannot_listen_leaves_no_redis(folder):
 def test_a_measured_room_leaves_no_key(end, redis_server, start_lab):
     """A lab for a measured run leaves nothing of its room in a shared Redis, and nothing else is touched."""
     redis_server.client.flushall()
-    redis_server.client.set("pushlab:room", "somebody else's")
+    redis_server.client.set("pushlab:room", "another program's")
     process = start_lab(redis=redis_server.url, room="run-1")
     asyncio.run(publish(process.port, 5))
     assert len(redis_server.client.keys("pushlab:run-1*")) > 1
@@ -151,7 +151,7 @@ def test_a_measured_room_leaves_no_key(end, redis_server, start_lab):
 
 
 @each_end
-def test_a_full_house_is_empty_in_time(end, start_lab):
+def test_a_full_lab_is_empty_in_time(end, start_lab):
     """With open streams, held polls, idle connections and half requests a lab still ends in time."""
     process = start_lab()
     asyncio.run(fill(process.port))
@@ -205,7 +205,7 @@ BEGINNINGS = {
 }
 
 
-async def test_who_begins_slowly_is_not_waited_for(start_lab):
+async def test_a_slow_request_is_not_waited_for(start_lab):
     """Heads and bodies that do not end in time end their connections, also when they come drop by drop."""
     process = start_lab(patience=1.0)
     idle, poll, stream = await bystanders(process.port)
@@ -219,7 +219,7 @@ async def test_who_begins_slowly_is_not_waited_for(start_lab):
     await all_hear(process.port, poll, stream)
 
 
-async def test_who_asks_nothing_any_more_is_not_kept(start_lab):
+async def test_an_idle_connection_is_not_kept(start_lab):
     """A connection that has been idle between requests for too long is ended; held polls and streams stay."""
     process = start_lab(idle=1.0)
     idle, poll, stream = await bystanders(process.port)
@@ -275,13 +275,13 @@ async def hangs_up(wire, drop=b""):
 
 
 async def all_hear(port, *listeners):
-    """Everyone hears of something new."""
+    """Every listener receives something new."""
     (id_,) = await publish(port, 1)
     for listener in listeners:
         await listener.receive_until(id_)
 
 
-async def test_everyone_is_told_before_the_lab_goes(start_lab):
+async def test_every_listener_gets_a_bye_before_the_lab_closes(start_lab):
     """A hundred held polls are all answered with a bye, none is cut off."""
     process = start_lab()
     place = await top(process.port)
@@ -298,7 +298,7 @@ async def test_everyone_is_told_before_the_lab_goes(start_lab):
 
 @pytest.mark.needs("redis-server")
 def test_a_send_in_flight_gets_its_answer(start_lab):
-    """While Redis hangs a lab is told to end: the sender that waits still learns that nothing is certain."""
+    """While Redis hangs a lab is asked to end: the sender that waits still gets the answer `unknown`."""
     server = RedisServer()
     process = start_lab(redis=server.url)
     try:
@@ -310,7 +310,7 @@ def test_a_send_in_flight_gets_its_answer(start_lab):
 
 
 async def send_and_end(process, server):
-    """Begin to send while Redis hangs, and tell the lab to end; returns the answer."""
+    """Begin to send while Redis hangs, and ask the lab to end; returns the answer."""
     wire = await Wire.open(process.port)
     await wire.ask("GET", "/shortpoll")  # from here on the lab has this connection
     server.freeze()
@@ -333,20 +333,20 @@ def cannot_start(**settings):
     return refused.greeting["error"]
 
 
-def test_a_busy_port_is_said_and_exit_3():
-    """A port that somebody else has is named, in one line of JSON, and the exit code is 3."""
+def test_a_busy_port_is_reported_and_exit_3():
+    """A port that is in use is named, in one line of JSON, and the exit code is 3."""
     with socket.create_server((HOST, 0)) as busy:
         port = busy.getsockname()[1]
         assert str(port) in cannot_start(port=port)
 
 
-def test_a_redis_that_is_not_there_is_said_and_exit_3():
+def test_a_missing_redis_is_reported_and_exit_3():
     """A Redis that was asked for and does not answer is named, and nothing else is tried in its place."""
     url = f"redis://{HOST}:{free_port()}/0"
     assert url in cannot_start(redis=url)
 
 
-def test_a_password_is_not_said():
+def test_a_password_is_not_printed():
     """The message about a Redis that does not answer keeps its password."""
     said = cannot_start(redis=f"redis://teacher:secret@{HOST}:{free_port()}/0")
     assert "secret" not in said
@@ -366,7 +366,7 @@ def somebody_has_the_usual_port():
         return probe.connect_ex((HOST, 6379)) == 0
 
 
-def test_an_address_of_somebody_else_is_exit_3():
+def test_an_address_of_another_machine_is_exit_3():
     """An address that this machine does not have is named."""
     assert "192.0.2.1" in cannot_start(host="192.0.2.1")
 
@@ -410,7 +410,7 @@ async def answers(port, path, status):
 
 @pytest.mark.needs("redis-server")
 @each_technique
-def test_a_send_without_redis_is_refused_and_says_so(mode, outage):
+def test_a_send_without_redis_is_refused_with_the_reason(mode, outage):
     """While Redis is gone a send is refused with 503, and says that the message is not stored."""
     receipt = outage[mode]["refused"]
     assert receipt.status == (None if mode == "websocket" else 503)
@@ -421,14 +421,14 @@ def test_a_send_without_redis_is_refused_and_says_so(mode, outage):
 @pytest.mark.needs("redis-server")
 @each_technique
 def test_a_listener_sits_through_an_outage(mode, outage):
-    """A listener hears everything sent after Redis came back, once, and nothing that was refused."""
+    """A listener receives everything sent after Redis came back, once, and nothing that was refused."""
     assert outage[mode]["ids"] == outage[mode]["sent"]
     assert {event["type"] for event in outage[mode]["received"]} == {"message"}
     assert all(event["body"].startswith("sent") for event in outage[mode]["received"])
 
 
 @pytest.mark.needs("redis-server")
-def test_health_tells_alive_from_ready(outage):
+def test_health_distinguishes_alive_from_ready(outage):
     """Without Redis the lab is alive but not ready, says why, and still serves what it has kept."""
     alive, ready, kept = outage["health"]
     assert (alive.status, ready.status, kept.status) == (200, 503, 200)

@@ -44,14 +44,14 @@ each_way_to_connect = pytest.mark.parametrize("keep_alive", [True, False], ids=[
 
 @pytest.fixture(scope="module")
 def counted():
-    """The port of a lab that nobody else uses."""
+    """The port of a lab that no other test uses."""
     process = LabProcess()
     yield process.port
     process.stop()
 
 
 async def visit(mode, port, place, keep_alive=True):
-    """Come, send some messages and one of them twice, hear them all, ask once in vain, and leave."""
+    """Connect, send some messages and one twice, receive them all, get one empty answer, and leave."""
     listener = await client(mode, port, keep_alive=keep_alive).connect(place)
     mids = [draft()["mid"] for _ in TEXTS]
     for text, mid in zip([*TEXTS, TEXTS[0]], [*mids, mids[0]], strict=True):
@@ -116,7 +116,7 @@ async def test_the_meters_equal_the_clients_own_count(mode, keep_alive, counted)
     assert_tally(grown["send"], listener.tally("send"))
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a connection has moved")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux reports what a connection has moved")
 @each_technique
 async def test_the_meters_equal_the_kernel_to_the_byte(mode, counted):
     """The operating system's own count of a client's connections is the meters' count."""
@@ -179,7 +179,7 @@ async def test_a_header_is_head_and_nothing_else(mode, counted):
 
 
 async def cost_of_arriving(mode, port, headers):
-    """What the meters count for one receive request that hears nothing."""
+    """What the meters count for one receive request that receives nothing."""
     place, before = await here(port), await meters(port)
     listener = await client(mode, port, headers=headers).connect(place)
     if mode in POLLING:
@@ -217,7 +217,7 @@ def post(path, text):
     return request_head("POST", path, {"Host": HOST, "Content-Type": "application/json"}, len(body)), body
 
 
-async def test_pipelined_requests_are_told_apart(counted):
+async def test_pipelined_requests_are_counted_separately(counted):
     """Requests of several techniques sent in one piece on one connection are counted where they belong."""
     requests, seen = list(pipeline()), {}
     before, wire = await meters(counted), await Wire.open(counted)
@@ -289,7 +289,7 @@ async def test_an_aborted_stream_is_counted_as_far_as_it_came(mode, counted):
 
 
 @each_technique
-async def test_what_was_never_taken_is_not_counted_as_delivered(mode, counted):
+async def test_what_never_left_the_server_is_not_counted_as_delivered(mode, counted):
     """A listener that reads nothing and vanishes makes no figure negative: payload is what was sent."""
     place, before = await here(counted), await meters(counted)
     listener = await client(mode, counted, takes=4096).connect(place)
@@ -307,7 +307,7 @@ async def test_what_was_never_taken_is_not_counted_as_delivered(mode, counted):
 
 
 @pytest.mark.parametrize("mode", POLLING)
-async def test_an_answer_that_is_taken_late_is_counted_when_it_is(mode, counted):
+async def test_an_answer_that_is_read_late_is_counted_when_it_is_read(mode, counted):
     """A long answer to a client that reads late comes whole, counts only then, and the connection goes on."""
     await publish(counted, 100, "😀" * 490)
     listener, before = await client(mode, counted, takes=4096).connect(), await meters(counted)
@@ -449,7 +449,7 @@ async def test_an_answer_to_http_1_0_is_counted(counted):
     assert (grown["bytes_out"], grown["messages"]) == (len(wire.received), 2)
 
 
-async def test_a_half_request_belongs_to_nobody(counted):
+async def test_a_half_request_belongs_to_no_technique(counted):
     """Bytes that never became a request are `other`."""
     before, wire = await meters(counted), await Wire.open(counted)
     await wire.send(REFUSED["half a head"])
@@ -458,7 +458,7 @@ async def test_a_half_request_belongs_to_nobody(counted):
     assert not any(leaves(growth(before, await meters(counted))["techniques"]))
 
 
-async def test_who_hangs_up_in_the_middle_of_the_next_request_is_counted_once():
+async def test_a_client_that_disconnects_in_the_next_request_is_counted_once():
     """The end comes while the first of two requests is answered, with the half of the second unread."""
     async with running(Settings(port=0, redis="private"), temporary=True) as lab:  # in this very event loop,
         wire = await Wire.open(lab.port)
@@ -477,7 +477,7 @@ async def test_every_connection_is_counted(counted):
 
 
 async def test_reading_the_meters_changes_only_other(counted):
-    """Whoever looks is counted as `other`, and leaves every technique as it was."""
+    """A request for the meters is counted as `other`, and changes no technique."""
     first, second, third = [await meters(counted) for _ in range(3)]
     for before, after in ((first, second), (second, third)):
         grown = growth(before, after)
@@ -566,8 +566,8 @@ async def test_deliveries_are_timed(mode, counted):
     assert 0 < after["mean"] < max(took, after["max"])
 
 
-async def test_a_newcomers_old_messages_are_no_slow_deliveries(counted):
-    """What was said long before somebody came does not count as delivered late."""
+async def test_old_messages_to_a_new_listener_are_no_slow_deliveries(counted):
+    """A message sent long before a listener connected does not count as delivered late."""
     await publish(counted, 1)
     before = (await meters(counted))["techniques"]["sse"]["receive"]["delivery_s"]
     listener = await client("sse", counted).connect()
@@ -693,7 +693,7 @@ async def test_a_compressed_send_counts_uncompressed(compressing):
     assert counts["framing_bytes"] >= 0
 
 
-async def test_who_does_not_compress_is_counted_as_ever(compressing):
+async def test_a_client_without_compression_is_counted_as_before(compressing):
     """A client that did not ask for compression gets plain frames, and its bytes add up exactly."""
     place, before = await here(compressing), await meters(compressing)
     listener = await visit("websocket", compressing, place)
@@ -713,13 +713,13 @@ async def test_compression_conserves(compressing):
 
 
 async def test_another_library_reads_all_compressed_messages(compressing):
-    """The `websockets` client, which compresses by itself, hears every message and is heard."""
+    """The `websockets` client, which compresses by itself, receives every message, and its sends are received."""
     url = f"ws://{HOST}:{compressing}/websocket?after=latest"
     async with websockets.connect(url, compression="deflate") as socket:
         assert "permessage-deflate" in socket.response.headers["Sec-WebSocket-Extensions"]
         ids = await publish(compressing, 20, "long enough to be compressed " * 10)
-        heard = [json.loads(await socket.recv()) for _ in ids]
+        received = [json.loads(await socket.recv()) for _ in ids]
         await socket.send(json.dumps(draft("c" * 300)))
         rest = [json.loads(await socket.recv()) for _ in range(2)]
-    assert [message["id"] for message in heard] == ids
+    assert [message["id"] for message in received] == ids
     assert Counter(event["type"] for event in rest) == {"ack": 1, "message": 1}

@@ -73,7 +73,7 @@ def test_the_code_is_the_code_that_runs(visit, address, mode):
 
 
 @pytest.mark.needs("chromium")
-def test_figures_beside_the_claims_are_measured_or_said_not_to_be(start_lab, visit):
+def test_figures_beside_the_claims_are_measured_or_marked(start_lab, visit):
     """Before anybody asks each says "not measured yet"; then it shows what the meters say."""
     address = f"http://127.0.0.1:{start_lab().port}"
     page = visit(address).open("/technique/shortpoll")
@@ -99,7 +99,7 @@ def test_an_unknown_word_is_not_found(address, mode):
 @pytest.mark.needs("chromium")
 @pytest.mark.parametrize("theme", ["light", "dark"])
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_nobody_is_kept_out(visit, address, language, theme):
+def test_axe_finds_no_barrier(visit, address, language, theme):
     """axe finds no barrier on any, in either language and theme; code is the same in both languages."""
     visitor = visit(address, language=language, theme=theme)
     page = visitor.open("/technique/websocket")

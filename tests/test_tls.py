@@ -28,7 +28,7 @@ from tests.support.wire import DEADLINE_S, HOST, Wire, eventually, fetch
 from tests.test_contract import (
     test_a_fragmented_send_is_one_send,
     test_a_gap_is_told_with_the_exact_number,
-    test_a_message_sent_while_a_listener_connects_is_heard_once,
+    test_a_message_sent_while_a_listener_connects_is_received_once,
     test_a_newcomer_gets_everything_kept,
     test_a_streaming_answer_sends_its_head_before_the_first_event,
     test_a_websocket_answers_a_ping,
@@ -53,7 +53,7 @@ BEHIND_TLS = [
     test_a_fragmented_send_is_one_send,
     test_a_gap_is_told_with_the_exact_number,
     test_a_header_is_head_and_nothing_else,
-    test_a_message_sent_while_a_listener_connects_is_heard_once,
+    test_a_message_sent_while_a_listener_connects_is_received_once,
     test_a_newcomer_gets_everything_kept,
     test_a_streaming_answer_sends_its_head_before_the_first_event,
     test_a_websocket_answers_a_ping,
@@ -111,7 +111,7 @@ def lab(counted):
 
 
 @pytest.fixture(scope="module")
-def crowded(shown):
+def full_history(shown):
     """Another such lab, in whose room 250 messages were sent: its port and all their cursors."""
     process = LabProcess(**shown)
     with unencrypted(process.port, trusting(shown["certfile"])) as port:
