@@ -294,7 +294,7 @@ def as_script(value):
 
 @pytest.mark.needs("chromium")
 @pytest.mark.parametrize("name", ["nothing", "no message", "reconnects", "compressed"])
-def test_the_comparison_says_what_the_meters_say(school, visit, sessions, name):
+def test_the_comparison_shows_what_the_meters_count(school, visit, sessions, name):
     """The sentence below the lanes is of the kind that the meters are, and no share is more than all."""
     page, give = shown(visit(school.address), "/compare")
     give(sessions[name])

@@ -221,7 +221,7 @@ def test_help_names_every_option_in_groups():
         assert part in done.stdout
 
 
-def test_version_is_said():
+def test_version_is_printed():
     """`--version` says which lab this is."""
     assert run_lab("--version").stdout.startswith("Push Lab 1.")
 

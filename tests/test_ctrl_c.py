@@ -150,7 +150,7 @@ def test_a_closed_terminal_ends_it_in_order(terminal):
     """The window is closed: listeners get a bye, and the exit code is 0, although all output fails."""
     classroom = terminal()
     classroom.enter()
-    classroom.hang_up()
+    classroom.close_window()
     assert b"event: bye" in classroom.stream.read()
     assert classroom.ended() == 0
 

@@ -151,7 +151,7 @@ COMPANY = """async ([came, left]) => {
 
 @pytest.mark.needs("chromium")
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_who_came_is_said_in_order(school, visit, language):
+def test_arrivals_are_named_in_order(school, visit, language):
     """The line that says who joined and who left: each name in its place, first, middle and last."""
     page = visit(school.address, language=language).open("/room?mode=sse")
     came, left = (i18n.text(language, f"room.{key}", names="") for key in ("came", "left"))

@@ -1,4 +1,4 @@
-"""Every way to be ended: clients get a bye, a measured run prints its results, and nothing is left running."""
+"""Every way to end: clients get a bye, a measured run prints its results, nothing is left running."""
 
 import asyncio
 import signal

@@ -146,7 +146,7 @@ def test_a_broken_matplotlib_is_said(school, broken):
 
 
 def test_one_figure_is_drawn_at_a_time_and_blocks_no_request(school, broken):
-    """While one is drawn the lab answers, a second is refused, and a client that disconnects ends the drawing."""
+    """While one is drawn the lab answers, a second is refused, and a disconnect ends the drawing."""
     broken("import time; time.sleep(600)")
     desk = school.lab.lesson.drawing
     first = http.client.HTTPConnection("127.0.0.1", school.lab.port)

@@ -106,7 +106,7 @@ def test_an_unchanged_file_is_not_sent_again(school):
         assert get(school, SCRIPT, If_None_Match=other, **how)[0] == 200
 
 
-def test_an_edited_file_is_sent_anew(school, tmp_path, monkeypatch):
+def test_an_edited_file_is_sent_again(school, tmp_path, monkeypatch):
     """A lab is edited while it runs: neither tag nor packed form outlives the file that it was made of."""
     rule = next(
         r

@@ -713,7 +713,7 @@ async def test_compression_conserves(compressing):
 
 
 async def test_another_library_reads_all_compressed_messages(compressing):
-    """The `websockets` client, which compresses by itself, receives every message, and its sends are received."""
+    """The `websockets` client, which compresses by itself, receives every message and can send."""
     url = f"ws://{HOST}:{compressing}/websocket?after=latest"
     async with websockets.connect(url, compression="deflate") as socket:
         assert "permessage-deflate" in socket.response.headers["Sec-WebSocket-Extensions"]

@@ -16,7 +16,7 @@ from lab.experiment.relay import QUEUE_BYTES, TIMER_S, Line, Relay
 
 
 class Clock:
-    """A loop's clock and calendar, without a loop: time passes when it is told to."""
+    """A loop's clock and calendar, without a loop: time passes when a test says so."""
 
     def __init__(self):
         self.now, self.calendar, self.number = 0.0, [], 0
@@ -223,14 +223,14 @@ async def test_a_cut_ends_every_connection():
 
 
 async def test_half_a_connection_can_end():
-    """A client that has no more to say still hears the answer."""
+    """A client that has closed its side still receives the answer."""
     async with Echo(rtt_s=0.02) as echo:
         echo.writer.write(b"last words")
         echo.writer.write_eof()
         assert await echo.reader.read() == b"last words"
 
 
-async def test_nobody_behind_the_relay_is_an_end():
+async def test_a_relay_without_a_server_closes_the_connection():
     """When the lab cannot be reached, the connection is broken off."""
     async with Relay("127.0.0.1", 9, Network(rtt_s=0.01)) as relay:
         reader, writer = await asyncio.open_connection("127.0.0.1", relay.listens_on)
@@ -240,7 +240,7 @@ async def test_nobody_behind_the_relay_is_an_end():
 
 
 def test_as_a_process_it_obeys_and_ends_with_its_input():
-    """It says where it listens, stalls and cuts on order, and is gone when nobody holds its input."""
+    """It says where it listens, stalls and cuts on order, and ends when its input is closed."""
     plan = json.dumps({"host": "127.0.0.1", "port": 9, "network": Network(0.1)._asdict()})
     command = [sys.executable, "-m", "lab.experiment.relay", plan]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:

@@ -139,8 +139,10 @@ def test_a_lab_that_serves_imports_nothing_from_the_current_folder(shadows):
 
 def draw_with_students(running, address):
     """Let a simulated student come, through a slow link, and have the figure drawn."""
-    crew = ask(running, address + "teacher/crew", {"do": "start", "each": 1, "words": ["sse"], "rtt_ms": 10})
-    assert crew["students"] == 1
+    simulated = ask(
+        running, address + "teacher/crew", {"do": "start", "each": 1, "words": ["sse"], "rtt_ms": 10}
+    )
+    assert simulated["students"] == 1
     wait_until(lambda: count_open(address) == 1, "the simulated student listens")
     assert b"<svg" in ask(running, address + "teacher/meters.svg")
 

@@ -1,4 +1,4 @@
-"""The description of what programs may ask is true: somebody else's tool asks all of it, and much besides."""
+"""The description of what programs may ask is true: an independent tool requests all of it, and more."""
 
 import asyncio
 import os
@@ -69,7 +69,7 @@ def test_the_lab_does_what_it_says(patient, described, tmp_path):
 
 
 def test_the_bytes_of_a_bar_are_as_described(patient):
-    """What `/wire` tells of a bar is what the description says; no tool guesses when a bar begins."""
+    """What `/wire` sends about a bar is what the description says; no tool guesses when a bar begins."""
     asyncio.run(fetch(patient.port, "GET", "/shortpoll"))
     bars = [fact for fact in patient.context.recorder.since(0) if "from" in fact]
     where = {"lane": bars[-1]["lane"], "from": str(bars[-1]["from"])}

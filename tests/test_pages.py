@@ -1,4 +1,4 @@
-"""The pages without a browser: every text in both languages, a policy on each, and the teacher's doors."""
+"""The pages without a browser: every text in both languages, a policy on each, and the teacher's actions."""
 
 import json
 import re
@@ -28,14 +28,14 @@ PUBLIC = (
     "/compare",
     *(f"{page}{mode}" for page in ("/room?mode=", "/technique/") for mode in MODES),
 )
-DOORS = {
+ACTIONS = {
     "network": [{}, {"address": "127.0.0.1"}],
     "crew": [{"do": "start", "each": 1}, {"do": "stop"}, {"do": "pace"}],
     "bet": [{"do": "open"}, {"do": "count"}, {"do": "close"}],
     "assign": [{"to": "rotation"}, {"to": "choice"}, *({"to": mode} for mode in MODES)],
     "reset": [{}],
 }
-KNOCKS = [(door, wanted) for door, all_wanted in DOORS.items() for wanted in all_wanted]
+REQUESTS = [(action, wanted) for action, all_wanted in ACTIONS.items() for wanted in all_wanted]
 
 
 def short(path):
@@ -175,7 +175,7 @@ def test_the_palette_is_the_catalogue(visit):
 
 
 def test_a_room_without_a_technique_is_assigned_one(start_lab):
-    """Newcomers who did not choose get one technique after the other."""
+    """New users who did not choose get one technique after the other."""
     visit = visitor(start_lab())
     given = [re.search(r"<body class=\"room (\w+)\"", visit("/room")[2])[1] for _ in range(2 * len(MODES))]
     assert given == [*MODES, *MODES]
@@ -184,11 +184,11 @@ def test_a_room_without_a_technique_is_assigned_one(start_lab):
 # The teacher --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("door", "wanted"), KNOCKS)
-def test_a_student_finds_every_door_closed(lab, visit, door, wanted):
+@pytest.mark.parametrize(("action", "wanted"), REQUESTS)
+def test_no_action_works_without_the_key(lab, visit, action, wanted):
     """Without the cookie, with a wrong one or with a wrong token, every action is 403."""
     for given in ({}, {"Cookie": f"{cookie_name(lab.port)}=guess"}, {"Authorization": "Bearer guess"}):
-        status, _, answer = visit(f"/teacher/{door}", wanted, **given)
+        status, _, answer = visit(f"/teacher/{action}", wanted, **given)
         assert (status, json.loads(answer)["error"]["code"]) == (403, "forbidden")
 
 
@@ -205,24 +205,24 @@ def test_a_student_does_not_see_the_console(visit, path):
     assert visit(path)[0] == 403
 
 
-@pytest.mark.parametrize("door", DOORS)
-def test_a_door_is_no_link(visit, door):
+@pytest.mark.parametrize("action", ACTIONS)
+def test_no_action_is_a_link(visit, action):
     """What changes something is never done by GET."""
-    status, headers, _ = visit(f"/teacher/{door}")
+    status, headers, _ = visit(f"/teacher/{action}")
     assert status in (403, 405)
     assert "Set-Cookie" not in headers
 
 
-@pytest.mark.parametrize(("door", "wanted"), KNOCKS)
-def test_a_foreign_page_cannot_use_the_teachers_cookie(visit, door, wanted):
+@pytest.mark.parametrize(("action", "wanted"), REQUESTS)
+def test_a_foreign_page_cannot_use_the_teachers_cookie(visit, action, wanted):
     """A request from another site is refused whatever it carries."""
     foreign = {"Origin": "http://evil.example", "Sec-Fetch-Site": "cross-site"}
-    assert visit(f"/teacher/{door}", wanted, **foreign)[0] == 403
+    assert visit(f"/teacher/{action}", wanted, **foreign)[0] == 403
 
 
-@pytest.mark.parametrize("kind", [*DOORS, "network", "nonsense"])
+@pytest.mark.parametrize("kind", [*ACTIONS, "network", "nonsense"])
 def test_a_student_is_refused_on_the_live_socket_too(lab, kind):
-    """The WebSocket has no door at all: it says 403's code, and goes on."""
+    """The WebSocket performs no action: it sends the code of a 403, and goes on."""
     with connect(f"ws://127.0.0.1:{lab.port}/live?light=1") as socket:
         socket.send(json.dumps({"type": kind, "do": "start"}))
         while (said := json.loads(socket.recv(10)))["type"] == "news":
@@ -284,8 +284,8 @@ BROWSER = "text/html,application/xhtml+xml,*/*;q=0.8"
 
 @pytest.mark.parametrize("path", WRONG)
 @pytest.mark.parametrize("language", i18n.LANGUAGES)
-def test_a_person_is_told_on_a_page(visit, path, language):
-    """What went wrong in the reader's language, what to do now, and beside it what programs are told."""
+def test_a_browser_gets_the_error_as_a_page(visit, path, language):
+    """What went wrong in the reader's language, what to do now, and the error as programs get it."""
     status, code = WRONG[path]
     found, headers, page = visit(path, Accept=BROWSER, **{"Accept-Language": language})
     assert (found, headers["Content-Type"]) == (status, "text/html; charset=utf-8")
@@ -299,8 +299,8 @@ def test_a_person_is_told_on_a_page(visit, path, language):
 
 
 @pytest.mark.parametrize("path", WRONG)
-def test_a_program_is_told_in_json(visit, path):
-    """The same at the same path, for whoever does not ask for a page."""
+def test_a_program_gets_the_error_as_json(visit, path):
+    """The same at the same path, for a client that does not ask for a page."""
     found, _, body = visit(path)
     assert (found, json.loads(body)["error"]["code"]) == WRONG[path]
 
@@ -313,7 +313,7 @@ def test_what_no_page_can_say_is_json(visit):
     assert "default-src 'none'" in headers["Content-Security-Policy"]
 
 
-def test_a_strange_name_is_told_the_right_one(visit):
+def test_a_request_for_a_foreign_name_gets_the_right_one(visit):
     """Who types a name of which the lab knows nothing reads where to look for the address."""
     found, _, page = visit("/", Accept=BROWSER, Host="evil.example")
     assert found == 421

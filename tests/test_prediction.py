@@ -121,9 +121,11 @@ def test_a_run_begins_and_ends(grid):
     """Short runs have the requests that the form says, edges included: within 1 % on average."""
     conditions = {name: value for name, value in grid.items() if name != "mode"}
     conditions |= {"duration": 120 / grid["rate"], "payload": 1}
-    told = predict_run(grid["mode"], Conditions(clients=1, **conditions), ZERO_COST)
-    runs = [play(grid["mode"], Conditions(seed=seed, **conditions), told.window_s) for seed in range(300)]
-    assert told.requests == pytest.approx(sum(runs) / len(runs), rel=0.01)
+    predicted = predict_run(grid["mode"], Conditions(clients=1, **conditions), ZERO_COST)
+    runs = [
+        play(grid["mode"], Conditions(seed=seed, **conditions), predicted.window_s) for seed in range(300)
+    ]
+    assert predicted.requests == pytest.approx(sum(runs) / len(runs), rel=0.01)
 
 
 def test_the_example_of_the_literature():
@@ -144,7 +146,7 @@ def test_long_polling_leaves_websocket_at_half_the_period():
     assert mean("longpoll", 0.126) > 1.9 * mean("websocket", 0.126)
 
 
-def test_streams_ask_once_and_hear_one_way_later():
+def test_streams_ask_once_and_receive_one_way_later():
     """No requests after set-up, delay L; a link that is too narrow for the room has no steady delay."""
     form = ideal("sse", Conditions(rate=4, rtt=0.1))
     assert (form.requests_per_s, form.latency_mean_s, form.latency_max_s) == (0, 0.05, 0.05)
@@ -158,7 +160,7 @@ def test_a_narrow_link_adds_the_time_of_transmission():
     assert narrow.latency_mean_s - wide.latency_mean_s == pytest.approx(0.1)
 
 
-def test_the_window_lasts_until_the_last_message_is_heard():
+def test_the_window_lasts_until_the_last_message_is_received():
     """A short poller's run is counted on until its last poll has brought the last message."""
     conditions = Conditions(rate=1, duration=10, interval=5)
     assert predict_run("shortpoll", conditions, ZERO_COST).window_s > 10

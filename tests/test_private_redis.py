@@ -1,4 +1,4 @@
-"""The lab's own Redis is for nobody else, and starts whatever the surroundings, or says why not."""
+"""The lab's own Redis serves no other program, and starts in any surroundings, or reports why not."""
 
 import asyncio
 import os
@@ -17,7 +17,9 @@ from lab.server import redis_process
 from lab.server.redis_process import PrivateRedis, find, programs, reap
 from tests.support.kernel import LISTENING, connections
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a process listens on")
+pytestmark = pytest.mark.skipif(
+    sys.platform != "linux", reason="only Linux reports what a process listens on"
+)
 
 
 @pytest.fixture(params=list(programs()), ids=lambda program: Path(program).name)
@@ -32,7 +34,7 @@ def sockets(pid):
     """The inodes of a process's sockets."""
     inodes = set()
     for file in Path(f"/proc/{pid}/fd").iterdir():
-        with suppress(FileNotFoundError):  # closed at this moment: whoever asked whether it is up yet
+        with suppress(FileNotFoundError):  # closed at this moment: the probe whether it is up yet
             inodes |= set(re.findall(r"socket:\[(\d+)\]", os.readlink(file)))
     return inodes
 
@@ -43,7 +45,7 @@ def tcp_listeners(pid):
 
 
 def test_it_listens_on_no_port(private):
-    """Nobody in the network, nor any page that a browser here shows, can speak to it."""
+    """No other machine, and no page in a browser here, can connect to it."""
     pid = private.process.pid
     assert sockets(pid) and not sockets(pid) & tcp_listeners(pid)
 
@@ -196,7 +198,7 @@ def test_what_was_tried_is_said_when_nothing_works(broken, monkeypatch):
 
 
 def test_without_any_that_works_the_history_is_simulated(broken, monkeypatch):
-    """Nobody has asked for a private one: the lab starts, and the screen says what does not work."""
+    """Without a private one asked for the lab starts, and the screen names what does not work."""
     program, why = broken
     monkeypatch.setattr(redis_process, "programs", lambda: [str(program)])
     monkeypatch.setattr(redis_process, "something_answers", lambda: False)

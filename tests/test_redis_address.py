@@ -142,7 +142,7 @@ def test_a_refusal_repeats_nothing_of_the_address(url):
 
 @pytest.fixture(scope="module")
 def guarded():
-    """A Redis that wants a password from everybody, at a port and at a socket."""
+    """A Redis that requires a password, at a port and at a socket."""
     server = RedisServer(options=["--unixsocket", "redis.sock"])
     for name, password in (("teacher", SECRET), ("odd", HARD)):
         rules = ("reset", "on", f">{password}", "~pushlab:*", "+@all")
@@ -174,7 +174,7 @@ FORMS = list(forms(type("", (), {"port": 0, "folder": Path("/")})))
 @pytest.mark.needs("redis-server")
 @pytest.mark.parametrize("form", FORMS)
 async def test_a_password_opens_and_is_not_shown(guarded, form):
-    """In each form the Redis is used, and its words tell only where it is."""
+    """In each form the Redis is used, and its texts contain only its address."""
     backend = await find(forms(guarded)[form])
     assert backend.words.startswith("redis 7") or backend.words.startswith("redis ")
     assert SECRET not in backend.words and "ge:h" not in backend.words and quote(HARD) not in backend.words
@@ -193,19 +193,19 @@ async def test_a_wrong_password_is_not_shown_either(guarded, form):
 
 @pytest.mark.needs("redis-server")
 @pytest.mark.parametrize("form", ["password behind ?", "user and password", "socket and ?"])
-def test_a_lab_tells_nobody_the_password(guarded, form):
+def test_a_lab_never_shows_the_password(guarded, form):
     """Neither the screen, the log, `/healthz` nor the list of processes has it."""
     process = LabProcess(redis=forms(guarded)[form])
     health = asyncio.run(fetch(process.port, "GET", "/healthz"))
     process.stop()
-    told = [json.dumps(process.greeting), process.stderr(), json.dumps(health.json)]
-    assert health.status == 200 and not any(SECRET in text for text in told)
+    texts = [json.dumps(process.greeting), process.stderr(), json.dumps(health.json)]
+    assert health.status == 200 and not any(SECRET in text for text in texts)
 
 
 @pytest.mark.needs("redis-server")
 @pytest.mark.skipif(sys.platform != "linux", reason="reads the command lines of all processes")
 async def test_a_measured_run_hides_the_password_from_the_list_of_processes(guarded):
-    """Its lab, a process of its own, does not have it on its command line, and tells only the place."""
+    """Its lab, a process of its own, does not have it on its command line, and shows only the address."""
     url = f"redis://{HOST}:{guarded.port}?password={SECRET}"
     async with own_lab({"redis": url, "port": 0, "room": "run-hidden"}) as (_, versions):
         lines = command_lines()

@@ -152,7 +152,7 @@ CUT = {
 
 @pytest.mark.parametrize("where", CUT)
 async def test_a_request_that_ends_too_early_is_400(where, port):
-    """A client that sends no more, and still reads, is told that its request was not whole."""
+    """A client that sends no more, and still reads, gets the answer that its request was not whole."""
     (answer,) = await answers(port, CUT[where], ends=True)
     assert_refused(answer, 400, CUT[where])
 

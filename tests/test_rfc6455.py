@@ -67,7 +67,7 @@ CASES = {
     "a text": Case(client_frame(TEXT, b"hello"), [(TEXT, b"hello")]),
     "bytes": Case(client_frame(BINARY, b"\xff\x00"), [(BINARY, b"\xff\x00")]),
     "a ping": Case(client_frame(PING, b"x" * 125), [(PONG, b"x" * 125)]),
-    "a pong that nobody asked for": Case(client_frame(PONG, b"x") + client_frame(TEXT, b"a"), [(TEXT, b"a")]),
+    "an unsolicited pong": Case(client_frame(PONG, b"x") + client_frame(TEXT, b"a"), [(TEXT, b"a")]),
     "a text in pieces": Case(pieces(b"one ", b"", b"two"), [(TEXT, b"one two")]),
     "bytes in pieces": Case(pieces(b"\x00", b"\xff", opcode=BINARY), [(BINARY, b"\x00\xff")]),
     "a character in pieces": Case(pieces(*(bytes([b]) for b in "长".encode())), [(TEXT, "长".encode())]),

@@ -52,14 +52,14 @@ def draft(body="hello", mid=None):
 
 
 async def say(room, count):
-    """Store so many messages, wait until the room has heard of them all, and return their cursors."""
+    """Store so many messages, wait until the room has them all, and return their cursors."""
     cursors = [(await room.publish(draft(f"message {place}")))[0] for place in range(count)]
     await reaches(room, cursors[-1])
     return cursors
 
 
 async def reaches(room, cursor):
-    """Wait until the room has heard of this message."""
+    """Wait until the room has this message."""
 
     async def probe():
         return room.top >= cursor
@@ -83,7 +83,7 @@ def bodies(batch):
 
 
 class ListenerLog:
-    """A listener that keeps what it hears."""
+    """A listener that keeps what it receives."""
 
     def __init__(self):
         self.batches = []
@@ -102,7 +102,7 @@ class ListenerLog:
 
     @property
     def events(self):
-        """Everything heard, in order."""
+        """Everything received, in order."""
         return [event for batch in self.batches for event in batch.events]
 
 
@@ -148,18 +148,18 @@ async def test_readers_at_one_place_share_a_batch(url):
 
 
 async def test_a_room_keeps_exactly_100(url):
-    """After 105 messages the newest 100 are kept, in the room and for one who opens it anew."""
+    """After 105 messages the newest 100 are kept, in the room and in a room that is opened later."""
     name = uuid4().hex
     async with opened(url, name) as room, opened(url, name) as other:
         said = await say(room, 105)
         await reaches(other, said[-1])
-        async with opened(url, name) as newcomer:
-            for each in (room, other, newcomer):
+        async with opened(url, name) as later:
+            for each in (room, other, later):
                 assert cursors(each.ask(None)) == said[-KEPT:]
 
 
-async def test_a_gap_says_how_many_were_missed(url):
-    """Whoever is more than 100 behind hears how many are no longer kept, and then all that are."""
+async def test_a_gap_counts_the_missed_messages(url):
+    """A client more than 100 behind gets the number of messages no longer kept, and then all the others."""
     async with opened(url) as room:
         start, said = room.top, await say(room, 105)
         for after, missed in ((start, 5), (said[3], 1), (said[4], 0)):
@@ -180,7 +180,7 @@ async def test_a_foreign_cursor_is_reset(url, place):
 
 
 async def test_two_rooms_on_one_history_agree(url):
-    """Two processes with one Redis hear the same messages, with the same ids, in the same order."""
+    """Two processes with one Redis have the same messages, with the same ids, in the same order."""
     name = uuid4().hex
     async with opened(url, name) as one, opened(url, name) as two:
         await asyncio.gather(*(room.publish(draft()) for room in (one, two) * 10))
@@ -203,7 +203,7 @@ async def test_a_history_outlives_its_room(url):
 
 
 async def test_waiting_ends_at_once_when_there_is_news(url):
-    """Whoever waits with an old cursor does not wait."""
+    """A wait with an old cursor returns at once."""
     async with opened(url) as room:
         start, said = room.top, await say(room, 2)
         assert cursors(await room.wait(start)) == said
@@ -211,7 +211,7 @@ async def test_waiting_ends_at_once_when_there_is_news(url):
 
 
 async def test_waiting_ends_with_the_next_message(url):
-    """Whoever waits at the end of the history is told of the next message, and is then no reader any more."""
+    """A wait at the end of the history ends with the next message, and the waiter is removed."""
     async with opened(url) as room:
         future = room.wait(room.top)
         assert (future.done(), room.readers) == (False, 1)
@@ -221,7 +221,7 @@ async def test_waiting_ends_with_the_next_message(url):
 
 
 async def test_a_cancelled_wait_leaves_no_reader(url):
-    """A thousand who gave up waiting leave nobody behind."""
+    """A thousand cancelled waits leave no waiter behind."""
     async with opened(url) as room:
         futures = [room.wait(room.top) for _ in range(1000)]
         assert room.readers == 1000
@@ -232,7 +232,7 @@ async def test_a_cancelled_wait_leaves_no_reader(url):
         await say(room, 1)
 
 
-async def test_who_waits_at_one_place_shares_one_batch(url):
+async def test_waiters_at_one_cursor_share_one_batch(url):
     """A message is put into bytes once, however many wait for it."""
     async with opened(url) as room:
         futures = [room.wait(room.top) for _ in range(10)]
@@ -247,15 +247,15 @@ async def test_who_waits_at_one_place_shares_one_batch(url):
 
 
 async def test_nothing_slips_between_asking_and_waiting(url):
-    """A reader who asks, waits and asks again while others publish hears each message once, in order."""
+    """A reader that asks, waits and asks again during sends receives each message once, in order."""
     async with opened(url) as room:
-        heard, place = [], room.top
+        received, place = [], room.top
         publishing = asyncio.gather(*(room.publish(draft()) for _ in range(90)))
-        while len(heard) < 90:
+        while len(received) < 90:
             batch = await asyncio.wait_for(room.wait(place), DEADLINE_S)
-            heard, place = heard + cursors(batch), batch.cursor
+            received, place = received + cursors(batch), batch.cursor
         said = sorted(cursor for cursor, _ in await publishing)
-        assert heard == said
+        assert received == said
 
 
 # Stream -------------------------------------------------------------------------------------------
@@ -280,8 +280,8 @@ async def test_leaving_twice_is_harmless(url):
         assert room.readers == 0
 
 
-async def test_everyone_is_told_goodbye(url):
-    """When the server leaves, waiters hear a bye with a moment to come back at, listeners its bounds."""
+async def test_every_reader_gets_a_bye(url):
+    """When the server closes, waiters get a bye with a time to reconnect, listeners its bounds."""
     async with opened(url) as room:
         listener, future = ListenerLog(), room.wait(room.top)
         room.stream(listener, room.top)
@@ -295,8 +295,8 @@ async def test_everyone_is_told_goodbye(url):
 # Publish ------------------------------------------------------------------------------------------
 
 
-async def test_who_is_told_that_it_is_stored_finds_it(url):
-    """A message that was acknowledged is in the room at once, for everybody who asks after that."""
+async def test_an_acknowledged_message_is_in_the_room(url):
+    """A message that was acknowledged is in the room at once, for every later request."""
     async with opened(url) as room:
         for _ in range(50):
             cursor, _ = await room.publish(draft())
@@ -314,7 +314,7 @@ async def test_one_mid_is_one_message_even_at_once(url):
         assert bodies(room.ask(None)) == ["once"]
 
 
-async def test_a_repeated_mid_gets_the_first_id_whatever_it_says(url):
+async def test_a_repeated_mid_gets_the_first_id_whatever_its_text(url):
     """The mid decides: another text under the same mid is not stored."""
     async with opened(url) as room:
         mid = str(uuid4())
@@ -365,7 +365,7 @@ async def test_the_stream_has_exactly_100_entries(redis_server):
 @pytest.mark.needs("redis-server")
 @pytest.mark.parametrize("command", ["DEL", "FLUSHALL"])
 async def test_a_lost_history_is_a_reset(redis_server, command):
-    """When the stream is gone, a waiter and a listener hear a reset within moments, into a later epoch."""
+    """When the stream is gone, a waiter and a listener get a reset within moments, into a later epoch."""
     async with opened(redis_server.url) as room:
         said, listener = await say(room, 3), ListenerLog()
         future = room.wait(room.top)
@@ -412,7 +412,7 @@ def put_back(client, key, epoch, length, restarted):
 
 
 async def receives(listener, kind):
-    """Wait until the listener has heard an event of this kind."""
+    """Wait until the listener has received an event of this kind."""
 
     async def probe():
         return kind in [event.kind for event in listener.events]
@@ -450,14 +450,14 @@ async def test_a_reader_from_a_process_that_is_ahead_is_not_reset(redis_server):
         entry = {"mid": str(uuid4()), "username": "bob", "body": "elsewhere", "time": "1.0"}
         redis_server.client.xadd(room.history.key, entry, f"{said.epoch}-2")
         ahead = Cursor(said.epoch, 2)
-        assert kinds(room.ask(ahead))[0] == "reset"  # this process has had no turn yet to hear of it
+        assert kinds(room.ask(ahead))[0] == "reset"  # this process has had no turn yet to read it
         await room.catch_up(ahead)
         assert room.ask(ahead) == Batch((), ahead)
 
 
 @pytest.mark.needs("redis-server")
 async def test_a_frozen_redis_leaves_one_copy(redis_server):
-    """Redis hangs: the sender is told "unknown" in seconds, repeats the mid, and is stored once."""
+    """Redis hangs: the sender gets "unknown" in seconds, repeats the mid, and is stored once."""
     async with opened(redis_server.url) as room:
         await say(room, 1)
         message, began = draft("exactly once"), time.monotonic()
@@ -486,7 +486,7 @@ async def until_stored(room, message):
 
 
 @pytest.mark.needs("redis-server")
-async def test_a_dead_redis_is_said_at_once(victim):
+async def test_a_dead_redis_is_reported_at_once(victim):
     """Redis is gone: a send is refused without waiting, with the certainty that it is not stored."""
     async with opened(victim.url) as room:
         await say(room, 1)
@@ -509,7 +509,7 @@ async def is_unreachable(room):
 
 @pytest.mark.needs("redis-server")
 async def test_readers_wait_through_an_outage(victim):
-    """Redis is killed and comes back with its log: readers hear the next message, and nothing else."""
+    """Redis is killed and comes back with its log: readers receive the next message, and nothing else."""
     async with opened(victim.url) as room:
         said, listener = await say(room, 3), ListenerLog()
         future = room.wait(room.top)
@@ -525,7 +525,7 @@ async def test_readers_wait_through_an_outage(victim):
 
 @pytest.mark.needs("redis-server")
 async def test_a_redis_that_lost_its_memory_resets_its_readers(redis_server):
-    """Redis is killed and comes back empty: readers hear one reset, into a later epoch, then what follows."""
+    """Redis is killed and comes back empty: readers get one reset, into a later epoch, then what follows."""
     async with opened(redis_server.url) as room:
         said, listener = await say(room, 3), ListenerLog()
         room.stream(listener, room.top)
@@ -540,7 +540,7 @@ async def test_a_redis_that_lost_its_memory_resets_its_readers(redis_server):
 
 @pytest.mark.needs("redis-server")
 async def test_a_tail_that_is_cut_off_catches_up(redis_server):
-    """Only the connection that follows the history breaks: what was said meanwhile is heard, once."""
+    """Only the connection that follows the history breaks: what was sent meanwhile is received once."""
     async with opened(redis_server.url) as room:
         listener = ListenerLog()
         room.stream(listener, room.top)
@@ -553,7 +553,7 @@ async def test_a_tail_that_is_cut_off_catches_up(redis_server):
 
 
 @pytest.mark.needs("redis-server")
-async def test_a_reader_far_behind_after_an_outage_is_told_of_the_gap(victim):
+async def test_a_reader_far_behind_after_an_outage_gets_the_gap(victim):
     """While one process is cut off another stores 150 messages: 50 were missed, then come the kept 100."""
     name = uuid4().hex
     async with opened(victim.url, name) as room:
@@ -580,7 +580,7 @@ def cut_off(client, key, epoch, count):
 # Presence -----------------------------------------------------------------------------------------
 
 
-def test_who_holds_a_request_is_here():
+def test_a_client_with_an_open_request_is_here():
     """A listener is here while one of its requests is open, under the last name it gave."""
     presence = Presence()
     presence.enter("1", "ann", "sse", now=0)
@@ -589,7 +589,7 @@ def test_who_holds_a_request_is_here():
     assert presence.here(now=1000) == [{"client": "1", "username": "anna", "mode": "sse"}]
 
 
-def test_who_comes_back_soon_was_never_away():
+def test_a_client_that_reconnects_soon_was_never_away():
     """A listener who polls is here between two polls, and gone a few seconds after the last one."""
     presence = Presence()
     presence.enter("1", "ann", "shortpoll", now=0)

@@ -29,10 +29,10 @@ ROOMS = st.integers(0, 1)
 
 
 class ListenerLog:
-    """A listener: what it has just heard, where that has led it, and what it knows of the present history."""
+    """A listener: its newest events, its cursor after them, and what it knows of the present history."""
 
     def __init__(self, place):
-        self.events, self.place, self.heard = [], place, {}
+        self.events, self.place, self.received = [], place, {}
 
     def __len__(self):
         return 1
@@ -46,11 +46,11 @@ class ListenerLog:
         if mode == "gap":
             self.place = Cursor(self.place.epoch, self.place.n + rest)
         elif mode == "reset":
-            self.place, self.heard = Cursor.parse(rest), {}
+            self.place, self.received = Cursor.parse(rest), {}
         else:
             self.place = Cursor(self.place.epoch, self.place.n + 1)
             assert mode == str(self.place)
-            self.heard[self.place.n] = rest
+            self.received[self.place.n] = rest
 
 
 class RoomAndList(RuleBasedStateMachine):
@@ -91,7 +91,7 @@ class RoomAndList(RuleBasedStateMachine):
         return Cursor(self.epoch, len(self.said))
 
     async def everywhere(self):
-        """Wait until both rooms have heard of everything."""
+        """Wait until both rooms have everything."""
 
         async def probe():
             return all(room.top == self.top for room in self.rooms)
@@ -141,12 +141,12 @@ class RoomAndList(RuleBasedStateMachine):
 
     @rule(room=ROOMS, body=TEXTS)
     def wait_and_receive(self, room, body):
-        """Who waits at the end hears exactly the next message, from whichever room."""
+        """A wait at the end of the history gives exactly the next message, in either room."""
         self.run(self.everywhere())
         future = self.run(self.waiting(self.rooms[room]))
         assert not future.done()
         self.say(1 - room, [body], 1)
-        assert [told(event) for event in self.run(self.answer(future)).events] == [(str(self.top), body)]
+        assert [as_pair(event) for event in self.run(self.answer(future)).events] == [(str(self.top), body)]
 
     async def waiting(self, room):
         """A held question at the end of the history."""
@@ -158,7 +158,7 @@ class RoomAndList(RuleBasedStateMachine):
 
     @rule(body=TEXTS)
     def lose_everything(self, body):
-        """Redis forgets, and somebody speaks: a younger history begins with what was said."""
+        """Redis forgets, and a message is sent: a younger history begins with what was said."""
         self.server.client.flushall()
         self.begin_anew([], {}, body)
 
@@ -172,7 +172,7 @@ class RoomAndList(RuleBasedStateMachine):
     )
     @rule(body=TEXTS)
     def put_the_copy_back(self, body):
-        """An older copy comes back, and somebody speaks: what it kept moves to a younger history."""
+        """An older copy comes back, and a message is sent: what it kept moves to a younger history."""
         kept, said = self.copy
         self.server.client.restore(f"{PREFIX}{self.name}", 0, kept, replace=True)
         self.begin_anew(said[-KEPT:], self.stored, body)
@@ -192,18 +192,18 @@ class RoomAndList(RuleBasedStateMachine):
     # What must hold ----------------------------------------------------------------------------
 
     def agrees(self, room, after):
-        """What the room tells after a place is what the list tells."""
+        """What the room gives after a cursor is what the list gives."""
         self.run(self.everywhere())
         batch = self.run(self.asked(self.rooms[room], after))
-        assert [told(event) for event in batch.events] == self.expected(after)
+        assert [as_pair(event) for event in batch.events] == self.expected(after)
         assert batch.cursor == self.top
 
     async def asked(self, room, after):
-        """What the room tells."""
+        """What the room gives after a cursor."""
         return room.ask(after)
 
     def expected(self, after):
-        """What the list tells after a place: messages, behind a word on what went wrong with the place."""
+        """What the list gives after a cursor: a gap or a reset if there was one, then messages."""
         oldest = max(0, len(self.said) - KEPT)
         everything = [(f"{self.epoch}-{n + 1}", self.said[n]) for n in range(oldest, len(self.said))]
         if after is None:
@@ -221,17 +221,17 @@ class RoomAndList(RuleBasedStateMachine):
 
     @invariant()
     def who_listens_could_write_the_list(self):
-        """Whoever listened hears every message in its place, or how many not, or of another history."""
+        """A listener received every message in its place, or a gap with the number, or a reset."""
         self.run(self.everywhere())
         for listener in self.listeners:
             for event in listener.events:
-                listener.follow(*told(event))
+                listener.follow(*as_pair(event))
             assert listener.place == self.top
-            assert all(self.said[n - 1] == body for n, body in listener.heard.items())
+            assert all(self.said[n - 1] == body for n, body in listener.received.items())
             listener.events.clear()
 
 
-def told(event):
+def as_pair(event):
     """An event in two words: where and what, or what went wrong and how much."""
     said = json.loads(event.json)
     if event.kind == "message":
@@ -241,7 +241,7 @@ def told(event):
 
 
 def test_the_room_is_a_list(redis_server):
-    """No order of events makes a room tell anything but what a list of messages would."""
+    """In every order of events a room gives what a list of messages would give."""
     machine = type("Machine", (RoomAndList,), {"server": redis_server})
     run_state_machine_as_test(
         machine,
@@ -251,7 +251,7 @@ def test_the_room_is_a_list(redis_server):
             deadline=None,
             derandomize=True,
             database=None,
-            phases=[Phase.generate],  # a failure is told at once, not made smaller for minutes
+            phases=[Phase.generate],  # a failure is reported at once, not made smaller for minutes
             suppress_health_check=list(HealthCheck),
         ),
     )

@@ -75,11 +75,11 @@ def test_a_frame_may_arrive_in_pieces(mode, batch, data):
     assert second.rest == b""
 
 
-@given(sizes=st.lists(st.integers(1, 2 * PIECE_BYTES), max_size=9), told=st.sampled_from([gap(3), None]))
-def test_a_batch_is_handed_on_in_pieces(sizes, told):
+@given(sizes=st.lists(st.integers(1, 2 * PIECE_BYTES), max_size=9), first=st.sampled_from([gap(3), None]))
+def test_a_batch_is_handed_on_in_pieces(sizes, first):
     """Together they are the batch; none with two messages is larger than it may be; each says its place."""
     messages = [Event(b"x" * size, Cursor(7, n + 1)) for n, size in enumerate(sizes)]
-    batch = Batch((told, *messages) if told and messages else tuple(messages), Cursor(7, len(sizes)))
+    batch = Batch((first, *messages) if first and messages else tuple(messages), Cursor(7, len(sizes)))
     pieces = batch.pieces
     assert tuple(event for piece in pieces for event in piece.events) == batch.events
     assert all(len(piece.messages) == 1 or weight(piece) <= PIECE_BYTES for piece in pieces)

@@ -1,4 +1,4 @@
-"""Promises to somebody who has just cloned the lab: clear words about what is missing, one test command."""
+"""Promises after `git clone`: clear messages about what is missing, and one test command."""
 
 import ast
 import os
@@ -132,7 +132,7 @@ def test_an_ascii_terminal_is_no_reason_to_crash(clone, bare):
     assert last_line(result) == set_up()
 
 
-def test_an_old_python_is_told_its_age(clone, bare):
+def test_an_old_python_gets_a_clear_message(clone, bare):
     """Python 3.8 gets a sentence, not a syntax error; packages are not even looked for."""
     pretend = "import run_lab, sys; sys.version_info = (3, 8, 18); sys.exit(run_lab.main())"
     result = run(bare, "-c", pretend, cwd=clone)
@@ -165,12 +165,12 @@ def lab_with_cli(folder, source):
 
 @pytest.mark.parametrize("path", ["run_lab.py", "tests/__main__.py", "tests/tools.py"])
 def test_python_3_8_can_read_it(path):
-    """Whoever is too old must still get far enough to be told so."""
+    """A Python that is too old still starts far enough to print that it is."""
     ast.parse((ROOT / path).read_text(encoding="utf-8"), feature_version=(3, 8))
 
 
 def test_ci_runs_the_command_of_the_readme():
-    """One test command for everybody: the README names it and .ci/run does nothing else."""
+    """There is one test command: the README names it and .ci/run does nothing else."""
     commands = (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
     assert commands[-1] == "exec python3 -m tests"
     readme = (ROOT / "README.md").read_text(encoding="utf-8")

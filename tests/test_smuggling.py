@@ -1,4 +1,4 @@
-"""Requests whose end two readers could see in two places: nobody gets a second one past a proxy in them."""
+"""Requests whose end could be read in two places: none carries a second request past a proxy."""
 
 import asyncio
 import json
@@ -45,8 +45,8 @@ def proxied(lab):
 
 
 @pytest.fixture(params=["direct", pytest.param("behind nginx", marks=pytest.mark.needs("nginx"))])
-def door(request, lab):
-    """Where clients knock."""
+def entry(request, lab):
+    """The port that clients connect to: the lab's or the proxy's."""
     return lab.port if request.param == "direct" else request.getfixturevalue("proxied")
 
 
@@ -73,17 +73,17 @@ async def is_stored(port, mid):
 
 
 @pytest.mark.parametrize("name", BODIES)
-async def test_no_second_request_is_smuggled_in(name, door, lab):
+async def test_no_second_request_is_smuggled_in(name, entry, lab):
     """What can be read in two ways is refused, once, by the lab or before it; nothing behind it is read."""
     send, mid = a_send()
     head = "\r\n".join(("POST /sse HTTP/1.1", *REFUSED.get(name, (NAMED, CHUNKED)), "", ""))
-    assert await statuses(door, head.encode() + BODIES[name] + send) in ([400], [501])
+    assert await statuses(entry, head.encode() + BODIES[name] + send) in ([400], [501])
     assert not await is_stored(lab.port, mid)
 
 
-async def test_lines_that_end_without_a_return_are_read_alike(door, lab):
+async def test_lines_that_end_without_a_return_are_read_alike(entry, lab):
     """A bare line feed ends a line for proxy and lab alike: two requests are two, with an answer each."""
     send, mid = a_send()
     head = f"POST /sse HTTP/1.1\n{NAMED}\nX: a\nContent-Length: 5\n\n"
-    assert await statuses(door, head.encode() + b"0\r\n\r\n" + send) == [415, 201]
+    assert await statuses(entry, head.encode() + b"0\r\n\r\n" + send) == [415, 201]
     assert await is_stored(lab.port, mid)

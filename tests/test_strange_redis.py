@@ -1,4 +1,4 @@
-"""Others write to the same Redis: what they leave in the room's keys is taken out, and all is heard."""
+"""Other programs write to the room's keys: their entries are removed, and every message is received."""
 
 import asyncio
 import json
@@ -116,16 +116,16 @@ class ListenerLog:
     def notify(self, batch):
         """Each message must have the next number, behind a gap or a reset too."""
         for event in batch.events:
-            told = json.loads(event.json)
+            fields = json.loads(event.json)
             self.kinds.append(event.kind)
             if event.kind == "reset":
-                self.place, self.bodies = Cursor.parse(told["id"]), []
+                self.place, self.bodies = Cursor.parse(fields["id"]), []
             elif event.kind == "gap":
-                self.place = Cursor(self.place.epoch, self.place.n + told["missed"])
+                self.place = Cursor(self.place.epoch, self.place.n + fields["missed"])
             else:
                 self.place = Cursor(self.place.epoch, self.place.n + 1)
-                assert told["id"] == str(self.place)
-                self.bodies.append(told["body"])
+                assert fields["id"] == str(self.place)
+                self.bodies.append(fields["body"])
 
     def send_bye(self, retry_ms):
         """Nothing to do."""
@@ -145,7 +145,7 @@ async def opened(server, name, before=0):
 
 
 def listening(room):
-    """An listener in this room."""
+    """A listener in this room."""
     listener = ListenerLog(room.top)
     room.stream(listener, room.top)
     return listener
@@ -162,7 +162,7 @@ async def stored(room, body):
 
 
 async def receives(listener, bodies):
-    """Wait until the last things that were heard are these."""
+    """Wait until the last messages received are these."""
 
     async def probe():
         return listener.bodies[-len(bodies) :] == bodies
@@ -181,7 +181,7 @@ def kept(room):
 @each_act
 @pytest.mark.parametrize("before", [0, 3])
 async def test_nothing_in_the_stream_makes_a_room_deaf(redis_server, act, before, caplog):
-    """What is sent afterwards is heard once, in order, without holes, in this room and one opened later."""
+    """Later sends are received once, in order, without holes, in this room and one opened later."""
     name, sent = uuid4().hex, [f"after {n}" for n in range(3)]
     async with opened(redis_server, name, before) as room:
         listener = listening(room)
@@ -268,8 +268,8 @@ each_type = pytest.mark.parametrize("words", OTHER_TYPES.values(), ids=OTHER_TYP
 
 
 @each_type
-async def test_a_key_of_another_type_is_said_and_heals(redis_server, words, caplog):
-    """Sends are refused with what is wrong; when the key is gone a new history begins, and all is heard."""
+async def test_a_key_of_another_type_is_reported_and_heals(redis_server, words, caplog):
+    """Sends are refused with the reason; when the key is gone a new history begins, and all is received."""
     async with opened(redis_server, uuid4().hex, 2) as room:
         listener = listening(room)
         with redis_server.client.pipeline() as transaction:
@@ -303,14 +303,14 @@ async def test_a_mid_key_that_holds_anything_else_is_no_repetition(redis_server,
 
 @pytest.fixture(scope="module")
 def visited(redis_server):
-    """A lab into whose history another program writes: what listeners of every technique hear."""
+    """A lab into whose history another program writes: what listeners of every technique receive."""
     process = LabProcess(redis=redis_server.url, room="visited")
     yield process, asyncio.run(visit(process.port, redis_server))
     process.stop()
 
 
 async def visit(port, server):
-    """Let everybody listen, write strange things between the messages, and send by every way there is."""
+    """Listen and send by every technique, with strange entries between the messages."""
     listeners = {mode: await client(mode, port).connect(await top(port)) for mode in MODES}
     sent = []
     for mode in MODES:
@@ -322,8 +322,8 @@ async def visit(port, server):
 
 
 @each_technique
-def test_every_technique_hears_what_is_sent_after_strange_entries(mode, visited):
-    """Every send is acknowledged and heard, numbered without holes, with nothing else in between."""
+def test_every_technique_receives_what_is_sent_after_strange_entries(mode, visited):
+    """Every send is acknowledged and received, numbered without holes, with nothing else in between."""
     _, (sent, listeners, _) = visited
     events = listeners[mode].events
     assert [event["type"] for event in events] == ["message"] * len(MODES)
@@ -331,7 +331,7 @@ def test_every_technique_hears_what_is_sent_after_strange_entries(mode, visited)
     assert [int(id_.split("-")[1]) for id_ in sent] == list(range(1, len(MODES) + 1))
 
 
-def test_a_lab_with_strange_entries_is_ready_and_says_so_in_plain_words(visited):
+def test_a_lab_with_strange_entries_is_ready_and_reports_them(visited):
     """`/readyz` is 200; the log has a sentence, not one for each entry, and no traceback."""
     process, (_, _, ready) = visited
     assert (ready.status, ready.json["reasons"]) == (200, [])

@@ -14,7 +14,7 @@ MESSAGES = 40
 @pytest.mark.parametrize(("old", "new"), [*permutations(MODES, 2)])
 @pytest.mark.parametrize("leaving", ["politely", "abruptly"])
 async def test_a_listener_may_switch_in_mid_stream(old, new, leaving, lab):
-    """One cursor, two techniques, messages pouring in: together they hear each message once, in order."""
+    """One cursor, two techniques, messages pouring in: together they receive each message once, in order."""
     start = await here(lab.port)
     sending = asyncio.create_task(publish(lab.port, MESSAGES))
     first = await client(old, lab.port).connect(start)
@@ -28,7 +28,7 @@ async def test_a_listener_may_switch_in_mid_stream(old, new, leaving, lab):
 
 @pytest.mark.parametrize("mode", MODES)
 async def test_two_techniques_may_listen_at_once(mode, lab):
-    """A page that starts the new technique before it stops the old one hears everything on both."""
+    """A page that starts the new technique before it stops the old one receives everything on both."""
     start = await here(lab.port)
     listeners = [await client(both, lab.port).connect(start) for both in (mode, "sse")]
     ids = await publish(lab.port, 20)
@@ -39,14 +39,14 @@ async def test_two_techniques_may_listen_at_once(mode, lab):
 
 async def test_a_tour_through_all_is_one_conversation(lab):
     """Listening by each technique in turn, thrice around, with one cursor, is like listening by one."""
-    cursor, heard = await here(lab.port), []
+    cursor, received = await here(lab.port), []
     last = number(cursor) + 90
     sending = asyncio.create_task(publish(lab.port, 90))
     for mode in MODES * 3:
         listener = await client(mode, lab.port).connect(cursor)
         await listener.receive_up_to(min(number(cursor) + 5, last))
         listener.abort()
-        cursor, heard = listener.cursor, heard + listener.ids
+        cursor, received = listener.cursor, received + listener.ids
     rest = await client("sse", lab.port).connect(cursor)
     await rest.receive_up_to(last)
-    assert heard + rest.ids == await sending
+    assert received + rest.ids == await sending

@@ -25,7 +25,7 @@ each_task = pytest.mark.parametrize("name", sorted(TASKS))
 
 
 class Works:
-    """A turn that counts, and raises while it is told to."""
+    """A turn that counts, and raises while `broken` is set."""
 
     def __init__(self):
         self.turns, self.error = 0, None
@@ -83,7 +83,7 @@ async def test_a_task_that_raises_is_logged_once_and_starts_again(caplog):
 
 
 async def test_a_task_that_is_cancelled_starts_again(caplog):
-    """Whoever cancels it does not end it."""
+    """Cancelling it does not end it."""
     turn = Works()
     async with kept(turn) as tasks:
         tasks.by_name["that counts"].running.cancel()
@@ -176,7 +176,7 @@ def heals(lab, name):
 
 
 async def receives_by_everything(port):
-    """Whether what is sent now is heard by every technique."""
+    """Whether what is sent now is received by every technique."""
     listeners = [await client(mode, port).connect(await top(port)) for mode in MODES]
     (id_,) = await publish(port, 1)
     bodies = {
@@ -224,7 +224,7 @@ def test_one_listener_that_fails_keeps_no_other_from_the_news(school, caplog):
     """A bug in what hands on the news of one technique does not end the tail; its clients reconnect."""
 
     class Broken:
-        told = None
+        notified = None
 
         def __len__(self):
             return 1
@@ -233,7 +233,7 @@ def test_one_listener_that_fails_keeps_no_other_from_the_news(school, caplog):
             raise RuntimeError("broken")
 
         def send_bye(self, retry_ms):
-            self.told = retry_ms
+            self.notified = retry_ms
 
     broken, room = Broken(), school.lab.context.room
 
@@ -248,5 +248,5 @@ def test_one_listener_that_fails_keeps_no_other_from_the_news(school, caplog):
         assert asyncio.run(receives_by_everything(school.lab.port))
     finally:
         within(school, leave(broken))
-    assert broken.told and "A listener failed" in errors(caplog)[0]
+    assert broken.notified and "A listener failed" in errors(caplog)[0]
     assert not tasks_of(school).failing()

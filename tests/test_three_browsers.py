@@ -46,7 +46,7 @@ def lab_here():
 
 @pytest.mark.parametrize("mode", MODES)
 def test_the_seven_steps(engine, lab_here, mode):
-    """Arrive, history, hear, send, switch, a lab that restarts, hear again: each message once, in order."""
+    """Arrive, read, receive, send, switch, restart the lab, receive again: each message once, in order."""
     address = lab_here.address
     history = [post(address, f"before {n}") for n in range(3)]
     arrive(engine, address, mode)
@@ -70,9 +70,9 @@ def test_the_seven_steps(engine, lab_here, mode):
 
 TWO_FRAMES = """async (after) => {
     const { connect } = await import("/static/techniques/iframe.js");
-    window.heard = { all: [], new: [] };
+    window.received = { all: [], new: [] };
     for (const [name, cursor] of [["all", null], ["new", after]]) {
-        const onEvents = (events) => heard[name].push(...events.map(({ id }) => id));
+        const onEvents = (events) => received[name].push(...events.map(({ id }) => id));
         connect({ after: cursor, onEvents, onStatus() {} });
     }
 }"""
@@ -88,8 +88,8 @@ def test_two_forever_frames_in_one_page_receive_their_own_events(engine, lab_her
     engine.run(TWO_FRAMES, old)
     new = [post(address, f"new {n}") for n in range(3)]
     for name, ids in (("all", kept + new), ("new", new)):
-        engine.until("(name, last) => heard[name].at(-1) === last", name, new[-1])
-        assert engine.run("(name) => heard[name]", name) == ids
+        engine.until("(name, last) => received[name].at(-1) === last", name, new[-1])
+        assert engine.run("(name) => received[name]", name) == ids
     assert engine.run(IDS) == kept + new
     assert engine.complaints() == []
 

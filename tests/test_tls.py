@@ -1,4 +1,4 @@
-"""Behind TLS everything holds that holds without it, and what encryption adds is told apart."""
+"""Behind TLS everything holds that holds without it, and what encryption adds is counted separately."""
 
 import asyncio
 import json
@@ -27,9 +27,9 @@ from tests.support.relay import relay, unencrypted
 from tests.support.wire import DEADLINE_S, HOST, Wire, eventually, fetch
 from tests.test_contract import (
     test_a_fragmented_send_is_one_send,
-    test_a_gap_is_told_with_the_exact_number,
+    test_a_gap_has_the_exact_number,
     test_a_message_sent_while_a_listener_connects_is_received_once,
-    test_a_newcomer_gets_everything_kept,
+    test_a_new_listener_receives_everything_kept,
     test_a_streaming_answer_sends_its_head_before_the_first_event,
     test_a_websocket_answers_a_ping,
     test_hostile_text_stays_one_event,
@@ -37,7 +37,7 @@ from tests.test_contract import (
     test_leaving_frees_the_place,
     test_messages_come_in_order,
     test_nothing_is_lost_or_doubled_across_reconnects,
-    test_one_message_answers_everyone_who_waits,
+    test_one_message_answers_every_held_request,
     test_the_same_mid_is_stored_once,
 )
 from tests.test_meters import (
@@ -51,10 +51,10 @@ from tests.test_meters import (
 
 BEHIND_TLS = [
     test_a_fragmented_send_is_one_send,
-    test_a_gap_is_told_with_the_exact_number,
+    test_a_gap_has_the_exact_number,
     test_a_header_is_head_and_nothing_else,
     test_a_message_sent_while_a_listener_connects_is_received_once,
-    test_a_newcomer_gets_everything_kept,
+    test_a_new_listener_receives_everything_kept,
     test_a_streaming_answer_sends_its_head_before_the_first_event,
     test_a_websocket_answers_a_ping,
     test_hostile_text_stays_one_event,
@@ -63,7 +63,7 @@ BEHIND_TLS = [
     test_messages_come_in_order,
     test_nothing_is_counted_twice_or_not_at_all,
     test_nothing_is_lost_or_doubled_across_reconnects,
-    test_one_message_answers_everyone_who_waits,
+    test_one_message_answers_every_held_request,
     test_payload_is_the_message_objects_times_the_receivers,
     test_the_meters_equal_a_relay_to_the_byte,
     test_the_meters_equal_the_clients_own_count,
@@ -124,13 +124,13 @@ def full_history(shown):
 
 @pytest.fixture(scope="module")
 def weighed(shown):
-    """A lab behind TLS that nobody else uses."""
+    """A lab behind TLS that no other test uses."""
     process = LabProcess(**shown)
     yield process.port
     process.stop()
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a connection has moved")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux reports what a connection has moved")
 @each_technique
 async def test_tls_bytes_are_what_encryption_adds(mode, weighed, shown):
     """`tls_bytes` grows by what two relays, one before and one behind the encryption, differ."""
@@ -138,12 +138,12 @@ async def test_tls_bytes_are_what_encryption_adds(mode, weighed, shown):
     async with relay(weighed) as outer, relay(outer.port, tls) as inner:
         wire = await Wire.open(inner.port)
         await look(wire, outer, inner)  # the handshake is over
-        told, added = await look(wire, outer, inner)
+        counted, added = await look(wire, outer, inner)
         await visit(mode, inner.port, await here(inner.port))
 
         async def agrees():
-            told_now, added_now = await look(wire, outer, inner)
-            return told_now - told == added_now - added > 1000
+            counted_now, added_now = await look(wire, outer, inner)
+            return counted_now - counted == added_now - added > 1000
 
         try:
             await eventually(agrees, "tls_bytes grow by what encryption added")
@@ -239,7 +239,7 @@ def run_lab(*arguments):
 
 
 def test_a_run_behind_tls_is_a_run(shown):
-    """A measured run behind TLS hears everything, and predicts and measures the bytes before encryption."""
+    """A measured run behind TLS receives everything, and counts and predicts bytes before encryption."""
     options = [f"--{name}={value}" for name, value in shown.items()]
     done = run_lab("--mode", "websocket", "--json", *options, *QUICK)
     run = json.loads(done.stdout)["runs"][0]
@@ -262,7 +262,7 @@ def test_a_running_lab_is_measured_by_https(secure, shown):
     assert "certificate" in refused.stderr
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells what a connection has moved")
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux reports what a connection has moved")
 def test_the_end_of_a_connection_is_no_byte():
     """The kernel counts the peer's goodbye as a byte received; it is none."""
     with socket.create_server((HOST, 0)) as server, socket.create_connection(server.getsockname()) as peer:

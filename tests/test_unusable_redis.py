@@ -65,7 +65,7 @@ UNUSABLE = {
         "",
         "cluster",
     ),
-    "cluster that tells nothing": (
+    "cluster without details": (
         ["--cluster-enabled", "yes"],
         lambda server: (
             command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)(server),
@@ -137,21 +137,21 @@ ANSWERS = {
     "no place": (b"-ERR max number of clients reached\r\n", "clients"),
     "no such database": (b"-ERR DB index is out of range\r\n", "database"),
     "something else": (b"-ERR no\r\n", "refused"),
-    "nothing, and it hangs up": (b"", "closed"),
+    "nothing, and it disconnects": (b"", "closed"),
     "nothing at all": (None, "silent"),
 }
 
 
 @contextmanager
 def answering(answer):
-    """A server that gives one answer to everything; with nothing it hangs up, with None it is silent."""
+    """A server that gives one answer to everything; with nothing it disconnects, with None it is silent."""
     with closing(socket.create_server((HOST, 0))) as server:
         threading.Thread(target=serve, args=(server, answer), daemon=True).start()
         yield server.getsockname()[1]
 
 
 def serve(server, answer):
-    """Answer whoever comes, one after the other or all at once."""
+    """Answer every client, one after the other or all at once."""
     while True:
         try:
             connection, _ = server.accept()
@@ -219,7 +219,7 @@ async def test_few_permissions_are_enough():
 
 @needs_redis
 def test_a_lab_with_few_permissions_serves_and_leaves_nothing(start_lab):
-    """It stores, it is heard, and a room for a while leaves no key."""
+    """It stores and delivers, and a temporary room leaves no key."""
     with spoilt([], user("~pushlab:*", "+@all", "-@dangerous")) as server:
         process = start_lab(redis=f"redis://u:p@{HOST}:{server.port}", room="few")
         assert len(asyncio.run(publish(process.port, 3))) == 3

@@ -21,7 +21,7 @@ STREAMS = [mode for mode, technique in TECHNIQUES.items() if technique.verb == "
 
 @pytest.fixture(scope="module")
 def school():
-    """A lab whose tap can be looked into."""
+    """A lab whose recorder can be read."""
     with LabHere() as school:
         yield school
 
@@ -35,7 +35,7 @@ def soon(look):
 
 
 def kept(school, mode, began, name="", teacher=None):
-    """What the lab tells of a bar, as it tells the page of that name or the teacher."""
+    """What the lab sends about a bar to the page of that name or to the teacher."""
     cookie = {}
     if teacher:
         lesson = school.lab.lesson
@@ -60,7 +60,7 @@ def passed(wire, came):
 def converse(school, mode, query, **headers):
     """Ask as a program does, and be shown: the bytes sent, the bytes received, when the bar began."""
     lane, before = school.lab.context.recorder._lanes[mode], bars(school, mode)
-    lane.left = float("-inf")  # whoever was shown there is gone
+    lane.left = float("-inf")  # the listener that was shown there is gone
     lines = [f"GET /{mode}?{query} HTTP/1.1", f"Host: 127.0.0.1:{school.lab.port}", "Connection: close"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     sent = "\r\n".join([*lines, "", ""]).encode()
@@ -88,10 +88,10 @@ def test_it_is_what_crossed_the_socket(school, mode):
 
 
 def test_a_bar_is_for_its_own_page_and_the_teacher(school):
-    """Everyone else is told so, by the error that all errors look like."""
+    """Every other client gets the error in the usual form."""
     name = str(uuid.uuid4())
     *_, began = converse(school, "shortpoll", f"username={name}")
-    for foreign in ("", "somebody", str(uuid.uuid4())):
+    for foreign in ("", "stranger", str(uuid.uuid4())):
         assert refusal(kept, school, "shortpoll", began, foreign) == (403, "forbidden")
     assert passed(kept(school, "shortpoll", began, name), True) == passed(
         kept(school, "shortpoll", began, teacher=True), True
@@ -99,7 +99,7 @@ def test_a_bar_is_for_its_own_page_and_the_teacher(school):
 
 
 def test_a_client_with_an_id_is_shown_to_the_teacher_only(school):
-    """Ids are on the list of users that everyone hears, so they open nothing; a name beside them neither."""
+    """Ids are on the list of users that all receive, so an id opens nothing, even with its name."""
     *_, began = converse(school, "shortpoll", "client=a-known-id&username=Anna")
     for name in ("a-known-id", "Anna", ""):
         assert refusal(kept, school, "shortpoll", began, name) == (403, "forbidden")
@@ -107,15 +107,15 @@ def test_a_client_with_an_id_is_shown_to_the_teacher_only(school):
 
 
 def test_secrets_are_blanked(school):
-    """Cookies and keys are told as so many stars, and everything else as it was."""
+    """Cookies and keys are sent as so many stars, and everything else as it was."""
     name = str(uuid.uuid4())
     secret = {"Cookie": "a=secret", "Authorization": "Bearer secret"}
     sent, _, began = converse(school, "shortpoll", f"username={name}&token=tooopen", **secret)
-    told = passed(kept(school, "shortpoll", began, name), True)
-    assert b"secret" not in told
-    assert b"tooopen" not in told
-    assert told.count(b"*") == len("a=secret" + "Bearer secret" + "tooopen")
-    assert len(told) == len(sent)
+    sent_back = passed(kept(school, "shortpoll", began, name), True)
+    assert b"secret" not in sent_back
+    assert b"tooopen" not in sent_back
+    assert sent_back.count(b"*") == len("a=secret" + "Bearer secret" + "tooopen")
+    assert len(sent_back) == len(sent)
 
 
 @pytest.mark.parametrize(
@@ -136,13 +136,13 @@ def test_what_is_kept_is_bounded():
     wire = Capture("", 0.0)
     for _ in range(100):
         wire.keep(False, b"x" * 1000)
-    told = wire.as_json()
-    assert len(passed(told, False)) == MOST_BYTES
-    assert told["left_out"] == 100_000 - MOST_BYTES
+    found = wire.as_json()
+    assert len(passed(found, False)) == MOST_BYTES
+    assert found["left_out"] == 100_000 - MOST_BYTES
 
 
 def test_a_socket_is_left_as_it_was(school):
-    """When a request is over its connection is nobody's any more; the meters still add up."""
+    """When a request is over its connection has no owner; the meters still add up."""
     import http.client
 
     school.lab.context.recorder._lanes["shortpoll"].left = float("-inf")
@@ -241,12 +241,12 @@ def test_a_click_or_the_arrows_choose_a_request(page):
 
 
 @pytest.mark.needs("chromium")
-def test_a_student_is_told_whose_bytes_they_are(page, school, visit):
-    """On the page of somebody who does not listen the lanes are those of others."""
+def test_a_student_sees_whose_bytes_they_are(page, school, visit):
+    """On a page that does not listen the lanes are those of other clients."""
     other = visit(school.address)
     student = other.open("/compare")
     dialog = student.locator("#wire")
-    for _ in range(200):  # until the lanes have been told and drawn there is nothing to open
+    for _ in range(200):  # until the lanes have been received and drawn there is nothing to open
         student.press("[data-lane=sse] .ways", "Enter")
         student.wait_for_timeout(100)
         if dialog.is_visible():
@@ -270,14 +270,14 @@ def test_the_scale_can_be_linear(school, visit, language):
 
 @pytest.fixture
 def empty():
-    """A lab in which nobody is; it is still there when the browsers go."""
+    """A lab without users; it still runs when the browsers close."""
     with LabHere() as empty:
         yield empty
 
 
 @pytest.mark.needs("chromium")
 def test_an_empty_room_is_one_button_away_from_a_full_one(empty, visit):
-    """The teacher starts simulated students where the lanes say that nobody listens; students may listen."""
+    """The teacher starts simulated students where the lanes are empty; students may listen."""
     student = visit(empty.address).open("/compare")
     expect(student.locator("#hint-listen")).to_be_visible()
     expect(student.locator("#hint-crew")).to_have_count(0)
