@@ -148,7 +148,7 @@ async def test_a_student_changes_nothing_through_live(school):
     assert state(school) == before
 
 
-def knock(school, source, token, **headers):
+def try_token(school, source, token, **headers):
     """Show a token from one of this machine's addresses; returns the answer's status and Retry-After."""
     line = http.client.HTTPConnection(HOST, school.lab.port, source_address=(source, 0), timeout=10)
     headers |= JSON | {"Authorization": f"Bearer {token}"}
@@ -165,13 +165,15 @@ def test_an_address_that_guesses_tokens_has_to_wait():
     """
     with LabHere() as school:
         right = school.lab.key.token
-        tries = [knock(school, "127.0.0.2", "guess", **{"X-Forwarded-For": f"10.0.0.{n}"}) for n in range(20)]
+        tries = [
+            try_token(school, "127.0.0.2", "guess", **{"X-Forwarded-For": f"10.0.0.{n}"}) for n in range(20)
+        ]
         tries += [ask(school, "127.0.0.2", f"/teacher?token=guess{n}") for n in range(10)]
         assert {status for status, _ in tries} == {403}
-        for late in (knock(school, "127.0.0.2", "guess"), knock(school, "127.0.0.2", right)):
+        for late in (try_token(school, "127.0.0.2", "guess"), try_token(school, "127.0.0.2", right)):
             assert (late[0], int(late[1])) == (429, 60)
         assert ask(school, "127.0.0.2", f"/teacher?token={right}")[0] == 429
-        assert knock(school, "127.0.0.3", right)[0] == 200
+        assert try_token(school, "127.0.0.3", right)[0] == 200
         assert ask(school, "127.0.0.3", f"/teacher?token={right}")[0] == 302
 
 

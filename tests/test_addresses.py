@@ -109,7 +109,7 @@ def test_simulated_students_come_by_ipv6():
     """They connect where the lab listens, also through the slow link."""
     with LabHere(host="::1") as here:
         for rtt_ms in (0, 10):
-            here.knock("crew", do="start", each=1, words=["sse"], rtt_ms=rtt_ms)
+            here.teacher_post("crew", do="start", each=1, words=["sse"], rtt_ms=rtt_ms)
             meter = here.lab.context.meters.techniques["sse"]
             wait_until(lambda meter=meter: meter.open == 1, "the simulated student listens")
 

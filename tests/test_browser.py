@@ -143,7 +143,7 @@ def publishing(address, interval=0.02):
 
 @each
 def test_two_pages_chat_both_ways(lab, enter, mode):
-    """Two users see each message once, whoever sent it, and the sender's box is empty again."""
+    """Two users both see each message once, and the sender's box is empty again."""
     anna, ben = enter(lab, mode), enter(lab, mode)
     for speaker in (anna, ben):
         text = f"hello {uuid.uuid4()}"

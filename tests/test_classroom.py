@@ -337,7 +337,7 @@ def test_reset_keeps_the_meters_adding_up(school, open_page):
             expect(page.locator("[data-id]").nth(3)).to_be_visible()
     for page in pages:
         expect(page.locator(f"[data-id='{published[-1]}']")).to_have_count(1)
-    school.knock("reset")
+    school.teacher_post("reset")
     post(school.address, "after the reset")
     for page in pages:
         expect(page.locator("[data-id]", has_text="after the reset")).to_have_count(1)
@@ -554,7 +554,7 @@ def test_a_bet_fits_on_a_projector(school, open_page, language):
     ]
     pages[-1].click("#sheets [value=bet]")
     for step, sign in (("open", "#bet[data-state=open]"), ("count", "#bet[data-state=counting]")):
-        school.knock("bet", do=step)
+        school.teacher_post("bet", do=step)
         for page, name in zip(pages, PAGES, strict=True):
             expect(page.locator(sign)).to_be_visible()
             picture(page, f"{name}-bet-{step}-projector-{language}")

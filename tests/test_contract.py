@@ -805,7 +805,7 @@ async def test_an_iframe_is_for_the_labs_own_pages(lab):
 
 
 async def test_an_event_stream_is_one(lab):
-    """The stream has its type, tells proxies not to buffer, and says when to reconnect."""
+    """The stream has its type, forbids proxies to buffer, and names when to reconnect."""
     listener = await client("sse", lab.port).connect("latest")
     await publish(lab.port, 1)
     await listener.receive()

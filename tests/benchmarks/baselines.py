@@ -2,7 +2,7 @@
 
 A message comes in as a line of text on a port of its own, which is cheaper than any of the lab's ways, and
 goes through a stream in a private Redis as the lab's messages do (not for epoll, which is the floor). What
-is heard has the shape and the size of the lab's messages. Each ends when its standard input does.
+is received has the shape and the size of the lab's messages. Each ends when its standard input does.
 """
 
 import asyncio
@@ -57,7 +57,7 @@ async def tornado():
             streams.add(self)
             await asyncio.Event().wait()
 
-        def tell(self, said):
+        def send(self, said):
             self.write(self.block.format(id=said["id"], json=json.dumps(said)))
             self.flush()
 
@@ -82,19 +82,19 @@ async def tornado():
                 await news.wait()
             super().get()
 
-    def heard(said):
+    def received(said):
         messages.append(said)
         for listener in sockets:
             listener.write_message(json.dumps(said))
         for stream in streams:
-            stream.tell(said)
+            stream.send(said)
         news.notify_all()
 
     app = Application(
         [
             ("/websocket", WebSocket),
             ("/sse", Stream, {"kind": "text/event-stream", "block": "id: {id}\ndata: {json}\n\n"}),
-            ("/iframe", Stream, {"kind": "text/html", "block": "<script>parent.hear({json})</script>\n"}),
+            ("/iframe", Stream, {"kind": "text/html", "block": "<script>parent.push({json})</script>\n"}),
             ("/longpoll", LongPoll),
             ("/shortpoll", Poll),
         ],
@@ -102,7 +102,7 @@ async def tornado():
     )
     server, listening = HTTPServer(app), bind_sockets(0, "127.0.0.1", backlog=4096)
     server.add_sockets(listening)
-    say, port = await lines(heard)
+    say, port = await lines(received)
     greet(listening[0].getsockname()[1], port)
     await until_told()
     await say.close()
@@ -122,8 +122,8 @@ async def delegate():
     ok, messages, waiters, tops = ResponseStartLine("HTTP/1.1", 200, "OK"), [], [], ["1700000000000-0"]
 
     def body(after):
-        told = b"" if after == "latest" else b",".join(messages[int(after.rpartition("-")[2]) :])
-        return b'{"messages":[' + told + b'],"cursor":"' + tops[0].encode() + b'"}'
+        newer = b"" if after == "latest" else b",".join(messages[int(after.rpartition("-")[2]) :])
+        return b'{"messages":[' + newer + b'],"cursor":"' + tops[0].encode() + b'"}'
 
     def answer(connection, data):
         headers = HTTPHeaders({"Content-Type": "application/json", "Content-Length": str(len(data))})
@@ -148,7 +148,7 @@ async def delegate():
         def start_request(self, server_conn, request_conn):
             return Request(request_conn)
 
-    def heard(said):
+    def received(said):
         after, tops[0] = tops[0], said["id"]
         messages.append(json.dumps(said, separators=(",", ":")).encode())
         waiting, waiters[:] = waiters[:], []
@@ -158,7 +158,7 @@ async def delegate():
 
     server, listening = HTTPServer(Server()), bind_sockets(0, "127.0.0.1", backlog=4096)
     server.add_sockets(listening)
-    say, port = await lines(heard)
+    say, port = await lines(received)
     greet(listening[0].getsockname()[1], port)
     await until_told()
     await say.close()
@@ -195,13 +195,13 @@ async def aiohttp():
             pass
         return socket
 
-    async def tell(said):
+    async def send_all(said):
         text = json.dumps(said)
         for listener in sockets:
             await listener.send_str(text)
 
-    def heard(said):
-        task = asyncio.create_task(tell(said))
+    def received(said):
+        task = asyncio.create_task(send_all(said))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
@@ -211,7 +211,7 @@ async def aiohttp():
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0, backlog=4096)
     await site.start()
-    say, port = await lines(heard)
+    say, port = await lines(received)
     greet(site._server.sockets[0].getsockname()[1], port)
     await until_told()
     await say.close()
@@ -219,23 +219,23 @@ async def aiohttp():
 
 def epoll():
     """A loop over `send` and nothing else: the floor for one system call per listener from Python."""
-    doors = [socket.create_server(("127.0.0.1", 0), backlog=4096) for _ in range(2)]
-    greet(doors[0].getsockname()[1], doors[1].getsockname()[1])
+    servers = [socket.create_server(("127.0.0.1", 0), backlog=4096) for _ in range(2)]
+    greet(servers[0].getsockname()[1], servers[1].getsockname()[1])
     poll, clients = select.epoll(), {}
     speaker, n = None, 0
-    for fd in (0, *(door.fileno() for door in doors)):
+    for fd in (0, *(server.fileno() for server in servers)):
         poll.register(fd, select.EPOLLIN)
     while True:
         for fd, _ in poll.poll():
             if fd == 0:
                 return
-            if fd == doors[0].fileno():
-                client, _ = doors[0].accept()
+            if fd == servers[0].fileno():
+                client, _ = servers[0].accept()
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as everyone else here
                 clients[client.fileno()] = client
                 poll.register(client.fileno(), select.EPOLLIN)
-            elif fd == doors[1].fileno():
-                speaker, _ = doors[1].accept()
+            elif fd == servers[1].fileno():
+                speaker, _ = servers[1].accept()
                 poll.register(speaker.fileno(), select.EPOLLIN)
             elif speaker is not None and fd == speaker.fileno():
                 for line in speaker.recv(65536).splitlines():

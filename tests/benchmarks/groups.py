@@ -135,7 +135,7 @@ def p99(latencies):
 
 
 def delivery(stack, rounds):
-    """How late the slowest hundredth hears, at 10 messages a second."""
+    """How late the slowest hundredth receives, at 10 messages a second."""
     rows, words = [], (*STREAMS, "longpoll")
     cells = [Cell(stack, kind, mode) for mode in words for kind in ("lab", "tornado")]
     cells.append(Cell(stack, "epoll", "websocket"))

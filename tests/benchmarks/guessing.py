@@ -1,4 +1,4 @@
-"""Whether the time of a refusal tells how near a guess at the teacher's token was.
+"""Whether the time of a refusal shows how near a guess at the teacher's token was.
 
     python -m tests.benchmarks.guessing        1,000 of each kind, a few seconds
 
@@ -21,7 +21,7 @@ SAMPLES = 1000
 
 
 class NoLimit(Guesses):
-    """Lets everybody guess on."""
+    """Lets every address guess on."""
 
     def admit(self, address):
         """Always."""

@@ -48,7 +48,7 @@ def head(connection):
     data = b""
     while b"\r\n\r\n" not in data:
         piece = connection.recv(READ)
-        assert piece, f"hung up after {data!r}"
+        assert piece, f"closed after {data!r}"
         data += piece
     assert data.startswith((b"HTTP/1.1 200", b"HTTP/1.1 101")), data
     return data
@@ -65,7 +65,7 @@ class Publisher:
             head(self.socket)
 
     def say(self):
-        """Send one message; the answer is left to whoever reads this socket."""
+        """Send one message; the answer is left to the reader of this socket."""
         if not self.to_lab:
             self.socket.sendall(BODY.encode() + b"\n")
             return
@@ -150,22 +150,22 @@ class Listeners:
         return self.questions[data]
 
     def note(self, fd, count):
-        """Write down who heard how many when."""
+        """Record which socket received how many, and when."""
         fds, counts, moments = self.arrivals
         fds.append(fd)
         counts.append(count)
         moments.append(time.monotonic())
 
-    def until(self, heard):
-        """Go on until so much has been heard in all."""
+    def until(self, received):
+        """Go on until so much has been received in all."""
         end = time.monotonic() + PATIENCE_S
-        while self.received < heard:
+        while self.received < received:
             self.turn(1)
             if time.monotonic() > end:
-                raise TimeoutError(f"{self.mode}: {self.received} of {heard} after {PATIENCE_S:.0f} s")
+                raise TimeoutError(f"{self.mode}: {self.received} of {received} after {PATIENCE_S:.0f} s")
 
     def one_by_one(self, messages):
-        """Say messages, each when all have heard the one before; return the deliveries."""
+        """Send messages, each when all have received the one before; return the deliveries."""
         before = self.received
         for _ in range(messages):
             self.publisher.say()
@@ -193,25 +193,25 @@ class Listeners:
         return self.latencies(zip(fds, counts, moments, strict=True), start, rate)
 
     def rest(self, all_):
-        """Hear what is still on its way; lost is only what has not come when nothing comes any more."""
-        heard, end = self.received, time.monotonic() + QUIET_S
+        """Receive what is still on its way; lost is only what has not come when nothing comes any more."""
+        before, end = self.received, time.monotonic() + QUIET_S
         while self.received < all_ and time.monotonic() < end:
             self.turn(0.1)
-            if self.received > heard:
-                heard, end = self.received, time.monotonic() + QUIET_S
+            if self.received > before:
+                before, end = self.received, time.monotonic() + QUIET_S
 
     @staticmethod
     def latencies(arrivals, start, rate):
-        """The k-th message that a listener hears is the k-th that was planned."""
-        heard, found = {}, []
+        """The k-th message that a listener receives is the k-th that was planned."""
+        counts, found = {}, []
         for fd, count, moment in arrivals:
-            first = heard.get(fd, 0)
-            heard[fd] = first + count
+            first = counts.get(fd, 0)
+            counts[fd] = first + count
             found += [moment - start - number / rate for number in range(first, first + count)]
         return sorted(found)
 
     def close(self):
-        """Everybody leaves."""
+        """All listeners disconnect."""
         for connection in [*self.sockets, self.publisher.socket]:
             try:
                 connection.close()

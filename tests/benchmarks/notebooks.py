@@ -1,4 +1,4 @@
-"""The notebooks anew: executed from start to end and written back, without times or names of one machine.
+"""The notebooks again: executed from start to end and written back, without times or names of one machine.
 
 python -m tests.benchmarks.notebooks               all, from the recorded runs
 python -m tests.benchmarks.notebooks --record      all, measured and written down first: 15 quiet minutes

@@ -5,7 +5,7 @@
     python -m tests.benchmarks.prediction --messages 250             quicker, and by chance further off
     python -m tests.benchmarks.prediction --json FILE                the figures too
 
-Several cells run at once, each with a lab, a fleet and a link of its own, as many as keep two cores from
+Several cells run at once, each with a lab, clients and a link of its own, as many as keep two cores from
 being busy; on a machine that is busy otherwise the latencies show it. The constants of the predictions
 are measured first, by one technique after the other. A form is an average over all timetables, and a cell
 has one of them: with 800 messages chance moves requests by one or two in a hundred. Ctrl-C ends it with
@@ -88,16 +88,16 @@ HEAD = "| RTT | rate | technique |" + "".join(
 )
 
 
-async def grid(cells, messages, stop, told):
-    """Measure the cells, those of one rate and round trip side by side; `told` hears of each."""
+async def grid(cells, messages, stop, report):
+    """Measure the cells, those of one rate and round trip side by side; `report` is called for each."""
     for mode in {cell.mode: None for cell in cells}:
         await exchange(mode, conditions(cells[0], messages))
     for (_, rate), group in groupby(cells, lambda cell: cell[:2]):
         places = asyncio.Semaphore(min(len(MODES), MOST_PER_S // rate))
-        await asyncio.gather(*(one(cell, messages, stop, told, places) for cell in group))
+        await asyncio.gather(*(one(cell, messages, stop, report, places) for cell in group))
 
 
-async def one(cell, messages, stop, told, places):
+async def one(cell, messages, stop, report, places):
     """Measure one cell, unless it has been stopped before or meanwhile."""
     async with places:
         if stop.is_set():
@@ -106,7 +106,7 @@ async def one(cell, messages, stop, told, places):
             cell.mode, conditions(cell, messages), Target(), 1, stop, lambda share, text: None
         )
         if not run.partial:
-            told(cell, verdicts(run))
+            report(cell, verdicts(run))
 
 
 async def shown(cells, messages):
@@ -116,12 +116,12 @@ async def shown(cells, messages):
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("measuring", total=sum(messages / cell.rate for cell in cells))
 
-        def told(cell, judged):
+        def report(cell, judged):
             found[cell] = judged
             print(line(cell, judged), flush=True)
             progress.update(task, advance=messages / cell.rate, description=f"{len(found)} of {len(cells)}")
 
-        await grid(cells, messages, stop, told)
+        await grid(cells, messages, stop, report)
     return found
 
 

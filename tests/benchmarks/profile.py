@@ -46,7 +46,7 @@ def main():
 
 
 def sample(cell, file):
-    """What was running, outermost first, and how often, while messages were told or polls answered."""
+    """What was running, outermost first, and how often, while messages were sent or polls answered."""
     load = cell.ask if cell.mode == "shortpoll" else cell.fan_out
     load()
     command = ["py-spy", "record", "-p", str(cell.server.pid), "-d", str(SECONDS), "-r", "500", "-F"]

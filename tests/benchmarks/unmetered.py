@@ -1,6 +1,6 @@
 """The lab with counting switched off: `python -m tests.benchmarks.unmetered SETTINGS`, for comparison only.
 
-Nobody can switch it off in the lab. Here subclasses take the place of what counts, so that the difference
+It cannot be switched off in the lab. Here subclasses take the place of what counts, so that the difference
 to the lab as it is says what the meters cost.
 """
 
@@ -15,7 +15,7 @@ from lab.techniques.endpoint import Endpoint
 
 
 class Uncounted(metered_stream.MeteredStream):
-    """A stream that counts no bytes and credits nobody."""
+    """A stream that counts no bytes and credits no technique."""
 
     read_from_fd = IOStream.read_from_fd
     write_to_fd = IOStream.write_to_fd

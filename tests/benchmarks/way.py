@@ -1,4 +1,4 @@
-"""The way of a message into a baseline: a line of text, a Redis stream, whoever tells it to the listeners."""
+"""The way of a message into a baseline: a line of text, a Redis stream, a loop over the listeners."""
 
 import asyncio
 import json
@@ -13,19 +13,19 @@ from lab.server.redis_process import find
 
 
 def message(n, body):
-    """A message as the lab would tell it."""
+    """A message as the lab would send it."""
     id_ = f"1700000000000-{n}"
     said = {"type": "message", "id": id_, "mid": str(uuid.uuid4()), "username": "publisher"}
     return said | {"body": body, "time": round(time.time(), 3)}
 
 
 def greet(port, say):
-    """Tell whoever started this where to listen and where to speak."""
+    """Print where to listen and where to send, for the process that started this."""
     print(json.dumps({"port": port, "say": say}), flush=True)
 
 
-async def lines(heard):
-    """Listen for messages, one per line, and hear of them from Redis; return what to close, and the port."""
+async def lines(received):
+    """Listen for messages, one per line, and receive them from Redis; return what to close, and the port."""
     backend = await find("private")
     redis = Redis.from_url(backend.url)
 
@@ -39,7 +39,7 @@ async def lines(heard):
             for _, entries in await redis.xread({"said": last}, block=1000) or ():
                 for id_, fields in entries:
                     last, n = id_, n + 1
-                    heard(message(n, fields[b"body"].decode()))
+                    received(message(n, fields[b"body"].decode()))
 
     tail = asyncio.create_task(follow())
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
@@ -47,7 +47,7 @@ async def lines(heard):
 
 
 class Way:
-    """What a message takes to those who hear it."""
+    """What a message takes to its listeners."""
 
     def __init__(self, *parts):
         self.tail, self.server, self.redis, self.backend = parts

@@ -24,7 +24,9 @@ from tests.faults.network_faults import own_network
 from tests.faults.scene import FULL, SHORT, Fault, Outcome, play
 from tests.faults.soak import soak, table
 
-HEAD = "| fault | what | result | healed | heard | refused | in doubt | announced | notes |\n|" + "---|" * 9
+HEAD = (
+    "| fault | what | result | healed | received | refused | in doubt | announced | notes |\n|" + "---|" * 9
+)
 
 
 def options() -> argparse.Namespace:
@@ -75,10 +77,10 @@ def say(words: str) -> None:
 def row(outcome: Outcome) -> str:
     """One line of the table."""
     counts, fault = outcome.counts, outcome.fault
-    told = ", ".join(f"{counts[kind]} {kind}" for kind in ("gap", "reset", "bye") if counts[kind])
+    announced = ", ".join(f"{counts[kind]} {kind}" for kind in ("gap", "reset", "bye") if counts[kind])
     result = "pass" if outcome.passed else "**" + "; ".join(wrong(outcome)) + "**"
     heal = "–" if outcome.heal_s is None else f"{outcome.heal_s:.2f} s"
-    figures = f"{counts['recv']:,} | {counts['fail']} | {counts['unknown']} | {told or '–'}"
+    figures = f"{counts['recv']:,} | {counts['fail']} | {counts['unknown']} | {announced or '–'}"
     return (
         f"| {fault.id} | {fault.title} | {result} | {heal} | {figures} | {', '.join(outcome.notes) or '–'} |"
     )
@@ -115,12 +117,12 @@ def main() -> int:
 
 def write(played: list[Outcome], path: str) -> None:
     """The outcomes as JSON, one object each."""
-    told = [
+    records = [
         vars(each) | {"fault": each.fault.id, "title": each.fault.title, "passed": each.passed}
         for each in played
     ]
     with open(path, "w", encoding="utf-8") as file:
-        json.dump(told, file, indent=1, ensure_ascii=False)
+        json.dump(records, file, indent=1, ensure_ascii=False)
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ def set_clock(scene: Scene, ahead_s: int) -> None:
 
 
 async def jump(scene: Scene) -> None:
-    """The clock goes an hour ahead, an hour back, and right again: nobody notices, no poll ends early."""
+    """The clock goes an hour ahead, an hour back, and right again: no client notices, no poll ends early."""
     before = await empty_polls(scene)
     for ahead_s in (HOUR_S, -HOUR_S, 0):
         set_clock(scene, ahead_s)

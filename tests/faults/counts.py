@@ -64,7 +64,7 @@ class CountedLink(Link):
     def session(self) -> aiohttp.ClientSession:
         """The client's own connection, counted."""
         session = super().session
-        # Neither can be given to a session that somebody else has made.
+        # Neither can be given to a session that was made elsewhere.
         session.connector._socket_factory = lambda kind: CountedSocket(self.count, *kind)
         session.trace_configs.append(asked := aiohttp.TraceConfig())
         asked.on_request_start.append(self._asks)
@@ -81,7 +81,7 @@ Look = Callable[[], Awaitable[dict[str, Any]]]
 
 async def contradictions(look: Look, before: dict[str, Any], count: Callable[[], Counts]) -> list[str]:
     """What the lab has counted otherwise than its clients, when nothing is on its way any more."""
-    began, found = time.monotonic(), ["nobody looked"]
+    began, found = time.monotonic(), ["not compared"]
     while found and time.monotonic() - began < PATIENCE_S:
         await asyncio.sleep(0.1)
         found = list(differences((await look())["techniques"], before["techniques"], count()))

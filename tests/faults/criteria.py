@@ -5,23 +5,23 @@ from tests.faults.scene import Scene
 
 
 def same_history(scene: Scene) -> str | None:
-    """Nobody was reset: the history is the one that it was."""
-    return "somebody was reset" if scene.of("reset") else None
+    """No listener was reset: the history is the one that it was."""
+    return "a listener was reset" if scene.of("reset") else None
 
 
 def one_reset(scene: Scene) -> str | None:
-    """Each listener was told once that the history is another one."""
+    """Each listener received one reset: the history is another one."""
     wrong = [name for name in scene.per_listener("open") if scene.per_listener("reset")[name] != 1]
     return f"{len(wrong)} listeners were not reset exactly once" if wrong else None
 
 
 def no_gap(scene: Scene) -> str | None:
-    """Nobody missed anything."""
-    return "somebody was told of a gap" if scene.of("gap") else None
+    """No listener missed anything."""
+    return "a listener received a gap" if scene.of("gap") else None
 
 
 def heals(seconds: float):
-    """Everybody heard something new so soon after the end of the fault."""
+    """Every listener received something new so soon after the end of the fault."""
 
     def must(scene: Scene) -> str | None:
         took = scene.heal_s()
@@ -34,9 +34,11 @@ def heals(seconds: float):
 def all_notified(scene: Scene) -> str | None:
     """Every listener received a bye if a request was open, or if it connected within the second left."""
     sure = ("stream",) if scene.short else ("stream", "wait")
-    told = {record.client for record in scene.of("bye")}
-    silent = {listener.name for listener in scene.listeners if TECHNIQUES[listener.mode].verb in sure} - told
-    return f"{len(silent)} listeners were told nothing" if silent else None
+    notified = {record.client for record in scene.of("bye")}
+    silent = {
+        listener.name for listener in scene.listeners if TECHNIQUES[listener.mode].verb in sure
+    } - notified
+    return f"{len(silent)} listeners received no bye" if silent else None
 
 
 def refused_for_sure(scene: Scene) -> str | None:

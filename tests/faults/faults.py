@@ -52,8 +52,8 @@ async def mixture(scene: Scene) -> None:
         scene.notes.append(fault.id)
         await scene.suffer(fault)
         await scene.spoken_again()
-        if newcomers := scene.listeners[regulars:]:
-            await scene.send_home(newcomers)
+        if added := scene.listeners[regulars:]:
+            await scene.dismiss(added)
         await asyncio.sleep(scene.random.uniform(0.2, 2.0))
 
 

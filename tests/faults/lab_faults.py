@@ -8,14 +8,14 @@ from tests.faults.scene import Scene
 
 
 async def kill_lab(scene: Scene) -> None:
-    """The lab is killed and opened again after 2 s: everybody is back within 12 s."""
+    """The lab is killed and opened again after 2 s: all clients are back within 12 s."""
     await asyncio.to_thread(scene.lab.kill)
     await scene.pause(2)
     await scene.start_lab()
 
 
 async def drain(scene: Scene) -> None:
-    """The lab is asked to end: everybody is told, it ends with 0 within 10 s; opened again, all come back."""
+    """The lab is asked to end: all get a bye, it exits with 0 within 10 s; opened again, all reconnect."""
     began = time.monotonic()
     scene.lab.signal(signal.SIGTERM)
     code = await asyncio.to_thread(scene.lab.wait, 10 * scene.scale.patience)

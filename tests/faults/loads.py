@@ -53,11 +53,11 @@ def demand(scene: Scene, what: str, found: float, most: float) -> None:
         scene.complaints.append(f"{what} is {found:.3g}, not {most:.3g}")
 
 
-# Guests who write everything down ---------------------------------------------------------------
+# Listeners that record everything -------------------------------------------------------------
 
 
 def listen(seconds: float, p99_s: float, share: float = 1.0) -> Do:
-    """Everybody listens for so long; news takes so long at most, and the lab so much of one processor."""
+    """All listeners listen for so long; news takes so long at most, and the lab so much of one processor."""
 
     async def do(scene: Scene) -> None:
         watch = Watch(scene)
@@ -103,7 +103,7 @@ async def burst(scene: Scene) -> None:
 
 
 def many_listeners(kinds: dict[str, int], seconds: float, rate: float, p99_s: float, most_bytes: float) -> Do:
-    """So many bare listeners by each technique hear so much for so long, each every message."""
+    """So many bare listeners by each technique receive so much for so long, each every message."""
 
     async def do(scene: Scene) -> None:
         await scene.speaker.hush(15)
@@ -145,9 +145,9 @@ def receive_all(scene: Scene, many: list[Listeners], seconds: float, rate: float
     for some in many:
         some.rest(said * len(some.sockets))
         if some.received != said * len(some.sockets):
-            scene.complaints.append(f"{some.mode}: {some.received} heard of {said * len(some.sockets)}")
-    heard = {some.mode: zip(*some.arrivals, strict=True) for some in many}
-    return {mode: Listeners.latencies(arrivals, start, rate or 1) for mode, arrivals in heard.items()}
+            scene.complaints.append(f"{some.mode}: {some.received} received of {said * len(some.sockets)}")
+    arrivals_by = {some.mode: zip(*some.arrivals, strict=True) for some in many}
+    return {mode: Listeners.latencies(arrivals, start, rate or 1) for mode, arrivals in arrivals_by.items()}
 
 
 def turn_until(many: list[Listeners], moment: float) -> None:

@@ -1,6 +1,6 @@
 """What networks do: forget a client, cut it off, lose packets, be slow.
 
-The listeners connect through a relay with an address of its own: a packet filter can tell them apart. All
+The listeners connect through a relay with an address of its own: a packet filter can filter it. All
 of it happens in a network namespace that belongs to this process alone.
 """
 
@@ -130,7 +130,7 @@ async def vanish(scene: Scene) -> None:
     await listeners_move_away(scene)
     filtered("drop")
     began = time.monotonic()
-    while connected(scene.port) and time.monotonic() - began < 20:  # noqa: ASYNC110 - the kernel tells nobody
+    while connected(scene.port) and time.monotonic() - began < 20:  # noqa: ASYNC110 - the kernel gives no signal
         await asyncio.sleep(0.1)
     left = connected(scene.port)
     scene.notes.append(f"{left} not freed" if left else f"freed after {time.monotonic() - began:.1f} s")
@@ -173,12 +173,12 @@ async def all_notice(scene: Scene) -> None:
 
 
 async def slow(scene: Scene) -> None:
-    """All share 1 Mbit/s for 20 s, a fortieth of what they need: told what they missed, whole within 50 s."""
+    """All share 1 Mbit/s for 20 s, a fortieth of what they need: their gaps are exact, whole within 50 s."""
     await listeners_move_away(scene)
     before = len(scene.of("recv"))
     shape("1mbit")
     await scene.pause(20)
-    scene.notes.append(f"{len(scene.of('recv')) - before:,} heard meanwhile")
+    scene.notes.append(f"{len(scene.of('recv')) - before:,} received meanwhile")
     unshape()
     await all_notice(scene)
 

@@ -1,4 +1,4 @@
-"""Two techniques in one page at once: each hears everything, and the page shows each message once."""
+"""Two techniques in one page at once: each receives everything, and the page shows each message once."""
 
 import time
 from itertools import combinations

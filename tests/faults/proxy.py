@@ -67,7 +67,7 @@ class Nginx:
 
 
 async def move_behind(scene: Scene, ports: list[int]) -> Nginx:
-    """From now on everybody comes through a proxy."""
+    """From now on all listeners connect through a proxy."""
     nginx = await asyncio.to_thread(Nginx, ports)
     scene.closing.append(nginx.close)
     scene.url = f"http://{HOST}:{nginx.port}"
@@ -82,7 +82,7 @@ async def move_behind(scene: Scene, ports: list[int]) -> Nginx:
 
 
 async def roll(scene: Scene) -> None:
-    """Two labs behind nginx are replaced in turn, ten times: nobody hears anything of it but a bye."""
+    """Two labs behind nginx are replaced in turn, ten times: clients notice nothing but a bye."""
     ports = [scene.port, free_port()]
     scene.labs.append(await asyncio.to_thread(OpenLab, scene.redis.url, ports[1]))
     await move_behind(scene, ports)

@@ -20,7 +20,7 @@ AT_ONCE = 40
 
 
 async def be_absent(scene: Scene) -> None:
-    """Clients are away for 99, 100, 101 and 10,000 messages: told that they missed 0, 0, 1 and 9,900."""
+    """Clients are away for 99, 100, 101 and 10,000 messages: their gaps are 0, 0, 1 and 9,900."""
     await scene.speaker.hush(10)
     for away in (99, 100, 101, 250 if scene.short else 10_000):
         await scene.all_received()
@@ -31,7 +31,7 @@ async def be_absent(scene: Scene) -> None:
         await scene.all_received()
         missed = [record.n for record in scene.book[seen:] if record.kind == "gap"]
         if missed != [away - KEPT] * len(scene.listeners) * (away > KEPT):
-            scene.complaints.append(f"away for {away}: told of {sorted(set(missed))} missed")
+            scene.complaints.append(f"away for {away}: gaps of {sorted(set(missed))}")
     scene.healed = time.monotonic()
     scene.speaker.talk(scene.rate)
 
@@ -49,7 +49,7 @@ async def switch(scene: Scene) -> None:
 
 
 async def never_read(scene: Scene) -> None:
-    """200 who never read 2,000 messages of 4 KB, three times: 20 MB at most, and hung up on in 20 s."""
+    """200 who never read 2,000 messages of 4 KB, three times: 20 MB at most, and closed within 20 s."""
     count, times, quiet_s = (12, 1, 3.0) if scene.short else (200, 3, 36.0)
     await scene.speaker.hush(10)
     scene.speaker.talk(scene.fault.rate or scene.rate, at_once=AT_ONCE)
@@ -68,7 +68,7 @@ async def never_read(scene: Scene) -> None:
 
 
 async def not_reading(scene: Scene, count: int) -> tuple[int, float]:
-    """So many open a stream, half of them from the oldest message on, and read nothing until hung up on."""
+    """So many open a stream, half of them from the oldest message on, and read nothing until closed."""
     kinds = zip(cycle(STREAMING), cycle(("latest", None)), range(count), strict=False)
     stuck = [await client(mode, scene.port, takes=4096).connect(after) for mode, after, _ in kinds]
     ports = {wire.socket.getsockname()[1] for one in stuck for wire in one.receiving}
@@ -101,8 +101,8 @@ async def memory(scene: Scene) -> int:
 def p99(scene: Scene, since: float, until: float) -> float:
     """The 99th percentile of the seconds from send to arrival, for those who need not ask."""
     took = scene.took("recv", since, until)
-    told = (times for mode, times in took.items() if TECHNIQUES[mode].verb != "ask")
-    return summary(chain.from_iterable(told))["p99"] or 0.0
+    pushed = (times for mode, times in took.items() if TECHNIQUES[mode].verb != "ask")
+    return summary(chain.from_iterable(pushed))["p99"] or 0.0
 
 
 class Slow(RecordingListener):
@@ -117,7 +117,7 @@ class Slow(RecordingListener):
         self.task = asyncio.create_task(self.listen())
 
     async def listen(self) -> None:
-        """Come, read slowly, and come again when hung up on."""
+        """Connect, read slowly, and reconnect when closed."""
         while True:
             with suppress(Closed, OSError):
                 listener = client(self.mode, self.port, takes=4096)
@@ -137,7 +137,7 @@ class Slow(RecordingListener):
 
 
 async def read_slowly(scene: Scene) -> None:
-    """One reader of each stream takes a piece a second: told exactly what it missed, and whole in the end."""
+    """One reader of each stream takes a piece a second: its gaps are exact, and its record is whole."""
     slow = [Slow(mode, scene) for mode in STREAMING]
     for one in slow:
         await scene.welcome(one)
@@ -145,6 +145,6 @@ async def read_slowly(scene: Scene) -> None:
     for one in slow:
         one.wait_s = 0.0
     gaps = [record.n for record in scene.of("gap") if record.client.startswith("slow")]
-    scene.notes.append(f"slow readers were told of {sum(gaps)} missed in {len(gaps)} gaps")
+    scene.notes.append(f"slow readers missed {sum(gaps)} in {len(gaps)} gaps")
     if not (gaps or scene.short):
-        scene.complaints.append("nobody fell behind")
+        scene.complaints.append("no reader fell behind")

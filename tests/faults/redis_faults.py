@@ -58,7 +58,7 @@ async def freeze_long(scene: Scene) -> None:
 
 
 async def cut_the_tail(scene: Scene) -> None:
-    """Only the connection that follows the history is killed: everybody hears on within 2 s."""
+    """Only the connection that follows the history is killed: all receive again within 2 s."""
     tails = [each["id"] for each in scene.redis.client.client_list() if each["cmd"] == "xread"]
     for tail in tails:
         scene.redis.client.client_kill_filter(_id=tail)

@@ -39,26 +39,26 @@ async def ask(port: int) -> bool:
 
 
 def listen_overflows() -> int:
-    """How many connections the kernel has turned away because nobody took them."""
+    """How many connections the kernel has refused because the lab did not accept them."""
     lines = [line.split() for line in Path("/proc/self/net/netstat").read_text().splitlines()]
     return int(dict(zip(lines[0], lines[1], strict=False))["ListenOverflows"])
 
 
 async def exhaust(scene: Scene) -> None:
-    """More connections than the lab has files for: newcomers are told, nobody inside suffers."""
+    """More connections than the lab has files for: new ones get 503, open ones go on."""
     answers = await rush(scene, 400)
     if not answers[503]:
-        scene.complaints.append("no newcomer was told")
+        scene.complaints.append("no new connection got 503")
 
 
 async def starve(scene: Scene) -> None:
-    """Others take the last file: newcomers wait, nobody inside suffers; when there are files they come in."""
+    """Others take the last file: new connections wait for a free one, and open ones go on."""
     with scene.lab.no_file_left():
         answers = await rush(scene, 50)
     if not answers[0]:
-        scene.complaints.append("no newcomer had to wait")
+        scene.complaints.append("no new connection had to wait")
     if not await ask(scene.port):
-        scene.complaints.append("with files again nobody came in")
+        scene.complaints.append("with files again no connection was accepted")
 
 
 async def rush(scene: Scene, count: int) -> Counter[int]:
@@ -72,7 +72,7 @@ async def rush(scene: Scene, count: int) -> Counter[int]:
     for wire in wires:
         wire.abort()
     lines = len(scene.lab.stderr().splitlines()) - said
-    scene.notes.append(f"{answers[503]} told, {answers[200]} let in, {answers[0]} not heard")
+    scene.notes.append(f"{answers[503]} refused, {answers[200]} accepted, {answers[0]} without answer")
     scene.notes.append(f"{busy:.1f} s CPU in {took:.0f} s, {lines} log lines")
     if lines > took + 1 or busy > took / 3:
         scene.complaints.append(scene.notes[-1])

@@ -58,7 +58,7 @@ class Fault:
     log: bool = False
     """Redis keeps a log on disk."""
     redis: dict[str, Any] = field(default_factory=dict)
-    """What else `RedisServer` is told."""
+    """More settings for `RedisServer`."""
     each: int | None = None
     rate: float | None = None
     size: int = 40
@@ -151,7 +151,7 @@ class Scene:
     # The people -------------------------------------------------------------------------------
 
     async def come(self) -> None:
-        """Everybody comes in, at the end of the history; then the speaker begins."""
+        """All listeners connect, at the end of the history; then the sender begins."""
         fault, scale = self.fault, self.scale
         each = scale.each if self.short else fault.each or scale.each
         start = (await self.get("/shortpoll?after=latest"))[1]["cursor"]
@@ -189,25 +189,25 @@ class Scene:
                     await asyncio.sleep(0.05)
 
     async def settle(self) -> None:
-        """Wait until every answer is in and every listener has heard everything, but not for ever."""
+        """Wait until every answer is in and every listener has received everything, but not for ever."""
         await self.speaker.hush(SETTLE_S)
         with suppress(TimeoutError):
             await self.all_received()
 
     async def all_received(self) -> None:
-        """Wait until every listener has heard what is acknowledged by now."""
+        """Wait until every listener has received what is acknowledged by now."""
         last = self.last
         async with asyncio.timeout(SETTLE_S):
             while any(listener.at < last for listener in self.listeners):  # noqa: ASYNC110 - of many, any may be last
                 await asyncio.sleep(0.02)
 
     async def welcome(self, listener: RecordingListener) -> None:
-        """One more comes in, and belongs to everybody from now on."""
+        """One more listener connects, and is one of the scene's from now on."""
         self.listeners.append(listener)
         await listener.come()
 
-    async def send_home(self, listeners: list[RecordingListener]) -> None:
-        """These leave for good when everybody has heard everything."""
+    async def dismiss(self, listeners: list[RecordingListener]) -> None:
+        """These leave for good when all listeners have received everything."""
         await self.all_received()
         await asyncio.gather(*(listener.go() for listener in listeners))
         for listener in listeners:
@@ -215,7 +215,7 @@ class Scene:
             self.listeners.remove(listener)
 
     async def leave(self) -> None:
-        """Everybody goes home."""
+        """All listeners disconnect."""
         self.complaints += filter(None, (listener.gave_up() for listener in self.listeners))
         await asyncio.gather(*(listener.go() for listener in self.listeners), self.speaker.go())
         for close in self.closing:
@@ -280,7 +280,7 @@ class Scene:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a fault did: nothing wrong, or what; and what people were told."""
+    """What a fault did: nothing wrong, or what; and what listeners received."""
 
     fault: Fault
     violations: list[str]
@@ -327,7 +327,7 @@ def no_look_for_garbage() -> Iterator[None]:
 
 @asynccontextmanager
 async def staged(fault: Fault, scale: Scale, seed: int) -> AsyncIterator[Scene]:
-    """A scene with everybody in it, for the length of the block."""
+    """A scene with all its listeners, for the length of the block."""
     scene = Scene(fault, scale, seed)
     one = aiohttp.TCPConnector(limit=1)  # who counts connections must know his own
     async with aiohttp.ClientSession(connector=one, timeout=aiohttp.ClientTimeout(5)) as scene.session:

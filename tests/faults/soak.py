@@ -27,7 +27,7 @@ from tests.faults.scene import Fault, Scale, Scene, staged
 EMPTY = Scale(each=0, rate=1.0)
 SAMPLE_S = 1.0
 TOLD_EACH = 60
-"""After so many looks at the memory, whoever waits for the end is told how far it is."""
+"""After so many looks at the memory one line of progress is printed."""
 RETURN_S = 30.0
 LEVEL_S = 60.0
 """Who is cut off notices within 45 s."""
@@ -37,7 +37,7 @@ CUT_OFF = 12
 """How many of those who stay are cut off now and then."""
 HELD = ("tasks", "files", "readers")
 LONG_S = 1200.0
-"""From here on memory tells more of the lab than of the allocator."""
+"""From here on memory says more about the lab than of the allocator."""
 GROWTH = 0.02
 SLOPE = 1e6
 """What memory may grow by: this part between the first and the last quarter, so many bytes an hour."""
@@ -49,7 +49,7 @@ class Judge:
     def __init__(self, start: str) -> None:
         self.checker = Checker()
         self.at = place(start)
-        """How far anybody has heard."""
+        """The newest cursor that any listener has received."""
 
     def append(self, record: Record) -> None:
         """Judge one record."""
@@ -84,7 +84,7 @@ class Soaked:
 
     @property
     def grew(self) -> bool:
-        """Whether memory grew for good; after a short time nobody can tell."""
+        """Whether memory grew for good; after a short time this is unknown."""
         first, last, slope = self.growth
         return self.seconds >= LONG_S and (last - first > GROWTH * first or slope > SLOPE)
 
@@ -113,7 +113,7 @@ class Soak:
         self.rss: list[tuple[float, int]] = []
         self.hurt_by: Counter[str] = Counter()
         self.stop = asyncio.Event()
-        """Set by whoever does not want to wait for the end."""
+        """Set to end the soak early."""
 
     async def run(self, seconds: float, hurt_s: float | None) -> Soaked:
         """Let them come, stay and go for so long, and hurt the lab every now and then; then all leave."""
@@ -136,10 +136,10 @@ class Soak:
         await asyncio.gather(*(listener.go() for listener in steady), speaker.go())
         if hurt_s:
             away.close()
-        heard = self.judge.checker.deliveries.total()
+        received = self.judge.checker.deliveries.total()
         after = await self.back_to(before)
         visits = next(self.names)
-        return Soaked(stayed, visits, heard, violations, wrong, before, after, self.rss, self.hurt_by)
+        return Soaked(stayed, visits, received, violations, wrong, before, after, self.rss, self.hurt_by)
 
     async def hurt(self, every_s: float | None) -> None:
         """Let Redis hang and cut some off, in turn, so many seconds after the last time."""
@@ -157,7 +157,7 @@ class Soak:
             filtered("")
 
     async def enter(self, url: str | None = None) -> RecordingListener:
-        """One listener more, by the next technique, from as far as anybody has heard."""
+        """One listener more, by the next technique, from the newest cursor received."""
         name, start = f"listener {next(self.names)}", "{}-{}".format(*self.judge.at)
         listener = RecordingListener(name, next(self.words), url or self.scene.url, start, self.judge)
         await listener.come()
@@ -182,17 +182,19 @@ class Soak:
         return lasted
 
     async def look(self, t: float) -> None:
-        """Write down how much memory the lab takes; on a busy machine a look may be in vain."""
+        """Write down how much memory the lab takes; on a busy machine a look may fail."""
         with suppress(TimeoutError):
             self.rss.append((t, await memory(self.scene)))
             if len(self.rss) % TOLD_EACH == 0:
                 print(self.so_far(t), file=sys.stderr, flush=True)
 
     def so_far(self, t: float) -> str:
-        """One line for whoever waits for the end."""
+        """One line of progress."""
         judged = self.judge.checker
-        wrong, heard = len(judged.found), judged.deliveries.total()
-        return f"{t / 60:.0f} min: {heard:,} deliveries, {wrong} violations, {self.rss[-1][1] / 1e6:.1f} MB"
+        wrong, received = len(judged.found), judged.deliveries.total()
+        return (
+            f"{t / 60:.0f} min: {received:,} deliveries, {wrong} violations, {self.rss[-1][1] / 1e6:.1f} MB"
+        )
 
     async def visit(self) -> None:
         """Come, stay a little, and go."""
@@ -210,11 +212,11 @@ class Soak:
     async def settle(self) -> None:
         """Wait until what the lab holds does not change any more."""
         last: dict[str, int] = {}
-        while last != (last := await self.held()):  # noqa: ASYNC110 - the lab tells nobody
+        while last != (last := await self.held()):  # noqa: ASYNC110 - the lab gives no signal
             await asyncio.sleep(1)
 
     async def all_level(self, listeners: list[RecordingListener]) -> None:
-        """Wait until everybody has come as far as the first of them, but not for ever."""
+        """Wait until all listeners have the newest message, but not for ever."""
         with suppress(TimeoutError):
             async with asyncio.timeout(LEVEL_S):
                 while len({listener.at for listener in listeners}) > 1:  # noqa: ASYNC110 - any may be last
@@ -224,7 +226,7 @@ class Soak:
         """What the lab holds when it is no more than this, or after some patience."""
         with suppress(TimeoutError):
             async with asyncio.timeout(RETURN_S):
-                while more(await self.held(), before):  # noqa: ASYNC110 - the lab tells nobody
+                while more(await self.held(), before):  # noqa: ASYNC110 - the lab gives no signal
                     await asyncio.sleep(0.1)
         return await self.held()
 
@@ -265,7 +267,7 @@ async def soak(
 def table(soaked: Soaked) -> str:
     """What came out, as rows of a table."""
     first, last, slope = (figure / 1e6 for figure in soaked.growth)
-    trend = f"{slope:+.1f} MB/h" if soaked.seconds >= LONG_S else "too short to tell growth"
+    trend = f"{slope:+.1f} MB/h" if soaked.seconds >= LONG_S else "too short to measure growth"
     rows = {
         "visits, deliveries": f"{soaked.visits:,}, {soaked.received:,} in {soaked.seconds:.0f} s",
         "meanwhile": ", ".join(f"{many} × {what}" for what, many in soaked.hurt_by.items()) or "–",

@@ -38,7 +38,7 @@ def chromium():
 
 
 class Visitor:
-    """Somebody with a browser of their own; what its console complains of is kept, a broken policy too."""
+    """A user with a browser context of its own; errors on its console are kept, a broken policy too."""
 
     def __init__(
         self, browser, address, language="en", theme="light", size=PROJECTOR, motion="no-preference"
@@ -64,7 +64,7 @@ class Visitor:
 
 @contextmanager
 def visiting(browser):
-    """A way to let people in; at the end nobody's browser has complained of anything."""
+    """A function that opens a browser for a user; at the end no console has an error."""
     visitors = []
 
     def visit(address, **how):

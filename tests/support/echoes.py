@@ -12,7 +12,7 @@ ECHOES = {"lab": "/echo?receive=0", "tornado": "/plain"}
 
 
 class Echo(WebSocket):
-    """Says what it heard, by the way on which the lab sends."""
+    """Sends back what it received, by the way on which the lab sends."""
 
     async def on_message(self, message):
         """Send it back."""
@@ -23,7 +23,7 @@ class Echo(WebSocket):
 
 
 class Plain(WebSocketHandler):
-    """Says what it heard, as Tornado's own documentation does it."""
+    """Sends back what it received, as Tornado's own documentation does it."""
 
     async def on_message(self, message):
         """Send it back."""

@@ -67,7 +67,7 @@ def until(probe: Callable[[], Any], what: Callable[[], str]) -> Any:
 
 
 SIZINGS = 10
-"""Times that a window is given its size: a busy machine may tell the size that it had before."""
+"""Times that a window is given its size: a busy machine may report the size that it had before."""
 
 
 class Page:
@@ -309,7 +309,7 @@ def firefox() -> Iterator[Firefox]:
 
 @contextmanager
 def display() -> Iterator[dict[str, str]]:
-    """A screen that nobody sees; yields the environment of a program that draws on it."""
+    """A virtual screen; yields the environment of a program that draws on it."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
         (folder / "gtk-3.0").mkdir()

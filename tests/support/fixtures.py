@@ -53,7 +53,7 @@ def redis_server() -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    """One Chromium for all tests of a file; whoever uses it is in a profile of their own."""
+    """One Chromium for all tests of a file; each user of it has a profile of its own."""
     from tests.support.browsing import chromium
 
     with chromium() as browser:
@@ -88,7 +88,7 @@ def browser_version(request) -> None:
 
 @pytest.fixture
 def visit(browser) -> Iterator[Callable[..., Any]]:
-    """Let somebody in; at the end of the test nobody's browser has complained of anything."""
+    """Open a browser for a user; at the end of the test no console has an error."""
     from tests.support.browsing import visiting
 
     with visiting(browser) as visit:
@@ -97,7 +97,7 @@ def visit(browser) -> Iterator[Callable[..., Any]]:
 
 @pytest.fixture(autouse=True)
 def no_connection_left() -> Iterator[None]:
-    """Whoever was still listening when a test ended is gone when the next one begins."""
+    """A client that still listened when a test ended is gone when the next one begins."""
     yield
     for wire in list(OPEN):
         wire.abort()

@@ -67,7 +67,7 @@ class LabHere:
             urllib.request.Request(self.address + path, headers=headers), timeout=PATIENCE_S
         )
 
-    def knock(self, door, **wanted):
-        """Change the lesson by one of the teacher's doors; returns what the lab says."""
-        with self.ask(f"/teacher/{door}", wanted) as answer:
+    def teacher_post(self, action, **wanted):
+        """Change the lesson by one of the teacher's actions; returns the lab's answer."""
+        with self.ask(f"/teacher/{action}", wanted) as answer:
             return json.load(answer)

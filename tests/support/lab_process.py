@@ -44,7 +44,7 @@ class LabProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._stderr,
-            start_new_session=True,  # Ctrl-C is for whoever runs this, who then ends the lab in good order
+            start_new_session=True,  # Ctrl-C goes to the process that runs this, which then ends the lab
         )
         LABS.add(self)
 

@@ -1,4 +1,4 @@
-"""A raw client for each technique, with one interface: connect, hear events in order, send, leave."""
+"""A raw client for each technique, with one interface: connect, receive events in order, send, leave."""
 
 import asyncio
 import base64
@@ -29,7 +29,7 @@ WEBSOCKET_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 @dataclass(frozen=True)
 class Receipt:
-    """What a sender was told: the HTTP status, if there was one, and the answer itself."""
+    """What a sender received: the HTTP status, if there was one, and the answer itself."""
 
     status: int | None
     answer: dict
@@ -78,7 +78,7 @@ def draft(body: str = "hello", username: str = "ann", mid: str | None = None) ->
 
 
 class Listener:
-    """One client of one technique, and everything that it heard, in order."""
+    """One client of one technique, and everything that it received, in order."""
 
     mode: ClassVar[str] = ""
     query: ClassVar[dict[str, str]] = {}
@@ -102,15 +102,15 @@ class Listener:
     # Listening --------------------------------------------------------------------------------
 
     async def connect(self, after: str | None = None) -> "Listener":
-        """Come in. When this returns, no later message can pass unheard."""
+        """Connect. After this returns no later message can be missed."""
         raise NotImplementedError
 
     async def step(self) -> None:
-        """Take the next thing that the server has to say. Raises `Closed` when there will be nothing more."""
+        """Receive the next thing that the server sends. Raises `Closed` when there will be nothing more."""
         raise NotImplementedError
 
     async def receive(self, count: int = 1, kind: str = "message") -> list[dict]:
-        """Listen until this listener has heard so many events of this kind in all; returns all events."""
+        """Listen until this listener has received so many events of this kind in all; returns all events."""
         return await self._listen(lambda: sum(e["type"] == kind for e in self.events) >= count)
 
     async def receive_until(self, id_: str) -> list[dict]:
@@ -128,7 +128,7 @@ class Listener:
                 while not done():
                     await self.step()
         except TimeoutError:
-            raise AssertionError(f"{self.mode} waited in vain behind {self.events[-3:]}") from None
+            raise AssertionError(f"{self.mode} received no more after {self.events[-3:]}") from None
         return self.events
 
     def take(self, event: dict) -> None:
@@ -138,7 +138,7 @@ class Listener:
 
     @property
     def ids(self) -> list[str]:
-        """The cursors of the messages heard, in the order in which they came."""
+        """The cursors of the messages received, in the order in which they came."""
         return [event["id"] for event in self.events if event["type"] == "message"]
 
     @property
@@ -197,7 +197,7 @@ class Listener:
 
     @property
     def received_payload(self) -> int:
-        """The bytes of all message objects heard."""
+        """The bytes of all message objects received."""
         return sum(len(canonical(event)) for event in self.events if event["type"] == "message")
 
 
@@ -248,9 +248,9 @@ class ShortPoll(Poller):
 
     async def step(self) -> None:
         """Ask once; after an empty answer wait a little."""
-        heard = len(self.events)
+        before = len(self.events)
         await self.poll()
-        if len(self.events) == heard:
+        if len(self.events) == before:
             await asyncio.sleep(INTERVAL_S)
 
 
@@ -453,14 +453,14 @@ class WebSocket(Listener):
         return Receipt(None, self.answers[-1])
 
     async def leave(self) -> None:
-        """Close as RFC 6455 has it: say so, hear it said, and go."""
+        """Close as RFC 6455 has it: send a close frame, receive one, and disconnect."""
         for wire in self.receiving:
             await wire.send(framings.client_frame(CLOSE, b"\x03\xe8"))
             await wire.take_rest()
             await wire.close()
 
     def tally(self, direction: str) -> Tally:
-        """What passed, told apart by what each frame was for."""
+        """What passed, separated by what each frame was for."""
         sends = Tally(sum(map(len, self.sends)), self.answer_bytes, payload_bytes=self.sent_payload)
         if direction == "send":
             return sends
@@ -496,7 +496,7 @@ async def history(port: int) -> dict:
 
 
 async def top(port: int) -> str:
-    """The cursor behind the newest message that the room has heard of."""
+    """The cursor behind the newest message that the room has."""
     return (await history(port))["cursor"]
 
 
@@ -511,17 +511,17 @@ async def held(port: int, mode: str) -> int:
 
 
 async def publish(port: int, count: int, text: str = "message") -> list[str]:
-    """Send so many messages one after the other; returns their cursors when the room has heard of them."""
+    """Send so many messages one after the other; returns their cursors when the room has them."""
     speaker = ShortPoll(port)
     ids = [(await speaker.send(f"{text} {place}")).id for place in range(count)]
     await speaker.leave()
     if ids:
-        await eventually(lambda: is_in_room(port, ids[-1]), f"the room hears of {ids[-1]}")
+        await eventually(lambda: is_in_room(port, ids[-1]), f"the room has {ids[-1]}")
     return ids
 
 
 async def here(port: int) -> str:
-    """A cursor behind everything that was sent so far: that of a message which the room has just heard of."""
+    """A cursor behind everything that was sent so far: that of a message which the room has just read."""
     return (await publish(port, 1, "here"))[0]
 
 

@@ -20,11 +20,11 @@ from tests.support.wire import DEADLINE_S, HOST
 
 LOG = "appendonlydir"
 GIVEN_TO_NOBODY = range(11_000, 32_768)
-"""Ports below those that Linux, macOS and Windows give to whoever asks for any; browsers refuse 10080."""
+"""Ports below those that Linux, macOS and Windows give for port 0; browsers refuse 10080."""
 
 
 class RedisServer:
-    """A Redis on a port of its own; what it holds survives a kill only when it is told to keep a log.
+    """A Redis on a port of its own; what it holds survives a kill only when it keeps a log.
 
     The log is on the disk before an answer goes out. With `sync="everysec"` it is not: while the disk is slow
     Redis holds it back, and what it acknowledged meanwhile does not survive a kill. The disk may be small.

@@ -20,7 +20,7 @@ class SmallDisk:
             options = ["-t", "tmpfs", "-o", f"size={size}"]
             subprocess.run(["mount", *options, "pushlab", place], check=True, capture_output=True)
             self._held = os.open(place, os.O_RDONLY)
-            # Out of everybody's sight at once: whatever becomes of this process, nothing stays mounted.
+            # Detached at once: however this process ends, nothing stays mounted.
             subprocess.run(["umount", "--lazy", place], check=True, capture_output=True)
         self.folder = Path(f"/proc/self/fd/{self._held}")
         self._ballast = self.folder / "ballast"
