@@ -45,7 +45,7 @@ class Uncounted(metered_stream.MeteredStream):
     def claim(self, meter):
         pass
 
-    def settle(self, parsed, nobody=None):
+    def credit(self, consumed, unclaimed=None):
         pass
 
     def reassign(self, bytes_in, bytes_out, meter):
