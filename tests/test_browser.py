@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from lab.catalogue import MODES, TECHNIQUES
+from lab.catalogue import DEFAULT, MODES, TECHNIQUES
 from tests.support.browsing import NAME, PATIENCE_MS, meters, post
 from tests.support.lab_here import LabHere, temporary
 from tests.support.redis_server import free_port
