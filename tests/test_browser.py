@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from lab.catalogue import DEFAULT, MODES, TECHNIQUES
+from lab.catalogue import MODES, TECHNIQUES
 from tests.support.browsing import NAME, PATIENCE_MS, meters, post
 from tests.support.lab_here import LabHere, temporary
 from tests.support.redis_server import free_port
@@ -181,7 +181,7 @@ def test_hostile_text_stays_text(lab, enter, mode):
 
 
 def test_the_name_survives_a_reload(lab, enter):
-    """A name is made up for whoever comes; once changed, it stays, and messages carry it."""
+    """A new user gets a generated name; once changed, it stays, and messages carry it."""
     user = enter(lab, "websocket")
     assert user.page.input_value("#name").startswith("Guest ")
     user.page.fill("#name", "李华 Li Hua")

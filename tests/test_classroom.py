@@ -179,8 +179,8 @@ def test_a_message_says_how_long_it_took(school, open_page):
     expect(page.locator("[data-id]", has_text="old").locator(".delivery")).to_have_text("")
 
 
-def test_people_are_seen_to_come_and_go(school, open_page):
-    """Arrivals and departures are lines in the room, for those who poll too; nobody sees their own."""
+def test_arrivals_and_departures_are_shown(school, open_page):
+    """Arrivals and departures are lines in the room, for polling clients too; no user sees their own."""
     anna = open_page(school, "/room?mode=shortpoll")
     expect(anna.locator("#here")).to_have_text("1 here")
     ben = open_page(school, "/room?mode=shortpoll", language="zh-CN")
@@ -256,7 +256,7 @@ def test_the_pace_reaches_the_browsers(school, browser):
     context.on("request", lambda request: asked.append(request.url))
     asking = ("shortpoll", "longpoll", "jsonp")
     users = {mode: User(context, school.address, mode, clock=True) for mode in asking}
-    school.knock("crew", do="pace", interval=30, hold=59)
+    school.teacher_post("crew", do="pace", interval=30, hold=59)
     for user in users.values():
         user.page.wait_for_function("async () => (await import('/static/pace.js')).pace.interval === 30")
     post(school.address)  # held requests are answered, and asked again
