@@ -99,7 +99,7 @@ ENCODINGS = {
 
 @pytest.mark.parametrize("path", ["/", "/static/room.js"])
 @pytest.mark.parametrize("header", ENCODINGS)
-async def test_pages_are_packed_for_who_takes_it(header, path, lab):
+async def test_pages_are_compressed_for_clients_that_accept_it(header, path, lab):
     """gzip by name or by star, unless it is refused or the plain form is wanted more."""
     assert takes_gzip(header) is ENCODINGS[header]
     answer = await fetch(lab.port, "GET", path, {"Accept-Encoding": header})
@@ -123,15 +123,15 @@ PERSONS = {
 
 
 @pytest.mark.parametrize("header", PERSONS)
-async def test_an_error_is_a_page_for_who_wants_one(header, lab):
-    """A person's browser gets a page, a program JSON."""
+async def test_an_error_is_a_page_for_clients_that_accept_html(header, lab):
+    """A browser gets a page, another program gets JSON."""
     assert takes(header, "text/html") is PERSONS[header]
     answer = await fetch(lab.port, "GET", "/nowhere", {"Accept": header})
     assert answer.headers["content-type"].startswith("text/html") is PERSONS[header]
 
 
 def test_an_event_source_is_one_that_takes_event_streams():
-    """What an EventSource says, and what looks like it."""
+    """The `Accept` header of an EventSource is recognized, and similar ones."""
     assert takes("text/event-stream", "text/event-stream")
     assert takes("application/json, text/event-stream", "text/event-stream")
     for header in ("text/event-stream;q=0", "text/event-stream; q=0.0, */*", "*/*", ""):

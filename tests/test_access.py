@@ -459,7 +459,7 @@ async def watch(port):
 
 
 async def test_a_flood_over_the_socket_of_the_pages_ends_it(strict):
-    """Who says too much on `/live` is refused, and closed with 4029 in the end; other pages are not."""
+    """A page that sends too much on `/live` is refused, and then closed with 4029; other pages are not."""
     calm, listener = await watch(strict), await watch(strict)
     question = client_frame(TEXT, b'{"type":"clock","at":1}')
     await listener.send(question * 1000)

@@ -134,7 +134,7 @@ def test_lan_and_a_host_exclude_each_other():
     "host",
     ["no-such-host.invalid", "a..b", "." + "x" * 300, "http://127.0.0.1", "127.0.0.1:80", "192.0.2.77", " "],
 )
-def test_a_host_that_is_none_is_said(host):
+def test_a_host_that_is_none_is_reported(host):
     """An unknown name, what is no name, and the address of another machine end in a sentence."""
     with pytest.raises(CannotStart, match="Cannot listen on"):
         bind(host, 0)

@@ -517,7 +517,7 @@ async def wait_until_alone(port):
 
 
 async def test_a_place_is_free_again_when_a_client_leaves(strict):
-    """The limit counts who is here now."""
+    """The limit counts the clients that are connected now."""
     await wait_until_alone(strict)
     for _ in range(3):
         wires = [await Wire.open(strict) for _ in range(4)]

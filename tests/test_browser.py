@@ -505,7 +505,7 @@ def test_no_page_complains(lab, enter):
 
 
 def test_the_console_shows_live_meters(lab_here, enter):
-    """The teacher sees which Redis is in use, who is here, what it costs, and what was not measured."""
+    """The teacher sees which Redis is in use, the users, what it costs, and what was not measured."""
     user = enter(lab_here.address, "sse")
     user.page.fill("#name", "Li Hua")
     user.page.press("#name", "Enter")

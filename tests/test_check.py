@@ -205,7 +205,7 @@ def test_a_run_of_contradictions_has_no_figures(name):
         verdict(FAULTY[name])
 
 
-def test_an_event_is_written_down_with_what_it_says():
+def test_an_event_is_recorded_with_its_content():
     """The record of a message names its place, its mid and its content; that of a gap how many."""
     message = {"type": "message", "id": "7-3", "mid": "m", "username": "ann", "body": "hi", "time": 1.0}
     record = received(1.5, "bob", "sse", message)

@@ -102,8 +102,8 @@ def test_one_button_lets_phones_join(school, open_page):
     expect(teacher.locator("[data-card=sse] [data-figure=here]")).to_have_text("1")
 
 
-def test_a_card_says_only_what_was_measured(school, open_page):
-    """Before anything happened: not measured yet. Afterwards: what the meters say."""
+def test_a_card_shows_only_what_was_measured(school, open_page):
+    """Before anything happened: not measured yet. Afterwards: the figures of the meters."""
     page = open_page(school, "/")
     cost = page.locator("[data-card=sse] [data-figure=bytes]")
     expect(cost).to_have_text("not measured yet")
@@ -166,8 +166,8 @@ def test_hostile_names_stay_text(school, open_page):
         assert page.evaluate("typeof hacked") == "undefined"
 
 
-def test_a_message_says_how_long_it_took(school, open_page):
-    """What was said before one came has no time; what comes now has."""
+def test_a_message_shows_how_long_it_took(school, open_page):
+    """A message from before the page opened has no time; a new one has."""
     post(school.address, "old")
     page = open_page(school, "/room?mode=websocket")
     expect(page.locator("[data-id]")).to_have_count(1)
@@ -191,8 +191,8 @@ def test_arrivals_and_departures_are_shown(school, open_page):
     assert "Guest 1" not in anna.inner_text("#messages")
 
 
-def test_the_pause_is_said_in_seconds(school, browser):
-    """When the line is lost the page says when it will try again."""
+def test_the_pause_is_shown_in_seconds(school, browser):
+    """When the connection is lost the page shows when it will try again."""
     context = browser.new_context()
     user = User(context, school.address, "shortpoll", clock=True)
     user.page.evaluate("Math.random = () => 0.99")
@@ -289,7 +289,7 @@ def assert_soon(page, condition):
 
 
 def test_an_empty_room_shows_no_number_of_users(school, open_page):
-    """Who has just come is here; until the lab knows it, the page says nothing."""
+    """A new user is counted; until the lab has counted it, the page shows no number."""
     page = open_page(school, "/")
     page.add_init_script(
         """new MutationObserver(() => {
@@ -392,7 +392,7 @@ def test_new_users_get_the_technique_that_the_teacher_chose(school, open_page):
     expect(page.locator("[aria-current=true]")).to_have_attribute("data-mode", "jsonp")
 
 
-def test_the_export_says_what_it_is(school, open_page):
+def test_the_export_describes_itself(school, open_page):
     """JSON with its conditions, CSV with a line per technique and direction, simulated or not."""
     teacher = open_page(school, "/teacher", teacher=True)
     for ending in ("json", "csv"):
@@ -405,8 +405,8 @@ def test_the_export_says_what_it_is(school, open_page):
             assert len(text.splitlines()) == 1 + 2 * len(MODES)
 
 
-def test_the_lamp_tells(school, open_page):
-    """The console says whether the laptop keeps up, with the figures that it judges by."""
+def test_the_lamp_shows_whether_the_laptop_keeps_up(school, open_page):
+    """The console shows whether the laptop keeps up, with the figures for it."""
     teacher = open_page(school, "/teacher", teacher=True)
     expect(teacher.locator("[data-strain=lag]")).to_have_text(re.compile(r"^[\d.]+ m?s$"))
     expect(teacher.locator("#verdict")).to_contain_text("laptop")
@@ -415,8 +415,8 @@ def test_the_lamp_tells(school, open_page):
 @pytest.mark.parametrize(
     ("language", "sentence"), [("en", "The memory of Redis is full."), ("zh-CN", "Redis 的内存已满。")]
 )
-def test_the_console_says_what_is_wrong(school, open_page, language, sentence):
-    """What keeps the lab from its work stands on the console, in its language, for as long as it lasts."""
+def test_the_console_shows_what_is_wrong(school, open_page, language, sentence):
+    """A fault of the lab is shown on the console, in its language, for as long as it lasts."""
     teacher = open_page(school, "/teacher", teacher=True, language=language)
     problems = teacher.locator("#problems")
     expect(problems).to_be_hidden()
@@ -455,7 +455,7 @@ def test_axe_finds_nothing(settled, open_page, name, language, theme):
 
 
 @each_page
-def test_keys_do_what_help_says(settled, open_page, name):
+def test_keys_do_what_the_help_lists(settled, open_page, name):
     """P is the projector, T the other theme, ? help; but in a box they are letters."""
     page = open_page(settled, PAGES[name], teacher=True)
     root = page.locator("html")

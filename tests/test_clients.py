@@ -130,8 +130,8 @@ async def test_a_silent_server_is_given_up(monkeypatch):
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_a_refusal_for_good_is_said(mode):
-    """A cursor that makes no sense is not asked with again and again."""
+async def test_a_permanent_refusal_is_reported(mode):
+    """A malformed cursor is not sent again and again."""
     async with (
         running(settings(), temporary=True) as lab,
         Listening(mode, lab.port, after="nonsense") as listening,
@@ -152,7 +152,7 @@ async def test_no_small_packet_waits_for_an_earlier_one():
 
 @pytest.mark.skipif(not hasattr(socket, "TCP_USER_TIMEOUT"), reason="only Linux counts so")
 async def test_the_kernel_asks_after_every_client():
-    """Who vanishes while nothing is on its way is asked after, and gone within 20 s."""
+    """A client that vanishes while nothing is sent is detected and removed within 20 s."""
     async with running(settings(), temporary=True) as lab, Listening("longpoll", lab.port) as listening:
         await say("longpoll", lab.port, "hello")
         await listening.receives("message", 1)

@@ -173,7 +173,7 @@ def test_the_picture_moves_and_holds_still_when_paused(listening):
     expect(listening.locator("#mode")).to_have_text("live")
 
 
-def test_who_wants_less_motion_sees_one_picture_a_second(visit, address):
+def test_reduced_motion_gives_one_picture_a_second(visit, address):
     """With `prefers-reduced-motion` the picture steps instead of gliding."""
     page = visit(address, motion="reduce").open(PATH)
     listen(page)
@@ -286,7 +286,7 @@ def test_the_sentence_is_computed_from_the_meters(listening, address):
 # What the teacher does ----------------------------------------------------------------------------
 
 
-def test_an_empty_room_says_what_to_do_next(quiet_address, visit):
+def test_empty_lanes_explain_how_to_fill_them(quiet_address, visit):
     """While the lanes are empty the page explains how to fill them; then the text disappears."""
     page = visit(quiet_address).open(PATH)
     expect(page.locator("#hint")).to_contain_text("Listen here")
@@ -331,7 +331,7 @@ def test_keys_do_nothing_while_a_user_writes(listening):
     expect(listening.locator("#mode")).to_have_text("live")
 
 
-def test_a_failed_send_stays_and_says_why(visit, address):
+def test_a_failed_send_stays_with_the_reason(visit, address):
     """The text remains in the box, with the reason."""
     visitor = visit(address)
     listening = visitor.open(PATH)
@@ -425,13 +425,13 @@ def test_the_page_holds_at_most_four_http_connections(listening, address):
 
 
 @pytest.mark.parametrize(("mode", "technique"), TECHNIQUES.items())
-def test_a_module_says_how_many_connections_it_holds(mode, technique):
-    """Who asks holds none, who waits or streams one; only a WebSocket is not among the six."""
+def test_a_module_states_how_many_connections_it_holds(mode, technique):
+    """Short polling holds none, the others one; only a WebSocket is not among the six."""
     assert held_by(mode) == (technique.verb != "ask" and mode != "websocket")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_page_says_which_technique_rests(visit, address, language):
+def test_the_page_names_the_techniques_that_rest(visit, address, language):
     """One sentence names those that do not fit, and their lanes are marked while it listens."""
     page = visit(address, language=language).open(PATH)
     expect(page.locator("#notice")).to_be_hidden()

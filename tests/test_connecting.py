@@ -78,7 +78,7 @@ def test_listeners_that_a_limit_keeps_out_are_no_lost_messages(small_lab, mode):
         assert part in said
 
 
-def test_the_command_line_says_it_and_exits_1(small_lab, capsys):
+def test_the_command_line_reports_it_and_exits_1(small_lab, capsys):
     """A sentence on standard error, nothing that was not measured on standard output."""
     assert main(["--mode", "sse", "--url", small_lab.address, "-c", "6"]) == 1
     said = capsys.readouterr()
@@ -166,7 +166,7 @@ async def why(mode, url):
 @pytest.mark.parametrize(
     ("status", "kind"), [(502, "proxy"), (504, "proxy"), (503, "full"), (429, "rate"), (403, "answer")]
 )
-async def test_a_refusal_is_told_by_its_status(gateway, mode, status, kind):
+async def test_a_refusal_is_reported_with_its_status(gateway, mode, status, kind):
     """The lab or a proxy may answer; the report is the same for all techniques."""
     assert await why(mode, f"{gateway}/{status}") == kind
 
@@ -198,8 +198,8 @@ async def test_a_certificate_that_is_not_trusted_is_named(mode):
      (Refused(503, "too_many_connections", ""), "full"), (Refused(0, "rate_limited", ""), "rate")],
 )  # fmt: skip
 @pytest.mark.skipif(sys.platform != "linux", reason="these are its numbers")
-def test_what_the_system_says_is_read(error, kind):
-    """By its number, not by its words, which are in the reader's language."""
+def test_errors_of_the_system_are_recognized(error, kind):
+    """An error of the system is recognized by its number, because its text may be in any language."""
     assert kind_of(error) == kind
 
 
@@ -323,8 +323,8 @@ def test_listeners_that_reconnect_receive_everything():
 # Processes that die ---------------------------------------------------------------------------
 
 
-def test_a_python_that_is_not_there_is_said(monkeypatch):
-    """Without an interpreter nothing can be started, which is said at once."""
+def test_a_missing_python_is_reported(monkeypatch):
+    """Without an interpreter nothing can be started, which is reported at once."""
     monkeypatch.setattr(sys, "executable", "/no/such/python")
     with soon(), pytest.raises(CannotStart, match="could not be started by '/no/such/python'"):
         lab.measure("sse", clients=1, duration=1, payload=41)

@@ -324,7 +324,7 @@ def test_a_wiped_history_resets_open_listeners(mode, wiped):
 @pytest.mark.needs("redis-server")
 @each_technique
 async def test_a_wiped_history_resets_a_returning_listener(mode, wiped):
-    """Who was away while the history was lost comes back with the old cursor and is reset."""
+    """A listener that was away while the history was lost reconnects with the old cursor and is reset."""
     port, _, before, after = wiped
     listener = await client(mode, port).connect(before[2])
     await listener.receive_until(after[-1])

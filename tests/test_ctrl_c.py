@@ -139,7 +139,7 @@ def test_without_a_terminal_there_is_no_question(terminal):
 
 
 def test_sigterm_is_never_asked_back(terminal):
-    """Who sends it is a program, and means it."""
+    """SIGTERM comes from a program: there is no question."""
     classroom = terminal()
     classroom.enter()
     classroom.process.send_signal(signal.SIGTERM)

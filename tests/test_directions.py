@@ -168,7 +168,7 @@ def test_arrivals_are_named_in_order(school, visit, language):
 
 
 @pytest.mark.needs("chromium")
-def test_who_came_is_isolated_in_the_room_itself(school, visit):
+def test_a_name_is_isolated_in_the_room_itself(school, visit):
     """The same on a page that gets it from the lab."""
     page = visit(school.address).open("/room?mode=sse")
     expect(page.locator("#status")).to_have_attribute("data-status", "waiting")
@@ -181,7 +181,7 @@ def test_who_came_is_isolated_in_the_room_itself(school, visit):
 @pytest.mark.needs("chromium")
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_console_lists_names_in_order(school, visit, language):
-    """Who is here, also who has the page in the background; at a phone's width nothing sticks out."""
+    """Users are listed, also those with the page in the background; on a phone nothing sticks out."""
     teacher = visit(school.address, language=language, size=PHONE)
     page = teacher.open(f"/teacher?token={school.lab.key.ticket()}")
     before, after = i18n.text(language, "teacher.hidden", name="|").split("|")

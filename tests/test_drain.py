@@ -65,8 +65,8 @@ async def test_a_send_in_flight_is_answered_before_the_close(receive, store, ope
 
 
 @pytest.mark.parametrize("receive", ["1", "0"])
-async def test_who_is_silent_is_told_to_come_back(receive, open_lab):
-    """A socket on which nothing is going on, be it there only to send, is closed with 1012 and not cut."""
+async def test_an_idle_socket_is_closed_with_1012(receive, open_lab):
+    """An idle socket, also one that only sends, is closed with 1012 and not cut."""
     lab = open_lab()
     listener = await client("websocket", lab.port, receive=receive).connect("latest")
     lab.signal(signal.SIGTERM)

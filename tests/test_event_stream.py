@@ -62,7 +62,7 @@ def received(unframe, data, size):
 
 @pytest.mark.parametrize("size", CUTS.values(), ids=CUTS)
 @pytest.mark.parametrize(("text", "events"), STREAMS.values(), ids=STREAMS)
-def test_a_stream_is_read_as_the_standard_says(text, events, size):
+def test_a_stream_is_read_as_the_standard_requires(text, events, size):
     """Wherever the network cuts it, the same events come out, and only those that an empty line has ended."""
     data = text if isinstance(text, bytes) else text.encode()
     assert received(sse.unframe, data, size)[0] == events

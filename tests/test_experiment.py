@@ -267,6 +267,6 @@ def test_a_run_records_what_its_listeners_cost():
         (0.1, None, "–"),
     ],
 )
-def test_a_time_is_apart_in_ms_where_theory_says_next_to_nothing(measured, predicted, mode):
+def test_a_time_differs_in_ms_where_theory_predicts_almost_none(measured, predicted, mode):
     """Four milliseconds where theory says one are three late, and not 300 % off."""
     assert late(measured, predicted) == mode

@@ -99,14 +99,14 @@ def test_a_figure_shows_what_the_meters_count():
     assert "simulated" not in words
 
 
-def test_simulation_is_said_in_the_figure():
+def test_the_figure_names_simulation():
     """So is the slow link between the simulated students and the lab."""
     words = texts(lab.figures.lesson.lesson(exported(sse=(4, 400)) | {"simulated": True}))
     assert "with simulated students, 5 each, simulated round trip 40 ms" in words
 
 
-def test_nothing_measured_is_said(recwarn):
-    """Before anybody asked no row has a figure, and no axis is made up of nothing."""
+def test_a_figure_without_measurements_has_no_numbers(recwarn):
+    """Before the first request no row has a figure, and no axis has ticks."""
     words = texts(lab.figures.lesson.lesson(exported()))
     assert words.count("not measured") == 3 * len(MODES) + 1
     assert " 0 B" not in words
@@ -133,7 +133,7 @@ def broken(tmp_path, monkeypatch):
     return broken
 
 
-def test_a_broken_matplotlib_is_said(school, broken):
+def test_a_broken_matplotlib_is_reported(school, broken):
     """The error has the shape of all errors, and the reason in it; the lab goes on."""
     broken("raise ImportError('no drawing today')")
     with pytest.raises(urllib.error.HTTPError) as caught:
@@ -178,7 +178,7 @@ async def test_a_drawing_that_takes_too_long_is_ended(broken, monkeypatch):
     assert [artist.returncode for artist in started] == [-9, -9]
 
 
-async def test_what_cannot_be_drawn_is_said():
+async def test_a_figure_that_cannot_be_drawn_is_reported():
     """The sentence of the process that draws is the sentence of the error."""
     with pytest.raises(CannotDraw, match="no export of a lesson"):
         await Drawing().picture("svg", b'{"schema": "pushlab.lesson/1"}')

@@ -68,7 +68,7 @@ def test_the_mixtures_leave_nothing_out():
     assert {fault.id for fault in FAULTS} - drawn == {"F9", "F20a", "F21", *(fault.id for fault in stages)}
 
 
-def test_nothing_remains_of_those_who_left():
+def test_nothing_remains_of_clients_that_left():
     """Some stay, some come and go, then all leave: tasks, files and readers are exactly as before."""
     soaked = asyncio.run(soak(6, steady=18, joins=10, rate=5, visit_s=(0.2, 2.0), hurt_s=None))
     assert soaked.passed, table(soaked)

@@ -80,7 +80,7 @@ def teachers_cookie(school):
         ("gzip;q=0", False), ("deflate", False), ("x-gzip", False), ("gzip;q=nonsense", False),
     ],
 )  # fmt: skip
-def test_who_takes_gzip(accepted, taken):
+def test_gzip_only_for_clients_that_accept_it(accepted, taken):
     """As the header says; a weight of 0 refuses."""
     assert takes_gzip(accepted) is taken
 

@@ -97,7 +97,7 @@ async def everything(port):
     wire.abort()
 
 
-async def test_nothing_remains_of_those_who_left(monkeypatch):
+async def test_nothing_remains_of_clients_that_left(monkeypatch):
     """After clients of every technique have come and gone the lab holds exactly what it held before."""
     monkeypatch.setattr(presence, "POLL_GRACE_S", 0.1)
     async with running(Settings(**temporary()), temporary=True) as here:
@@ -117,7 +117,7 @@ async def test_nothing_remains_of_those_who_left(monkeypatch):
             raise AssertionError(f"before: {before}, now: {await usual(here)}") from None
 
 
-async def test_a_lab_waits_for_students_who_are_just_leaving():
+async def test_a_lab_waits_for_simulated_students_that_are_ending():
     """When it closes while they are being stopped, their processes have ended before it has."""
     async with running(Settings(**temporary()), temporary=True) as here:
         simulated = here.lesson.simulated
@@ -129,7 +129,7 @@ async def test_a_lab_waits_for_students_who_are_just_leaving():
     await leaving
 
 
-async def test_whoever_asks_what_it_costs_is_told_all_of_it():
+async def test_a_clients_own_account_has_every_byte():
     """However often the meters are looked at, a client's own account has every byte of its requests."""
     async with running(Settings(**temporary()), temporary=True) as here:
         account = here.context.accounts["ann", "longpoll"] = Account()

@@ -324,7 +324,7 @@ async def test_an_answer_that_is_read_late_is_counted_when_it_is_read(mode, coun
 
 @pytest.mark.parametrize("mode", STREAMING)
 async def test_a_history_is_handed_over_in_pieces(mode, counted):
-    """Who reads nothing of a long history has a part of it, which counts; the rest comes when it reads."""
+    """Of a long history only the part that a listener has read counts; the rest follows when it reads."""
     await publish(counted, 100, "😀" * 490)
     before = await meters(counted)
     listener = await client(mode, counted, takes=4096).connect()

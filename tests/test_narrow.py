@@ -53,7 +53,7 @@ def test_from_80_columns_on_nothing_changes(runs):
 
 
 @pytest.mark.parametrize("width", [20, 40])
-def test_several_rounds_say_how_sure_they_are(runs, width):
+def test_several_rounds_show_their_intervals(runs, width):
     """The intervals over rounds are shown on a narrow terminal, too."""
     assert "bootstrap" in " ".join(printed([*runs, *runs], width))
 

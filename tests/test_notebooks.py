@@ -75,7 +75,7 @@ def test_it_asks_predicts_asserts_and_goes_on(path):
 
 
 @pytest.mark.parametrize("path", RECORDS, ids=lambda path: path.stem)
-def test_a_record_says_where_and_when(path):
+def test_a_record_names_its_machine_and_date(path):
     """Each recorded run is marked with machine and date, lost nothing, and loads."""
     marked = json.loads(path.read_text(encoding="utf-8"))["recorded"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", marked["date"]) and "processors" in marked["machine"]
@@ -84,7 +84,7 @@ def test_a_record_says_where_and_when(path):
 
 
 def test_a_record_under_other_conditions_is_refused(monkeypatch):
-    """A record is not passed off as something else, and what to do is said."""
+    """A record under other conditions is refused, with a sentence on what to do."""
     monkeypatch.chdir(FOLDER)
     monkeypatch.delenv("PUSHLAB_LIVE", raising=False)
     with pytest.raises(BadInput, match="PUSHLAB_LIVE=1"):

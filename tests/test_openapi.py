@@ -45,8 +45,8 @@ def test_the_limits_are_those_of_this_lab(described):
 
 
 @pytest.mark.timeout(180)
-def test_the_lab_does_what_it_says(patient, described, tmp_path):
-    """Schemathesis finds no answer that the description does not allow, nor a wrong request that is taken.
+def test_the_lab_does_what_its_description_says(patient, described, tmp_path):
+    """Schemathesis finds no answer that the description does not allow, nor a wrong request that is accepted.
 
     The description itself is asked for once. Streams are left out: they answer without end. So is the
     WebSocket, which OpenAPI cannot describe, and figures, each of which is drawn by a process of its own.

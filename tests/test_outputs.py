@@ -111,7 +111,7 @@ def test_a_device_that_is_full_costs_one_file(measured, tmp_path, capsys, option
 
 @unix_only
 @pytest.mark.parametrize("how", [[], ["--json"], ["--csv", "-"]])
-def test_standard_output_that_is_full_is_said(measured, tmp_path, capsys, how):
+def test_standard_output_that_is_full_is_reported(measured, tmp_path, capsys, how):
     """Table, JSON or CSV: a sentence and exit code 1, and the files are written all the same."""
     arguments, files = others(tmp_path, (how or [None])[0])
     with standard("stdout", "/dev/full"):
@@ -122,7 +122,7 @@ def test_standard_output_that_is_full_is_said(measured, tmp_path, capsys, how):
 
 @unix_only
 def test_standard_error_that_is_full_changes_nothing(measured, capsys):
-    """What cannot be complained of is not, and the exit code is the run's."""
+    """An error that cannot be printed is dropped, and the exit code is the run's."""
     with standard("stderr", "/dev/full"):
         assert measured("--json", "/dev/full") == 1
         assert measured() == 0
@@ -160,7 +160,7 @@ def test_a_disk_that_fills_up_leaves_the_old_file(disk, runs):
     assert file.read_text() == "old" and {one.name for one in disk.folder.iterdir()} == {"r.json", "ballast"}
 
 
-def test_saving_from_python_says_what_is_wrong(runs, tmp_path):
+def test_saving_from_python_reports_what_is_wrong(runs, tmp_path):
     """`lab.save` raises an error of the lab in one sentence for every name that cannot be written."""
     for wrong in (tmp_path, tmp_path / "no" / "r.json", tmp_path / ("x" * 300), "a\0b", ""):
         with pytest.raises(CannotWrite, match="could not be written"):

@@ -129,7 +129,7 @@ def test_the_server_holds_no_chinese(path):
         ("tlh", "", "zh", "zh-CN"),
     ],
 )
-def test_who_gets_which_language(asked, remembered, accepted, language):
+def test_each_request_gets_its_language(asked, remembered, accepted, language):
     """What is asked for in the URL, else what was chosen before, else what the browser says."""
     assert i18n.chosen(asked, remembered, accepted) == language
 
@@ -305,8 +305,8 @@ def test_a_program_gets_the_error_as_json(visit, path):
     assert (found, json.loads(body)["error"]["code"]) == WRONG[path]
 
 
-def test_what_no_page_can_say_is_json(visit):
-    """A query that is no UTF-8 would go wrong on the page that says so, too."""
+def test_an_error_that_no_page_can_show_is_json(visit):
+    """A query that is no UTF-8 would fail on the error page, too."""
     found, headers, body = visit("/room?mode=%ff", Accept=BROWSER)
     assert (found, json.loads(body)["error"]["code"]) == (400, "bad_request")
     assert headers["Content-Type"] == "application/json"
@@ -314,7 +314,7 @@ def test_what_no_page_can_say_is_json(visit):
 
 
 def test_a_request_for_a_foreign_name_gets_the_right_one(visit):
-    """Who types a name of which the lab knows nothing reads where to look for the address."""
+    """A user who types an unknown host name reads where to look for the address."""
     found, _, page = visit("/", Accept=BROWSER, Host="evil.example")
     assert found == 421
     assert i18n.text(i18n.ENGLISH, "error.unknown_host") in page

@@ -30,6 +30,6 @@ def test_a_notebook_shows_the_conditions(name, without):
     assert all(f"    {one}: {MEANINGS[one]}\n" in function.__doc__ for one in named)
 
 
-def test_the_package_says_that_it_is_typed():
+def test_the_package_is_marked_as_typed():
     """Type checkers read the annotations of a package only if it has this file (PEP 561)."""
     assert (Path(lab.__file__).parent / "py.typed").exists()

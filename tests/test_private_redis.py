@@ -122,7 +122,7 @@ def test_it_starts_without_a_folder_for_temporary_files(how, temporary, monkeypa
     assert "private" in backend.words
 
 
-def test_no_folder_at_all_is_said(monkeypatch):
+def test_no_folder_at_all_is_reported(monkeypatch):
     """Where no short path can be written, the sentence names what was tried."""
     monkeypatch.setattr(redis_process, "places", lambda: [Path("/proc"), Path("/" + "x" * 200)])
     with pytest.raises(CannotStart, match=r"No folder with a short path .*/proc"):
@@ -187,8 +187,8 @@ def test_the_next_program_is_tried(broken, monkeypatch, temporary):
     assert list(folder.iterdir()) == []
 
 
-def test_what_was_tried_is_said_when_nothing_works(broken, monkeypatch):
-    """The sentence names the program, and the last line of what it has said."""
+def test_a_failed_start_names_what_was_tried(broken, monkeypatch):
+    """The sentence names the program, and the last line of its output."""
     program, why = broken
     monkeypatch.setattr(redis_process, "programs", lambda: [str(program)])
     with pytest.raises(CannotStart) as refused:

@@ -72,7 +72,7 @@ def conditions(name, value):
 
 @pytest.mark.parametrize("kind", TYPES, ids=lambda kind: getattr(kind, "__name__", str(kind)))
 @pytest.mark.parametrize("name", [*WHOLE, *(name for name in NUMBERS if name != "bandwidth")])
-def test_a_number_of_any_type_is_taken(name, kind):
+def test_a_number_of_any_type_is_accepted(name, kind):
     """Every numeric condition takes every type of number, and keeps a plain one that JSON can hold."""
     kept = getattr(conditions(name, kind(TAKEN)), name)
     assert type(kept) is (int if name in WHOLE else float) and kept == TAKEN
@@ -119,7 +119,7 @@ def test_what_is_neither_is_refused(value):
         Conditions(compress=value)
 
 
-def test_words_are_taken_from_numpy_too():
+def test_numpy_strings_are_accepted():
     """A NumPy string is a string; a misspelt one is refused with the word that is most like it."""
     assert type(Conditions(headers=np.str_("bare")).headers) is str
     with pytest.raises(BadParameter, match=r"Did you mean poisson\?"):
@@ -173,7 +173,7 @@ def test_one_mode_all_modes_and_a_set():
 
 
 @pytest.mark.parametrize("modes", [[], (), set(), iter(()), np.array([])])
-def test_nothing_to_measure_is_said(modes):
+def test_an_empty_collection_of_modes_is_refused(modes):
     """An empty collection is refused in a sentence."""
     with pytest.raises(BadParameter, match="nothing to measure"):
         lab.compare(modes)
@@ -246,7 +246,7 @@ def test_what_the_command_line_cannot_read_is_refused(reader, texts):
      ["--payload", "0"], ["--rounds", "1.5"], ["--json", ""], ["--csv", ""], ["--json", "-", "--csv", "-"],
      ["--json", "x", "--csv", "./x"], ["--report", "-"], ["--csv", "/proc/x.csv"], ["--json", "x" * 300]],
 )  # fmt: skip
-def test_wrong_usage_is_said_before_anything_runs(wrong, capsys):
+def test_wrong_usage_is_reported_before_anything_runs(wrong, capsys):
     """Exit code 2, a sentence, and nothing measured or left behind."""
     assert main(["--mode", "sse", *wrong]) == 2
     said = capsys.readouterr()

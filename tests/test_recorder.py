@@ -117,7 +117,7 @@ def test_a_stream_that_ends_gives_its_lane_to_one_that_is_open(recorder, start):
 
 
 def test_a_poller_keeps_its_lane_only_for_a_short_wait(recorder, start):
-    """Between an answer and the next question the lane stays whose it is; then who waits already gets it."""
+    """Between two requests the lane keeps its client; afterwards a waiting client gets it."""
     anna, ben = begin(recorder, "longpoll", "anna", start - 9), begin(recorder, "longpoll", "ben", start - 9)
     recorder.ended(anna, start)
     recorder.tend()

@@ -131,8 +131,8 @@ async def test_a_body_above_the_limit_is_413_when_it_has_come(size, port):
     assert (answer.status, answer.json["stored"]) == (413, False)
 
 
-async def test_an_unknown_method_is_405_and_says_which_are_known(port):
-    """The path is there, so the answer names what it answers to."""
+async def test_an_unknown_method_is_405_and_lists_the_known_ones(port):
+    """The path exists, so the answer names its methods."""
     for method in ("BREW", "TRACE", "get", "PROPFIND"):
         (answer,) = await answers(port, raw(f"{method} /shortpoll HTTP/1.1", OWN, "Connection: close"))
         assert (answer.status, answer.json["error"]["code"]) == (405, "method_not_allowed")

@@ -182,7 +182,7 @@ def school():
 
 
 @pytest.mark.parametrize("path", SOCKETS)
-async def test_every_socket_of_the_lab_says_why_it_closes(path, school, no_traceback):
+async def test_every_socket_of_the_lab_closes_with_the_right_code(path, school, no_traceback):
     """Each of the lab's sockets closes with the code that the standard names, and sends nothing more."""
     ends = {}
     for name, case in FATAL.items():
@@ -194,7 +194,7 @@ async def test_every_socket_of_the_lab_says_why_it_closes(path, school, no_trace
 @pytest.mark.parametrize("path", SOCKETS)
 @pytest.mark.parametrize("size", [16_385, 1_000_000])
 @pytest.mark.parametrize("count", [1, 3], ids=["whole", "in pieces"])
-async def test_a_message_that_is_too_long_is_told_so(path, size, count, school, no_traceback):
+async def test_a_message_that_is_too_long_gets_its_close_code(path, size, count, school, no_traceback):
     """The client can send all of it and still read the code, however long it is."""
     piece = b"x" * (size // count + 1)
     _, end, wire = await answered(school.lab.port, path, pieces(*[piece] * count))

@@ -110,7 +110,7 @@ def test_a_script_holds_no_line_separator():
 
 
 @given(size=st.sampled_from([0, 1, 125, 126, 65535, 65536]))
-def test_a_frame_says_its_length_in_the_fewest_bytes(size):
+def test_a_frame_has_its_length_in_the_fewest_bytes(size):
     """2 bytes of header up to 125 bytes of payload, 4 up to 65,535, 10 from there on."""
     header = len(ws_frames.text_frame(b"x" * size)) - size
     assert header == (2 if size < 126 else 4 if size < 65536 else 10)

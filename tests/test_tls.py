@@ -158,7 +158,7 @@ async def look(wire, outer, inner):
     return counts["total"]["tls_bytes"], before + outer.to_lab - inner.to_lab
 
 
-async def test_without_tls_there_is_nothing_to_say(start_lab):
+async def test_without_tls_there_is_no_figure_for_it(start_lab):
     """A plain lab's total has no such figure."""
     assert (await meters(start_lab().port))["total"].keys() == {"bytes_in", "bytes_out", "connections"}
 
@@ -226,7 +226,7 @@ def test_a_certificate_that_no_client_can_trust_is_exit_3(tmp_path, shown):
 
 
 @pytest.mark.parametrize("secure", [False, True])
-def test_the_address_for_phones_says_how(secure):
+def test_the_address_for_phones_has_the_right_scheme(secure):
     """The address that the class sees begins with https when the lab speaks it."""
     server = SimpleNamespace(settings=Settings(certfile="any" if secure else None))
     assert Network(server, "192.0.2.1", 8000).url == f"http{'s' * secure}://192.0.2.1:8000/"
@@ -275,7 +275,7 @@ def test_the_end_of_a_connection_is_no_byte():
             assert on_the_wire(connection) == 7
 
 
-async def test_who_speaks_no_tls_does_not_fill_the_log(shown, start_lab):
+async def test_clients_without_tls_do_not_fill_the_log(shown, start_lab):
     """Of many who come by http, or scan, the log says so once a second, and the lab goes on."""
     process, began = start_lab(**shown), time.monotonic()
     for _ in range(30):

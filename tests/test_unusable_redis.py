@@ -260,8 +260,8 @@ async def test_something_else_at_the_usual_port_is_passed_over(monkeypatch):
     assert "not Redis" in backend.note
 
 
-async def test_where_nothing_is_found_nothing_is_said(monkeypatch):
-    """A private Redis on a machine without any other is what one expects."""
+async def test_a_private_redis_without_any_other_gives_no_warning(monkeypatch):
+    """On a machine without any other Redis a private one starts without a warning."""
     monkeypatch.setattr(redis_process, "LOCAL", (HOST, free_port()))
     backend = await find(None)
     backend.stop()
@@ -289,8 +289,8 @@ SPOILT = {
 
 @needs_redis
 @pytest.mark.parametrize(("spoil", "mend", "reason"), SPOILT.values(), ids=SPOILT)
-def test_a_running_lab_says_what_is_wrong_and_heals(spoil, mend, reason, caplog):
-    """`/readyz` is 503 with the reason though nothing was sent; a send is refused and says so; both heal."""
+def test_a_running_lab_reports_what_is_wrong_and_heals(spoil, mend, reason, caplog):
+    """`/readyz` is 503 with the reason before any send; a send is refused with the reason; both heal."""
     with spoilt([], nothing) as server, LabHere(redis=server.url) as lab:
         asyncio.run(publish(lab.lab.port, 1))
         spoil(server)

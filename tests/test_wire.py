@@ -126,8 +126,8 @@ def test_secrets_are_blanked(school):
         ("lane=sse&from=٣", 400),
     ],
 )  # fmt: skip
-def test_what_is_not_there_is_said(school, query, status):
-    """No 500, whatever is asked."""
+def test_a_request_for_a_missing_bar_is_refused(school, query, status):
+    """No query gives a 500."""
     assert refusal(school.look, "/wire?" + urllib.parse.quote(query, safe="=&"))[0] == status
 
 

@@ -55,7 +55,7 @@ def head(connection):
 
 
 class Publisher:
-    """Says messages: to the lab over a WebSocket, as its clients do, to a baseline as a line of text."""
+    """Sends messages: to the lab over a WebSocket, as its clients do, to a baseline as a line of text."""
 
     def __init__(self, greeting):
         self.to_lab = "say" not in greeting

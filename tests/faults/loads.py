@@ -71,7 +71,7 @@ def listen(seconds: float, p99_s: float, share: float = 1.0) -> Do:
 
 
 def note_p99(scene: Scene, times: dict[str, Iterable[float]], most: float) -> None:
-    """Say the 99th percentile of each technique; who asks may take its interval longer."""
+    """Note the 99th percentile of each technique; short polling may take its interval longer."""
     found = {mode: summary(times[mode])["p99"] for mode in MODES if times.get(mode)}
     said = ", ".join(f"{mode} {1000 * took:.0f}" for mode, took in found.items())
     scene.notes.append(f"p99 {said or 0} ms")

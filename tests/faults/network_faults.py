@@ -167,7 +167,7 @@ async def link_down(scene: Scene) -> None:
 
 
 async def all_notice(scene: Scene) -> None:
-    """The link is well again; who was given up while no word came through learns it by the silence."""
+    """The link works again; a client that the lab dropped meanwhile notices it by the silence."""
     scene.healed = time.monotonic()
     await asyncio.sleep(20)
 

@@ -30,7 +30,7 @@ TOLD_EACH = 60
 """After so many looks at the memory one line of progress is printed."""
 RETURN_S = 30.0
 LEVEL_S = 60.0
-"""Who is cut off notices within 45 s."""
+"""A client that is cut off notices it within 45 s."""
 CUT_S = 30.0
 """Longer than the lab holds on to who vanished."""
 CUT_OFF = 12
@@ -149,7 +149,7 @@ class Soak:
             await do(self.scene)
 
     async def cut_off(self, scene: Scene) -> None:
-        """Who comes through the relay is cut off without a word, for longer than the lab holds on to them."""
+        """Listeners behind the relay are cut off silently, for longer than the lab keeps them."""
         filtered("drop")
         try:
             await asyncio.sleep(CUT_S)

@@ -205,7 +205,7 @@ class Poller(Listener):
     """Asks again and again; between two questions there is nothing to miss, because the cursor is its own."""
 
     async def connect(self, after: str | None = None) -> "Listener":
-        """Remember the cursor; one who wants the latest only asks where that is."""
+        """Remember the cursor; for `latest`, ask for the current one."""
         self.cursor = after
         if after == "latest":
             await self.poll(hold="0")
