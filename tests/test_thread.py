@@ -115,8 +115,13 @@ def test_ctrl_c_asks_it_to_stop():
     assert InThread(until_stopped).result(interrupting(1)) == "partial"
 
 
-def test_a_second_ctrl_c_cancels_it():
-    """Twice: it is cancelled, and the call ends as Ctrl-C ends any."""
+@pytest.mark.parametrize(
+    ("tick", "raised"),
+    [(lambda: interrupting(2), KeyboardInterrupt), (lambda: lambda: 1 / 0, ZeroDivisionError)],
+    ids=["a second Ctrl-C", "a progress bar that fails"],
+)
+def test_what_a_tick_raises_cancels_it(tick, raised):
+    """A second Ctrl-C or a failing progress bar cancels what runs in the thread, and is raised."""
     begun, ended = [], []
 
     async def stubborn(stop):
@@ -126,24 +131,8 @@ def test_a_second_ctrl_c_cancels_it():
         finally:
             ended.append(True)
 
-    with pytest.raises(KeyboardInterrupt):
-        InThread(stubborn).result(interrupting(2))
-    assert ended == begun
-
-
-def test_a_tick_that_fails_leaves_nothing_behind():
-    """A progress bar that raises ends what runs in the thread, and is raised."""
-    begun, ended = [], []
-
-    async def long(stop):
-        begun.append(True)
-        try:
-            await asyncio.Event().wait()
-        finally:
-            ended.append(True)
-
-    with pytest.raises(ZeroDivisionError):
-        InThread(long).result(lambda: 1 / 0)
+    with pytest.raises(raised):
+        InThread(stubborn).result(tick())
     assert ended == begun
 
 

@@ -182,7 +182,7 @@ async def test_whatever_answers_at_the_address_is_named_in_a_sentence(answer, re
     "url", ["unix:///no/such", "unix:///etc/hosts", "redis://no.such.host.invalid", f"redis://{HOST}:1"]
 )
 async def test_an_address_where_nothing_is(url):
-    """It does not answer, and that is said."""
+    """An address without a server is refused: it does not answer."""
     with pytest.raises(CannotStart, match=r"does not answer\. Start it"):
         await find(url)
 
@@ -238,33 +238,35 @@ UNUSABLE["no scripts by default"] = (
 )
 
 
+async def chosen_with(port, monkeypatch):
+    """The Redis that the lab chooses, when the usual port is this one."""
+    monkeypatch.setattr(redis_process, "LOCAL", (HOST, port))
+    backend = await find(None)
+    backend.stop()
+    return backend
+
+
 @needs_redis
 @pytest.mark.parametrize("name", FOUND)
 async def test_one_that_is_found_and_cannot_be_used_is_passed_over(name, monkeypatch):
-    """The lab takes a private one, and the screen says why."""
+    """The lab starts a private one, and the screen gives the reason."""
     options, spoil, _, reason = UNUSABLE[name]
     with spoilt(options, spoil) as server:
-        monkeypatch.setattr(redis_process, "LOCAL", (HOST, server.port))
-        backend = await find(None)
-        backend.stop()
+        backend = await chosen_with(server.port, monkeypatch)
     assert "private" in backend.words
     assert backend.note == f"The Redis at {HOST}:{server.port} is not used: {SENTENCES[reason]}"
 
 
 async def test_something_else_at_the_usual_port_is_passed_over(monkeypatch):
-    """A web server there is no reason not to start."""
+    """With a web server at the usual port the lab starts its own Redis."""
     with answering(b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
-        monkeypatch.setattr(redis_process, "LOCAL", (HOST, port))
-        backend = await find(None)
-        backend.stop()
+        backend = await chosen_with(port, monkeypatch)
     assert "not Redis" in backend.note
 
 
 async def test_a_private_redis_without_any_other_gives_no_warning(monkeypatch):
     """On a machine without any other Redis a private one starts without a warning."""
-    monkeypatch.setattr(redis_process, "LOCAL", (HOST, free_port()))
-    backend = await find(None)
-    backend.stop()
+    backend = await chosen_with(free_port(), monkeypatch)
     assert backend.note == ""
 
 
