@@ -94,7 +94,7 @@ def test_other_addresses_are_for_phones(host):
 
 @pytest.mark.skipif(not ZONES, reason="this machine has no address with a zone")
 def test_an_address_with_a_zone_is_not_for_browsers():
-    """It stands as RFC 6874 writes it, and that no browser opens it is said."""
+    """It stands as RFC 6874 writes it, and a sentence says that no browser opens it."""
     with LabHere(host=ZONES[0]) as here:
         address, _, zone = ZONES[0].partition("%")
         assert here.lab.url == f"http://[{address}%25{zone}]:{here.lab.port}/"

@@ -299,7 +299,7 @@ def chunks(body):
     ("size", "status", "code"), [(65_536, 422, "too_long"), (65_537, 413, "body_too_large")]
 )
 async def test_a_body_above_64_kib_is_413(mode, chunked, size, status, code, refusing):
-    """64 KiB of body are read; one byte more is refused, whether its length was said before or not."""
+    """64 KiB of body are read; one byte more is refused, whether its length was given before or not."""
     body = json.dumps(draft("x")).encode()
     body = body[:-2] + b"x" * (size - len(body)) + body[-2:]
     how = {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": str(size)}
@@ -419,7 +419,7 @@ async def test_a_foreign_page_cannot_send_by_a_script(headers, refusing):
 
 @each_technique
 async def test_the_labs_own_page_may_send(mode, lab):
-    """A page of the lab itself is let in, with all that a browser says about it."""
+    """A page of the lab itself is accepted, with all headers that a browser sends."""
     own = f"{HOST}:{lab.port}"
     headers = {"Host": own, "Origin": f"http://{own}", "Referer": f"http://{own}/room", **BROWSER}
     receipt = await client(mode, lab.port, headers=headers | {"Sec-Fetch-Site": "same-origin"}).send()

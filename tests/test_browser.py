@@ -108,7 +108,7 @@ def lab():
 
 @pytest.fixture(scope="module")
 def full_history():
-    """The address of a lab in which more was said than is kept, and the ids of it all."""
+    """The address of a lab in which more was sent than is kept, and all its ids."""
     with serving() as address:
         yield address, [post(address) for _ in range(KEPT + 47)]
 
@@ -145,12 +145,12 @@ def publishing(address, interval=0.02):
 def test_two_pages_chat_both_ways(lab, enter, mode):
     """Two users both see each message once, and the sender's box is empty again."""
     anna, ben = enter(lab, mode), enter(lab, mode)
-    for speaker in (anna, ben):
+    for sender in (anna, ben):
         text = f"hello {uuid.uuid4()}"
-        speaker.say(text)
+        sender.say(text)
         for reader in (anna, ben):
             expect(reader.lines(text)).to_have_count(1)
-        expect(speaker.box).to_have_value("")
+        expect(sender.box).to_have_value("")
 
 
 @each
@@ -275,7 +275,7 @@ def test_pages_come_back_after_a_restart(enter):
 
 @pytest.mark.parametrize("mode", [mode for mode, technique in TECHNIQUES.items() if technique.verb != "ask"])
 def test_a_page_comes_back_when_it_was_asked_to(lab_here, enter, mode):
-    """A bye with a time: until then the page stays away, then it is back and has what was said meanwhile."""
+    """A bye with a time: the page reconnects at that time, and then has what was sent meanwhile."""
     user = enter(lab_here.address, mode, clock=True)
     user.page.clock.pause_at(user.page.evaluate("Date.now()") / 1000 + 1)
     lab_here.loop.call_soon_threadsafe(lab_here.lab.context.room.send_bye, (5000, 5000))

@@ -163,7 +163,7 @@ async def refused(school, mode):
 
 
 async def many_messages(school, mode):
-    """A client stays, and much is said."""
+    """A client stays, and many messages are sent."""
     async with listening(school, mode) as events:
         await said(school, mode, MESSAGES)
         await until(lambda: len(events) >= MESSAGES, "all have come")

@@ -99,14 +99,14 @@ def test_a_plot_and_a_report_are_written(tmp_path):
 
 
 def test_a_link_in_one_word():
-    """`--network 4g` stands for a round trip, a jitter and a bandwidth; what is said beside it wins."""
+    """`--network 4g` stands for a round trip, a jitter and a bandwidth; a value given with it wins."""
     done = run_lab("--mode", "sse", "--network", "4g", "--rtt", "10ms", "--json", *QUICK)
     conditions = json.loads(done.stdout)["conditions"]
     assert (conditions["rtt_s"], conditions["jitter_s"], conditions["bandwidth"]) == (0.01, 0.005, 20e6)
 
 
 def test_rounds_come_with_their_interval():
-    """With `--rounds` the table says how sure the medians are, within 79 columns."""
+    """With `--rounds` the table shows the intervals of the medians, within 79 columns."""
     done = run_lab("--mode", "sse", "--rounds", "2", *QUICK)
     assert "95 % bootstrap interval over rounds" in done.stdout and "theory" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 79
@@ -127,7 +127,7 @@ def test_an_ascii_terminal_gets_plain_characters():
      ["--mode", "sse", "--report", "no/such/folder/r.html"], ["--mode", "sse", "--csv", "/"]],
 )  # fmt: skip
 def test_wrong_usage_exits_2(wrong):
-    """What the command line does not understand is said, with exit code 2."""
+    """An argument that the command line does not understand is reported, with exit code 2."""
     done = run_lab(*wrong)
     assert done.returncode == 2 and done.stdout == "" and done.stderr
 
@@ -150,7 +150,7 @@ def test_a_redis_that_is_not_there_exits_3(mode):
 
 
 def test_no_lab_at_the_url_exits_3():
-    """`--url` without a lab behind it is said, with exit code 3."""
+    """`--url` without a lab behind it is reported, with exit code 3."""
     assert run_lab("--mode", "sse", "--url", f"http://127.0.0.1:{free_port()}").returncode == 3
 
 

@@ -231,7 +231,7 @@ def test_a_replay_ends_in_the_present(visit, address):
     assert modes[3][1] == "live"
 
 
-# What is said in numbers and words ----------------------------------------------------------------
+# Numbers and texts --------------------------------------------------------------------------------
 
 
 def settled(page, address):
@@ -251,7 +251,7 @@ def settled(page, address):
 
 
 def test_the_figures_are_the_meters(listening, address):
-    """Beside each lane stands exactly what `/meters` says."""
+    """Next to each lane stand exactly the figures of `/meters`."""
     latencies(listening, post(address))
     final = settled(listening, address)
     for mode in LISTENING:
@@ -398,7 +398,7 @@ def post_when_open(page, address):
 
 
 def test_simulated_students_and_a_tired_laptop_are_marked(quiet_address, visit):
-    """Both are said beside the title as soon as the news say so, and neither before."""
+    """Both are shown next to the title as soon as the news have them, and neither before."""
     page = visit(quiet_address).open(PATH)
     expect(page.locator("#status")).to_have_attribute("data-status", "waiting")
     expect(page.locator("#simulated")).to_be_hidden()

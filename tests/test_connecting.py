@@ -314,7 +314,7 @@ def test_listeners_that_are_dropped_and_kept_out_are_named(monkeypatch):
 
 
 def test_listeners_that_reconnect_receive_everything():
-    """Cut off and let in again at once: each message once, and figures of all."""
+    """Cut off and accepted again at once: each message once, and figures of all."""
     with LabHere(limits={"rate": 0, "per_address": 0}) as here:
         (run,) = measured(here, lambda: drop(here, 2))
     assert run.clean and run.delivered == run.expected == 80

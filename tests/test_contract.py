@@ -160,14 +160,14 @@ async def test_a_message_sent_while_a_listener_connects_is_received_once(mode, l
     start = await here(lab.port)
     last, places = number(start) + 91, [start, None, "latest"] * 10
     background = asyncio.gather(*(several(client(mode, lab.port), 30) for _ in range(2)))
-    connecting, listening, ids, speaker = [], [], [], client(mode, lab.port)
+    connecting, listening, ids, sender = [], [], [], client(mode, lab.port)
     for after in places:
         connecting.append(asyncio.create_task(client(mode, lab.port).connect(after)))
         listening.append(asyncio.create_task(receive_up_to(connecting[-1], last)))
-        ids.append((await speaker.send()).id)
+        ids.append((await sender.send()).id)
     ids = sorted(itertools.chain(ids, *await background), key=number)
     await asyncio.gather(*connecting)
-    ids.append((await speaker.send("end")).id)
+    ids.append((await sender.send("end")).id)
     for after, listener in zip(places, await asyncio.gather(*listening), strict=True):
         assert listener.ids == expected(after, ids, listener.ids)
 
@@ -539,7 +539,7 @@ ENDLESS = [mode for mode in STREAMING if mode != "websocket"]
 
 @pytest.fixture(scope="module")
 def leaving():
-    """Pollers who ask while the lab is leaving, on connections that they had, and what /readyz says then."""
+    """Pollers that ask while the lab closes, on open connections, and what /readyz answers then."""
     process = LabProcess()
     yield asyncio.run(ask_while_leaving(process))
     process.stop()
@@ -581,7 +581,7 @@ def test_a_stream_request_to_a_closing_server_ends_at_once(mode, leaving):
 
 
 def test_a_leaving_server_is_not_ready(leaving):
-    """While it is leaving the server says that it takes no more work."""
+    """While it closes the server reports that it accepts no more work."""
     _, ready, _ = leaving
     assert (ready["ready"], ready["reasons"]) == (False, ["draining"])
 
@@ -591,7 +591,7 @@ def test_a_leaving_server_is_not_ready(leaving):
 
 @pytest.fixture(scope="module")
 def silence(hasty_lab):
-    """Listeners of all streaming techniques who listened until something came, although nothing was said."""
+    """Listeners of all streaming techniques who listened until something came, although nothing was sent."""
     return asyncio.run(listen_to_nothing(hasty_lab.port))
 
 
@@ -610,7 +610,7 @@ async def first_sign(listener):
 
 @pytest.mark.parametrize("mode", STREAMING)
 def test_a_silent_stream_shows_signs_of_life(mode, silence):
-    """A stream on which nothing is said gets heartbeats, which are no events."""
+    """A stream on which nothing is sent gets heartbeats, which are no events."""
     listener = silence[mode]
     assert listener.events == []
     assert listener.heartbeats >= 1
@@ -815,7 +815,7 @@ async def test_an_event_stream_is_one(lab):
 
 
 async def test_the_last_event_id_wins_over_the_query(full_history):
-    """EventSource comes back with its first URL, and says in a header how far it came: the header counts."""
+    """EventSource reconnects with its first URL, and sends its cursor in a header: the header counts."""
     port, ids = full_history
     listener = client("sse", port, headers={"Last-Event-ID": ids[-3]})
     await listener.connect(ids[-50])

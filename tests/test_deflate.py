@@ -335,7 +335,7 @@ def test_the_example_messages_of_the_standard():
 
 @pytest.mark.parametrize("empty", [b"\x00", b"", b"\x02\x00", b"\x03\x00\x00"], ids=bytes.hex)
 async def test_an_empty_compressed_message_is_a_message(empty, packing):
-    """It holds no JSON, which is said, and the socket stays open for the next."""
+    """It holds no JSON, which is an error, and the socket stays open for the next."""
     listener, pack = await listener_of(packing), Packer()
     for _ in range(2):
         await listener.wire.send(packed_frame(empty) + packed_frame(pack(send_of())))

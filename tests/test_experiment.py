@@ -219,7 +219,7 @@ def test_a_run_without_a_server_reports_it():
 
 
 def test_the_seed_decides_what_is_sent(runs):
-    """Moments and bodies follow from the seed; another seed says something else."""
+    """Moments and bodies follow from the seed; another seed gives others."""
     first = timetable(Conditions(seed=3, payload=7))
     assert len(first[0].body) == 7
     assert first != timetable(Conditions(seed=4, payload=7))

@@ -161,7 +161,7 @@ def test_one_figure_is_drawn_at_a_time_and_blocks_no_request(school, broken):
 
 
 async def test_a_drawing_that_takes_too_long_is_ended(broken, monkeypatch):
-    """It is said, the process is gone, and the next figure may be drawn."""
+    """It is reported, the process is gone, and the next figure may be drawn."""
     broken("import time; time.sleep(600)")
     monkeypatch.setattr(drawing, "PATIENCE_S", 0.5)
     started, module = [], drawing.module
@@ -215,7 +215,7 @@ def test_no_text_of_a_user_is_in_a_run(name):
 
 
 def test_no_cell_of_a_run_is_a_formula():
-    """One line of `--csv`: numbers, words of the lab, and nothing that a listener or a machine has said."""
+    """One line of `--csv`: numbers, words of the lab, and no text from a listener or a machine."""
     run = lab.figures.lesson.runs_of(exported(sse=(4, 400)) | {"lab": {"platform": FORMULA}})[0]
     row = flat(run) | {f"condition_{key}": value for key, value in vars(Conditions()).items()}
     assert all(harmless("" if value is None else str(value)) for value in row.values()), row

@@ -109,7 +109,7 @@ def test_a_style_that_was_set_in_a_notebook_changes_nothing(runs, settings, name
 
 
 def test_the_backend_of_the_notebook_stays_in_force():
-    """What a kernel has said in MPLBACKEND is what pyplot uses afterwards."""
+    """The MPLBACKEND that a kernel has set is what pyplot uses afterwards."""
     code = "import lab, os; lab.figures; import matplotlib; "
     code += "print(matplotlib.rcParams['backend'], os.environ['MPLBACKEND'])"
     environment = os.environ | {"MPLBACKEND": "svg"}

@@ -51,7 +51,7 @@ def test_every_figure_can_be_drawn(runs, name, size, tmp_path):
 
 
 def test_a_size_that_is_not_there_is_refused(runs):
-    """A wrong size is said in one sentence."""
+    """A wrong size is reported in one sentence."""
     with pytest.raises(BadParameter):
         lab.figures.overhead(runs, size="wall")
 

@@ -25,7 +25,7 @@ PUSHED = [f"/{mode}" for mode in POLLING]
 
 @pytest.fixture(scope="module")
 def school():
-    """A lab whose teacher can be let in."""
+    """A lab with a teacher's key."""
     with LabHere() as school:
         yield school
 

@@ -172,7 +172,7 @@ def test_a_technique_has_one_file_on_each_side(mode):
 
 
 def texts():
-    """Every file of the lab that people wrote, but the catalogue."""
+    """Every file of the lab that is written by hand, but the catalogue."""
     for folder in (ROOT / "lab", PAGES):
         for path in folder.rglob("*"):
             if path.suffix in (".py", ".js", ".html", ".css") and path.name != "catalogue.py":

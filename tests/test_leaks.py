@@ -83,7 +83,7 @@ async def watch(port):
 
 
 async def everything(port):
-    """Everything that people do, and what they do wrong."""
+    """Everything that users do, and what they do wrong."""
     for mode in MODES:
         await asyncio.gather(*(visit(port, mode, politely) for politely in (True, False)))
     await watch(port)

@@ -324,7 +324,7 @@ async def send_and_end(process, server):
 
 
 def cannot_start(**settings):
-    """Try to start a lab; returns what it said was wrong."""
+    """Try to start a lab; returns the reason it gave."""
     refused = LabProcess(**settings)
     code = refused.wait()
     refused.stop()

@@ -69,7 +69,7 @@ def test_the_lab_does_what_its_description_says(patient, described, tmp_path):
 
 
 def test_the_bytes_of_a_bar_are_as_described(patient):
-    """What `/wire` sends about a bar is what the description says; no tool guesses when a bar begins."""
+    """What `/wire` sends about a bar is what the description says; no tool can guess when a bar begins."""
     asyncio.run(fetch(patient.port, "GET", "/shortpoll"))
     bars = [fact for fact in patient.context.recorder.since(0) if "from" in fact]
     where = {"lane": bars[-1]["lane"], "from": str(bars[-1]["from"])}

@@ -219,7 +219,7 @@ def test_closed_streams_stop_nothing(tmp_path):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a shell of Unix is wanted")
 def test_json_wants_a_standard_output():
-    """`--json` with standard output closed is said before anything runs."""
+    """`--json` with standard output closed is reported before anything runs."""
     done = run_lab("$LAB --json >&-")
     assert done.returncode == 2 and "Standard output is closed" in done.stderr
 

@@ -82,7 +82,7 @@ def test_every_text_that_is_asked_for_exists(path):
 
 @pytest.mark.parametrize("path", TEMPLATES, ids=short)
 def test_templates_hold_no_text(path):
-    """What a template says to people comes from the catalogues."""
+    """Every text of a template comes from the catalogues."""
     source = re.sub(r"\{% block class %\}.*?\{% endblock %\}", "", path.read_text(encoding="utf-8"))
     source = re.sub(r"\{%.*?%\}|\{\{.*?\}\}|\{#.*?#\}", " ", source, flags=re.S)
     shown = re.sub(r"<[^>]*>", "\n", source)
@@ -94,7 +94,7 @@ def test_templates_hold_no_text(path):
 
 @pytest.mark.parametrize("path", SCRIPTS, ids=short)
 def test_scripts_hold_no_text(path):
-    """What a script says to people comes from the catalogues; in its comments it may talk."""
+    """Every text that a script shows comes from the catalogues; comments are free."""
     source = re.sub(r"/\*.*?\*/|(?<!:)//[^\n]*", "", path.read_text(encoding="utf-8"), flags=re.S)
     assert not CHINESE.search(source)
     for quoted in re.findall(r'"([^"\n]*)"|`([^`]*)`', source):
@@ -232,7 +232,7 @@ def test_a_student_is_refused_on_the_live_socket_too(lab, kind):
 
 @pytest.mark.parametrize("noise", ["", "[]", "7", "null", "{}", '{"type":{}}', '{"type":"vote"}', "{" * 2000])
 def test_noise_on_the_live_socket_is_harmless(lab, noise):
-    """Whatever a page says, the socket stays and the clock still answers."""
+    """Whatever a page sends, the socket stays and the clock still answers."""
     with connect(f"ws://127.0.0.1:{lab.port}/live?light=1") as socket:
         socket.send(noise)
         socket.send(json.dumps({"type": "clock", "at": 12.5}))

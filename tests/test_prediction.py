@@ -35,7 +35,7 @@ class Simulated:
         """The same four figures as the closed form gives."""
         seconds = self.times[-1]
         mean = sum(self.delays) / len(self.delays)
-        longest = max(self.delays[100:])  # those said before the first poll waited for it to begin
+        longest = max(self.delays[100:])  # those sent before the first poll waited for it to begin
         return self.requests / seconds, self.empty / self.requests, mean, longest
 
 
@@ -182,7 +182,7 @@ def test_bare_headers_weigh_less():
 
 
 def test_what_cannot_be_predicted_is_refused():
-    """A technique or a condition that is not there is said in one sentence."""
+    """A technique or a condition that does not exist is reported in one sentence."""
     with pytest.raises(BadParameter):
         lab.predict("pigeon")
     with pytest.raises(BadParameter):

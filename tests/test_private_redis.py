@@ -166,7 +166,7 @@ BROKEN = {
 
 @pytest.fixture(params=BROKEN.values(), ids=BROKEN)
 def broken(request, tmp_path, monkeypatch):
-    """A program on the PATH before the real one that is none, and what is said of it."""
+    """A program on the PATH before the real one that is none, and what is reported of it."""
     text, why = request.param
     program = tmp_path / "valkey-server"
     program.write_bytes(text.replace("{server}", str(next(programs()))).encode("latin-1"))

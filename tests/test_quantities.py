@@ -1,4 +1,4 @@
-"""Conditions as people write them: taken and kept as plain numbers, or refused at once in words."""
+"""Conditions as users write them: kept as plain numbers, or refused at once with a sentence."""
 
 import argparse
 import json
@@ -82,7 +82,7 @@ def test_a_number_of_any_type_is_accepted(name, kind):
 @pytest.mark.parametrize("value", NO_NUMBERS, ids=lambda value: repr(type(value)))
 @pytest.mark.parametrize("name", [*WHOLE, *NUMBERS])
 def test_what_is_no_number_is_refused_in_words(name, value):
-    """Anything else is refused in one sentence of bearable length that names the condition."""
+    """Anything else is refused in one short sentence that names the condition."""
     with pytest.raises(BadParameter, match=f"^{name} is a (whole )?number from ") as refused:
         conditions(name, value)
     assert len(str(refused.value)) < 200 and "\n" not in str(refused.value)
@@ -222,7 +222,7 @@ def test_every_condition_is_checked():
      (arguments.seconds, "1e1s", 10), (arguments.bits, "1Mbit", 1e6), (arguments.bits, "500kbit/s", 5e5)],
 )  # fmt: skip
 def test_values_of_the_command_line_are_read(reader, text, value):
-    """Numbers, rates, durations and bandwidths as people write them."""
+    """Numbers, rates, durations and bandwidths as users write them."""
     assert reader(text) == value
 
 

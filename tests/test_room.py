@@ -110,7 +110,7 @@ class ListenerLog:
 
 
 async def test_an_empty_room_has_a_cursor(url):
-    """A room in which nothing was said answers with no events and the place before the first message."""
+    """A room without messages answers with no events and the place before the first message."""
     async with opened(url) as room:
         batch = room.ask(None)
         assert (batch.events, batch.cursor.n) == ((), 0)

@@ -1,4 +1,4 @@
-"""The room against a plain list: whatever is said, repeated, read, lost and put back, in whatever order."""
+"""The room against a plain list: sends, repeats, reads, losses and restores in every order."""
 
 import asyncio
 import json
@@ -158,7 +158,7 @@ class RoomAndList(RuleBasedStateMachine):
 
     @rule(body=TEXTS)
     def lose_everything(self, body):
-        """Redis forgets, and a message is sent: a younger history begins with what was said."""
+        """Redis forgets, and a message is sent: a younger history begins with it."""
         self.server.client.flushall()
         self.begin_anew([], {}, body)
 

@@ -16,7 +16,7 @@ PACKAGES = ("tornado", "redis", "jinja2", "aiohttp", "rich", "pygments", "promet
 
 
 def run(*command, cwd, **environment):
-    """Run a command as a user would, and return what it said and how it ended."""
+    """Run a command as a user would, and return its output and exit code."""
     ours = {"PYTHONIOENCODING": "utf-8", "PYTHONPATH": "", **environment}
     return subprocess.run(
         command, cwd=cwd, env={**os.environ, **ours}, capture_output=True, encoding="utf-8", check=False
@@ -250,7 +250,7 @@ def test_a_missing_tool_is_a_skip_with_its_command(tmp_path):
 
 
 def test_in_ci_a_missing_tool_is_a_failure(tmp_path):
-    """With CI=true nothing may go unproved: exit 1, said aloud."""
+    """With CI=true nothing may go unproved: exit 1, with a message."""
     result = needing(tmp_path, "teleporter", CI="true")
     assert result.returncode == 1
     assert "1 passed, 1 error" in result.stdout

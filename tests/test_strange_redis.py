@@ -133,7 +133,7 @@ class ListenerLog:
 
 @asynccontextmanager
 async def opened(server, name, before=0):
-    """A room that is open for the length of the block, and in which so much has been said."""
+    """A room that is open for the length of the block, and in which so much has been sent."""
     room = Room(History(server.url, name))
     await room.open()
     try:

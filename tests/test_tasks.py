@@ -132,7 +132,7 @@ async def test_what_a_short_lived_task_raises_is_logged_in_one_line(caplog):
 
 @pytest.fixture(scope="module")
 def school():
-    """A lab in which every long-lived task runs: a page shows lanes, and a simulated student speaks."""
+    """A lab in which every long-lived task runs: a page shows lanes, and a simulated student sends."""
     with LabHere() as lab:
         lab.teacher_post("crew", do="start", each=1, words=["shortpoll"], rate=20)
         address = f"ws://127.0.0.1:{lab.lab.port}/live"

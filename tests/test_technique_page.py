@@ -74,7 +74,7 @@ def test_the_code_is_the_code_that_runs(visit, address, mode):
 
 @pytest.mark.needs("chromium")
 def test_figures_beside_the_claims_are_measured_or_marked(start_lab, visit):
-    """Before anybody asks each says "not measured yet"; then it shows what the meters say."""
+    """Before the first request each shows "not measured yet"; then it shows the meters."""
     address = f"http://127.0.0.1:{start_lab().port}"
     page = visit(address).open("/technique/shortpoll")
     expect(page.locator("#status")).to_have_attribute("data-status", "waiting")

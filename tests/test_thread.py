@@ -73,7 +73,7 @@ def test_a_loop_that_cannot_be_made_raises(monkeypatch):
 
 
 def test_a_thread_that_cannot_start_raises(monkeypatch):
-    """No more threads: said in a sentence."""
+    """Without more threads the error is one sentence."""
 
     def start(self):
         raise RuntimeError("can't start new thread")

@@ -188,7 +188,7 @@ def read_to(slow, last):
 
 
 async def test_a_slow_listener_behind_tls_loses_nothing_unsaid(secure, shown, lab):
-    """What an encrypted connection could not take at once is sent on whole, and what was dropped is said."""
+    """What an encrypted connection could not take at once is sent later, and a drop is reported."""
     start = number(await here(lab.port))
     with await asyncio.to_thread(listen_slowly, secure.port, trusting(shown["certfile"])) as slow:
         last = (await publish(lab.port, 400, "😀" * 490))[-1]
@@ -227,7 +227,7 @@ def test_a_certificate_that_no_client_can_trust_is_exit_3(tmp_path, shown):
 
 @pytest.mark.parametrize("secure", [False, True])
 def test_the_address_for_phones_has_the_right_scheme(secure):
-    """The address that the class sees begins with https when the lab speaks it."""
+    """The address that the class sees begins with https when the lab uses it."""
     server = SimpleNamespace(settings=Settings(certfile="any" if secure else None))
     assert Network(server, "192.0.2.1", 8000).url == f"http{'s' * secure}://192.0.2.1:8000/"
 

@@ -222,7 +222,7 @@ def epoll():
     servers = [socket.create_server(("127.0.0.1", 0), backlog=4096) for _ in range(2)]
     greet(servers[0].getsockname()[1], servers[1].getsockname()[1])
     poll, clients = select.epoll(), {}
-    speaker, n = None, 0
+    sender, n = None, 0
     for fd in (0, *(server.fileno() for server in servers)):
         poll.register(fd, select.EPOLLIN)
     while True:
@@ -235,10 +235,10 @@ def epoll():
                 clients[client.fileno()] = client
                 poll.register(client.fileno(), select.EPOLLIN)
             elif fd == servers[1].fileno():
-                speaker, _ = servers[1].accept()
-                poll.register(speaker.fileno(), select.EPOLLIN)
-            elif speaker is not None and fd == speaker.fileno():
-                for line in speaker.recv(65536).splitlines():
+                sender, _ = servers[1].accept()
+                poll.register(sender.fileno(), select.EPOLLIN)
+            elif sender is not None and fd == sender.fileno():
+                for line in sender.recv(65536).splitlines():
                     n += 1
                     frame = text_frame(json.dumps(message(n, line.decode())).encode())
                     for client in clients.values():

@@ -64,7 +64,7 @@ class Publisher:
             self.socket.sendall(request("websocket", greeting["port"], "?receive=0"))
             head(self.socket)
 
-    def say(self):
+    def send(self):
         """Send one message; the answer is left to the reader of this socket."""
         if not self.to_lab:
             self.socket.sendall(BODY.encode() + b"\n")
@@ -168,7 +168,7 @@ class Listeners:
         """Send messages, each when all have received the one before; return the deliveries."""
         before = self.received
         for _ in range(messages):
-            self.publisher.say()
+            self.publisher.send()
             self.until(self.received + len(self.sockets) - (self.received - before) % len(self.sockets))
         return self.received - before
 
@@ -186,7 +186,7 @@ class Listeners:
             planned = start + number / rate
             while (left := planned - time.monotonic()) > 0:
                 self.turn(left)
-            self.publisher.say()
+            self.publisher.send()
         self.rest(all_)
         fds, counts, moments = self.arrivals
         self.arrivals = None

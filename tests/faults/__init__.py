@@ -1,1 +1,1 @@
-"""Faults that a lab must survive: real processes, simulated people, and a checker of what they wrote."""
+"""Faults that a lab must survive: real processes, simulated clients, and a checker of their records."""

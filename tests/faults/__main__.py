@@ -1,4 +1,4 @@
-"""Hurt a lab in every way we know, and see that nothing is lost, doubled, out of order or left unsaid.
+"""Play every known fault, and check that nothing is lost, doubled, out of order or unreported.
 
     python -m tests.faults                        everything, one line per fault (about half an hour)
     python -m tests.faults --only F1,F5 --short   some, with few people and short pauses
@@ -36,8 +36,8 @@ def options() -> argparse.Namespace:
     parser.add_argument("--load", default="", help="such as L1,L3, or all: loads instead of faults")
     parser.add_argument("--seed", type=int, default=None)
     parser.add_argument("--times", type=int, default=1)
-    parser.add_argument("--short", action="store_true", help="few people, short pauses")
-    parser.add_argument("--soak", type=seconds, metavar="TIME", help="many people for so long, as 60s or 60m")
+    parser.add_argument("--short", action="store_true", help="few clients, short pauses")
+    parser.add_argument("--soak", type=seconds, metavar="TIME", help="many clients for as long as 60s or 60m")
     parser.add_argument("--json", metavar="FILE", help="write the outcomes down too")
     return parser.parse_args()
 
@@ -57,7 +57,7 @@ def is_meant(mode: str, fault: Fault) -> bool:
 
 
 def outcomes(wanted: argparse.Namespace, seed: int) -> Iterator[Outcome]:
-    """Play every fault; what cannot be played here is said aloud."""
+    """Play every fault; what cannot be played here is named."""
     plays = chosen(wanted.load, LOADS) if wanted.load else chosen(wanted.only, FAULTS)
     for turn in range(wanted.times):
         for fault in plays:

@@ -1,4 +1,4 @@
-"""Simulated people who write down what happens to them: listeners who listen, and one who speaks."""
+"""Simulated clients that record what happens to them: listeners, and one sender."""
 
 import asyncio
 import time
@@ -19,7 +19,7 @@ from tests.faults.counts import Count, CountedLink
 
 INTERVAL_S = 0.5
 ANSWER_S = 15.0
-"""How long a sender waits for an answer before it says the same again."""
+"""How long a sender waits for an answer before it sends the same again."""
 AGAIN_S = 0.25
 Book = list[Record]
 
@@ -52,7 +52,7 @@ class RecordingListener:
         return place(self.cursor)
 
     async def come(self) -> None:
-        """Begin to listen where it left off."""
+        """Connect, from the last cursor."""
         count = self.counts[self.mode]
         self.link = CountedLink(
             self.url, on_events=self.receive, after=self.cursor, interval=INTERVAL_S, count=count
@@ -79,34 +79,34 @@ class RecordingListener:
         return f"{self.name} ({self.mode}) gave up: {self.task.exception()!r}"
 
 
-class Speaker:
-    """Speaks at a steady rate, by each technique in turn, and repeats itself until the answer is definite."""
+class Sender:
+    """Sends at a steady rate, by each technique in turn, and repeats until the answer is definite."""
 
     def __init__(self, url: str, book: Book, size: int = 40) -> None:
         self.book, self.size = book, size
         self.links = {mode: CountedLink(url) for mode in MODES}
         self.words = cycle(MODES)
-        self.saying: set[asyncio.Task] = set()
-        self.talking: asyncio.Task | None = None
+        self.sending: set[asyncio.Task] = set()
+        self.timetable: asyncio.Task | None = None
 
-    def talk(self, rate: float, at_once: float = inf) -> None:
-        """Begin to say so many messages a second, and wait for none, until so many are on the way."""
-        self.talking = asyncio.create_task(self._talk(rate, at_once))
+    def start_sending(self, rate: float, at_once: float = inf) -> None:
+        """Begin to send so many messages a second, and wait for none, until so many are on the way."""
+        self.timetable = asyncio.create_task(self._send_at_rate(rate, at_once))
 
-    async def _talk(self, rate: float, at_once: float) -> None:
+    async def _send_at_rate(self, rate: float, at_once: float) -> None:
         start, loop = asyncio.get_running_loop().time(), asyncio.get_running_loop()
         for number in range(2**31):
             await asyncio.sleep(max(0.0, start + number / rate - loop.time()))
-            while len(self.saying) >= at_once:
-                await asyncio.wait(self.saying, return_when=asyncio.FIRST_COMPLETED)
-            task = asyncio.create_task(self.say(next(self.words)))
-            self.saying.add(task)
-            task.add_done_callback(self.saying.discard)
+            while len(self.sending) >= at_once:
+                await asyncio.wait(self.sending, return_when=asyncio.FIRST_COMPLETED)
+            task = asyncio.create_task(self.send(next(self.words)))
+            self.sending.add(task)
+            task.add_done_callback(self.sending.discard)
 
-    async def say(self, mode: str) -> None:
+    async def send(self, mode: str) -> None:
         """Send one message, until it is stored or surely is not."""
         mid = str(uuid4())
-        message = {"mid": mid, "username": "speaker", "body": f"{mid}{MARK.decode()}".ljust(self.size, ".")}
+        message = {"mid": mid, "username": "sender", "body": f"{mid}{MARK.decode()}".ljust(self.size, ".")}
         self.write("send", mode, message)
         certain = True
         while True:
@@ -128,29 +128,29 @@ class Speaker:
     def write(self, kind: str, mode: str, message: dict[str, str], at: At = (0, 0)) -> None:
         """Write down what became of a message."""
         content = message["mid"], digest(message["username"], message["body"])
-        self.book.append(Record(time.monotonic(), "speaker", mode, kind, *at, *content))
+        self.book.append(Record(time.monotonic(), "sender", mode, kind, *at, *content))
 
     async def burst(self, count: int, at_once: int = 40) -> None:
-        """Say so many messages as fast as the lab takes them."""
+        """Send so many messages as fast as the lab accepts them."""
         left = iter(range(count))
 
         async def one(mode: str) -> None:
             for _ in left:
-                await self.say(mode)
+                await self.send(mode)
 
         await asyncio.gather(*(one(mode) for mode, _ in zip(cycle(MODES), range(at_once), strict=False)))
 
-    async def hush(self, patience: float) -> None:
-        """Stop talking, and wait for the answers that are still out."""
-        if self.talking:
-            self.talking.cancel()
-        if self.saying:
-            await asyncio.wait(self.saying, timeout=patience)
+    async def stop_sending(self, patience: float) -> None:
+        """Stop sending, and wait for the answers that are still out."""
+        if self.timetable:
+            self.timetable.cancel()
+        if self.sending:
+            await asyncio.wait(self.sending, timeout=patience)
 
     async def go(self) -> None:
         """Leave."""
-        await self.hush(0)
-        for task in list(self.saying):
+        await self.stop_sending(0)
+        for task in list(self.sending):
             task.cancel()
         for link in self.links.values():
             with suppress(aiohttp.ClientError, OSError):

@@ -48,7 +48,7 @@ class Watch:
 
 
 def demand(scene: Scene, what: str, found: float, most: float) -> None:
-    """Complain of a figure that is too large, unless there is little time: it says nothing then."""
+    """Complain of a figure that is too large, unless there is little time: then there is no limit."""
     if not scene.short and found > most:
         scene.complaints.append(f"{what} is {found:.3g}, not {most:.3g}")
 
@@ -82,9 +82,9 @@ def note_p99(scene: Scene, times: dict[str, Iterable[float]], most: float) -> No
 
 async def burst(scene: Scene) -> None:
     """100 say 50 messages each, all at once: each is stored within 2 s, and the newest 100 are kept."""
-    await scene.speaker.hush(10)
+    await scene.sender.stop_sending(10)
     watch = Watch(scene)
-    await scene.speaker.burst(500 if scene.short else 5000, at_once=100)
+    await scene.sender.burst(500 if scene.short else 5000, at_once=100)
     took = summary(chain(*scene.took("ack", watch.began).values()))
     scene.notes.append(f"acknowledged after {took['p50']:.2f} s, at most {took['max']:.2f} s")
     await scene.all_received()
@@ -96,7 +96,7 @@ async def burst(scene: Scene) -> None:
     kept = len((await scene.get("/history"))[1]["messages"])
     if kept != KEPT:
         scene.complaints.append(f"{kept} messages are kept, not {KEPT}")
-    scene.speaker.talk(scene.scale.rate)
+    scene.sender.start_sending(scene.scale.rate)
 
 
 # Thousands who only count -----------------------------------------------------------------------
@@ -106,7 +106,7 @@ def many_listeners(kinds: dict[str, int], seconds: float, rate: float, p99_s: fl
     """So many bare listeners by each technique receive so much for so long, each every message."""
 
     async def do(scene: Scene) -> None:
-        await scene.speaker.hush(15)
+        await scene.sender.stop_sending(15)
         many = await asyncio.to_thread(come, scene, kinds)
         watch, listeners = Watch(scene), sum(len(some.sockets) for some in many)
         try:
@@ -120,7 +120,7 @@ def many_listeners(kinds: dict[str, int], seconds: float, rate: float, p99_s: fl
         demand(scene, "memory for each in bytes", each, most_bytes)
         for some in many:
             some.close()
-        scene.speaker.talk(scene.scale.rate)
+        scene.sender.start_sending(scene.scale.rate)
 
     return do
 
@@ -133,14 +133,14 @@ def come(scene: Scene, kinds: dict[str, int]) -> list[Listeners]:
 
 
 def receive_all(scene: Scene, many: list[Listeners], seconds: float, rate: float) -> dict[str, list[float]]:
-    """Let them listen while messages are said in turn; each must come to each. Returns the latencies."""
+    """Let them listen while messages are sent in turn; each must receive each. Returns the latencies."""
     said = round(seconds * rate)
     for some in many:
         some.arrivals, some.received = (array("i"), array("i"), array("d")), 0
     start = time.monotonic()
     for number in range(said):
         turn_until(many, start + number / rate)
-        many[number % len(many)].publisher.say()
+        many[number % len(many)].publisher.send()
     turn_until(many, start + seconds)
     for some in many:
         some.rest(said * len(some.sockets))

@@ -114,7 +114,7 @@ async def listeners_move_away(scene: Scene) -> Away:
         listener.url = url
         await listener.come()
     scene.closing.append(away.close)
-    await scene.speaker.burst(1)
+    await scene.sender.burst(1)
     await scene.all_received()
     return away
 

@@ -72,7 +72,7 @@ async def move_behind(scene: Scene, ports: list[int]) -> Nginx:
     scene.closing.append(nginx.close)
     scene.url = f"http://{HOST}:{nginx.port}"
     await scene.becomes("/healthz", 200, 5)
-    for link in scene.speaker.links.values():
+    for link in scene.sender.links.values():
         link.url = scene.url
     for listener in scene.listeners:
         await listener.go()
@@ -99,12 +99,12 @@ async def roll(scene: Scene) -> None:
 
 
 async def be_silent(scene: Scene) -> None:
-    """Nothing is said for 70 s behind nginx, whose patience is 60: no answer is a 504."""
+    """Nothing is sent for 70 s behind nginx, whose patience is 60: no answer is a 504."""
     nginx = await move_behind(scene, [scene.port])
-    await scene.speaker.hush(15)
+    await scene.sender.stop_sending(15)
     await scene.pause(70)
     scene.healed = time.monotonic()
-    scene.speaker.talk(scene.rate)
+    scene.sender.start_sending(scene.rate)
     await scene.pause(3)
     timeouts = nginx.count(504)
     scene.notes.append(f"{timeouts} x 504")

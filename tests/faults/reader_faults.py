@@ -21,19 +21,19 @@ AT_ONCE = 40
 
 async def be_absent(scene: Scene) -> None:
     """Clients are away for 99, 100, 101 and 10,000 messages: their gaps are 0, 0, 1 and 9,900."""
-    await scene.speaker.hush(10)
+    await scene.sender.stop_sending(10)
     for away in (99, 100, 101, 250 if scene.short else 10_000):
         await scene.all_received()
         seen = len(scene.book)
         await asyncio.gather(*(listener.go() for listener in scene.listeners))
-        await scene.speaker.burst(away)
+        await scene.sender.burst(away)
         await asyncio.gather(*(listener.come() for listener in scene.listeners))
         await scene.all_received()
         missed = [record.n for record in scene.book[seen:] if record.kind == "gap"]
         if missed != [away - KEPT] * len(scene.listeners) * (away > KEPT):
             scene.complaints.append(f"away for {away}: gaps of {sorted(set(missed))}")
     scene.healed = time.monotonic()
-    scene.speaker.talk(scene.rate)
+    scene.sender.start_sending(scene.rate)
 
 
 async def switch(scene: Scene) -> None:
@@ -51,8 +51,8 @@ async def switch(scene: Scene) -> None:
 async def never_read(scene: Scene) -> None:
     """200 who never read 2,000 messages of 4 KB, three times: 20 MB at most, and closed within 20 s."""
     count, times, quiet_s = (12, 1, 3.0) if scene.short else (200, 3, 36.0)
-    await scene.speaker.hush(10)
-    scene.speaker.talk(scene.fault.rate or scene.rate, at_once=AT_ONCE)
+    await scene.sender.stop_sending(10)
+    scene.sender.start_sending(scene.fault.rate or scene.rate, at_once=AT_ONCE)
     with no_look_for_garbage():
         began = time.monotonic()
         before, _ = await watch(scene, set(), quiet_s)

@@ -20,7 +20,7 @@ from lab.catalogue import MODES
 from lab.experiment.check import Checker
 from lab.experiment.records import At, Record
 from tests.faults.counts import Count, contradictions
-from tests.faults.listeners import Book, RecordingListener, Speaker
+from tests.faults.listeners import Book, RecordingListener, Sender
 from tests.support.lab_process import OpenLab
 from tests.support.redis_server import RedisServer, free_port
 from tests.support.wire import HOST
@@ -89,7 +89,7 @@ class Scene:
         self.redis = RedisServer(fault.log, **fault.redis)
         self.port = free_port()
         self.url = f"http://{HOST}:{self.port}"
-        self.speaker = Speaker(self.url, self.book, fault.size)
+        self.sender = Sender(self.url, self.book, fault.size)
         self.labs: list[OpenLab] = []
         self.listeners: list[RecordingListener] = []
         self.complaints: list[str] = []
@@ -148,7 +148,7 @@ class Scene:
         """Messages a second."""
         return self.scale.rate if self.short else self.fault.rate or self.scale.rate
 
-    # The people -------------------------------------------------------------------------------
+    # The clients ------------------------------------------------------------------------------
 
     async def come(self) -> None:
         """All listeners connect, at the end of the history; then the sender begins."""
@@ -158,7 +158,7 @@ class Scene:
         self.before = await self.look()
         for number, mode in enumerate(islice(cycle(MODES), each * len(MODES))):
             await self.welcome(RecordingListener(f"listener {number}", mode, self.url, start, self.book))
-        self.speaker.talk(self.rate)
+        self.sender.start_sending(self.rate)
 
     async def look(self) -> dict:
         """What the lab has counted, and what its process has used."""
@@ -172,7 +172,7 @@ class Scene:
 
     def counts(self) -> dict[tuple[str, str], Count]:
         """What all clients together have counted so far, by technique and direction."""
-        counts = {(mode, "send"): link.count for mode, link in self.speaker.links.items()}
+        counts = {(mode, "send"): link.count for mode, link in self.sender.links.items()}
         for mode in MODES:
             counts[mode, "receive"] = sum((listener.counts[mode] for listener in self.listeners), Count())
         return counts
@@ -182,7 +182,7 @@ class Scene:
         await asyncio.sleep(seconds * self.scale.pace)
 
     async def spoken_again(self) -> None:
-        """Wait until something that was said after the fault is stored, but not for ever."""
+        """Wait until something that was sent after the fault is stored, but not for ever."""
         with suppress(TimeoutError):
             async with asyncio.timeout(SETTLE_S):
                 while not self.took("ack", self.healed):  # noqa: ASYNC110 - see below
@@ -190,7 +190,7 @@ class Scene:
 
     async def settle(self) -> None:
         """Wait until every answer is in and every listener has received everything, but not for ever."""
-        await self.speaker.hush(SETTLE_S)
+        await self.sender.stop_sending(SETTLE_S)
         with suppress(TimeoutError):
             await self.all_received()
 
@@ -217,7 +217,7 @@ class Scene:
     async def leave(self) -> None:
         """All listeners disconnect."""
         self.complaints += filter(None, (listener.gave_up() for listener in self.listeners))
-        await asyncio.gather(*(listener.go() for listener in self.listeners), self.speaker.go())
+        await asyncio.gather(*(listener.go() for listener in self.listeners), self.sender.go())
         for close in self.closing:
             close()
 
@@ -233,7 +233,7 @@ class Scene:
         self.redis.thaw()
         self.redis.stop()
 
-    # What the book says -----------------------------------------------------------------------
+    # What the records show --------------------------------------------------------------------
 
     def of(self, kind: str) -> list[Record]:
         """All records of a kind."""

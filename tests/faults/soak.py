@@ -1,4 +1,4 @@
-"""Many people for a long time: some stay, others come and go; then all leave, and nothing may remain.
+"""Many clients for a long time: some stay, others come and go; then all leave, and nothing may remain.
 
 Now and then Redis hangs, or some of those who stay are cut off without a word.
 """
@@ -18,7 +18,7 @@ from lab.catalogue import MODES
 from lab.experiment.check import Checker
 from lab.experiment.records import Record, place
 from lab.server.ending import stop_on_signals
-from tests.faults.listeners import RecordingListener, Speaker
+from tests.faults.listeners import RecordingListener, Sender
 from tests.faults.network_faults import Away, filter_missing, filtered
 from tests.faults.reader_faults import KEPT, memory
 from tests.faults.redis_faults import freeze
@@ -37,7 +37,7 @@ CUT_OFF = 12
 """How many of those who stay are cut off now and then."""
 HELD = ("tasks", "files", "readers")
 LONG_S = 1200.0
-"""From here on memory says more about the lab than of the allocator."""
+"""From here on memory says more about the lab than about the allocator."""
 GROWTH = 0.02
 SLOPE = 1e6
 """What memory may grow by: this part between the first and the last quarter, so many bytes an hour."""
@@ -64,7 +64,7 @@ class Judge:
 
 @dataclass(frozen=True)
 class Soaked:
-    """What many people for a long time left behind."""
+    """What many clients for a long time left behind."""
 
     seconds: float
     visits: int
@@ -99,7 +99,7 @@ class Soaked:
 
 
 class Soak:
-    """One room full of people."""
+    """One room full of clients."""
 
     def __init__(
         self, scene: Scene, steady: int = 0, joins: float = 0, rate: float = 0, visit_s=(0.0, 0.0)
@@ -116,24 +116,24 @@ class Soak:
         """Set to end the soak early."""
 
     async def run(self, seconds: float, hurt_s: float | None) -> Soaked:
-        """Let them come, stay and go for so long, and hurt the lab every now and then; then all leave."""
+        """Let clients connect, stay and leave for so long, with a fault now and then; then all leave."""
         before = await self.held()
         self.judge = Judge((await self.scene.get("/shortpoll?after=latest"))[1]["cursor"])
-        speaker, away = Speaker(self.scene.url, self.judge), Away(self.scene)
+        sender, away = Sender(self.scene.url, self.judge), Away(self.scene)
         steady = [await self.enter() for _ in range(self.steady)]
         if hurt_s:
             steady += [await self.enter(await away.open()) for _ in range(CUT_OFF)]
-        speaker.talk(self.rate)
+        sender.start_sending(self.rate)
         hurting = asyncio.create_task(self.hurt(hurt_s))
         stayed = await self.stay(seconds)
         hurting.cancel()
         await asyncio.gather(hurting, return_exceptions=True)
-        await speaker.hush(15)
+        await sender.stop_sending(15)
         await self.all_level(steady)
         await asyncio.gather(*self.visits)
         violations = [str(violation) for violation in self.judge.checker.violations()]
         wrong = [why for listener in steady if (why := listener.gave_up())]
-        await asyncio.gather(*(listener.go() for listener in steady), speaker.go())
+        await asyncio.gather(*(listener.go() for listener in steady), sender.go())
         if hurt_s:
             away.close()
         received = self.judge.checker.deliveries.total()
@@ -252,8 +252,8 @@ async def soak(
 ) -> Soaked:
     """Open a lab and soak it; if it is stoppable, Ctrl-C lets all leave early."""
     async with staged(Fault("soak", "many people for a long time", nothing), EMPTY, seed) as scene:
-        await scene.speaker.burst(200)  # what is made at first use is there from here on
-        await scene.speaker.go()
+        await scene.sender.burst(200)  # what is made at first use is there from here on
+        await scene.sender.go()
         await Soak(scene).settle()
         many = Soak(scene, steady, joins, rate, visit_s)
         if stoppable:

@@ -94,7 +94,7 @@ def meters(address):
 
 
 def barriers(page, but=()):
-    """What axe finds that keeps people out, but for some parts: each rule with the elements that break it."""
+    """The barriers that axe finds, but for some parts: each rule with the elements that break it."""
     from axe_playwright_python.sync_playwright import Axe
 
     found = Axe().run(page, context={"exclude": [[part] for part in but]}).response["violations"]

@@ -186,7 +186,7 @@ class Firefox(Page):
 
     def complaints(self) -> list[str]:
         """What the console has complained of since the last call."""
-        self.run("() => 1")  # what was said before has arrived when this is answered
+        self.run("() => 1")  # what was sent before has arrived when this is answered
         complaints, self._complaints = self._complaints, []
         return complaints
 
@@ -344,7 +344,7 @@ def webkit() -> Iterator[WebKit]:
 
 @contextmanager
 def webkit_console(*urls: str) -> Iterator[Callable[[], list[str]]]:
-    """WebKit without a driver, a tab for each address; yields what their consoles have said up to now."""
+    """WebKit without a driver, a tab for each address; yields what their consoles have logged up to now."""
     with display() as environment, tempfile.NamedTemporaryFile() as output:
         command = ("stdbuf", "-oL", mini_browser(), "--enable-write-console-messages-to-stdout=true")
         with process(*command, *urls, stdout=output, stderr=subprocess.STDOUT, env=environment):

@@ -1,4 +1,4 @@
-"""A lab in this process, where a test can reach its insides and speak as its teacher."""
+"""A lab in this process, where a test can reach its insides and act as its teacher."""
 
 import asyncio
 import json

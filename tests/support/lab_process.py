@@ -21,7 +21,7 @@ LABS: set["LabProcess"] = set()
 
 
 class LabProcess:
-    """A running lab: its port, its process id, what it said on stderr."""
+    """A running lab: its port, its process id, its stderr."""
 
     folder = ROOT
 
@@ -35,7 +35,7 @@ class LabProcess:
         self.port = self.greeting.get("port")
 
     def _start(self, command: list[str], environment: dict[str, str] | None = None) -> None:
-        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - open for as long as the lab may speak
+        self._stderr = tempfile.TemporaryFile()  # noqa: SIM115 - open for as long as the lab may write
         self._heard = 0
         self.process = subprocess.Popen(
             command,
@@ -61,7 +61,7 @@ class LabProcess:
         return self.process.pid
 
     def stderr(self) -> str:
-        """Everything that the lab has said on stderr."""
+        """Everything that the lab has written to stderr."""
         size = os.fstat(self._stderr.fileno()).st_size
         return os.pread(self._stderr.fileno(), size, 0).decode(errors="replace")
 

@@ -512,9 +512,9 @@ async def held(port: int, mode: str) -> int:
 
 async def publish(port: int, count: int, text: str = "message") -> list[str]:
     """Send so many messages one after the other; returns their cursors when the room has them."""
-    speaker = ShortPoll(port)
-    ids = [(await speaker.send(f"{text} {place}")).id for place in range(count)]
-    await speaker.leave()
+    sender = ShortPoll(port)
+    ids = [(await sender.send(f"{text} {place}")).id for place in range(count)]
+    await sender.leave()
     if ids:
         await eventually(lambda: is_in_room(port, ids[-1]), f"the room has {ids[-1]}")
     return ids

@@ -78,7 +78,7 @@ async def relay(port: int, tls: ssl.SSLContext | None = None):
 
 @contextmanager
 def unencrypted(port: int, tls: ssl.SSLContext):
-    """The port of a relay in a thread of its own, through which plain clients speak with a lab behind TLS."""
+    """The port of a relay in a thread of its own, through which plain clients connect to a lab behind TLS."""
     opened: Future = Future()
 
     async def serve() -> None:
