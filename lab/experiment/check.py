@@ -47,7 +47,7 @@ class Checker:
         self._contents: dict[At, tuple[str, str]] = {}
         self._stored: dict[tuple[int, str], int] = {}
         self._refused: dict[str, Record] = {}
-        self._heard: set[str] = set()
+        self._received: set[str] = set()
         self._takes = {
             "open": self._open,
             "recv": self._recv,
@@ -92,7 +92,7 @@ class Checker:
         missing.discard(at)
         self.places[record.client] = max(place, at)
         self.deliveries[at] += 1
-        self._heard.add(record.mid)
+        self._received.add(record.mid)
         self._witness(record)
 
     def _gap(self, record: Record) -> None:
@@ -136,7 +136,7 @@ class Checker:
         return [Violation(UNSEEN, client, last) for client, place in self.places.items() if place < last]
 
     def _aborted(self) -> list[Violation]:
-        refused = [self._refused[mid] for mid in self._heard & self._refused.keys()]
+        refused = [self._refused[mid] for mid in self._received & self._refused.keys()]
         return [Violation(ABORTED, record.client, record.at, record.technique) for record in refused]
 
     def _flag(self, name: str, record: Record) -> None:

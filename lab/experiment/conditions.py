@@ -59,7 +59,7 @@ class Conditions:
     """Bits per second of each listener's link, each way; 0 is no limit."""
 
     def __post_init__(self) -> None:
-        for name, value in self._taken().items():
+        for name, value in self._checked().items():
             object.__setattr__(self, name, value)  # the same, as plain numbers and words
         number("jitter", self.jitter, 0, self.rtt / 2)  # no byte arrives before it was sent
         if self.bandwidth:
@@ -68,7 +68,7 @@ class Conditions:
             raise BadParameter("With this rate and duration no message is sent; raise one of them.")
         number("rate × duration", self.messages, 1, MOST_MESSAGES)
 
-    def _taken(self) -> JsonObject:
+    def _checked(self) -> JsonObject:
         """Every condition as plain Python. Raises `BadParameter` for the first that makes no sense."""
         given = {field.name: getattr(self, field.name) for field in fields(self)}
         return (

@@ -32,7 +32,7 @@ def pairs(rounds: Sequence[Run]) -> list[str]:
     """One technique's figures, as text: what was predicted, what was measured, how far apart."""
     cells = []
     for name, figure, mode, apart in FIGURES:
-        predicted, measured = median_over_rounds(rounds, foretold(name)), median_over_rounds(rounds, figure)
+        predicted, measured = median_over_rounds(rounds, expected(name)), median_over_rounds(rounds, figure)
         cells += [mode(predicted), mode(measured), apart(measured, predicted)]
     return cells
 
@@ -46,7 +46,7 @@ def predictions(runs: Sequence[Run]) -> Text:
     return Text("\n").join(lines)
 
 
-def foretold(name: str) -> Figure:
+def expected(name: str) -> Figure:
     """One of the figures that were predicted."""
     return lambda run: run.predicted[name]
 

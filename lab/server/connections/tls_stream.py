@@ -27,14 +27,14 @@ class SecureStream(MeteredStream, SSLIOStream):
         """Credit what has passed, and what encryption has added to it."""
         super().credit(*args)
         if self.socket is not None:
-            self._weigh()
+            self._measure_records()
 
     def close_fd(self) -> None:
         """The connection is over: ask the kernel while there is a socket to ask about."""
-        self._weigh()
+        self._measure_records()
         super().close_fd()
 
-    def _weigh(self) -> None:
+    def _measure_records(self) -> None:
         passed = on_the_wire(self.socket)
         if passed is None or self.server.meters.tls_bytes is None:
             self.server.meters.tls_bytes = None
