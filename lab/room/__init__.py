@@ -1,1 +1,1 @@
-"""The room: one history of 100 messages and the three ways to hear of its news. Knows nothing of HTTP."""
+"""The room: one history of 100 messages, and three ways to receive new ones. It knows nothing of HTTP."""

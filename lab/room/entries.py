@@ -1,7 +1,7 @@
-"""What stands in the Redis stream, entry by entry: the room's messages, and whatever is no message of it.
+"""Parse the entries of the Redis stream: the room's messages, and entries that are no messages.
 
-Other programs can write to the same Redis. What they leave in the stream is recognised here and said
-in words; the history then takes it out.
+Other programs can write to the same Redis. Their entries are recognised and described here; the history
+then removes them.
 """
 
 import re
@@ -11,13 +11,13 @@ from lab.room.messages import PLACE, UUID, Cursor, Event, compact
 
 TIME = re.compile(rb"[0-9]{1,12}(\.[0-9]{1,9})?")
 MOST_FIELDS = 64
-"""More cannot be moved to another history in one step of a script."""
+"""A script cannot copy an entry with more fields in one XADD."""
 LAST_EPOCH = 10**14 - 1
-"""In ms, in the year 5138: a later one was not made by a lab, and would leave no room for a next one."""
+"""In ms, in the year 5138: a later epoch is not from a lab, and no later epoch could follow it."""
 NOT_OURS = "its id was not given by the lab"
 
 Fields = dict[bytes, bytes] | list[bytes]
-"""Of one entry: a script hands the pairs over one after the other."""
+"""The fields of one entry; a script returns names and values in one list."""
 
 
 class Strange(Exception):
@@ -73,7 +73,7 @@ def _time(fields: dict[bytes, bytes]) -> float:
 
 @dataclass(frozen=True)
 class Found:
-    """The newest entries of the stream as they were found, oldest first, and the last id that it gave out."""
+    """The newest entries of the stream, oldest first, and the last id that the stream generated."""
 
     last_id: str
     ids: list[str] = field(default_factory=list)
@@ -83,7 +83,7 @@ class Found:
 
     @classmethod
     def read(cls, last_id: bytes, entries: list[tuple[bytes, Fields]], known: Cursor) -> "Found":
-        """Look at every entry; a history is known up to `known`."""
+        """Parse every entry; `known` is the newest cursor that the caller knows."""
         found = cls(last_id.decode(), [id_.decode() for id_, _ in entries])
         for id_, fields in entries:
             try:
@@ -111,13 +111,13 @@ class Found:
 
     @property
     def latest_epoch(self) -> int:
-        """The latest epoch (ms) that a lab can have given out."""
+        """The latest epoch (ms) that a lab can have used."""
         last = int(self.last_id.partition("-")[0])
         return max(self.epoch, last if last <= LAST_EPOCH else 0)
 
     @property
     def top(self) -> Cursor | None:
-        """Where the history ends; None when something strange stands in it."""
+        """The cursor at the end of the history; None when the stream holds an entry that is no message."""
         if self.strange or not self._has_no_holes() or not PLACE.fullmatch(self.last_id):
             return None
         top = Cursor.parse(self.last_id)
@@ -125,10 +125,11 @@ class Found:
         return top if ends else None
 
     def top_without(self, known: Cursor) -> Cursor | None:
-        """Where the history would end with the strange entries left out and every id kept.
+        """The cursor at the end of the history once the strange entries are removed and every other id is
+        kept.
 
-        None when that would leave a hole, or when an id might be given out again: a history is known up to
-        `known`, and the last id must belong to an entry that is seen here.
+        None when that would leave a hole, or when an id might be used twice: the history is known up to
+        `known`, and the last id must belong to an entry that was read here.
         """
         if not self.strange or not self._has_no_holes() or self.last_id != self.ids[-1]:
             return None
@@ -141,7 +142,7 @@ class Found:
         return cursors == [Cursor(first.epoch, first.n + more) for more in range(len(cursors))]
 
     def describe(self) -> str:
-        """What is strange, in words, with one entry for an example."""
+        """Describe what is wrong with the stream, with one entry as an example."""
         if not self.strange:
             return "its ids have a hole or run ahead"
         id_, why = next(iter(self.strange.items()))

@@ -1,8 +1,8 @@
 """The history: the newest 100 messages in one Redis Stream, each stored exactly once.
 
-The stream id of a message is its cursor, `<epoch>-<n>`, so nothing has to be kept beside the
-stream: its own last id says which history this is and how far it goes, also when it is empty.
-This is the only module that speaks to Redis.
+The stream id of a message is its cursor, `<epoch>-<n>`, so nothing else has to be stored: the stream's last
+id identifies the history and its end, also when the stream is empty. This is the only module that sends
+commands to Redis.
 """
 
 import asyncio
@@ -28,19 +28,19 @@ from lab.room.scripts import DOUBTFUL, MEND, OPEN, PUBLISH, REPEATED, WRITE
 
 KEPT = 100
 READ = 2 * KEPT
-"""So many of the newest entries are looked at: others may have put more into the stream than it keeps."""
+"""Entries that a check reads; other programs may have put more into the stream than the lab keeps."""
 READ_STRANGE = 5000
-"""And so many when something strange is among them: the messages may stand behind it."""
+"""Entries that a repair reads, as strange entries may stand between the messages."""
 MOST_MENDS = 10
-"""Times that a history is mended in a row; who writes to it faster than that keeps the lab out."""
+"""Repairs in a row before the lab gives up, because another program writes faster than the lab repairs."""
 PREFIX = "pushlab:"
 REMEMBER_MID_S = 120
 PUBLISH_PATIENCE_S = 2.0
 TAIL_BLOCK_MS = 1000
 TAIL_PATIENCE_S = 3.0
-"""Longer than the tail blocks: a Redis that does not even say "nothing new" by then is gone."""
+"""Longer than the tail blocks: a Redis that has not replied at all by then is unreachable."""
 CONNECTIONS = 8
-"""To Redis, for all commands together: a burst of senders waits in line here, not at the server."""
+"""Connections to Redis for all commands; in a burst, senders queue in this pool and not in Redis."""
 POOL_PATIENCE_S = 10.0
 SIMULATED = "fake:"
 """The URL that stands for a Redis simulated in this process, where no real one can be had."""
@@ -53,7 +53,7 @@ logger = logging.getLogger("pushlab")
 
 
 class Unusable(RedisError):
-    """A Redis that answers, but cannot do the lab's work; `reason` is a word of `SENTENCES`."""
+    """A Redis that answers, but cannot be used by the lab; `reason` is a key of `SENTENCES`."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(SENTENCES[reason])
@@ -63,12 +63,12 @@ class Unusable(RedisError):
 Unreachable = (RedisError, OSError, UnicodeError)
 """What reading and following raise when Redis cannot be reached or does not answer, or has no valid name."""
 NotDone = (ResponseError, BusyLoadingError, AuthenticationError)
-"""What Redis answers instead of doing what it was asked."""
+"""Errors with which Redis refuses a command."""
 
 
 @dataclass(frozen=True)
 class Kept:
-    """The whole history as it stands: where it ends, and the messages that are kept."""
+    """The whole history: the cursor at its end, and the messages that are kept."""
 
     top: Cursor
     events: list[Event]
@@ -92,9 +92,9 @@ class History:
         self._mending = asyncio.Lock()
 
     async def publish(self, draft: Draft, known: Cursor) -> tuple[Cursor, bool]:
-        """Store a message unless its mid is known; say where it stands and whether it stood there before.
+        """Store a message unless its mid is known; return its cursor, and whether it was stored before.
 
-        It gets a place behind `known`, the last one that the caller has heard of.
+        Its cursor is later than `known`, the last one that the caller knows.
         Raises `HistoryUnavailable`: `stored` is False when Redis refused, "unknown" when it did not answer.
         """
         now = f"{time.time():.3f}"
@@ -117,22 +117,23 @@ class History:
         return id_, outcome
 
     async def _mended(self, known: Cursor) -> None:
-        """Mend the history before a message is stored: until then it is not."""
+        """Repair the history before a message is stored; an error means that the message is not stored."""
         try:
             await self.read(*known)
         except Unreachable as error:
             raise HistoryUnavailable(False, why(error)) from error
 
     async def read(self, epoch: int, n: int = 0) -> Kept:
-        """Everything kept, up to this place at least; a history begins, after `epoch`, when there is none.
+        """All kept messages, up to this cursor at least; starts a history, later than `epoch`, when there is
+        none.
 
-        What another program has put into it is taken out, and said in the log. Where that would leave a
-        hole, or give an id to two messages, a new history begins with what is kept.
+        Entries of other programs are removed, and the log reports it. Where that would leave a hole, or give
+        one id to two messages, a new history begins with the kept messages.
         """
         known = Cursor(epoch, n)
         if kept := _sound(await self._look(known, READ), known):
             return kept
-        async with self._mending:  # one at a time: what is strange is taken out, and said, once
+        async with self._mending:  # one at a time: each strange entry is logged once
             for _ in range(MOST_MENDS):
                 found = await self._look(known, READ_STRANGE)
                 if kept := _sound(found, known):
@@ -145,7 +146,7 @@ class History:
         return Found.read(last_id, entries[::-1], known)
 
     async def _mend_found(self, found: Found, known: Cursor) -> None:
-        """Leave out what is strange and keep every id, or else begin a new history with what is kept."""
+        """Remove strange entries and keep every id; else begin a new history with the kept messages."""
         top = found.top_without(known)
         if found.top is None:
             outcome = OUTCOMES["keep" if top else "renew"]
@@ -160,19 +161,19 @@ class History:
         await self._mend([self.key], [epoch, how, where, KEPT, READ_STRANGE, MOST_FIELDS, *leave_out])
 
     async def follow(self, top: Cursor) -> list[Event]:
-        """The messages after `top`: at once when there are any, else when one comes or after a second.
+        """The messages after `top`: at once when there are any, else at the next message or after one second.
 
-        Raises `Strange` when there is something else: then read everything.
+        Raises `Strange` for an entry that is no message: then call `read`.
         """
         streams: Any = await self._tail.xread({self.key: str(top)}, block=TAIL_BLOCK_MS, count=READ)
         return [parse(id_, fields) for _, entries in streams or () for id_, fields in entries]
 
     async def renew(self, epoch: int, known: int) -> None:
-        """End a history whose ids cannot be trusted; what is kept starts a new one, later than `known`."""
+        """End a history whose ids cannot be trusted; its messages start a new one, later than `known`."""
         await self._rebuild(epoch, "renew", str(max(epoch, known)))
 
     async def refusal(self) -> str:
-        """Why Redis stores nothing at this moment, as a word of `SENTENCES`; empty when it does."""
+        """Why Redis stores nothing at this moment, as a key of `SENTENCES`; empty when it stores."""
         try:
             await self._write([f"{self.key}:check"])
         except ResponseError as error:
@@ -180,22 +181,22 @@ class History:
         return ""
 
     async def forget(self) -> None:
-        """Leave nothing of this room in Redis."""
-        await self._commands.delete(self.key)  # first: some users may not look for the others
+        """Delete all keys of this room from Redis."""
+        await self._commands.delete(self.key)  # first: some Redis users may not SCAN for the other keys
         if mids := [key async for key in self._commands.scan_iter(f"{self.key}:mid:*", count=1000)]:
             await self._commands.delete(*mids)
 
     async def close(self) -> None:
-        """Let both connections go."""
+        """Close both clients."""
         await self._commands.aclose()
         await self._tail.aclose()
 
     # Trying it out ---------------------------------------------------------------------------
 
     async def try_out(self) -> str:
-        """Do once all that a room does, and leave nothing behind; who this Redis is, as in "redis 7.0.15".
+        """Run each command of a room once and delete the keys; returns name and version, as "redis 7.0.15".
 
-        Raises what Redis refuses or cannot do.
+        Raises the error of the first command that fails.
         """
         name, draft = await self._who(), Draft(str(uuid4()), "lab", "lab")
         try:
@@ -212,7 +213,7 @@ class History:
         try:
             info = await self._commands.info("server")
         except ResponseError:
-            return "redis"  # a user with few permissions may not ask; the lab does not need to know
+            return "redis"  # this Redis user may not run INFO; the lab can do without it
         if (mode := info.get("redis_mode")) in ("cluster", "sentinel"):
             raise Unusable(mode)
         name = "valkey" if "valkey_version" in info else "redis"
@@ -220,13 +221,13 @@ class History:
 
 
 def _sound(found: Found, known: Cursor) -> Kept | None:
-    """The history, when nothing is wrong with it."""
+    """The history, when it is valid; else None."""
     top = found.top
     return Kept(top, found.messages[-KEPT:]) if top is not None and top >= known else None
 
 
 async def probe(url: str) -> str:
-    """Let a Redis do once all that the lab will ask of it; who it is, as in "redis 7.0.15".
+    """Run each of the lab's commands once on a Redis; returns its name and version, as "redis 7.0.15".
 
     Raises `CannotStart` with the reason, in a sentence, when it cannot be used.
     """
@@ -242,7 +243,7 @@ async def probe(url: str) -> str:
 
 
 def why(error: BaseException) -> str:
-    """What is wrong with Redis, in a sentence that says what to do and holds no secret."""
+    """One sentence that names the fault of Redis and the remedy, without any secret."""
     return SENTENCES[code_of(error)]
 
 

@@ -1,6 +1,6 @@
-"""What is said in the room: cursors, events, batches, and the check of what a sender hands in.
+"""Messages of the room: cursors, events, batches, and the check of a message that a client sends.
 
-Knows nothing of Redis, HTTP or who is listening.
+Knows nothing of Redis, HTTP or the listeners.
 """
 
 import json
@@ -16,7 +16,7 @@ from lab.json_types import JsonObject
 PLACE = re.compile(r"[0-9]{1,15}-[0-9]{1,15}")
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 PIECE_BYTES = 32 * 1024
-"""Of JSON, handed to a stream at once: what the kernel takes whole, so that nothing of it is kept here."""
+"""Bytes of JSON per write to a stream: the kernel's buffer accepts them whole, so none wait in the server."""
 
 
 def compact(value: object) -> bytes:
@@ -25,7 +25,7 @@ def compact(value: object) -> bytes:
 
 
 class Cursor(NamedTuple):
-    """A place in the history, just behind message `n` of the history that began at `epoch` (ms)."""
+    """A place in the history: after message `n` of the history that began at `epoch` (ms)."""
 
     epoch: int
     n: int
@@ -34,7 +34,7 @@ class Cursor(NamedTuple):
         return f"{self.epoch}-{self.n}"
 
     @staticmethod
-    @lru_cache(256)  # most readers stand at the same few places
+    @lru_cache(256)  # most listeners have one of a few cursors
     def parse(text: str) -> "Cursor":
         """Read `<epoch>-<n>`. Raises `BadCursor` for anything else."""
         if not PLACE.fullmatch(text):
@@ -45,34 +45,34 @@ class Cursor(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """One thing that a reader is told: its JSON, built once, and the cursor that it leads to, if any."""
+    """One event that a listener receives: its JSON, built once, and the cursor after it, if any."""
 
     json: bytes
     cursor: Cursor | None = None
     kind: str = "message"
     mid: str = ""
     accepted_at: float = 0.0
-    """When the room took the message in, in seconds on the event loop's clock."""
+    """When the room accepted the message, in seconds on the event loop's clock."""
 
 
 def gap(missed: int) -> Event:
-    """So many messages existed after your cursor and are no longer kept."""
+    """An event that counts the messages after a cursor which are no longer kept."""
     return Event(compact({"type": "gap", "missed": missed}), None, "gap")
 
 
 def reset(cursor: Cursor) -> Event:
-    """Your cursor belongs to a history that is gone; everything kept follows."""
+    """An event for a cursor of a history that is gone; all kept messages follow it."""
     return Event(compact({"type": "reset", "id": str(cursor)}), cursor, "reset")
 
 
 def bye(retry_ms: int) -> Event:
-    """The server is leaving; come back after so many milliseconds."""
+    """An event that announces that the server closes; reconnect after so many milliseconds."""
     return Event(compact({"type": "bye", "retry_ms": retry_ms}), None, "bye")
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Events in order, and the cursor of a reader who has seen them all."""
+    """Events in order, and the cursor after the last of them."""
 
     events: tuple[Event, ...]
     cursor: Cursor
@@ -86,7 +86,7 @@ class Batch:
 
     @cached_property
     def pieces(self) -> "tuple[Batch, ...]":
-        """The same events in batches of bounded size, each with the place that it leads to."""
+        """The same events in batches of bounded size, each with the cursor after it."""
         pieces, events, size = list[Batch](), list[Event](), 0
         for event in self.events:
             size += len(event.json)
@@ -110,7 +110,7 @@ class Batch:
 
 @dataclass(frozen=True)
 class Draft:
-    """A message as its sender hands it in, checked."""
+    """A message that a client sent, after its fields were checked."""
 
     mid: str
     """In lower case, as UUIDs are compared without regard to it (RFC 9562 section 4)."""
@@ -119,7 +119,7 @@ class Draft:
 
     @classmethod
     def check(cls, fields: JsonObject, message_chars: float, username_chars: float) -> "Draft":
-        """Take decoded JSON for a message.
+        """Make a draft from decoded JSON.
 
         Raises `BadMessage` when a field is missing, empty or no text, and `TooLong` when it is
         longer than its limit (in characters).

@@ -1,19 +1,19 @@
-"""Who is here: clients by the id that they gave themselves, right also for those who only come and ask.
+"""Presence: which clients are in the room, by the id that each chose; polling clients are included.
 
-Counts nobody who gave no id, and influences nothing else.
+A client without an id is not counted. Presence changes nothing else in the lab.
 """
 
 from dataclasses import dataclass
 
 POLL_GRACE_S = 5.0
-"""A client that polls is here while it comes back within this time."""
+"""Seconds after its last request for which a polling client is present."""
 HIDDEN_GRACE_S = 90.0
-"""The same for one in the background, whose timers browsers let run once a minute."""
+"""The same for a page in the background, whose timers a browser runs only once a minute."""
 
 
 @dataclass
 class User:
-    """Somebody in the room: the name, the technique, open requests and when the last one ended."""
+    """A user in the room: name, technique, number of open requests and when the last one ended."""
 
     username: str
     mode: str
@@ -22,12 +22,13 @@ class User:
 
 
 class Presence:
-    """The guest list of one room."""
+    """The presence of one room: all its users by client id."""
 
     def __init__(self) -> None:
         self._users: dict[str, User] = {}
         self.hidden: set[str] = set()
-        """Clients whose page is in the background, where browsers slow it down: their times say nothing."""
+        """Clients whose page is in the background, where browsers delay timers: their delays are not
+        measured."""
 
     def enter(self, client: str, username: str, mode: str, now: float) -> None:
         """A receive request of this client began, at `now` (seconds on a monotonic clock)."""
@@ -36,7 +37,7 @@ class Presence:
         user.open_requests += 1
 
     def leave(self, client: str, now: float) -> None:
-        """The request ended; the client counts as here for a little longer."""
+        """The request ended; the client is still present for a few seconds."""
         user = self._users[client]
         user.open_requests -= 1
         user.seen = now
@@ -54,7 +55,8 @@ class Presence:
         return bool(user.open_requests) or now - user.seen < grace
 
     def here(self, now: float) -> list[dict[str, str | bool]]:
-        """Everyone here: `{"client", "username", "mode"}` each, `"hidden"` too for who is; not who left."""
+        """All present users: `{"client", "username", "mode"}` each, and `"hidden"` for a page in the
+        background."""
         self._users = {client: user for client, user in self._users.items() if self._is_here(client, now)}
         self.hidden &= self._users.keys()
         return [

@@ -1,4 +1,4 @@
-"""Why Redis cannot be used, in plain words and with what to do: one sentence for each error that it gives.
+"""Why Redis cannot be used and how to correct it: one sentence for each kind of error.
 
 Knows the errors by their names and their first words, and shows none of their text: a text may repeat
 an address, a user or a password.
@@ -69,11 +69,11 @@ WORDS = {
     r"Connection closed": "closed",
     r"SSL|[Cc]ertificate": "tls",
 }
-"""What the server says first, or what a script of an older server says in the middle."""
+"""Patterns in the error texts of Redis: at the beginning, or within the text for scripts of older servers."""
 
 
 def code_of(error: BaseException) -> str:
-    """The word in `SENTENCES` for what a Redis client raised."""
+    """The key in `SENTENCES` for an error of the Redis client."""
     for cause in _causes(error):
         if (reason := getattr(cause, "reason", None)) in SENTENCES:
             return str(reason)

@@ -1,8 +1,8 @@
-"""One chat room, and the three ways to hear of its news: ask, wait, stream.
+"""One chat room, and three ways to receive its new messages: ask, wait, stream.
 
-The newest 100 messages stand in memory, in a ring that one task per process, the tail, fills from
-the history in Redis. Every reader is answered from the ring, so "read, then register" happens
-without a pause in between and no message can slip through.
+The newest 100 messages are in memory, in a ring that one task per process, the tail, fills from
+the history in Redis. Every listener is answered from the ring, so "read, then register" happens
+without an await in between, and no message is missed.
 """
 
 import asyncio
@@ -22,32 +22,32 @@ from lab.room.tasks import Tasks, in_a_line
 
 RECONNECT_S = 0.2
 SHARED = 16
-"""Places in the history whose readers share a batch; nearly all are at the end of it."""
+"""Cursors for which a batch is cached and shared; nearly all listeners are at the end of the history."""
 REACH_S = 1.0
-"""Seconds that a sender waits at most for its message to come back by the tail."""
+"""Longest time, in seconds, that a sender waits until the tail has read its message."""
 CHECK_S = 1.0
 """Seconds after which the tail makes sure that it still follows the history that it started with."""
 TAIL = "that follows the history"
 MISSED_RETRY_MS = (0, 500)
-"""Clients of a listener that failed come back within this time, and read again what they have missed."""
+"""Clients of a listener that failed reconnect within this time, and receive what they missed."""
 
 logger = logging.getLogger("pushlab")
 
 
 class Listener(Protocol):
-    """One or many who are told everything: the room calls `hear` in the moment in which news arrives."""
+    """One client or many that receive every event: the room calls `notify` when new events arrive."""
 
     def __len__(self) -> int: ...
 
     def notify(self, batch: Batch) -> None:
-        """Take what is new since the last call."""
+        """Receive the events since the last call."""
 
     def send_bye(self, retry_ms: tuple[int, int]) -> None:
-        """The server is leaving: come back after a random time in these bounds (ms)."""
+        """The server closes: reconnect after a random time in these bounds (ms)."""
 
 
 class Room:
-    """A history with readers. Open it before anyone asks; close it when everyone has left."""
+    """A history with listeners. Call `open` before the first request and `close` after the last."""
 
     def __init__(self, history: History) -> None:
         self.history = history
@@ -56,16 +56,16 @@ class Room:
         """The long-lived tasks of this lab: the tail, and what others add."""
         self.reachable = False
         self.trouble = "unreachable"
-        """What is wrong with Redis, as a word of `SENTENCES`; empty while it answers and stores."""
+        """The fault of Redis, as a key of `SENTENCES`; empty while it answers and stores."""
         self.last_reply_at = float("-inf")
         """When Redis last answered, in seconds on the event loop's clock."""
         self.leaving: tuple[int, int] | None = None
-        """Set when the server leaves: who asks from then on is sent away for a time (ms) in these bounds."""
+        """Set when the server closes: later requests get a `bye` with a time (ms) in these bounds."""
         self.sending = 0
-        """How many senders wait for their answer."""
+        """How many sends wait for Redis or for the tail."""
         self._ring: deque[Event] = deque(maxlen=KEPT)
         self._shared: dict[Cursor | None, Batch] = {}
-        """Until there is news, readers at the same place share one batch, and so its bytes."""
+        """Until the next event, listeners with the same cursor share one batch, and so its bytes."""
         self._waiters: dict[asyncio.Future[Batch], Cursor] = {}
         self._listeners: set[Listener] = set()
         self._accepted_at: dict[str, float] = {}
@@ -76,11 +76,11 @@ class Room:
     # The three verbs -------------------------------------------------------------------------
 
     def ask(self, after: Cursor | None) -> Batch:
-        """The events after my cursor, now, perhaps none. Without a cursor: everything kept."""
+        """The events after a cursor, now, perhaps none. Without a cursor: all kept messages."""
         batch = self._shared.get(after) or self._since(after)
         if len(self._shared) < SHARED:
             self._shared[after] = batch
-        if self.leaving:  # whoever still asks is told to come back later
+        if self.leaving:  # a late request gets a `bye`
             return Batch((*batch.events, bye(random.randint(*self.leaving))), batch.cursor)
         return batch
 
@@ -98,12 +98,12 @@ class Room:
         return Batch(tuple(kept[after.n - oldest.n :]), self.top)
 
     def wait(self, after: Cursor | None) -> "asyncio.Future[Batch]":
-        """A future of the events after my cursor. Cancel it, and the room forgets that you waited."""
+        """A future of the events after a cursor. Cancel it to remove the waiter from the room."""
         future: asyncio.Future[Batch] = asyncio.get_running_loop().create_future()
         batch = self.ask(after)
         if batch.events:
             future.set_result(batch)
-        else:  # registered in the same turn in which the ring was read: nothing comes in between
+        else:  # registered in the same turn in which the ring was read: no event arrives in between
             self._waiters[future] = batch.cursor
             future.add_done_callback(self._forget)
         return future
@@ -112,16 +112,16 @@ class Room:
         self._waiters.pop(waiter, None)
 
     def stream(self, listener: Listener, after: Cursor | None) -> Batch:
-        """The events after my cursor, without end: these now, and every later one by `hear`."""
+        """The events after a cursor, without end: these now, and every later one by `notify`."""
         self._listeners.add(listener)
         return self.ask(after)
 
     def leave(self, listener: Listener) -> None:
-        """Stop telling this listener."""
+        """Stop notifying this listener."""
         self._listeners.discard(listener)
 
     async def catch_up(self, after: Cursor) -> None:
-        """Ask Redis whether this place exists already: another process may be ahead of this one."""
+        """Read from Redis whether this cursor exists already: another process may be ahead of this one."""
         async with self._asking:
             if after > self.top:
                 with suppress(*Unreachable):
@@ -130,9 +130,10 @@ class Room:
     # Speaking --------------------------------------------------------------------------------
 
     async def publish(self, draft: Draft) -> tuple[Cursor, bool]:
-        """Store a message, once per mid; say where it stands and whether it stood there before.
+        """Store a message, once per mid; return its cursor, and whether it was stored before.
 
-        Whoever is told so also finds it here. Raises `HistoryUnavailable` with what is known of its fate.
+        When this returns, the message can be read here. Raises `HistoryUnavailable`, which states whether it
+        was stored.
         """
         if not self.reachable:
             raise HistoryUnavailable(False, SENTENCES[self.trouble or "unreachable"])
@@ -154,7 +155,7 @@ class Room:
                 self._accepted_at.pop(draft.mid, None)
 
     async def _reached(self, cursor: Cursor) -> None:
-        """Wait until the tail has brought this message, but no longer than a moment."""
+        """Wait until the tail has read this message, at most `REACH_S` seconds."""
         if self.top < cursor:
             reached = asyncio.get_running_loop().create_future()
             self._awaited[reached] = cursor
@@ -164,13 +165,14 @@ class Room:
     # Opening, closing ------------------------------------------------------------------------
 
     async def open(self) -> None:
-        """Load what is kept and follow the history from there."""
+        """Load the kept messages and follow the history from there."""
         self._adopt(await self.history.read(*self.top))
         self.trouble = ""
         self.tasks.keep(TAIL, self._follow, vital=True)
 
     def send_bye(self, retry_ms: tuple[int, int]) -> None:
-        """Tell every reader to go, each with a moment (ms, in these bounds) of its own to come back at."""
+        """Send a `bye` to every listener, each with its own random time to reconnect (ms, in these
+        bounds)."""
         for waiter, after in list(self._waiters.items()):
             if not waiter.done():
                 waiter.set_result(Batch((bye(random.randint(*retry_ms)),), after))
@@ -178,19 +180,19 @@ class Room:
             listener.send_bye(retry_ms)
 
     async def close(self) -> None:
-        """Stop following the history and let Redis go."""
+        """Stop following the history and close the connections to Redis."""
         await self.tasks.stop_all()
         await self.history.close()
 
     @property
     def readers(self) -> int:
-        """How many readers are held at this moment."""
+        """How many requests wait or stream at this moment."""
         return len(self._waiters) + sum(map(len, self._listeners))
 
     # The tail --------------------------------------------------------------------------------
 
     async def _follow(self) -> None:
-        """One turn of the tail: a look at everything, then what comes until the next look is due."""
+        """One turn of the tail: check the whole history, then follow it until the next check is due."""
         try:
             await self._check()
             self._suffers(await self.history.refusal())
@@ -204,7 +206,7 @@ class Room:
             await asyncio.sleep(RECONNECT_S)
 
     def _suffers(self, trouble: str) -> None:
-        """Take down what is wrong with Redis, or that nothing is; said in the log when it is new."""
+        """Record the fault of Redis, or that there is none; a change is logged."""
         if trouble and trouble != self.trouble:
             logger.warning("%s The lab tries again.", SENTENCES[trouble])
         elif self.trouble and not trouble:
@@ -216,7 +218,7 @@ class Room:
 
     async def _check(self) -> None:
         """Is this still the history that the ring was filled from? A restored backup reuses its ids."""
-        known = self.top  # what came since is no reason to call the answer old
+        known = self.top  # messages that arrive during the check do not make its answer old
         kept = await self.history.read(*known)
         if self._contradicts(kept):
             await self.history.renew(kept.top.epoch, self.top.epoch)
@@ -239,7 +241,7 @@ class Room:
         self._announce(before)
 
     def _take(self, events: list[Event], top: Cursor | None = None) -> None:
-        """Add what is new: what the tail has brought, or all that is kept of the history up to its top."""
+        """Add new events: those that the tail has read, or all kept messages of the history up to its top."""
         self.reachable, self.last_reply_at = True, self._now()
         before = self.top
         for event in events:
@@ -248,14 +250,14 @@ class Room:
                 continue  # the tail and a check may both have asked for it
             if event.cursor != (self.top.epoch, self.top.n + 1):
                 if top is None:
-                    self._look_again()  # a hole or another history: the check takes it in whole
+                    self._look_again()  # a hole or another history: the check reads all of it
                     break
-                self._ring.clear()  # more came than the history keeps; readers are told of the gap
+                self._ring.clear()  # more arrived than the history keeps; listeners receive a gap event
             self._ring.append(
                 replace(event, accepted_at=self._accepted_at.pop(event.mid, self.last_reply_at))
             )
             self.top = event.cursor
-        if top is not None and self.top < top:  # what came is not kept any more
+        if top is not None and self.top < top:  # the new messages are not kept any more
             self._ring.clear()
             self.top = top
         if before != self.top:
@@ -268,7 +270,7 @@ class Room:
         self._shared.clear()
         for waiter, after in self._waiters.items():
             if not waiter.done():
-                waiter.remove_done_callback(self._forget)  # with news, all are forgotten at once
+                waiter.remove_done_callback(self._forget)  # `_waiters` is cleared as a whole below
                 waiter.set_result(self.ask(after))
         self._waiters.clear()
         batch = self.ask(before)
@@ -276,11 +278,11 @@ class Room:
             self._notify(listener, batch)
 
     def _notify(self, listener: Listener, batch: Batch) -> None:
-        """A listener that fails keeps no other from the news; its clients reconnect for what they missed."""
+        """Notify one listener. If it fails, the others are still notified, and its clients reconnect."""
         try:
             listener.notify(batch)
         except Exception as error:
-            logger.error("A listener failed, its clients are to come back: %s.", in_a_line(error))
+            logger.error("A listener failed, its clients must reconnect: %s.", in_a_line(error))
             logger.debug("It failed here:", exc_info=error)
             with suppress(Exception):
                 listener.send_bye(MISSED_RETRY_MS)

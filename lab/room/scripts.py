@@ -1,6 +1,6 @@
-"""The steps that Redis does in one piece, in its own language (Lua): publish, open, mend, try to write."""
+"""Lua scripts that Redis runs atomically: publish, open, mend, and a trial write."""
 
-# Where the history ends, as Redis knows it; a history begins here when there is none. A stream
+# The end of the history as Redis knows it; a history begins here when there is none. A stream
 # trimmed to nothing keeps its last id, so an empty history still knows its epoch. `sound` is false when
 # another program has written last: the next id would not be the lab's.
 TOP = """
@@ -41,14 +41,14 @@ if not sound or behind < 0 or behind == 0 and tonumber(n) < tonumber(ARGV[6]) th
 local id = epoch .. '-' .. string.format('%.0f', n + 1)
 redis.call('XADD', KEYS[1], 'MAXLEN', '=', ARGV[8], id,
   'mid', ARGV[1], 'username', ARGV[2], 'body', ARGV[3], 'time', ARGV[4])
--- What is acknowledged does not end at a time that another program has set. Not before XADD: a Redis without
--- memory refuses nothing to a script that has written before.
+-- Remove an expiry that another program has set: acknowledged messages must stay. Not before XADD: a Redis
+-- without memory refuses no command of a script that has already written.
 redis.call('PERSIST', KEYS[1])
 redis.call('SET', KEYS[2], id, 'EX', ARGV[7])
 return {{id, 0}}
 """
 STORED, REPEATED, DOUBTFUL = range(3)
-"""What a publish says with the id; doubtful: nothing is stored, the history must first be read and mended."""
+"""Outcome of a publish, with the id; doubtful: nothing is stored, the history must first be repaired."""
 
 # KEYS: stream · ARGV: last epoch known, how many of the newest entries to read
 OPEN = f"""{TOP}

@@ -1,8 +1,8 @@
-"""The lab's long-lived tasks: started in one place, never dead in silence, and started again after a failure.
+"""The lab's long-lived tasks: started in one place, logged when they fail, and started again.
 
-A task is a *turn* that is awaited again and again. When a turn raises, or somebody cancels the task, that
-is logged once with its cause, the task is started again after a pause, and it counts as failing until a
-turn has been brought to its end. What a short-lived task raises is logged in one line too.
+A task is a *turn* that is awaited again and again. When a turn raises, or the task is cancelled, the cause
+is logged once, the task is started again after a pause, and it counts as failing until a turn has been
+completed. An error of a short-lived task is logged in one line too.
 """
 
 import asyncio
@@ -23,15 +23,15 @@ logger = logging.getLogger("pushlab")
 
 @dataclass
 class Task:
-    """One long-lived task: its turn, whether the lab can do without it, and how it is."""
+    """One long-lived task: its turn, whether the lab needs it, and whether it fails."""
 
     name: str
     turn: Turn
     vital: bool
     failures: int = 0
-    """Since the last turn that came to its end."""
+    """Failures since the last turn that was completed."""
     cause: str = ""
-    """Of the last failure, while it is failing: the name of the exception and its text."""
+    """Cause of the last failure, while the task fails: the name of the exception and its text."""
     running: asyncio.Task[None] | None = None
     restart: asyncio.TimerHandle | None = None
 
@@ -46,10 +46,11 @@ class Tasks:
 
     def __init__(self) -> None:
         self.by_name: dict[str, Task] = {}
-        """All that run, or wait to be started again."""
+        """All tasks that run, or wait to be started again."""
 
     def keep(self, name: str, turn: Turn, vital: bool = False) -> None:
-        """Await this turn again and again, whatever happens to it. Again under the same name: nothing new."""
+        """Await this turn again and again, also after errors. A second call with the same name does
+        nothing."""
         if name not in self.by_name:
             self.by_name[name] = Task(name, turn, vital)
             self._start(self.by_name[name])
@@ -77,7 +78,7 @@ class Tasks:
             await self.stop(name)
 
     def failing(self) -> list[Task]:
-        """The tasks that have failed and have not brought a turn to its end since."""
+        """The tasks that have failed and have not completed a turn since."""
         return [task for task in self.by_name.values() if task.cause]
 
     def _start(self, task: Task) -> None:
@@ -88,7 +89,7 @@ class Tasks:
         while self.by_name.get(task.name) is task:
             await task.turn()
             self._healed(task)
-            await asyncio.sleep(0)  # a turn that waits for nothing must not keep the others out
+            await asyncio.sleep(0)  # a turn without an await must not block the other tasks
 
     def _healed(self, task: Task) -> None:
         if task.cause:
@@ -96,10 +97,10 @@ class Tasks:
         task.cause, task.failures = "", 0
 
     def _ended(self, task: Task, running: asyncio.Task[None]) -> None:
-        """A callback and no task: so nothing that ends tasks can end what starts them again."""
+        """Start the task again; a callback and not a task, so that cancelling all tasks cannot stop it."""
         error = None if running.cancelled() else running.exception()
         if self.by_name.get(task.name) is not task:
-            return  # it was to end
+            return  # it was stopped on purpose
         cause = in_a_line(error) if error else "it was cancelled"
         if cause != task.cause:
             logger.error("The task %s stopped and is started again: %s.", task.name, cause)
@@ -109,7 +110,7 @@ class Tasks:
 
 
 def log_unhandled(loop: asyncio.AbstractEventLoop, context: JsonObject) -> None:
-    """Write what no code has caught into the log, in one line; an event loop's exception handler."""
+    """Log an exception that no code has caught, in one line; an event loop's exception handler."""
     error, where = context.get("exception"), context.get("task") or context.get("future")
     name = f" in {where.get_name()}" if isinstance(where, asyncio.Task) else ""
     logger.error("Not handled%s: %s.", name, in_a_line(error) if error else context.get("message"))
