@@ -1,1 +1,1 @@
-"""The lanes: what one listener of each technique receives, and the bytes of its requests."""
+"""The lanes: what one listener of each technique receives over time, and the bytes of its requests."""

@@ -1,7 +1,7 @@
-"""The bytes of one request as they crossed the socket, kept for whoever asks what a bar of the lanes was.
+"""The bytes of one request as they crossed the socket, kept so that a page can show them.
 
-Only requests that are shown in a lane are kept, and of each a bounded number of bytes; nobody else's socket
-is touched. Cookies and keys are blanked when the bytes are told.
+Only requests in a lane are captured, and of each a bounded number of bytes; other sockets stay unchanged.
+Cookies and keys are blanked when the bytes are sent.
 """
 
 import re
@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 from lab.json_types import JsonObject
 
 MOST_BYTES = 4096
-"""Of one request: its head, the answer's head and some messages; of what follows only the size is kept."""
+"""Bytes kept of one request: both heads and some messages; of the rest only the size is kept."""
 SECRET = re.compile(rb"(?im)^((?:set-)?cookie|authorization)(: *)([^\r\n]+)|([?&]token=)([^&\s]+)")
 
 
 class Part(NamedTuple):
-    """Some bytes that passed at once: when, in seconds, whether from the client, and what."""
+    """One read or write: its time in seconds, whether the bytes came from the client, and the bytes."""
 
     at: float
     came: bool
@@ -24,18 +24,18 @@ class Part(NamedTuple):
 
 
 class Capture:
-    """What has passed for one request."""
+    """The captured bytes of one request."""
 
     def __init__(self, owner: str, began: float) -> None:
         self.owner = owner
-        """The name that only its own page knows; empty for everyone else's requests."""
+        """The name by which a page may ask for its own bytes; empty for requests with a client id."""
         self.began = began
         self.left_out = 0
         self._parts: list[Part] = []
         self._size = 0
 
     def keep(self, came: bool, data: bytes | memoryview) -> None:
-        """Some bytes have passed."""
+        """Add bytes that were read or written."""
         room = MOST_BYTES - self._size
         if room > 0 and len(data):
             self._parts.append(Part(time.monotonic(), came, bytes(data[:room])))
@@ -56,26 +56,26 @@ class Capture:
 
 
 def blanked(secret: re.Match[bytes]) -> bytes:
-    """The same line, as long as it was, without what must not be read."""
+    """The same line with its secret replaced by as many asterisks."""
     name, colon, value, parameter, token = secret.groups()
     return name + colon + b"*" * len(value) if name else parameter + b"*" * len(token)
 
 
 class RecordingSocket:
-    """A socket through which everything passes as before, and is kept."""
+    """A socket that also captures the bytes that it sends and receives."""
 
     def __init__(self, inner: Any, capture: Capture) -> None:
         self.inner = inner
         self.wire = capture
 
     def send(self, data: bytes | memoryview, *flags: int) -> int:
-        """Send, and keep what the socket took."""
+        """Send, and capture the bytes that were sent."""
         count: int = self.inner.send(data, *flags)
         self.wire.keep(False, data[:count])
         return count
 
     def recv_into(self, buffer: bytearray | memoryview, *size: int) -> int:
-        """Receive, and keep what came."""
+        """Receive, and capture the bytes that were received."""
         count: int = self.inner.recv_into(buffer, *size)
         self.wire.keep(True, memoryview(buffer)[:count])
         return count
@@ -85,7 +85,7 @@ class RecordingSocket:
 
 
 def start_capture(request: Any, began: float) -> Capture:
-    """From now on keep what crosses the socket for a request; its head has passed already."""
+    """Start to capture a request; its head, which was already received, is added."""
     capture = Capture("" if request.client else request.query("username"), began)
     capture.keep(True, request.stream.head)
     if not request.stream.closed():
@@ -94,6 +94,6 @@ def start_capture(request: Any, began: float) -> Capture:
 
 
 def stop_capture(request: Any) -> None:
-    """Keep no more: what passes from here on belongs to another request."""
+    """Stop capturing: later bytes on the connection belong to another request."""
     if isinstance(request.stream.socket, RecordingSocket):
         request.stream.socket = request.stream.socket.inner

@@ -1,8 +1,8 @@
-"""What one listener of each technique sees, moment by moment: the lanes of the compare page.
+"""What one listener of each technique receives, over time: the lanes of the compare page.
 
-The endpoints report facts ("a request began", "this was handed to it", "it ended"); the tap keeps those
-of one listener per technique, the newest few thousand, whether anybody looks or not. What all listeners
-together cost stands in the meters. A listener that is not in a lane costs one comparison per batch.
+The endpoints report facts ("a request began", "a batch was delivered", "it ended"); the recorder keeps those
+of one listener per technique, the newest few thousand, also when no page shows them. The meters have the
+costs of all listeners. A listener that is not in a lane costs one comparison per batch.
 """
 
 import time
@@ -17,24 +17,24 @@ from lab.lanes.capture import Capture, start_capture, stop_capture
 from lab.room.messages import Batch
 
 KEPT_FACTS = 4096
-"""More than ten seconds of as many busy lanes as there are techniques."""
+"""More than ten seconds of facts when every lane is busy."""
 NAMED = 20
-"""Messages that a mark names; of a longer batch the newest."""
+"""Messages that one fact names; of a longer batch the newest."""
 KEPT_WIRES = 200
-"""Requests of each lane whose bytes are kept: half a minute of a quick one."""
+"""Requests of each lane whose bytes are kept: half a minute of frequent polls."""
 GRACE_S = {"ask": 5.0, "wait": 1.0, "stream": 0.0}
-"""How long a lane waits for the next request of whom it shows, by verb; then it goes to somebody else."""
+"""Seconds that a lane waits for its listener's next request, by verb; then another listener gets it."""
 
 Fact = JsonObject
 
 
 class Request(Protocol):
-    """An open receive request, as the tap sees it."""
+    """An open receive request, as the recorder uses it."""
 
     in_lane: bool
     """Whether it is the one in its technique's lane."""
     empty: bool
-    """Whether its answer carried nothing."""
+    """Whether its response carried no event."""
 
     @property
     def mode(self) -> str:
@@ -42,18 +42,18 @@ class Request(Protocol):
 
     @property
     def listener(self) -> object:
-        """Whose request it is: the client's own id, its name, or its connection."""
+        """The key of its client: its own id, else its username, else its connection."""
 
 
 @dataclass
 class Lane:
-    """One technique's lane: whose it is, their open request, and everybody's, oldest first."""
+    """One technique's lane: its listener, that listener's open request, and all open requests by age."""
 
     grace: float
     listener: object = None
     request: Request | None = None
     rival: object = None
-    """Who has asked since the lane's listener did."""
+    """The first other listener with a request since the lane's listener had one."""
     left: float = float("-inf")
     open: dict[Request, float] = field(default_factory=dict)
     wires: deque[Capture] = field(default_factory=lambda: deque(maxlen=KEPT_WIRES))
@@ -71,12 +71,12 @@ class Lane:
 
 
 class Recorder:
-    """A lane for each technique, and its newest facts; moments are milliseconds since the tap was made."""
+    """A lane for each technique, and its newest facts; times are milliseconds since the recorder began."""
 
     def __init__(self) -> None:
         self.zero = time.monotonic()  # the clock of asyncio's event loops
         self.noted = 0
-        """How many facts there have ever been; a place in their sequence."""
+        """Number of all facts so far; an index in their sequence."""
         self._facts: deque[Fact] = deque(maxlen=KEPT_FACTS)
         self._lanes = {mode: Lane(GRACE_S[technique.verb]) for mode, technique in TECHNIQUES.items()}
 
@@ -92,7 +92,7 @@ class Recorder:
             lane.rival = lane.rival or request.listener
 
     def handed(self, request: Request, batch: Batch, now: float, timed: bool) -> None:
-        """The socket of the lane's request has taken a batch, at `now`; the answer may be over already."""
+        """A batch was delivered to the lane's request, at `now`; the response may be complete already."""
         fresh = [[str(e.cursor), self._ms(e.accepted_at)] for e in batch.messages if timed and e.accepted_at][
             -NAMED:
         ]
@@ -111,16 +111,16 @@ class Recorder:
             lane.request, lane.left, lane.rival = None, now, None
 
     def tend(self) -> None:
-        """Give lanes whose listener is gone to the oldest open request of somebody else."""
+        """Give each lane whose listener is gone to the oldest open request of another listener."""
         now = time.monotonic()
         for lane in self._lanes.values():
             if lane.open and lane.free(now):
                 lane.show(next(iter(lane.open)))
 
-    # What a page is told ----------------------------------------------------------------------
+    # What a page receives ----------------------------------------------------------------------
 
     def since(self, place: int) -> list[Fact]:
-        """The kept facts behind a place in their sequence."""
+        """The kept facts after an index in their sequence."""
         return list(islice(self._facts, max(0, len(self._facts) - (self.noted - place)), None))
 
     def open(self) -> dict[str, float]:
@@ -129,11 +129,11 @@ class Recorder:
         return {mode: self._ms(lane.open[request]) for mode, (lane, request) in in_lane.items() if request}
 
     def capture(self, mode: str, began: float) -> Capture | None:
-        """The bytes of the request that a lane showed from a moment on; None when they are not kept."""
+        """The capture of the request that began at this time in a lane; None when it is not kept."""
         return next((w for w in self._lanes[mode].wires if self._ms(w.began) == round(began, 2)), None)
 
     def now(self) -> float:
-        """This moment."""
+        """The current time in milliseconds, on the recorder's clock."""
         return self._ms(time.monotonic())
 
     def _note(self, fact: Fact) -> None:

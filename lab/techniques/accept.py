@@ -10,7 +10,7 @@ WEIGHT = re.compile(r"0?(?:\.[0-9]*)?|1(?:\.0*)?")
 
 @lru_cache(256)
 def weights(header: str) -> dict[str, float]:
-    """Every name in the header, in lower case, with its weight; 0 says that it is not acceptable.
+    """Every name in the header, in lower case, with its weight; 0 means that it is not acceptable.
 
     A member whose weight cannot be read is left out, and of two with one name the higher weight counts.
     """
@@ -45,7 +45,7 @@ def takes(header: str, kind: str) -> bool:
 
 
 def wish(header: str, tag: str) -> float:
-    """How much an `Accept-Language` header wants this language (RFC 4647 section 3.4); under 0 when unsaid.
+    """The weight of this language in an `Accept-Language` header (RFC 4647 section 3.4); below 0 if absent.
 
     The longest range that the tag is in decides; a related tag, such as zh-TW for zh-CN, counts as a range.
     """

@@ -35,7 +35,7 @@ class Head(NamedTuple):
     opcode: int
     masked: bool
     length: int
-    """Of the payload; 126 and 127 say that the length follows in 2 or 8 bytes."""
+    """Length of the payload; 126 and 127 mean that the length follows in 2 or 8 bytes."""
 
     @classmethod
     def parse(cls, data: bytes) -> "Head":
@@ -71,7 +71,7 @@ def check_head(head: Head, compression: bool, in_message: bool) -> None:
 
 
 def payload_length(head: Head, extra: bytes) -> int:
-    """The length of the payload in bytes. Raises `FrameError` (1002) when a shorter form could say it."""
+    """The length of the payload in bytes. Raises `FrameError` (1002) when a shorter form exists."""
     length = int.from_bytes(extra, "big") if extra else head.length
     if length < SHORTEST[len(extra)] or length >= 2**63:
         raise FrameError(PROTOCOL_ERROR, "length not in its shortest form")
@@ -79,7 +79,7 @@ def payload_length(head: Head, extra: bytes) -> int:
 
 
 def unmasked(payload: bytes, mask: bytes) -> bytes:
-    """The payload as its sender meant it (RFC 6455 section 5.3): XOR with the four bytes of the mask."""
+    """The payload without its mask (RFC 6455 section 5.3): XOR with the four bytes of the mask."""
     size = len(payload)
     key = (mask * (size // 4 + 1))[:size]
     return (int.from_bytes(payload, "big") ^ int.from_bytes(key, "big")).to_bytes(size, "big")

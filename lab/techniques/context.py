@@ -15,7 +15,7 @@ from lab.settings import Settings
 from lab.techniques.send_rate import SendRate
 
 is_address = lru_cache(256)(is_valid_ip)
-"""Asked with every request, and answered by a call into the system's resolver."""
+"""Cached, because every request calls it and it calls the system's resolver."""
 
 
 class OpenStreams(Protocol):
@@ -39,16 +39,16 @@ class Context:
     room: Room
     settings: Settings
     backend: str = ""
-    """Which Redis is in use, in words."""
+    """Description of the Redis in use."""
     meters: Meters = field(default_factory=Meters)
     presence: Presence = field(default_factory=Presence)
     accounts: dict[tuple[str, str], Account] = field(default_factory=dict)
-    """What receiving costs those who asked to know it, by client id and technique."""
+    """The receiving costs of clients whose page shows them, by client id and technique."""
     recorder: Recorder = field(default_factory=Recorder)
     channels: dict[object, "OpenStreams"] = field(default_factory=dict)
     """The open streams, by framing."""
     senders: set["OpenStream"] = field(default_factory=set)
-    """Streams that are open only to send: no channel has them, so the lab itself must tell them to go."""
+    """Streams that only send: they are in no channel, so the lab itself must close them when it closes."""
     draining: bool = False
 
     def __post_init__(self) -> None:
@@ -59,10 +59,10 @@ class Context:
         self.names = {*own, *map(plain, self.settings.allow_hosts)}
 
     def answers_to(self, host: str) -> bool:
-        """Whether the lab goes by this name: its own, or any address, which no foreign DNS can point here.
+        """Whether the lab serves this host name: its own, or any IP address, which DNS cannot redirect.
 
-        What ends in `.localhost` leads nowhere else (RFC 6761 section 6.3); `.local` is the machine's own
-        name in the network that it is in (RFC 6762).
+        Names that end in `.localhost` are loopback (RFC 6761 section 6.3); `.local` is the machine's own
+        name in its local network (RFC 6762).
         """
         name = plain(host)
         own = name in self.names or name.endswith(".localhost")
@@ -70,5 +70,5 @@ class Context:
 
 
 def plain(host: str) -> str:
-    """A host name in lower case, without the empty port and the dot of the root that it may end in."""
+    """A host name in lower case, without an empty port and without the final dot of the DNS root."""
     return host.lower().removesuffix(":").removesuffix(".")

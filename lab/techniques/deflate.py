@@ -26,9 +26,9 @@ PARAMETERS: dict[str, set[str | None]] = {
     "server_max_window_bits": {*WINDOWS - {"8"}},  # zlib cannot pack with a window of 256 bytes
     "client_max_window_bits": {*WINDOWS, None},
 }
-"""What an offer may ask for, and the values with which the lab can do it (RFC 7692 section 7.1)."""
+"""The parameters and values that the lab accepts in an offer (RFC 7692 section 7.1)."""
 TAIL = b"\x00\x00\xff\xff"
-"""The end of an empty block, which the sender takes off each message and the receiver puts back."""
+"""The end of an empty block, which the sender removes from each message and the receiver appends."""
 LAST_BLOCK = b"\x03\x00"
 """An empty block that is the last one; it can only stand where another block has ended."""
 
@@ -44,10 +44,10 @@ Parameters = list[tuple[str, str | None]]
 
 
 def offers(header: str) -> Iterator[tuple[str, Parameters]]:
-    """The extensions that a client offers, the one that it likes best first: name and parameters.
+    """The extensions that a client offers, in its order of preference: name and parameters.
 
-    Raises `BadExtensions` where the header does not follow its grammar. An empty value is let through,
-    as no extension takes it for a good one.
+    Raises `BadExtensions` where the header does not follow its grammar. An empty value is accepted here, and
+    then refused as a value that no extension allows.
     """
     place = 0
     while place < len(header):
@@ -66,13 +66,13 @@ def parameter(name: str, equals: str | None, value: str | None) -> tuple[str, st
 
 
 def acceptable(name: str, parameters: Parameters) -> bool:
-    """Whether the lab can do what is offered, all of it and nothing twice (RFC 7692 section 7.1)."""
+    """Whether the lab supports every offered parameter, and none is repeated (RFC 7692 section 7.1)."""
     known = all(value in PARAMETERS.get(key, ()) for key, value in parameters)
     return name == NAME and known and len(dict(parameters)) == len(parameters)
 
 
 class Agreement:
-    """What both sides do from now on: the parameters of the offer that was accepted."""
+    """The parameters of the accepted offer, which both sides use from now on."""
 
     def __init__(self, parameters: Parameters) -> None:
         self._agreed = {name: value for name, value in parameters if value or "takeover" in name}
@@ -84,7 +84,7 @@ class Agreement:
         return cls(good[0]) if good else None
 
     def __str__(self) -> str:
-        """The answer's header: what was offered, but for a hint that says nothing."""
+        """The header field of the response: the accepted parameters, without a hint that has no value."""
         words = [f"{name}={value}" if value else name for name, value in self._agreed.items()]
         return "; ".join([NAME, *words])
 
@@ -109,7 +109,7 @@ def deflate(payload: bytes, window: int = zlib.MAX_WBITS) -> bytes:
 
 
 def saved_bytes(batch: Batch, window: int) -> int:
-    """What packing takes off the messages of a batch, for each client that receives it."""
+    """Bytes that compression saves on the messages of a batch, for each client that receives it."""
     return batch.payload_bytes - sum(len(deflate(message.json, window)) for message in batch.messages)
 
 
@@ -118,7 +118,7 @@ class Inflater:
 
     def __init__(self, agreement: Agreement, most: int) -> None:
         self.most = most
-        """Bytes that a message may have; no more than one above is ever unpacked."""
+        """Most bytes that a message may have; decompression stops one byte above."""
         self._bits = agreement.window("client")
         self._refers_back = agreement.client_refers_back
         self._stream: Any = None  # 40 kB, so not for a client that only listens

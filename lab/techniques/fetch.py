@@ -7,7 +7,7 @@
       |<──── {…8…} and a line end ──|      the page's code reads each line as it comes
       |<──── {…9…} and a line end ──|      after a break, that code must reconnect
 
-Costs one request for ever, then a line end and a chunk around each message. RFC 6202 section 3 calls it HTTP
+Costs one request, then a line end and a chunk around each message. RFC 6202 section 3 calls it HTTP
 streaming, RFC 9112 section 7.1 has the chunks. The Fetch standard made the body readable piece by piece.
 """
 
@@ -16,7 +16,7 @@ from lab.techniques.endpoint import Endpoint
 from lab.techniques.streaming import stream
 
 PREAMBLE = HEARTBEAT = b"\n"
-"""An empty line: readers of NDJSON skip it, and a proxy sees that the connection is alive."""
+"""An empty line: NDJSON parsers skip it, and for a proxy the connection is not idle."""
 
 
 def frame(batch: Batch) -> bytes:
@@ -32,7 +32,7 @@ class Fetch(Endpoint):
     SUPPORTED_METHODS = ("GET", "HEAD", "POST")
 
     async def get(self) -> None:
-        """Begin the response at once, then go on for ever."""
+        """Begin the response at once, then send every later event."""
         self.set_header("X-Accel-Buffering", "no")
         await stream(self, frame, PREAMBLE, HEARTBEAT)
 

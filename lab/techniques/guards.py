@@ -1,4 +1,4 @@
-"""What a request must show before it is let in, beyond what every request must."""
+"""Checks for particular requests: the WebSocket handshake, and GET requests that change something."""
 
 import re
 from urllib.parse import urlsplit
@@ -9,7 +9,7 @@ from lab.errors import BadHandshake, Forbidden, UpgradeRequired
 from lab.techniques.stream import options
 
 TOO_FAST, MOST_REFUSALS = 4029, 50
-"""Close code of the lab's own, for who has been refused so often on one socket for speaking too fast."""
+"""The lab's own close code for a WebSocket that exceeds its send rate too often."""
 
 
 VERSION = "13"
@@ -26,7 +26,7 @@ def require_handshake(request: HTTPServerRequest) -> None:
     headers = request.headers
     wanted = request.version != "HTTP/1.0" and headers.get("Upgrade", "").lower() == "websocket"
     if not wanted or headers.get("Sec-WebSocket-Version") != VERSION or "Sec-WebSocket-Key" not in headers:
-        raise UpgradeRequired("This path speaks WebSocket, version 13, and wants its handshake.")
+        raise UpgradeRequired("This path needs a WebSocket handshake, version 13.")
     if "upgrade" not in options(request):
         raise BadHandshake("A handshake has Upgrade among the options of its Connection line.")
     if not KEY.fullmatch(headers["Sec-WebSocket-Key"]):
@@ -36,7 +36,7 @@ def require_handshake(request: HTTPServerRequest) -> None:
 def refuse_foreign(request: HTTPServerRequest) -> None:
     """A GET that changes something must come from the lab's own pages, or from no browser at all.
 
-    Raises `Forbidden`. A browser that says neither where it fetches for nor who refers is refused too.
+    Raises `Forbidden`. A browser that sends neither `Sec-Fetch-Site` nor `Referer` is refused too.
     """
     site = request.headers.get("Sec-Fetch-Site")
     referer = request.headers.get("Referer")

@@ -4,12 +4,11 @@
       |── <iframe src=?after=7> ───>|
       |<──── <!doctype html>… ──────|      the page begins, and never ends
       :                             :   <- message 8 arrives
-      |<── <script>hear(8)</script> |      the browser runs each script as it comes
-      |<── <script>hear(9)</script> |
+      |<── <script>recv(8)</script> |      the browser runs each script as it arrives
+      |<── <script>recv(9)</script> |
 
-Costs one request for ever, 512 bytes to begin with and a script element around each message. The
-browser's spinner never stops. No standard: it rests on browsers running scripts before the page is
-complete (RFC 6202 section 3).
+Costs one request, 512 bytes at the start and a script element around each message. The browser shows the page
+as loading all the time. No standard: browsers run scripts before the page is complete (RFC 6202 section 3).
 """
 
 import secrets
@@ -19,7 +18,7 @@ from lab.techniques.endpoint import Endpoint
 from lab.techniques.streaming import stream
 
 FIRST_BYTES = 512
-"""WebKit reads nothing of a page before so many bytes are in: it still guesses the type of the content.
+"""WebKit parses a page only after so many bytes, because it first detects the type of the content.
 
 Measured in WebKitGTK 2.50, by HTTP/1.0 and 1.1, with and without charset and nosniff: a page of 511 bytes
 waits for more, one of 512 does not. EventSource, fetch and XMLHttpRequest get their first byte at once.
@@ -28,12 +27,12 @@ was not tried.
 """
 PAGE = b"<!doctype html><meta charset=utf-8><title>push</title>\n<!-- WebKit waits for 512 bytes. -->"
 PREAMBLE = PAGE.ljust(FIRST_BYTES - 1) + b"\n"
-"""The beginning of the page, filled up with spaces, once per connection."""
+"""The beginning of the page, padded with spaces, once per connection."""
 HEARTBEAT = b"<!-- -->\n"
 NONCE_BYTES = 16
 """A fresh number per page: only scripts that carry it may run, so no message can become one."""
 SCRIPT = b'<script nonce="' + b" " * len(secrets.token_urlsafe(NONCE_BYTES)) + b'">'
-"""How each element begins, with room for the nonce of the page that it is sent to."""
+"""The start of each script element, with space for the nonce of its page."""
 POLICY = "default-src 'none'; script-src 'nonce-{}'; frame-ancestors 'self'"
 ESCAPES = {"&": b"\\u0026", "<": b"\\u003c", ">": b"\\u003e", "\u2028": b"\\u2028", "\u2029": b"\\u2029"}
 """What could end the script element or its line, written so that JSON and JavaScript both still read it."""
@@ -59,7 +58,7 @@ class Iframe(Endpoint):
     SUPPORTED_METHODS = ("GET", "HEAD", "POST")
 
     async def get(self) -> None:
-        """Begin the page at once, then go on for ever."""
+        """Begin the page at once, then send every later event."""
         nonce = secrets.token_urlsafe(NONCE_BYTES)
         script = SCRIPT.replace(b" " * len(nonce), nonce.encode())
         self.set_header("Content-Security-Policy", POLICY.format(nonce))

@@ -2,12 +2,12 @@
 
     client                       server
       |── <script src=?after=7> ───>|
-      :                             :      held, as a long poll
+      :                             :      waits, as a long poll
       :                             :   <- message 8 arrives
       |<──── /**/f({message 8}) ────|      the browser runs it: f is the page's own function
       |── <script src=?after=8> ───>|
 
-Costs what long polling costs, plus a script element per answer. It cannot POST: a message is sent in
+Costs what long polling costs, plus a script element per response. It cannot POST: a message is sent in
 the query of another script. No standard; its guards (comment, nosniff, file name) answer CVE-2014-4671.
 """
 
@@ -29,7 +29,7 @@ NAME = r"[A-Za-z_$][\w$]*"
 CALLBACK = re.compile(rf"(?!({RESERVED.replace(' ', '|')})(?![\w$])){NAME}(\.{NAME})*", re.ASCII)
 """Names with dots between them, as many as the longest of the libraries needs (Dojo: five); no brackets."""
 MOST_CALLBACK = 256
-"""Characters: what a library makes up has less than a hundred."""
+"""Characters of a callback's name; names that libraries generate have fewer than a hundred."""
 LINE_SEPARATORS = {"\u2028".encode(): b"\\u2028", "\u2029".encode(): b"\\u2029"}
 """JSON may hold them in a string, a script before ES2019 may not."""
 
@@ -47,7 +47,7 @@ def script_safe(json: bytes) -> bytes:
 
 
 def call(callback: str, argument: bytes) -> bytes:
-    """A script that calls the page's function. The comment keeps it from being read as anything else."""
+    """A script that calls the page's function; the comment prevents another interpretation of its bytes."""
     return b"/**/" + callback.encode() + b"(" + argument + b");"
 
 
@@ -59,7 +59,7 @@ class Jsonp(Endpoint):
     content_type = "application/javascript; charset=utf-8"
 
     def set_default_headers(self) -> None:
-        """Opened by itself it is a text file to keep, whatever stands in it."""
+        """Opened directly in a browser, the response is downloaded as a text file."""
         super().set_default_headers()
         self.set_header("Content-Disposition", 'attachment; filename="f.txt"')
 
@@ -68,16 +68,16 @@ class Jsonp(Endpoint):
         """The page's function. Raises `BadCallback` for anything but a plain JavaScript name."""
         name = self.get_query_argument("callback", "")
         if len(name) > MOST_CALLBACK or not CALLBACK.fullmatch(name):
-            raise BadCallback("callback is the name of a JavaScript function, such as lab.hear.")
+            raise BadCallback("callback is the name of a JavaScript function, such as lab.receive.")
         return name
 
     async def head(self) -> None:
-        """As GET, without waiting."""
+        """Respond as GET does, without waiting."""
         _ = self.callback
         await polling.head(self)
 
     async def get(self) -> None:
-        """Answer at the first news, or empty when the time is up."""
+        """Respond at the first event, or with none when the hold is over."""
         callback = self.callback
         batch = await polling.wait(self)
         self.answer(call(callback, batch.framed(frame)), batch)
@@ -89,11 +89,11 @@ class JsonpSend(Jsonp):
     SUPPORTED_METHODS = ("GET",)
 
     def is_send(self) -> bool:
-        """This one sends, although it is a GET."""
+        """True: this GET sends a message."""
         return True
 
     async def get(self) -> None:
-        """Store the message and hand its id to the page's function."""
+        """Store the message and call the page's function with its id."""
         callback = self.callback
         refuse_foreign(self.request)
         fields = {name: self.text(name) for name in ("mid", "username", "body")}
@@ -104,7 +104,7 @@ class JsonpSend(Jsonp):
         self.finish(call(callback, compact(answer)))
 
     def text(self, name: str) -> str:
-        """A value of the query as it was sent; Tornado would take control characters out of it."""
+        """A value of the query as it was sent; Tornado would remove its control characters."""
         values = self.request.query_arguments.get(name, [b""])
         return self.decode_argument(values[-1], name)
 

@@ -1,14 +1,14 @@
-"""Long polling: the client asks once, and the server keeps the request until there is something to say.
+"""Long polling: the client asks once, and the server keeps the request open until there is a message.
 
     client                       server
       |── GET ?after=7 ────────────>|
-      :                             :      held: a future that nobody has resolved yet
+      :                             :      the request waits for a future
       :                             :   <- message 8 arrives
       |<──────────── message 8 ─────|      at once
-      |── GET ?after=8 ────────────>|      and asks again; after `hold` seconds of silence,
-      |<──────────── nothing ───────|      the future times out and the answer is empty
+      |── GET ?after=8 ────────────>|      the next request; after `hold` seconds without
+      |<──────────── nothing ───────|      a message, the future times out: an empty response
 
-Costs a whole request and answer per message, and one open connection per client (RFC 6202 section 2).
+Costs a whole request and response per message, and one open connection per client (RFC 6202 section 2).
 """
 
 from lab.techniques import polling
@@ -24,11 +24,11 @@ class LongPoll(Endpoint):
     SUPPORTED_METHODS = ("GET", "HEAD", "POST")
 
     async def head(self) -> None:
-        """As GET, without waiting."""
+        """Respond as GET does, without waiting."""
         await polling.head(self)
 
     async def get(self) -> None:
-        """Answer at the first news, or empty when the time is up."""
+        """Respond at the first event, or with none when the hold is over."""
         batch = await polling.wait(self)
         self.answer(batch.framed(frame), batch)
 

@@ -1,4 +1,4 @@
-"""What polling techniques share: the answer `{"messages":[…],"cursor":"…"}`, and a wait for news."""
+"""What polling techniques share: the response `{"messages":[…],"cursor":"…"}`, and the wait for events."""
 
 import asyncio
 
@@ -7,22 +7,22 @@ from lab.techniques.endpoint import Endpoint
 
 
 def frame(batch: Batch) -> bytes:
-    """One answer: the events in order, and the cursor to ask with next time."""
+    """One response: the events in order, and the cursor for the next request."""
     events = b",".join(event.json for event in batch.events)
     return b'{"messages":[' + events + b'],"cursor":"' + str(batch.cursor).encode() + b'"}'
 
 
 async def head(request: Endpoint) -> None:
-    """Answer a HEAD: what GET would refuse is refused, and nothing waits. Raises as `wait` does.
+    """Respond to a HEAD request: it is refused where GET would be, and never waits. Raises as `wait` does.
 
-    No length is told, because it depends on what comes (RFC 9110 section 9.3.2).
+    No Content-Length is sent, because it depends on later messages (RFC 9110 section 9.3.2).
     """
     _ = request.after, request.hold
     await request.flush()
 
 
 async def wait(request: Endpoint) -> Batch:
-    """The events after this request's cursor: at the first news, or none when the future times out.
+    """The events after this request's cursor: at the first event, or none when the future times out.
 
     Raises `BadCursor` and `BadParameter` before anything waits.
     """

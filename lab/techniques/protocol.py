@@ -32,7 +32,7 @@ READ_BYTES = 65_536
 
 
 class Message:
-    """A client's message while its frames arrive, and what it took on the wire."""
+    """A client's message while its frames arrive, and its bytes on the wire."""
 
     def __init__(self, head: Head) -> None:
         self.opcode = head.opcode
@@ -42,16 +42,16 @@ class Message:
         self.wire_bytes = 0
         """Heads, masks and payloads of its frames, without the control frames between them."""
         self.saved_bytes = 0
-        """What compression took off."""
+        """Bytes that compression saved."""
 
     def add(self, payload: bytes, wire_bytes: int) -> None:
-        """One frame more."""
+        """Add a frame of this message."""
         self.payload += payload
         self.frames += 1
         self.wire_bytes += wire_bytes
 
     def read(self, inflater: Inflater | None) -> bytes:
-        """The message as its sender meant it. Raises `FrameError` when it cannot be read."""
+        """The message, decompressed and checked. Raises `FrameError` when it cannot be read."""
         data = packed = bytes(self.payload)
         self.payload.clear()  # the handler keeps the message, until the next one comes
         if inflater and self.compressed:
@@ -73,7 +73,7 @@ class CheckedProtocol(WebSocketProtocol13):
         self.agreement = agreement
         self.inflater = Inflater(agreement, params.max_message_size) if agreement else None
         self.message: Message | None = None
-        """Whose last frame has not come yet."""
+        """The message whose last frame has not arrived yet."""
 
     async def accept_connection(self, handler: WebSocketHandler) -> None:
         """Answer the handshake, with the extension that was agreed."""
@@ -82,7 +82,7 @@ class CheckedProtocol(WebSocketProtocol13):
         await super().accept_connection(handler)
 
     async def _receive_frame(self) -> None:
-        """Read one frame and hand on what it completes."""
+        """Read one frame, and process the message that it completes."""
         try:
             await self._read_frame()
         except FrameError as error:
@@ -109,7 +109,7 @@ class CheckedProtocol(WebSocketProtocol13):
         await self._hand_on(head.opcode, payload)
 
     async def _take_data(self, head: Head, payload: bytes, wire_bytes: int) -> None:
-        """A frame of a message: hand the message on when this is its last."""
+        """Process a frame of a message; the last one passes the message to the handler."""
         message = self.message = self.message or Message(head)
         message.add(payload, wire_bytes)
         if head.final:
@@ -123,7 +123,7 @@ class CheckedProtocol(WebSocketProtocol13):
             await handled
 
     async def _refuse(self, error: FrameError) -> None:
-        """Send the code, end this side of TCP, and read until the client ends its own (section 7.1.1).
+        """Send the close code, shut down this side of TCP, and read until the client closes (section 7.1.1).
 
         A connection that is closed with something unread is reset, and the client might lose the code.
         Tornado waits 5 s for the client. Raises `StreamClosedError` when the connection is over.
@@ -157,8 +157,8 @@ class CheckedHandler(WebSocketHandler):
 
 
 def end_sending(file: int) -> None:
-    """Tell the peer of a TCP connection that nothing more comes, and go on reading."""
+    """Shut down the sending side of a TCP connection; reading goes on."""
     connection = socket.socket(fileno=file)
-    with suppress(OSError):  # the peer is gone already
+    with suppress(OSError):  # the peer has disconnected already
         connection.shutdown(socket.SHUT_WR)
     connection.detach()

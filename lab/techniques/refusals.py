@@ -1,4 +1,4 @@
-"""Errors of the lab as answers: the one place where an error becomes a status and a JSON object."""
+"""Errors of the lab as responses: the one place where an error becomes a status and a JSON object."""
 
 import json
 from collections.abc import Mapping
@@ -35,11 +35,11 @@ SENTENCES = {
     500: "The lab made a mistake; it is in its log.",
     503: "The lab can open no file at this moment; come back soon.",
 }
-"""For what Tornado refuses by itself, or the system."""
+"""Codes and sentences for statuses that Tornado or the operating system causes."""
 
 
 def guards(protocol: str) -> dict[str, str]:
-    """Headers under which nothing in an answer runs, and nobody frames it, reaches into it or hears of it."""
+    """Header fields under which nothing in a response runs, and no other site can frame or read it."""
     policy = "default-src 'none'; frame-ancestors 'none'"
     # Browsers obey the opener's policy by https only, and complain of it elsewhere.
     opener = {"Cross-Origin-Opener-Policy": "same-origin"} if protocol == "https" else {}
@@ -47,13 +47,13 @@ def guards(protocol: str) -> dict[str, str]:
 
 
 def require_json(headers: Mapping[str, str]) -> None:
-    """A foreign page cannot say that it sends JSON without asking first. Raises `NotJson`."""
+    """Accept only JSON, a type for which a page of another site needs permission (CORS). Raises `NotJson`."""
     if headers.get("Content-Type", "").partition(";")[0].strip().lower() != "application/json":
         raise errors.NotJson("This is sent as application/json.")
 
 
 def parse_json(data: str | bytes) -> object:
-    """Decode JSON in UTF-8. Raises `BadJson`, also for what Python alone would take: NaN, deep nesting.
+    """Decode JSON in UTF-8. Raises `BadJson`, also for what Python's decoder accepts: NaN, deep nesting.
 
     A byte order mark in front is refused: no sender may add one (RFC 8259 section 8.1).
     """
@@ -75,7 +75,7 @@ def status_of(error: BaseException | None) -> int | None:
 
 
 def error_json(error: BaseException | None, status: int, sending: bool) -> JsonObject:
-    """The one shape of every error, for an answer and for a frame alike."""
+    """The error object, the same for a response and for a frame."""
     if isinstance(error, errors.LabError):
         code, message = error.code, str(error)
     else:

@@ -1,4 +1,4 @@
-"""How fast one client may send."""
+"""The rate limit for the sends of one client."""
 
 import math
 
@@ -9,19 +9,19 @@ BURST_S = 2.0
 
 
 class SendRate:
-    """A bucket of sends that fills by the limit's rate; each send takes one out."""
+    """A token bucket per client: it fills at the limit's rate, and each send removes one token."""
 
     def __init__(self, rate: float) -> None:
         self.rate = rate
         self._buckets: dict[str, tuple[float, float]] = {}
 
     def take(self, client: str, now: float) -> None:
-        """Raises `TooManySends` when this client's bucket is empty."""
+        """Use one token. Raises `TooManySends` when this client's bucket is empty."""
         most = max(1.0, self.rate * BURST_S)
         left, then = self._buckets.get(client, (most, now))
         left = min(most, left + (now - then) * self.rate) if self.rate < math.inf else most
         if left < 1:
             raise TooManySends(f"More than {self.rate:g} messages per second; wait a moment.")
         self._buckets[client] = (left - 1, now)
-        if len(self._buckets) > 10_000:  # whoever has been quiet has a full bucket: nothing to remember
+        if len(self._buckets) > 10_000:  # a full bucket needs no entry
             self._buckets = {c: b for c, b in self._buckets.items() if now - b[1] < BURST_S}

@@ -2,12 +2,12 @@
 
     client                       server
       |── GET ?after=7 ────────────>|
-      |<──────────── nothing ───────|      nobody spoke meanwhile: an empty answer
+      |<──────────── nothing ───────|      no message meanwhile: an empty response
       :  (waits an interval)        :   <- message 8 arrives
       |── GET ?after=7 ────────────>|
       |<──────────── message 8 ─────|      half an interval late, on average
 
-Costs a whole request and answer per interval, whether there is news or not; holds nothing open.
+Costs a whole request and response per interval, with or without messages; keeps no request open.
 The standard is plain HTTP (RFC 9110); RFC 6202 section 1 calls it polling.
 """
 
@@ -25,10 +25,10 @@ class ShortPoll(Endpoint):
     SUPPORTED_METHODS = ("GET", "HEAD", "POST")
 
     def get(self) -> None:
-        """Answer at once; 304 when the client says by `If-None-Match` that it knows all this."""
+        """Respond at once; with 304 when `If-None-Match` names the newest cursor."""
         batch = self.room.ask(self.after)
         self.set_header("ETag", f'"{batch.cursor}"')
-        if self.check_etag_header() and not self.context.draining:  # a bye is no repetition
+        if self.check_etag_header() and not self.context.draining:  # a bye must be sent
             self.set_status(304)
             return self.answer(b"", Batch((), batch.cursor))
         self.answer(batch.framed(frame), batch)

@@ -1,14 +1,14 @@
-"""Server-sent events: an answer that never ends, in a format that browsers read by themselves.
+"""Server-sent events: a response that never ends, in a format that browsers parse.
 
     client                       server
       |── GET ?after=7 ────────────>|
-      |<──── 200, event-stream ─────|      the answer begins, and never ends
+      |<──── 200, event-stream ─────|      the response begins, and never ends
       :                             :   <- message 8 arrives
       |<──── id: 8  data: {…} ──────|
-      |<──── id: 9  data: {…} ──────|      after a break, EventSource comes back
-      |── GET  Last-Event-ID: 9 ───>|      by itself and says where it was
+      |<──── id: 9  data: {…} ──────|      after a break, EventSource reconnects
+      |── GET  Last-Event-ID: 9 ───>|      by itself and sends its last id
 
-Costs one request for ever, then a few bytes of framing per message. The HTML standard, section 9.2.
+Costs one request, then a few bytes of framing per message. The HTML standard, section 9.2.
 """
 
 import random
@@ -20,13 +20,13 @@ from lab.techniques.endpoint import Endpoint
 from lab.techniques.streaming import stream
 
 PREAMBLE = b"retry: 2000\n\n"
-"""Milliseconds after which EventSource comes back."""
+"""Milliseconds after which EventSource reconnects."""
 BACK_AFTER_MS = (1000, 5000)
-"""When somebody comes back whom the lab could not take, spread so that not all come at once."""
+"""Times (ms) to reconnect for clients that a full lab refused, random so that they do not come together."""
 IN_QUERY = "lastEventId"
-"""Where the most used polyfill says it, Yaffle/EventSource: not every request may carry a header."""
+"""Query parameter of the polyfill Yaffle/EventSource for the last id, as it may not set the header field."""
 HEARTBEAT = b":\n\n"
-"""A comment: EventSource ignores it, a proxy sees that the line is alive."""
+"""A comment: EventSource ignores it, and for a proxy the connection is not idle."""
 
 
 def frame(batch: Batch) -> bytes:
@@ -49,12 +49,13 @@ class ServerSentEvents(Endpoint):
 
     @property
     def after(self) -> Cursor | None:
-        """The cursor that the reader holds; after a break EventSource says it in a header, which wins."""
+        """The cursor of the client; after a break EventSource sends it in a header field, which takes
+        precedence."""
         last = self.request.headers.get("Last-Event-ID") or self.query(IN_QUERY)
         return Cursor.parse(last) if last else super().after
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """What will pass is said inside a stream: EventSource gives up for ever on anything but 200."""
+        """Send a temporary error inside a stream, because EventSource gives up on any status but 200."""
         streams = takes(self.request.headers.get("Accept", ""), "text/event-stream")
         if status_code != 503 or not streams:
             return super().write_error(status_code, **kwargs)
@@ -64,7 +65,7 @@ class ServerSentEvents(Endpoint):
         self.finish(b"retry: %d\n%b" % (retry_ms, leave))
 
     async def get(self) -> None:
-        """Begin the answer at once, then go on for ever."""
+        """Begin the response at once, then send every later event."""
         self.set_header("X-Accel-Buffering", "no")
         await stream(self, frame, PREAMBLE, HEARTBEAT)
 

@@ -1,4 +1,4 @@
-"""The socket as a technique sees it: what it may ask of it, and what that counts by itself."""
+"""The interface of a metered socket that the techniques use."""
 
 import asyncio
 from typing import Any, Protocol
@@ -8,7 +8,7 @@ from tornado.httputil import HTTPServerRequest
 from lab.meters import Account, Meter
 
 LONGEST_ID = 64
-"""Characters of the id that a client gives itself."""
+"""Most characters of the id that a client chooses."""
 
 
 class ExpectedBody(Protocol):
@@ -22,50 +22,50 @@ class ExpectedBody(Protocol):
 
 
 class MeteredStream(Protocol):
-    """The socket as a technique sees it: it counts by itself and only wants to know for whom."""
+    """A socket that counts its bytes and credits them to the meter that a request claims."""
 
     oversized: bool
-    """The body was longer than the limit, and was thrown away."""
+    """The body was longer than the limit, and was discarded."""
     expected: "ExpectedBody | None"
-    """The body, when it is sent only if it is wanted; else None."""
+    """A body that the client sends only after 100 Continue; else None."""
     brief: bool
-    """The request is answered as soon as can be, also when its client sends no more."""
+    """The response follows at once, also when the client has closed its sending side."""
     last: bool
-    """Nothing more is read from this client."""
+    """This is the last request on the connection: nothing more is read from the client."""
     account: Account | None
-    """Who wants to know what this very request costs; its bytes are counted there too."""
+    """The account of the client whose page shows its costs; the bytes are counted there too."""
     truncated: bool
-    """The connection was over before it had taken everything that was written."""
+    """The connection closed before all written bytes were sent."""
     head: bytes
-    """The head of the request, as it came."""
+    """The head of the request, as received."""
     socket: Any
-    """What the bytes go through; None when the connection is over."""
+    """The socket; None when the connection is closed."""
     over_limit: bool
-    """The connection is one more than the lab takes."""
+    """The connection is above the limit of connections."""
 
     def claim(self, meter: Meter) -> None:
-        """What this request moves over the socket belongs to `meter`."""
+        """Credit all bytes of this request to `meter`."""
 
     def reassign(self, bytes_in: int, bytes_out: int, meter: Meter) -> None:
-        """So many bytes of this connection belong to another meter after all."""
+        """Move so many bytes of this connection to another meter."""
 
     def closed(self) -> bool:
-        """Whether the connection is over."""
+        """Whether the connection is closed."""
 
     def writing(self) -> bool:
-        """Whether the client has not yet taken everything."""
+        """Whether written bytes wait to be sent."""
 
     def write(self, data: bytes) -> "asyncio.Future[None]":
-        """Send, now as far as the socket takes it; the future is done when it has taken all."""
+        """Send at once as much as the socket accepts; the future is done when all bytes are sent."""
 
     def send(self, data: bytes) -> bool:
-        """Send, now; whether the socket took it all. What it did not take follows when it can."""
+        """Send at once; returns whether all bytes were sent. The rest is queued."""
 
     def send_answer(self, head: bytes, body: bytes) -> bool:
-        """The same for a whole answer."""
+        """Send a whole response; returns whether all bytes were sent."""
 
     def close(self) -> None:
-        """Drop the connection."""
+        """Close the connection."""
 
 
 def options(request: HTTPServerRequest) -> set[str]:
@@ -74,11 +74,12 @@ def options(request: HTTPServerRequest) -> set[str]:
 
 
 def keeps_alive(request: HTTPServerRequest) -> bool:
-    """Whether the connection goes on behind the answer; `close` wins (RFC 9112 section 9.3)."""
+    """Whether the connection stays open after the response; `close` takes precedence (RFC 9112 section
+    9.3)."""
     wishes = options(request) if "Connection" in request.headers else ()
     return "close" not in wishes and (request.version != "HTTP/1.0" or "keep-alive" in wishes)
 
 
 def client_id(request: HTTPServerRequest) -> str:
-    """The id that a client gave itself, as far as it can be read; empty when it gave none."""
+    """The id that a client chose, if it can be read; empty when it sent none."""
     return request.query_arguments.get("client", [b""])[-1].decode(errors="replace")[:LONGEST_ID]

@@ -1,12 +1,12 @@
-"""One way to send for all techniques that stream: bytes built once and shared, and nobody waited for.
+"""How all streaming techniques send: bytes are built once and shared, and no client delays another.
 
-All clients of one framing hang on one channel. When the room has news, the channel builds the bytes once and
-hands the very same bytes to every client's socket: one system call per client, and next to nothing else.
+All clients with one framing are in one channel. When the room has new events, the channel builds the bytes
+once and writes the same bytes to every client's socket: one system call per client, and little else.
 
-A client whose socket did not take everything is left alone; it is not sent more, so it cannot fill the
-memory. When it has taken what it was sent, it fetches what came since from the room's ring, piece by piece at
-its own pace, and is told of a gap if that was more than the ring keeps. Who does not take a piece in ten
-seconds is dropped.
+When a client's socket does not accept all bytes, the channel sends that client nothing more, so that its
+queue cannot fill the memory. Once the queue is empty, the client gets the later events from the room's ring,
+piece by piece at its own pace, and a gap event if the ring no longer keeps them all. A client that does not
+accept a piece within ten seconds is disconnected.
 """
 
 import asyncio
@@ -22,15 +22,15 @@ from lab.techniques.context import Context
 from lab.techniques.endpoint import DeliveredAt, Endpoint
 
 PATIENCE_S = 10.0
-"""Seconds in which a client must take one piece."""
+"""Seconds within which a client must accept one piece."""
 
 Frame = Callable[[Batch], bytes]
 Seal = Callable[[bytes], bytes]
-"""The last touch to shared bytes, for what differs from client to client without changing their length."""
+"""Fills in what differs from client to client in shared bytes, without changing their length."""
 
 
 class Channel:
-    """All open streams of one framing: hears the room once for all of them."""
+    """All open streams with one framing: one listener of the room for all of them."""
 
     def __init__(self, context: Context, frame: Frame, heartbeat: bytes) -> None:
         self.room = context.room
@@ -40,7 +40,7 @@ class Channel:
 
     @classmethod
     def of(cls, context: Context, frame: Frame, heartbeat: bytes) -> "Channel":
-        """The channel of this framing, made when it is first wanted."""
+        """The channel of this framing; it is created at the first call."""
         if frame not in context.channels:
             context.channels[frame] = cls(context, frame, heartbeat)
         return cast(Channel, context.channels[frame])
@@ -49,23 +49,23 @@ class Channel:
         return len(self.outlets)
 
     def join(self, outlet: "Outlet", after: Cursor | None) -> Batch:
-        """One client more. Returns what is kept after its cursor."""
+        """Add a client's stream. Returns the kept events after its cursor."""
         self.outlets[outlet] = None
         return self.room.stream(self, after)
 
     def leave(self, outlet: "Outlet") -> None:
-        """One client less."""
+        """Remove a client's stream; without any, stop listening to the room."""
         self.outlets.pop(outlet, None)
         if not self.outlets:
             self.room.leave(self)
 
     def notify(self, batch: Batch) -> None:
-        """The room has news: hand the same bytes to every client that keeps up."""
+        """Receive new events from the room: write the same bytes to every client that keeps up."""
         for piece in batch.pieces:
             self.hand(piece, list(self.outlets))
 
     def hand(self, batch: Batch, outlets: list["Outlet"], timed: bool = True) -> None:
-        """One loop over those who keep up, with nothing in it that can wait; counted is behind it."""
+        """Write a batch to these clients in one loop without an await, and count it afterwards."""
         data, now, delivered_at = batch.framed(self.frame), Endpoint.now, DeliveredAt()
         for outlet in outlets:
             if outlet.pulling is None:
@@ -77,19 +77,19 @@ class Channel:
             self.count(batch, delivered_at, timed)
 
     def count(self, batch: Batch, delivered_at: DeliveredAt, timed: bool) -> None:
-        """Report a batch for all who have taken it: one addition, because they share a meter."""
+        """Count a batch for all endpoints that have sent it, in one addition, because they share a meter."""
         anyone = next(iter(delivered_at))
         anyone.meter.frames_out += len(delivered_at) * len(batch.events)
         anyone.count(batch, delivered_at, timed)
 
     def send_bye(self, retry_ms: tuple[int, int]) -> None:
-        """Tell every client when to come back, each at a moment of its own, and end its stream."""
+        """Send every client a `bye` with its own random time to reconnect, and end its stream."""
         for outlet in list(self.outlets):
             self.hand(Batch((bye(random.randint(*retry_ms)),), self.room.top), [outlet])
             outlet.close()
 
     def beat(self, now: float, silence: float) -> None:
-        """A sign of life for every client that has been told nothing for so many seconds."""
+        """Send a heartbeat to every client to which nothing was sent for so many seconds."""
         for outlet in list(self.outlets):
             if outlet.pulling is None and now - outlet.last_write >= silence:
                 outlet.last_write = now
@@ -98,7 +98,7 @@ class Channel:
 
 
 class Outlet:
-    """An open stream to one client: how to send to its socket, and a task that pulls when it is behind."""
+    """An open stream to one client: how to write to its socket, and a task that pulls when it is behind."""
 
     __slots__ = ("channel", "endpoint", "finished", "last_write", "pulling", "send", "socket")
 
@@ -107,35 +107,36 @@ class Outlet:
         self.channel = channel
         self.socket = endpoint.stream
         self.send = sealed(self.socket.send, seal) if seal else self.socket.send
-        """Give the socket some bytes; whether it took them all."""
+        """Write bytes to the socket; returns whether all were sent."""
         self.last_write = endpoint.now()
         self.pulling: asyncio.Task[None] | None = None
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def begin(self, after: Cursor | None) -> None:
-        """Send what is kept after the cursor, and from now on everything."""
+        """Send the kept events after the cursor, and from now on every new event."""
         self.endpoint.forget_headers()
         self.socket.head = b""
         for piece in self.channel.join(self, after).pieces:
             self.channel.hand(piece, [self], timed=after is not None)
         if self.channel.room.leaving:
-            self.close()  # who comes when all have been told is told at once, and goes
+            self.close()  # the lab closes: this client has just received its bye
 
     def send_one(self, data: bytes) -> bool:
-        """Send something that is for this client alone; whether its socket took it all."""
+        """Send bytes to this client only; returns whether all were sent."""
         delivered_at = self.send(data)
         if not delivered_at:
             self.fall_behind()
         return delivered_at
 
     def fall_behind(self, batch: Batch | None = None, timed: bool = True) -> None:
-        """The client has not taken all, perhaps of this batch: leave it alone until it has."""
-        if self.pulling is None and not self.finished.done():  # it kept up, so it has all that was before
+        """Bytes are queued, perhaps of this batch: send this client nothing more until the queue is empty."""
+        if self.pulling is None and not self.finished.done():  # it kept up, so it has every earlier event
             cursor = batch.cursor if batch else self.channel.room.top
             self.pulling = asyncio.ensure_future(self._pull(cursor, batch, timed))
 
     async def _pull(self, cursor: Cursor, batch: Batch | None, timed: bool) -> None:
-        """Wait until the client has taken what it was sent, then fetch what came since, until it is even."""
+        """Wait until the queue is sent, then send the later events from the ring, until the client is up to
+        date."""
         try:
             while True:
                 # Shielded, because Tornado writes a traceback for a write that is cancelled.
@@ -144,7 +145,7 @@ class Outlet:
                     self.last_write = self.endpoint.now()
                     self.channel.count(batch, {self.endpoint: self.last_write}, timed)
                 pieces = self.channel.room.ask(cursor).pieces
-                if not pieces or self not in self.channel.outlets:  # even, or only here to send
+                if not pieces or self not in self.channel.outlets:  # up to date, or a socket that only sends
                     break
                 batch = pieces[0]
                 cursor = batch.cursor
@@ -154,10 +155,10 @@ class Outlet:
             self.socket.close()
 
     def close(self) -> None:
-        """This client is gone, or has been told to go."""
+        """End this stream: the client has disconnected, or has received its `bye`."""
         self.channel.leave(self)
         if self.pulling is not None:
-            self.pulling.cancel()  # what it would still send does not belong behind the end
+            self.pulling.cancel()  # nothing may be sent after the end
         if not self.finished.done():
             self.finished.set_result(None)
 
@@ -165,14 +166,14 @@ class Outlet:
 async def stream(
     endpoint: Endpoint, frame: Frame, preamble: bytes, heartbeat: bytes, seal: Seal | None = None
 ) -> None:
-    """Answer an HTTP request without end: the head and a preamble at once, then every event as it comes."""
+    """Respond without end: the head and a preamble at once, then every event as it arrives."""
     after = endpoint.after
     if endpoint.request.method == "HEAD":
         return await endpoint.flush()
     if endpoint.request.version == "HTTP/1.1":
         frame, heartbeat = chunked(frame), chunk(heartbeat)
     else:
-        endpoint.end_connection()  # its end is the end of the answer
+        endpoint.end_connection()  # the end of the connection ends the response
     outlet = Outlet(endpoint, Channel.of(endpoint.context, frame, heartbeat), seal)
     endpoint.waiter = outlet.finished
     try:
@@ -187,7 +188,7 @@ async def stream(
 
 
 def sealed(send: Callable[[bytes], bool], seal: Seal) -> Callable[[bytes], bool]:
-    """The same way to send, with the last touch for this client."""
+    """A `send` that first fills in the bytes that belong to this client."""
     return lambda data: send(seal(data))
 
 
@@ -198,5 +199,5 @@ def chunk(data: bytes) -> bytes:
 
 @cache
 def chunked(frame: Frame) -> Frame:
-    """The same framing, each batch in a chunk of its own."""
+    """The same framing, with each batch in its own chunk."""
     return lambda batch: chunk(frame(batch))

@@ -1,4 +1,4 @@
-"""WebSocket: after one HTTP handshake, a connection on which both sides speak whenever they like.
+"""WebSocket: after one HTTP handshake, a connection on which both sides send at any time.
 
     client                       server
       |── GET, Upgrade: websocket ─>|
@@ -27,7 +27,7 @@ from lab.techniques.streaming import Channel, Frame, Outlet
 HEARTBEAT = b"\x89\x00"
 """An empty ping frame; the client's library answers with a pong."""
 RESTART = 1012, "restart"
-"""Close code "service restart": come back (IANA WebSocket close code registry)."""
+"""Close code "service restart": reconnect later (IANA WebSocket close code registry)."""
 
 
 def frame(batch: Batch) -> bytes:
@@ -51,18 +51,18 @@ class WebSocket(Endpoint, CheckedHandler):
     refusals = 0
 
     def is_send(self) -> bool:
-        """`receive=0` asks for a socket that only sends."""
+        """Whether the query has `receive=0`: a socket that only sends."""
         return self.request.arguments.get("receive") == [b"0"]
 
     async def get(self, *args: Any, **kwargs: Any) -> None:
-        """Shake hands."""
+        """Check the handshake request and respond to it."""
         require_handshake(self.request)
         self.start = self.after
         self.negotiate(compression=self.context.settings.compress)
         await super().get(*args, **kwargs)
 
     def open(self, *args: str, **kwargs: str) -> None:
-        """The handshake is done: from here on, frames."""
+        """The handshake is complete: join the channel of this framing."""
         framing = deflated(self.agreement.window("server")) if self.agreement else frame
         self.outlet = Outlet(self, Channel.of(self.context, framing, HEARTBEAT))
         self.outlet.finished.add_done_callback(lambda _: self.hang_up())
@@ -72,16 +72,16 @@ class WebSocket(Endpoint, CheckedHandler):
             self.outlet.begin(self.start)
 
     async def on_message(self, message: str | bytes) -> None:
-        """A client's message is a send; the answer is an ack, or an error that leaves the socket open."""
+        """Publish a client's message; the reply is an ack, or an error after which the socket stays open."""
         self.stream.reassign(self.received.wire_bytes, 0, self.meters.send)
         self.meters.send.frames_in += self.received.frames
         if self.refusals > MOST_REFUSALS:
             self.close(TOO_FAST, TooManySends.code)
         if self.ws_connection is None:
-            return  # behind the close nobody would hear an answer, so nothing is stored
+            return  # closed: no reply can be sent, so nothing is stored
         self.answering = True
         data = text_frame(compact(await self.answer_to(message)))
-        if self.outlet and self.outlet.send_one(data):  # else it is queued, and stays with the receiving side
+        if self.outlet and self.outlet.send_one(data):  # else it is queued, and counts as receiving
             self.meters.send.frames_out += 1
             self.stream.reassign(0, len(data), self.meters.send)
         self.answering = False
@@ -89,12 +89,12 @@ class WebSocket(Endpoint, CheckedHandler):
             self.hang_up()
 
     def hang_up(self) -> None:
-        """The lab leaves: close, but not on a sender who waits for an answer."""
+        """The lab closes: close the socket, unless a reply to a send is pending."""
         if not self.answering:
             self.close(*RESTART)
 
     async def answer_to(self, message: str | bytes) -> JsonObject:
-        """Store a send, and say what became of it."""
+        """Store a message; returns the ack or the error object."""
         fields: object = None
         try:
             if isinstance(message, bytes):
@@ -108,33 +108,33 @@ class WebSocket(Endpoint, CheckedHandler):
         return {"type": "ack", "mid": mid_of(fields)} | stored
 
     def count(self, batch: Batch, delivered_at: DeliveredAt, timed: bool) -> None:
-        """Report a batch; when it is compressed, also what that saved."""
+        """Count a batch; when it is compressed, also the bytes that this saved."""
         if self.agreement:
             self.meter.saved_bytes += len(delivered_at) * saved_bytes(batch, self.agreement.window("server"))
         super().count(batch, delivered_at, timed)
 
     def on_pong(self, data: bytes) -> None:
-        """The answer to a heartbeat."""
+        """Count a pong, the reply to a heartbeat."""
         self.meter.frames_in += 1
 
     def on_ping(self, data: bytes) -> None:
-        """A ping came in, and Tornado has sent its pong."""
+        """Count a client's ping and the pong that Tornado has sent."""
         self.on_pong(data)
         self.meter.frames_out += 1
 
     def close(self, code: int | None = None, reason: str | None = None) -> None:
-        """Close, and send nothing behind the close frame (RFC 6455 section 5.5.1)."""
+        """Close, and send nothing after the close frame (RFC 6455 section 5.5.1)."""
         if self.outlet:
             self.outlet.close()
         super().close(code, reason)
 
     def on_finish(self) -> None:
-        """The handshake is complete: the visit has only begun, unless it was refused."""
+        """Nothing after a successful handshake, as the request goes on; a refused one has ended."""
         if self.get_status() != 101:
             super().on_finish()
 
     def on_close(self) -> None:
-        """The client left, or was told to."""
+        """The connection is closed: leave the channel and presence."""
         if self.outlet:
             self.outlet.close()
             self.context.senders.discard(self.outlet)
