@@ -1,1 +1,1 @@
-"""The server: sockets that count, doors that refuse, pages; one process serves all techniques."""
+"""The server: metered sockets, limits, pages and reports; one process serves all techniques."""

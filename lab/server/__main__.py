@@ -1,9 +1,9 @@
-"""A lab for a measured run: `python -m lab.server`. Its room leaves nothing behind.
+"""A lab for a measured run: `python -m lab.server`. At the end it deletes its room from Redis.
 
 Its settings are a JSON object of `lab.settings.Settings` fields: the first line of standard input, because
 every user of the machine can read a command line and the address of a Redis may hold a password; or, where
-that does not matter, the one argument. Says in one line of JSON where it listens, or why it could not, and
-ends when its standard input does, so that it never outlives the process that started it.
+that does not matter, the one argument. Prints one line of JSON with its address, or with the reason why it
+could not start, and ends when its standard input does, so that it never outlives the process that started it.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from lab.settings import Settings
 
 
 def main() -> int:
-    """Serve until told to stop. Returns the exit code."""
+    """Serve until the end of standard input or a signal. Returns the exit code."""
     keep_log()
     settings = Settings(**json.loads(sys.argv[1] if sys.argv[1:] else sys.stdin.buffer.readline()))
     try:
@@ -34,7 +34,7 @@ def main() -> int:
 
 
 async def serve(settings: Settings) -> None:
-    """Open the lab, say where, and wait for the end of standard input or a signal."""
+    """Open the lab, print its address, and wait for the end of standard input or a signal."""
     stop = stop_on_signals()
     loop = asyncio.get_running_loop()
     # A thread, because a pipe cannot be awaited on every system.

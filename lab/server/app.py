@@ -1,4 +1,4 @@
-"""The application: every path of the lab and who answers it. Builds, and does not listen."""
+"""The application: every path of the lab and its handler. It does not listen."""
 
 import logging
 from typing import Any
@@ -17,7 +17,7 @@ from lab.server.pages import compare, join, page, room, static, teacher, techniq
 
 
 def make_app(lesson: Lesson) -> Application:
-    """Put together everything that answers: the techniques, the reports, and the pages."""
+    """Make the application with all handlers: the techniques, the reports, and the pages."""
     context = lesson.context
     techniques = [route for mode in MODES for route in server_side(mode).ROUTES]
     own = [
@@ -62,8 +62,8 @@ def make_app(lesson: Lesson) -> Application:
 
 
 def log(handler: RequestHandler) -> None:
-    """One line per request, only when asked for: `-v` or `--logging debug`. A query stays out of it."""
-    if tornado.log.access_log.isEnabledFor(logging.DEBUG):  # nothing is put into words that nobody reads
+    """Log one line per request, only with `-v` or `--logging debug`; the query is left out."""
+    if tornado.log.access_log.isEnabledFor(logging.DEBUG):  # format only a line that is written
         request = handler.request
         who = (request.method, request.path, request.remote_ip, 1000 * request.request_time())
         tornado.log.access_log.debug("%d %s %s (%s) %.2f ms", handler.get_status(), *who)

@@ -1,4 +1,4 @@
-"""The open classroom: serve until told to stop, and say on the screen where the room is."""
+"""The open classroom: print its addresses and serve until a signal."""
 
 import argparse
 import asyncio
@@ -23,12 +23,12 @@ from lab.version import __version__
 
 PORT = 8000
 MORE_PORTS = 10
-"""How many ports after the usual one are tried when it is busy and none was asked for."""
+"""How many ports after the default one are tried when it is busy and no port was given."""
 ZONE = "%25"
 
 
 async def serve(options: argparse.Namespace, redis: str | None, end: asyncio.Event | None = None) -> int:
-    """Open the classroom and keep it open until a signal, or whoever sets `end`. Returns the exit code."""
+    """Open the classroom and keep it open until a signal, or until `end` is set. Returns the exit code."""
     keep_log("debug" if options.verbose else options.logging)
     stop = stop_on_signals()
     with stop.before_the_program(), stop.cut_short():
@@ -47,7 +47,7 @@ async def serve(options: argparse.Namespace, redis: str | None, end: asyncio.Eve
 
 
 async def tell_after(end: asyncio.Event, stop: Ending) -> None:
-    """Tell the lab to end once another event is set."""
+    """End the lab once another event is set."""
     await end.wait()
     stop.request()
 
@@ -60,9 +60,9 @@ def ctrl_c(lab: Running, stop: Ending) -> Callable[[], None]:
 
 @asynccontextmanager
 async def on_a_port(options: argparse.Namespace, redis: str | None) -> AsyncIterator[Running]:
-    """The lab on the port that was asked for, or else on the first that is free.
+    """Open the lab on the given port, or else on the first free one.
 
-    Raises `CannotStart` when the port that was asked for is busy, with the command that would work.
+    Raises `CannotStart` when the given port is busy, with a command that would work.
     """
     wanted = options.port
     for port in [PORT + more for more in range(MORE_PORTS + 1)] if wanted is None else [wanted]:
@@ -78,7 +78,7 @@ async def on_a_port(options: argparse.Namespace, redis: str | None) -> AsyncIter
 
 
 def settings_of(options: argparse.Namespace, redis: str | None, port: int) -> Settings:
-    """The settings that the options mean."""
+    """The settings for these options."""
     return Settings(
         host=options.host or LOOPBACK,
         port=port,
@@ -93,7 +93,7 @@ def settings_of(options: argparse.Namespace, redis: str | None, port: int) -> Se
 
 
 def welcome(lab: Running) -> str:
-    """What stands on the terminal: which lab this is, where to go, how to end it."""
+    """The text on the terminal: versions, addresses, and how to stop."""
     lines = [
         f"  Push Lab {__version__} · Tornado {tornado.version} · Redis: {lab.context.backend}",
         *([f"  {lab.note}"] if lab.note else []),
@@ -108,7 +108,7 @@ def welcome(lab: Running) -> str:
 
 
 def how_to_stop() -> str:
-    """What ends the lab, where it runs."""
+    """How to stop the lab: at a terminal, in a notebook, or in another program."""
     if "ipykernel" in sys.modules:
         return "Interrupt the kernel (■) to stop / 中断内核（■）即停止"
     if can_be_set():
@@ -117,7 +117,7 @@ def how_to_stop() -> str:
 
 
 def network(lab: Running) -> str:
-    """Where other machines find the lab, or why they do not."""
+    """The addresses for other machines, or the reason why there are none."""
     if ZONE in lab.host:
         return "curl can use this address, no browser can: it has a zone / 此地址含区域标识，浏览器无法打开"
     if urls := lab.lesson.network.urls():
@@ -128,12 +128,12 @@ def network(lab: Running) -> str:
 
 
 def first_page(lab: Running) -> str:
-    """What the browser opens: the way in, with the teacher's cookie."""
+    """The URL that the browser opens: the first page, by a link that sets the teacher's cookie."""
     return f"{lab.url}teacher?to=/&token={lab.key.ticket()}"
 
 
 def wants_browser(options: argparse.Namespace) -> bool:
-    """Whether there is a person at a screen to open a browser for."""
+    """Whether to open a browser: not when it is switched off or there is no screen."""
     if options.no_browser or "CI" in os.environ or "SSH_CONNECTION" in os.environ:
         return False
     return sys.platform in ("win32", "darwin") or bool(

@@ -1,4 +1,5 @@
-"""How a lab is told to end: once, and it takes its leave; once more, and it waits for no client."""
+"""How a lab ends: at the first request it sends `bye` and waits for clients; at the second it does not
+wait."""
 
 import asyncio
 import atexit
@@ -15,7 +16,7 @@ PATIENCE_S = 20.0
 
 
 class Ending(asyncio.Event):
-    """Set when the lab is told to end."""
+    """An event that is set when the lab must end."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -24,20 +25,18 @@ class Ending(asyncio.Event):
         self._hurried = False
 
     def request(self) -> None:
-        """End. Told again, and not at the same moment, what is still awaited is given up."""
+        """End the lab. A second request, not at the same moment, also ends the waiting for clients."""
         now = asyncio.get_running_loop().time()
         if not self.is_set():
             self._first = now
             self.set()
         elif now - self._first > signals.AGAIN_S and self._task and not self._hurried:
-            self._hurried = (
-                True  # a third time would cut short what must be done: the private Redis ends last
-            )
+            self._hurried = True  # a third request changes nothing: the private Redis must still be stopped
             self._task.cancel()
 
     @contextmanager
     def cut_short(self) -> Iterator[None]:
-        """A block that ends early, without an exception, when the lab was told twice."""
+        """A block that ends early, without an exception, at the second request."""
         try:
             yield
         except asyncio.CancelledError:
@@ -46,7 +45,7 @@ class Ending(asyncio.Event):
 
     @contextmanager
     def before_the_program(self) -> Iterator[None]:
-        """A block in a thread that ends in order when its program ends first."""
+        """A block in a thread: when the program ends first, the lab is still closed in order."""
         loop, over = asyncio.get_running_loop(), threading.Event()
 
         def end() -> None:
@@ -70,7 +69,7 @@ def stop_on_signals() -> Ending:
 
 
 def on_signal(number: signal.Signals, action: Callable[[], None]) -> None:
-    """From now on do this, in the event loop, when the signal comes. Only the main thread can."""
+    """Run this action in the event loop at each such signal. Only the main thread can set this."""
     if not signals.can_be_set():
         return
     loop = asyncio.get_running_loop()

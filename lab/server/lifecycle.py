@@ -1,4 +1,4 @@
-"""A lab that runs: opened in the right order, told to stop, and closed so that everyone hears of it."""
+"""A running lab: open its parts in order, and close them so that every client receives a `bye`."""
 
 import asyncio
 import errno
@@ -29,26 +29,26 @@ from lab.techniques.context import Context, is_address
 from lab.tls import server_context
 
 GOODBYE_S = 1.0
-"""Seconds in which nobody left, after which the others are left behind; a poller may be between two polls."""
+"""Seconds without a disconnection after which the lab stops waiting; a poller may be between two polls."""
 LONGEST_GOODBYE_S = 5.0
-"""Seconds for a large house to hear the goodbye."""
+"""Longest time, in seconds, to send the `bye` to all clients."""
 LAST_ANSWER_S = 4.0
-"""Seconds more for sends in flight; a Redis that hangs is given up after half of that."""
+"""Additional seconds for sends in progress; the wait for a Redis that does not answer is half as long."""
 RETRY_MS = (1000, 5000)
-"""Readers come back spread over these, so that a class does not fall on the next server all at once."""
+"""Bounds (ms) of the random reconnect times, so that the clients do not all connect at the same moment."""
 PULSE_S = 1.0
 PULSE = "that ends overdue connections and sends the news"
 NEARBY, LAST_PORT = 20, 65535
 COLLECT_AFTER = (20_000, 20, 20)
-"""New objects before Python looks for cycles among them, and how often among older ones.
+"""Thresholds of Python's cycle collector: new objects before a collection, and its older generations.
 
-With 700, which is usual, it would look at every open connection again with each few dozen polls.
+With the default of 700 it would visit every open connection after each few dozen polls.
 """
 
 
 @dataclass
 class Running:
-    """A lab that answers: where it listens, and its parts."""
+    """A running lab: its addresses and its parts."""
 
     context: Context
     server: MeteredServer
@@ -56,18 +56,18 @@ class Running:
     port: int
     lesson: Lesson
     addresses: list[str]
-    """Where it listens."""
+    """The addresses at which it listens."""
     note: str = ""
-    """Why the Redis in use is not the one that one would expect; empty when it is."""
+    """Why another Redis than the expected one is in use; empty when it is the expected one."""
 
     @property
     def host(self) -> str:
-        """The address by which this machine reaches it, as a URL has it."""
+        """The address by which this machine reaches the lab, as in a URL."""
         return in_url(nearest(self.addresses))
 
     @property
     def url(self) -> str:
-        """Where this machine finds the lab."""
+        """The URL of the lab for this machine."""
         return f"{self.context.settings.scheme}://{self.host}:{self.port}/"
 
 
@@ -110,10 +110,10 @@ async def running(settings: Settings, temporary: bool = False) -> AsyncIterator[
         loop.set_exception_handler(before)
         try:
             with suppress(*Unreachable):
-                if temporary and room.top.epoch:  # opened: before that the key may be somebody else's
+                if temporary and room.top.epoch:  # before that the key may belong to another lab
                     await room.history.forget()
             await room.close()
-        finally:  # also when the lab was told twice to end
+        finally:  # also after a second signal
             backend.stop()
 
 
@@ -156,7 +156,7 @@ def free_port(host: str, busy: int) -> int:
 
 
 async def _pulse(running: Running) -> None:
-    """Once a second: signs of life on silent streams, an end to what is overdue, news for who watches."""
+    """Once a second: send heartbeats and live updates, and close overdue connections."""
     await asyncio.sleep(PULSE_S)
     now = asyncio.get_running_loop().time()
     for channel in running.context.channels.values():
@@ -166,7 +166,7 @@ async def _pulse(running: Running) -> None:
 
 
 def _say_goodbye(running: Running) -> None:
-    """Stop listening, and tell everyone."""
+    """Stop listening, and send every client a `bye`."""
     running.context.draining = True
     running.server.stop()
     running.context.room.leaving = RETRY_MS
@@ -176,7 +176,7 @@ def _say_goodbye(running: Running) -> None:
 
 
 async def _wait_for_clients(running: Running) -> None:
-    """Give everyone a moment to take the goodbye, and close what is still open."""
+    """Wait for the clients to receive their `bye`, then close the connections that are still open."""
     with suppress(TimeoutError):
         async with asyncio.timeout(LONGEST_GOODBYE_S):
             while await _somebody_leaves(running.server.open):
@@ -188,7 +188,7 @@ async def _wait_for_clients(running: Running) -> None:
 
 
 async def _somebody_leaves(connections: Collection[object]) -> bool:
-    """Whether somebody hangs up soon; whoever holds a connection may ask once more, and hears the goodbye."""
+    """Whether a client disconnects soon; a client that sends another request receives the `bye`."""
     many = len(connections)
     await _until(lambda: not many or len(connections) < many, GOODBYE_S)
     return len(connections) < many
@@ -197,5 +197,5 @@ async def _somebody_leaves(connections: Collection[object]) -> bool:
 async def _until(is_so: Callable[[], bool], patience_s: float) -> None:
     with suppress(TimeoutError):
         async with asyncio.timeout(patience_s):
-            while not is_so():  # noqa: ASYNC110 - any of many parties may be the last one
+            while not is_so():  # noqa: ASYNC110 - many different events can make it true
                 await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""The log: one line per event, whatever strangers put into their requests, and no token in it."""
+"""The log: one line per event, whatever a request contains, and without tokens."""
 
 import logging
 import re
@@ -9,27 +9,27 @@ from contextlib import suppress
 
 SECRET = re.compile(r"(token=|Bearer )[\w-]+")
 STEERING = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
-"""Characters that end a line, steer a terminal or turn text around."""
+"""Characters that end a line, control a terminal or change the direction of text."""
 QUIET_S = 1.0
-"""Seconds after a warning in which no other from the same line of code is written."""
+"""Seconds after a warning during which further warnings of the same line of code are not written."""
 
 
 class OneLine(logging.Formatter):
-    """Writes what a record says on one line; only a traceback of the lab's own has more."""
+    """Formats a record as one line; only a traceback has more."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:
-        """The line, with everything escaped that a terminal would obey."""
+        """The line, with control characters escaped."""
         return harmless(super().formatMessage(record))
 
     def formatException(self, ei: object) -> str:
-        """The traceback, each of its lines made harmless too."""
+        """The traceback, with control characters escaped in each line."""
         return "\n".join(map(harmless, super().formatException(ei).split("\n")))  # type: ignore[arg-type]
 
 
 class OnceASecond(logging.Filter):
-    """Lets one warning of a kind through each second, so that no stranger can fill the log with it.
+    """Passes one warning of a kind per second, so that no client can fill the log.
 
-    The next one says how many were left out. Errors are the lab's own and all written.
+    The next one has the number of those left out. All errors are written.
     """
 
     def __init__(self) -> None:
@@ -52,7 +52,7 @@ class OnceASecond(logging.Filter):
 
 
 def harmless(text: str) -> str:
-    """The same text without secrets, as one line that changes nothing on a terminal."""
+    """The text as one line, without secrets and with control characters escaped."""
     return STEERING.sub(lambda found: f"\\x{ord(found[0]):02x}", SECRET.sub(r"\1…", text))
 
 
@@ -67,6 +67,6 @@ def keep_log(level: str = "warning") -> None:
 
 
 def show(text: str) -> None:
-    """Print, if there is anything to print to: a lab goes on serving when its terminal has been closed."""
+    """Print, if standard output is open: the lab also runs after its terminal was closed."""
     with suppress(OSError, ValueError):
         print(text, flush=True)

@@ -1,7 +1,7 @@
-"""The address of a Redis as its user writes it: read strictly, shown without secrets, refused in a sentence.
+"""The address of a Redis: parsed strictly, shown without secrets, and refused with a reason.
 
-redis-py reads the same URL when it connects, but ignores or guesses at what it does not understand, and
-repeats in its errors what it could not read, which may be a password. So everything is checked here first.
+redis-py parses the same URL when it connects, but ignores or guesses what it does not understand, and its
+errors repeat the text, which may be a password. So everything is checked here first.
 """
 
 import os
@@ -20,7 +20,7 @@ MOST_DATABASE = 10**6
 
 @dataclass(frozen=True)
 class Address:
-    """Where a Redis is: nothing in it is secret."""
+    """The address of a Redis, without any secret."""
 
     scheme: str
     host: str = ""
@@ -36,7 +36,8 @@ class Address:
 
 
 def read(url: str) -> Address:
-    """Where a URL leads. Raises `CannotStart` for one that redis-py would misread, without repeating it."""
+    """The address in a URL. Raises `CannotStart`, which does not repeat it, for one that redis-py would
+    misread."""
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -138,7 +139,7 @@ OWN = {
     ),
     *("socket_connect_timeout", "socket_read_size", "socket_timeout", "timeout"),
 }
-"""What the lab sets by itself: its promises rest on them."""
+"""Options that the lab sets itself, because its guarantees depend on them."""
 
 
 def _options(parts: SplitResult) -> int | None:
@@ -166,7 +167,7 @@ def _check(name: str, value: str, allowed: dict[str, tuple[Check, str]], may_be_
     if name in BY_TLS and name not in allowed:
         raise _refused(name, "belongs to rediss:// only")
     if name not in allowed:
-        # With an @ behind it, this was the end of a password with a ? in it.
+        # An @ after it: this was the end of a password that contains a ?.
         named = name if may_be_named and re.fullmatch(r"\w{1,30}", name) else ""
         raise _refused(named, f"is none of {', '.join(allowed)}")
     fits, sentence = allowed[name]

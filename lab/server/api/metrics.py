@@ -1,4 +1,4 @@
-"""The meters in Prometheus' text format, made when they are asked for."""
+"""The meters in Prometheus' text format, made at each request."""
 
 from collections.abc import Iterable
 
@@ -29,7 +29,7 @@ def exposition(context: Context) -> bytes:
 
 
 class Meters(Collector):
-    """The lab's meters as Prometheus wants to collect them."""
+    """The lab's meters as a Prometheus collector."""
 
     def __init__(self, context: Context) -> None:
         self.context = context
@@ -81,7 +81,7 @@ def by_label(
 
 
 def delivered(meters: Labelled) -> Metric:
-    """How many deliveries were timed, and how long they took together."""
+    """The number of timed deliveries, and the sum of their delays."""
     family = SummaryMetricFamily(
         "pushlab_delivery_seconds", "Accepted by the history to handed to the socket", labels=["technique"]
     )

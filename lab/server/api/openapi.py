@@ -1,4 +1,4 @@
-"""What programs may ask of the lab, as an OpenAPI 3.1 description made from the lab's own tables.
+"""The API of the lab as an OpenAPI 3.1 description, made from the lab's own tables.
 
 The techniques come from the catalogue, the limits from the settings, the errors from the table of refusals.
 """
@@ -28,10 +28,10 @@ TIMES = ("mean", "p50", "p95", "p99", "max")
 
 
 class OpenApi(Endpoint):
-    """The description of everything that answers programs."""
+    """The handler of `/openapi.json`."""
 
     def get(self) -> None:
-        """As this lab is set up."""
+        """Send the description for this lab's settings."""
         self.finish(compact(describe(self.context.settings)))
 
 
@@ -54,7 +54,7 @@ def describe(settings: Settings) -> JsonObject:
 
 
 def offers(technique: Technique) -> JsonObject:
-    """The paths of one technique: the first receives, and takes a POST if it can; another one sends."""
+    """The paths of one technique: the first receives, and accepts a POST if it can; another one sends."""
     (path, first), *more = server_side(technique.mode).ROUTES
     found: JsonObject = {path: {"get": receiving(technique, first)}}
     if "POST" in first.SUPPORTED_METHODS:
@@ -74,26 +74,26 @@ def receiving(technique: Technique, handler: type[Endpoint]) -> JsonObject:
         where.append(query("hold", HOLD))
     if issubclass(handler, WebSocketHandler):
         return operation(
-            technique.title, {"101": {"description": "From here on it speaks WebSocket."}}, where
+            technique.title, {"101": {"description": "From here on the connection is a WebSocket."}}, where
         )
     brought = answer("Events after the cursor.", body_of(handler.content_type, "Batch"), handler.content_type)
     return operation(f"{technique.title}: {technique.verb}", {"200": brought}, where)
 
 
 def sending(where: list[JsonObject], media_type: str = Endpoint.content_type) -> JsonObject:
-    """How one sends: the same mid again stores nothing and is answered by the same id."""
-    stored = answer("Where it stands in the history.", body_of(media_type, "Stored"), media_type)
+    """How a technique sends: the same mid again stores nothing and gets the same id."""
+    stored = answer("Its place in the history.", body_of(media_type, "Stored"), media_type)
     return operation("send", {"200": stored, "201": stored}, where)
 
 
 def callbacks(handler: type[Endpoint]) -> list[JsonObject]:
-    """The parameter of those who answer by a call of the page's function."""
+    """The parameter for responses that call a function of the page."""
     pattern = getattr(handler, "callback_pattern", None)
     return [query("callback", TEXT | {"pattern": f"^{pattern}$"}, True)] if pattern else []
 
 
 def operation(summary: str, answers: JsonObject, where: list[JsonObject]) -> JsonObject:
-    """One method of one path, with every refusal that it may meet."""
+    """One method of one path, with every possible refusal."""
     refusals = {str(status): {"$ref": "#/components/responses/Refused"} for status in REFUSALS}
     return {"summary": summary, "parameters": where, "responses": refusals | answers}
 
@@ -119,7 +119,7 @@ def body_of(media_type: str, shape: str) -> JsonObject:
 
 
 def ref(shape: str) -> JsonObject:
-    """A shape that is described once."""
+    """A reference to a named schema."""
     return {"$ref": f"#/components/schemas/{shape}"}
 
 
@@ -179,7 +179,7 @@ def text_up_to(limit: float) -> JsonObject:
 
 
 def schemas(settings: Settings) -> JsonObject:
-    """Everything that has a name."""
+    """All named schemas."""
     mid = {"type": "string", "pattern": f"^{UUID.pattern}$"}
     username, body = (text_up_to(settings.limit(f"{name}_chars")) for name in ("username", "message"))
     draft = {"mid": ref("Mid"), "username": ref("Username"), "body": ref("Body")}
@@ -207,7 +207,7 @@ def schemas(settings: Settings) -> JsonObject:
 
 
 def events(draft: JsonObject) -> JsonObject:
-    """What may come to a reader, by type."""
+    """The events that a listener may receive, by type."""
     return {
         kind: shape({"type": {"const": kind}} | more)
         for kind, more in {

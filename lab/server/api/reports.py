@@ -1,4 +1,4 @@
-"""What programs ask the lab for: the kept messages, the meters in two formats, and whether it is well."""
+"""Reports for programs: the kept messages, the meters in two formats, and the health of the lab."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ class HistoryReport(Endpoint):
     """The kept messages."""
 
     def get(self) -> None:
-        """Everything kept, as a poll without a cursor gets it."""
+        """Send all kept messages, as a poll without a cursor gets them."""
         self.finish(polling.frame(self.room.ask(None)))
 
 
@@ -28,7 +28,7 @@ class MetersReport(Endpoint):
     """The meters as JSON."""
 
     def get(self) -> None:
-        """What everything cost, up to this moment."""
+        """Send all meters, up to this moment."""
         self.settings["lesson"].credit()
         self.finish(compact(self.context.meters.as_json()))
 
@@ -39,26 +39,27 @@ class Metrics(Endpoint):
     content_type = "text/plain; version=0.0.4; charset=utf-8"
 
     def get(self) -> None:
-        """The same figures, in the text format."""
+        """Send the meters in the text format."""
         self.settings["lesson"].credit()
         self.finish(exposition(self.context))
 
 
 class Healthz(Endpoint):
-    """Is the event loop alive? Whoever reads this answer knows."""
+    """Whether the event loop works: it does when this responds."""
 
     def get(self) -> None:
-        """What this process is, what it has used, and what it holds: as before when everybody has left."""
+        """Send this process's versions, usage and open resources, which return to their start values without
+        clients."""
         spent = {"cpu_s": time.process_time(), "rss_bytes": resident_bytes()}
         held = {"tasks": len(asyncio.all_tasks()), "files": open_files(), "readers": self.room.readers}
         self.finish(compact({"ok": True, "versions": versions(self.context), "process": spent | held}))
 
 
 class Readyz(Endpoint):
-    """Can the lab do its work?"""
+    """Whether the lab can work."""
 
     def get(self) -> None:
-        """200 when it can; 503 with the reasons when it cannot."""
+        """Respond 200 when it can; 503 with the reasons when it cannot."""
         found = [problem for problem in problems(self.context) if problem.vital]
         reasons = list(dict.fromkeys(problem.code for problem in found))
         self.set_status(503 if found else 200)
@@ -67,7 +68,7 @@ class Readyz(Endpoint):
 
 
 def versions(context: Context) -> dict[str, str]:
-    """What this lab is made of."""
+    """The versions of the lab and its parts."""
     return {
         "version": __version__,
         "python": platform.python_version(),
@@ -78,7 +79,7 @@ def versions(context: Context) -> dict[str, str]:
 
 
 def open_files() -> int | None:
-    """The files and sockets that this process has open; None where the system does not say."""
+    """The files and sockets that this process has open; None where the system does not report it."""
     try:
         return len(os.listdir("/proc/self/fd"))
     except OSError:
@@ -86,7 +87,7 @@ def open_files() -> int | None:
 
 
 def resident_bytes() -> int | None:
-    """The memory that this process has in use; None where the system does not say."""
+    """The memory that this process has in use; None where the system does not report it."""
     try:
         with open("/proc/self/statm") as statm:
             return int(statm.read().split()[1]) * os.sysconf("SC_PAGESIZE")

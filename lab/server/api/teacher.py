@@ -1,7 +1,7 @@
-"""The teacher's doors: what may be changed, by whom, and that it is asked for as it should be.
+"""The teacher's actions: requests that change the lesson, and the check that the teacher sends them.
 
-Every door is a POST with a JSON object, from the lab's own pages with the teacher's cookie, or from a script
-with `Authorization: Bearer <the token of the link>`. Everyone else gets 403.
+Every action is a POST with a JSON object, from the lab's own pages with the teacher's cookie, or from a
+script with `Authorization: Bearer <the token of the link>`. Every other request gets 403.
 """
 
 from lab.errors import BadJson, Forbidden
@@ -20,10 +20,10 @@ BEARER = "Bearer "
 
 
 class ForTeacher(Endpoint):
-    """Something that is for the teacher only."""
+    """A handler for the teacher only."""
 
     def prepare(self) -> None:
-        """Let nobody else in. Raises `Forbidden`; `TooManyTries` for who shows wrong tokens in a row."""
+        """Check the key. Raises `Forbidden`; `TooManyTries` after several wrong tokens from one address."""
         super().prepare()
         key, given = self.lesson.key, self.request.headers.get("Authorization", "")
         if key.fits(self.get_cookie(self.lesson.cookie, "")):
@@ -33,18 +33,18 @@ class ForTeacher(Endpoint):
 
     @property
     def lesson(self) -> Lesson:
-        """What the pages share."""
+        """The lesson that the pages share."""
         lesson: Lesson = self.settings["lesson"]
         return lesson
 
 
 class Door(ForTeacher):
-    """Something that changes the lesson."""
+    """An action that changes the lesson."""
 
     SUPPORTED_METHODS = ("POST",)
 
     async def post(self) -> None:
-        """Do it, and say how things stand now."""
+        """Do the action, and respond with the new state."""
         require_json(self.request.headers)
         wanted = parse_json(await self.whole_body())
         if not isinstance(wanted, dict):
@@ -52,7 +52,7 @@ class Door(ForTeacher):
         self.finish(compact(await self.do(wanted)))
 
     async def do(self, wanted: JsonObject) -> JsonObject:
-        """What this door is for."""
+        """Do the action with these parameters; returns the new state."""
         raise NotImplementedError
 
 
@@ -60,7 +60,7 @@ class LetPhonesJoin(Door):
     """Listen at an address of this machine's network too: `{"address"}`; without one, the likeliest."""
 
     async def do(self, wanted: JsonObject) -> JsonObject:
-        """Open, try it out, and say what there is to choose from."""
+        """Listen, test the address, and return the addresses to choose from."""
         network = self.lesson.network
         found = adapters()
         network.open(str(wanted.get("address") or (found[0].address if found else "")))
@@ -72,7 +72,7 @@ class CrewAction(Door):
     """Simulated students: `{"do": "start", …the plan…}` or `{"do": "stop"}`; browsers alone: `pace`."""
 
     async def do(self, wanted: JsonObject) -> JsonObject:
-        """Let them come, or send them home; browsers keep the plan's interval and hold from then on."""
+        """Start or stop simulated students; browsers use the plan's interval and hold from then on."""
         what = one_of(wanted, "do", ("start", "stop", "pace"))
         if what == "stop":
             await self.lesson.simulated.stop()
@@ -89,7 +89,7 @@ class BetAction(Door):
     """The bet: `{"do": "open"}`, then `{"do": "count"}`, then `{"do": "close"}`."""
 
     async def do(self, wanted: JsonObject) -> JsonObject:
-        """Take the bet one step on, and tell every page at once."""
+        """Move the bet to its next step, and notify every page at once."""
         self.lesson.credit()
         self.lesson.bet.do(one_of(wanted, "do", ("open", "count", "close")))
         spread(self.lesson)
@@ -97,16 +97,16 @@ class BetAction(Door):
 
 
 class AssignAction(Door):
-    """Which technique newcomers get: `{"to": "choice" | "rotation" | a word}`."""
+    """Which technique new users get: `{"to": "choice" | "rotation" | a mode}`."""
 
     async def do(self, wanted: JsonObject) -> JsonObject:
-        """From now on this way."""
+        """Change the assignment from now on."""
         self.lesson.assignment.way = one_of(wanted, "to", WAYS)
         return {"to": self.lesson.assignment.way}
 
 
 class ResetAction(Door):
-    """Let the meters count from nothing again."""
+    """Reset the meters to zero."""
 
     async def do(self, wanted: JsonObject) -> JsonObject:
         """Now."""

@@ -1,4 +1,4 @@
-"""The bytes of one request, as they crossed the socket: what a bar in a lane was."""
+"""The bytes of one request of a lane, as they crossed the socket."""
 
 import re
 
@@ -14,15 +14,16 @@ NUMBER = re.compile(r"\d{1,12}(\.\d{1,6})?", re.ASCII)
 
 
 class WireView(Endpoint):
-    """The bytes of a bar in a lane: a student sees those of the own page, the teacher all."""
+    """The bytes of a request in a lane: a student sees those of the own page, the teacher all."""
 
     def get(self) -> None:
-        """`lane` and `from` name the bar, `as` the page. Raises `NotFound`, `Forbidden`, `BadParameter`."""
+        """`lane` and `from` name the request, `as` the page. Raises `NotFound`, `Forbidden`,
+        `BadParameter`."""
         lesson: Lesson = self.settings["lesson"]
         capture = self._wanted(lesson.context.recorder)
         own = capture.owner and capture.owner == self.get_query_argument("as", "")
         if not own and not lesson.key.fits(self.get_cookie(lesson.cookie, "")):
-            raise Forbidden("These are somebody else's bytes; the teacher may look at them.")
+            raise Forbidden("These are the bytes of another user; only the teacher may see them.")
         self.finish(compact(capture.as_json()))
 
     def _wanted(self, recorder: Recorder) -> Capture:

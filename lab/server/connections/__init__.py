@@ -1,1 +1,1 @@
-"""Bytes: sockets, TLS, and requests as they arrive on a connection; no handler is known here."""
+"""Connections: sockets, TLS, and requests as they arrive; this package knows no handler."""

@@ -1,4 +1,4 @@
-"""The addresses of a lab: from the host that was asked for to what stands in a URL. Binds nothing."""
+"""The addresses of a lab: from the given host to its form in a URL. Binds nothing."""
 
 import socket
 from collections.abc import Iterable, Sequence
@@ -8,13 +8,13 @@ from typing import Any
 LOOPBACK = "127.0.0.1"
 EVERYWHERE = "0.0.0.0"
 HERE = {EVERYWHERE: LOOPBACK, "::": "::1"}
-"""How this machine reaches itself where all addresses of a family are listened at."""
+"""Loopback addresses for a lab that listens at all addresses of a family."""
 
 
 def addresses_of(host: str) -> list[str]:
     """The addresses that a host stands for, IPv4 first; `::` is every address of both families.
 
-    Takes `[::1]` as a URL writes it too. Raises `OSError` for a name that is unknown or none.
+    Accepts `[::1]`, as in a URL, too. Raises `OSError` for a name that is unknown or none.
     """
     plain = host[1:-1] if host.startswith("[") and host.endswith("]") else host
     try:
@@ -26,28 +26,28 @@ def addresses_of(host: str) -> list[str]:
 
 
 def with_zone(place: Sequence[Any]) -> str:
-    """The address in what a socket says of itself; a link-local one has the name of its network interface."""
+    """The address of a socket; a link-local one has the name of its network interface."""
     address = str(place[0])
     zone = place[3] if len(place) > 3 and "%" not in address else 0
     return f"{address}%{socket.if_indextoname(zone)}" if zone else address
 
 
 def in_url(address: str) -> str:
-    """The address as a URL has it: IPv6 in brackets (RFC 3986 3.2.2), its zone escaped (RFC 6874 2)."""
+    """The address as in a URL: IPv6 in brackets (RFC 3986 3.2.2), its zone escaped (RFC 6874 2)."""
     return f"[{address.replace('%', '%25')}]" if ":" in address else address
 
 
 def nearest(bound: Iterable[str]) -> str:
-    """Of the addresses that are listened at, the one by which this machine reaches the lab best."""
+    """The best of the bound addresses for this machine itself."""
     reachable = [HERE.get(address, address) for address in bound]
     return min(reachable, key=lambda address: (address != LOOPBACK, not is_loopback(address), ":" in address))
 
 
 def for_others(bound: Iterable[str]) -> list[str]:
-    """The addresses that are listened at for other machines, without those that a browser cannot open."""
+    """The bound addresses for other machines, without those that a browser cannot open."""
     return [address for address in bound if not is_loopback(address) and "%" not in address]
 
 
 def is_loopback(address: str) -> bool:
-    """Whether only this machine can use it (127.0.0.0/8 and ::1)."""
+    """Whether this is a loopback address (127.0.0.0/8 or ::1)."""
     return ip_address(address).is_loopback

@@ -1,4 +1,4 @@
-"""A request on its way in, between Tornado's parser and whoever will answer it."""
+"""A request that arrives, between Tornado's parser and the handler: limits for its body."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -11,7 +11,7 @@ from lab.settings import Settings
 
 
 class Expected:
-    """A body that comes only when it is asked for (RFC 9110 section 10.1.1), so perhaps never."""
+    """A body that the client sends only after 100 Continue (RFC 9110 section 10.1.1), so perhaps never."""
 
     def __init__(self) -> None:
         loop = asyncio.get_running_loop()
@@ -19,32 +19,32 @@ class Expected:
         self.whole: asyncio.Future[bytes] = loop.create_future()
 
     async def read(self) -> bytes:
-        """Ask for the body, and wait until it is whole."""
+        """Have 100 Continue sent, and wait for the whole body."""
         self.answered(True)
         return await self.whole
 
     def answered(self, wanted: bool = False) -> None:
-        """The request is answered, or its body is wanted."""
+        """The handler has responded, or wants the body."""
         if not self.wanted.done():
             self.wanted.set_result(wanted)
 
 
 class Stream(Protocol):
-    """What is told of it to the stream that it comes by."""
+    """The interface of the stream by which a request arrives."""
 
     oversized: bool
     last: bool
     expected: "Expected | None"
 
     def head_ends(self) -> None:
-        """The head is in."""
+        """The head has arrived."""
 
     def complete(self) -> None:
-        """The request is."""
+        """The request is complete."""
 
 
 class Arriving(HTTPMessageDelegate):
-    """A request on its way in: says where its head ends, and lets go of a body that is too long."""
+    """A request that arrives: notifies the stream of its head's end, and discards a body that is too long."""
 
     def __init__(self, inner: HTTPMessageDelegate, stream: Stream, settings: Settings) -> None:
         self.inner = inner
@@ -52,12 +52,12 @@ class Arriving(HTTPMessageDelegate):
         self.most = self.room_left = settings.limit("body_bytes")
         self.expected: Expected | None = None
         self.body = bytearray()
-        """What has come of a body that a handler waits for."""
+        """The received pieces of a body that a handler waits for."""
 
     def headers_received(
         self, start_line: RequestStartLine | ResponseStartLine, headers: HTTPHeaders
     ) -> Awaitable[None] | None:
-        """The head is in. Raises `Refused`."""
+        """Process the head. Raises `Refused`."""
         assert isinstance(start_line, RequestStartLine)
         self.stream.head_ends()
         start_line = understood(start_line, headers)
@@ -66,7 +66,7 @@ class Arriving(HTTPMessageDelegate):
         return self.inner.headers_received(start_line, headers)
 
     async def _ask_the_handler(self, start_line: RequestStartLine, headers: HTTPHeaders) -> None:
-        """Let the handler begin without a body: it refuses, or asks for the body, and Tornado sends 100."""
+        """Start the handler without a body: it refuses, or wants the body, and Tornado sends 100 Continue."""
         self.inner.headers_received(start_line, headers)
         self.expected = self.stream.expected = Expected()
         self.stream.oversized = declared(headers) > self.most
@@ -77,7 +77,7 @@ class Arriving(HTTPMessageDelegate):
             headers["Expect"] = "100-continue"
 
     def data_received(self, chunk: bytes) -> Awaitable[None] | None:
-        """A piece of the body is in; what is above the limit is dropped, and the handler told."""
+        """Process a piece of the body; bytes above the limit are discarded and the request is marked."""
         self.room_left -= len(chunk)
         if self.room_left < 0:
             self.stream.oversized = True
@@ -96,7 +96,7 @@ class Arriving(HTTPMessageDelegate):
             self.expected.whole.set_result(bytes(self.body))
 
     def on_connection_close(self) -> None:
-        """The client left in the middle of its request."""
+        """The client disconnected in the middle of its request."""
         if self.expected:
             self.expected.whole.cancel()
         else:

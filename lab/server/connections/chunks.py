@@ -7,7 +7,7 @@ from tornado.httputil import HTTPHeaders, HTTPInputError
 from lab.server.connections.refused import Refused
 
 LINE_BYTES = 1024
-"""Of a chunk's size with its extensions; a sender of more must be refused (RFC 9112 section 7.1.1)."""
+"""Most bytes of a line with a chunk's size; a longer line must be refused (RFC 9112 section 7.1.1)."""
 TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 QUOTED = rb'"(?:[\t !\x23-\x5b\x5d-\x7e\x80-\xff]|\\[\t -\x7e\x80-\xff])*"'
 EXTENSION = rb"[ \t]*;[ \t]*%b(?:[ \t]*=[ \t]*(?:%b|%b))?" % (TOKEN, TOKEN, QUOTED)
@@ -19,7 +19,7 @@ END_OF_TRAILERS = rb"\A(?=\r\n)|\r\n(?=\r\n)|(?<!\r)\n"
 
 
 def size_line(line: bytes) -> bytes:
-    """The line with the size alone: nothing is known of any extension. Raises `Refused`."""
+    """The line with the size alone, as the lab knows no chunk extension. Raises `Refused`."""
     found = SIZE_LINE.fullmatch(line)
     if not found:
         raise Refused(400, "The size of a chunk is a hexadecimal number, perhaps with extensions.")
@@ -27,9 +27,9 @@ def size_line(line: bytes) -> bytes:
 
 
 def check_trailers(block: bytes) -> None:
-    """See that they are header lines, and no more: nothing is done with them (RFC 9112 section 7.1.2).
+    """Check that the trailers are header lines; they are then discarded (RFC 9112 section 7.1.2).
 
-    Raises `Refused`, also for a line that another reader might take for the end.
+    Raises `Refused`, also for a line that another parser might read as the end.
     """
     try:
         HTTPHeaders.parse(block.decode("latin-1"))
@@ -41,7 +41,7 @@ def check_trailers(block: bytes) -> None:
 
 
 def too_long(in_trailers: bool) -> Refused:
-    """Why a line between chunks was not read to its end."""
+    """The refusal of a line between chunks that is too long."""
     if in_trailers:
-        return Refused(431, "The trailers are longer than the lab takes.")
-    return Refused(400, "The size of a chunk stands in a line that is too long.")
+        return Refused(431, "The trailers are longer than the lab accepts.")
+    return Refused(400, "The line with the size of a chunk is too long.")

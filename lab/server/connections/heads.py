@@ -1,4 +1,4 @@
-"""The head of a request as RFC 9112 reads it, where Tornado reads it in another way or not at all."""
+"""Parse the head of a request as RFC 9112 requires, where Tornado parses it differently or not at all."""
 
 import re
 from functools import lru_cache
@@ -14,14 +14,15 @@ REQUEST_LINE = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+ [^\x00-\x20\x7f]+ HTTP/
 HOST = re.compile(
     r"(?:\[[0-9A-Fa-f:.]+(?:%[\w.~%-]+)?\]|(?:[\w.~!$&'()*+;=-]|%[0-9A-Fa-f]{2})*)(?::([0-9]*))?", re.ASCII
 )
-"""RFC 3986 section 3.2.2 without the comma, which is what two Host lines look like when they are joined."""
+"""A host as in RFC 3986 section 3.2.2, without the comma that joins two Host lines."""
 LAST_PORT = 65535
 LONGEST_NUMBER = 4000
 """Digits that Python reads as a number."""
 
 
 def settled(head: bytes) -> bytes:
-    """The same head with one plain Connection line where its options decide what becomes of the connection.
+    """The same head with one plain Connection line where its options decide whether the connection stays
+    open.
 
     Tornado compares the whole value with `close`, which may stand among others, in any case and in several
     lines (RFC 9110 section 7.6.1, RFC 9112 section 9.6). A handshake keeps its `Upgrade`.
@@ -29,7 +30,7 @@ def settled(head: bytes) -> bytes:
     lowered = head.lower()
     old = b" http/1.0" in lowered
     if not old and b"close" not in lowered:
-        return head  # nearly all
+        return head  # nearly every request
     options = [option.strip() for line in CONNECTION.findall(lowered) for option in line.split(b",")]
     if b"close" in options or (old and TRANSFER_ENCODING.search(head)):  # RFC 9112 section 6.1
         return head if b"upgrade" in options and not old else connected(head, b"close")
@@ -59,7 +60,7 @@ def understood(start_line: RequestStartLine, headers: HTTPHeaders) -> RequestSta
 
 def _origin_form(start_line: RequestStartLine, headers: HTTPHeaders) -> str:
     if start_line.method == "CONNECT" or start_line.path == "*":
-        return start_line.path  # for no handler; it says so
+        return start_line.path  # no handler serves it, and the response is an error
     found = ABSOLUTE.fullmatch(start_line.path)
     if not found or not found[1].partition(":")[0] or not is_host(found[1]):
         raise Refused(400, "The target of this request is neither a path nor an http address of the lab.")
@@ -76,9 +77,9 @@ def is_host(text: str) -> bool:
 
 
 def waits_to_send(start_line: RequestStartLine, headers: HTTPHeaders) -> bool:
-    """Whether the client sends its body only when it is told to (RFC 9110 section 10.1.1).
+    """Whether the client sends its body only after 100 Continue (RFC 9110 section 10.1.1).
 
-    Takes the Expect line away, because Tornado would tell it without asking the handler.
+    Removes the Expect line, because Tornado would send 100 Continue without asking the handler.
     Raises `Refused` for an expectation that is not known.
     """
     wanted = {value.strip().lower() for value in headers.pop("Expect").split(",")} - {""}
@@ -90,7 +91,7 @@ def waits_to_send(start_line: RequestStartLine, headers: HTTPHeaders) -> bool:
 
 
 def declared(headers: HTTPHeaders) -> int:
-    """How long the body says it is; 0 when it does not say, or not in one number."""
+    """The Content-Length; 0 when it is absent or not one number."""
     length = headers.get("Content-Length", "")
     return int(length) if length.isascii() and length.isdigit() and len(length) <= LONGEST_NUMBER else 0
 
@@ -99,7 +100,7 @@ def declared(headers: HTTPHeaders) -> int:
 
 
 def diagnosed(head: bytes) -> Refused:
-    """Why a request with this head was refused, as far as the head says."""
+    """The refusal for a request that Tornado could not parse, with the reason found in its head."""
     line, _, rest = head.lstrip(b"\r\n").partition(b"\n")
     found = REQUEST_LINE.fullmatch(line.removesuffix(b"\r"))
     if not found:
@@ -126,7 +127,7 @@ def _framing(headers: HTTPHeaders) -> Refused:
 
 
 def too_long(beginning: bytes) -> Refused:
-    """Why a head that begins like this was not read to its end."""
+    """The refusal of a head that is too long and begins like this."""
     if b"\n" in beginning.lstrip(b"\r\n"):
-        return Refused(431, "The header lines are longer than the lab takes; cookies may be too many.")
-    return Refused(414, "The request line is longer than the lab takes.")
+        return Refused(431, "The header lines are longer than the lab accepts; cookies may be too many.")
+    return Refused(414, "The request line is longer than the lab accepts.")

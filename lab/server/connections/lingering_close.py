@@ -1,7 +1,7 @@
-"""Closing a connection so that its client lives to read the last answer (RFC 9112 section 9.6).
+"""Close a connection so that its client can still read the last response (RFC 9112 section 9.6).
 
-A connection that is closed while something is unread is reset by the kernel, and the answer may be lost with
-it. So the sending side is closed first, and what still comes is read and thrown away for a moment.
+The kernel resets a connection that is closed with unread bytes, and the client may lose the response. So the
+sending side is closed first, and bytes that still arrive are read and discarded for a short time.
 """
 
 import asyncio
@@ -12,21 +12,21 @@ from ssl import SSLSocket
 
 LINGER_S = 2.0
 MOST = 200
-"""Connections that may linger at once; more are closed at once, and perhaps reset."""
+"""Most connections that linger together; further ones are closed immediately, and perhaps reset."""
 MOST_BYTES = 128 * 1024
-"""Read from one of them; a client that sends more is not read any further, and may be reset."""
+"""Most bytes read from one of them; a client that sends more may be reset."""
 READ_BYTES = 16 * 1024
 
 
 class Lingering:
-    """The connections that have had their last answer and are not closed yet."""
+    """The connections whose last response is sent and that are not closed yet."""
 
     def __init__(self, count: Callable[[int], None]) -> None:
         self._count = count
         self._tasks: set[asyncio.Task[None]] = set()
 
     def close(self, connection: socket.socket) -> None:
-        """Close this connection in a while; what it still brings is counted, unless it is encrypted."""
+        """Close this connection after a short time; bytes that still arrive are counted, unless encrypted."""
         if len(self._tasks) >= MOST:
             connection.close()
             return
@@ -36,7 +36,7 @@ class Lingering:
         task.add_done_callback(self._tasks.discard)
 
     def stop(self) -> None:
-        """Wait for none of them any longer."""
+        """Close all of them now."""
         for task in self._tasks:
             task.cancel()
 

@@ -1,4 +1,4 @@
-"""Where newcomers knock: ports that a whole class may come to at once, also when there are no files left."""
+"""Listening sockets: a backlog for many clients at once, and a pause on EMFILE instead of a busy loop."""
 
 import errno
 import logging
@@ -12,28 +12,28 @@ from lab.errors import NO_FILE_LEFT
 from lab.server.connections.addresses import addresses_of
 
 BACKLOG = 4096
-"""Connections that may wait to be accepted: a whole class that comes back in the same second."""
+"""Backlog: connections that may wait to be accepted, as when a whole class reconnects in one second."""
 AGAIN_S = 1.0
 TRIES = 20
-"""How many free ports are tried until one is free at all addresses of a host."""
+"""How many ports are tried until one is free at all addresses of a host."""
 NOT_HERE = {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
-"""What the system says of an address that this machine does not have, or of IPv6 where it is off."""
+"""Error numbers for an address that this machine does not have, or for IPv6 where it is off."""
 
 
 class Listening(socket.socket):
-    """A socket that listens. Without a file for who has come it looks away for a second, and says so.
+    """A listening socket. On EMFILE it stops accepting for 1 s, and logs a warning.
 
-    Who waits to be accepted would otherwise be announced again at once, thousands of times a second.
+    Otherwise the event loop would report the waiting connection again at once, thousands of times a second.
     """
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """The next newcomer. Raises `BlockingIOError` when nobody comes in at this moment."""
+        """Accept the next connection. Raises `BlockingIOError` when none can be accepted now."""
         try:
             return super().accept()
         except OSError as error:
             if error.errno not in NO_FILE_LEFT:
                 raise
-            logging.getLogger("tornado.general").warning("Newcomers must wait: %s.", error.strerror)
+            logging.getLogger("tornado.general").warning("New connections must wait: %s.", error.strerror)
             IOLoop.current().update_handler(self, 0)
             IOLoop.current().call_later(AGAIN_S, self._look_again)
             raise BlockingIOError from error
@@ -44,10 +44,10 @@ class Listening(socket.socket):
 
 
 def listen(host: str, port: int) -> list[Listening]:
-    """Sockets that listen at all addresses of this host, all at one port.
+    """Listening sockets at all addresses of this host, all at one port.
 
-    Addresses that this machine does not have now are left out. Raises `OSError` when there is no other, and
-    when the port is busy at one of them.
+    Addresses that this machine does not have now are left out. Raises `OSError` when none is left, and when
+    the port is busy at one of them.
     """
     addresses = addresses_of(host)
     tries = TRIES if port == 0 else 1
@@ -55,7 +55,7 @@ def listen(host: str, port: int) -> list[Listening]:
         tries -= 1
         try:
             return _listen(addresses, port)
-        except OSError as error:  # the port that is free at one address may be busy at another
+        except OSError as error:  # a port that is free at one address may be busy at another
             if not tries or error.errno != errno.EADDRINUSE:
                 raise
 
@@ -81,9 +81,9 @@ def _bound(address: str, port: int) -> Listening:
     family, kind, protocol, _, place = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
     listening = Listening(family, kind, protocol)
     try:
-        if os.name != "nt":  # there it would let two programs have one port
+        if os.name != "nt":  # on Windows two programs could then share one port
             listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if family == socket.AF_INET6:  # IPv4 has a socket of its own, on every system
+        if family == socket.AF_INET6:  # IPv4 has its own socket, on every system
             listening.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         listening.setblocking(False)
         listening.bind(place)

@@ -1,8 +1,8 @@
-"""Counting at the socket: every byte of every TCP stream, credited to the request that it served.
+"""Count bytes at the socket: every byte of every TCP stream is credited to the request that it served.
 
-A kept-alive connection carries many requests, perhaps of several techniques. So the stream counts,
-each request says whose it is (`claim`), and when the next one begins what passed in between is
-credited as a difference. What no request ever claims belongs to `other`.
+A kept-alive connection carries many requests, perhaps of several techniques. So the stream counts, each
+request names its meter (`claim`), and when the next one begins, the difference of the counts is credited.
+Bytes that no request claims are credited to `other`.
 """
 
 import socket
@@ -25,16 +25,16 @@ from lab.server.connections.socket_options import TURNED_AWAY, bound_the_cost, m
 from lab.settings import Settings
 
 DRAIN_BYTES = 2**40
-"""A body that is too long is read and thrown away, so that its sender lives to read the answer."""
+"""Longest body that is read and discarded, so that its client can still read the response."""
 CONTINUE = b"HTTP/1.1 100"
 END_OF_HEAD = b"\r\n\r\n"
 FACTS = ("account", "address", "bytes_in", "bytes_out", "cut", "oversized", "owner")
 COUNTS = ("_credited_in", "_credited_out", "_head_from", "_head_in", "_head_out")
-"""What a stream knows beside its requests; in slots, which are small and quick to reach."""
+"""Attributes of a stream in slots, which need little memory and are fast."""
 
 
 class MeteredStream(RequestStream):
-    """A TCP stream that knows how many bytes went through it and whose they were."""
+    """A TCP stream that counts its bytes and credits them to meters."""
 
     __slots__ = (*FACTS, *COUNTS, "_served", "server", "total", "over_limit")
 
@@ -63,23 +63,23 @@ class MeteredStream(RequestStream):
     # Counting ---------------------------------------------------------------------------------
 
     def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
-        """Read, and count what came."""
+        """Read, and count the received bytes."""
         count = super().read_from_fd(buf)
         self.bytes_in += count or 0
         self.total.bytes_in += count or 0
         return count
 
     def write_to_fd(self, data: memoryview) -> int:
-        """Write, and count what the socket took."""
+        """Write, and count the sent bytes."""
         count = super().write_to_fd(data)
         self.bytes_out += count
         self.total.bytes_out += count
         return count
 
     def write(self, data: bytes | memoryview) -> Any:
-        """Send; the first write of an answer begins with its head, which ends at the empty line."""
+        """Send; the first write of a response begins with its head, which ends at the empty line."""
         if data == BARE:
-            error = sys.exception()  # Tornado answers while it handles it
+            error = sys.exception()  # Tornado writes its response while it handles this error
             self.refuse(error if isinstance(error, Refused) else diagnosed(self.head))
             data = b""
         elif self._head_wanted:
@@ -88,18 +88,18 @@ class MeteredStream(RequestStream):
         return super().write(data)
 
     def _head_begins(self, size: int) -> None:
-        self._head_in += self._head_out_sent()  # of an interim answer, 100 Continue
+        self._head_in += self._head_out_sent()  # of an interim response, 100 Continue
         self._head_from, self._head_out = self.bytes_out, size
         self._head_wanted = False
 
     def _head_out_sent(self) -> int:
-        """Of the answer's head, what the socket has taken so far."""
+        """Bytes of the response's head that are sent so far."""
         return min(max(self.bytes_out - self._head_from, 0), self._head_out)
 
     def send(self, data: bytes) -> bool:
-        """Hand the socket the bytes themselves, without a queue in between; whether it took them all.
+        """Write the bytes directly to the socket, without a queue; returns whether all were sent.
 
-        What it did not take is queued, and so is everything when something is queued already.
+        The rest is queued, and so are all bytes when the queue is not empty.
         """
         sent = 0
         if self._total_write_index == self._total_write_done_index and not self._closed:  # nothing queued
@@ -118,29 +118,29 @@ class MeteredStream(RequestStream):
         return False
 
     def send_answer(self, head: bytes, body: bytes) -> bool:
-        """The same for a whole answer."""
+        """Send a whole response; returns whether all bytes were sent."""
         self._head_begins(len(head))
         return self.send(head + body)
 
     def reading(self) -> bool:
-        """Whether more may come; between two requests too, until one of full size has come early.
+        """Whether the stream reads; also between two requests, until a whole read has arrived early.
 
-        Tornado would stop listening to whoever asks again at once, and start again: two system calls each.
+        Tornado would stop reading and start again between two quick requests: two system calls each.
         """
         return super().reading() or self._read_buffer_size < HEAD_BYTES
 
     def set_nodelay(self, value: bool) -> None:
-        """Nothing: no small packet ever waits for an acknowledgement here, so Tornado need not ask."""
+        """Do nothing: Nagle's algorithm is always off, so Tornado does not need to switch it."""
 
     @property
     def consumed(self) -> int:
-        """Bytes that Tornado has taken; what is unread belongs to a later request while one may come."""
+        """Bytes that Tornado has consumed; unread bytes belong to a later request while one may follow."""
         return self.bytes_in - (0 if self._closed else self._read_buffer_size)
 
     # Crediting --------------------------------------------------------------------------------
 
     def begin(self) -> None:
-        """The connection is ready for a request: what passed until now belonged to the last one."""
+        """Begin a request: credit all bytes until now to the last one."""
         settings = self.server.settings
         self.await_head(settings.idle if self.consumed else settings.patience)
         self.credit(self.consumed, self.server.meters.other)
@@ -148,17 +148,17 @@ class MeteredStream(RequestStream):
         self.oversized = False
 
     def head_ends(self) -> None:
-        """The head of the request is in; for its body there is time again."""
+        """The head of the request has arrived; the time limit for its body begins."""
         self.await_body()
         self._head_in = self.consumed - self._credited_in
 
     def claim(self, meter: Meter) -> None:
-        """This request is the meter's: all its bytes are, also those that have passed already."""
+        """Credit all bytes of this request to this meter, also those already counted."""
         self.owner = meter
         self._serves(meter)
 
     def credit(self, consumed: int, nobody: Meter | None = None) -> None:
-        """Credit what has passed to the owner, else to `nobody`; bytes of neither wait for a claim."""
+        """Credit the new bytes to the owner, else to `nobody`; without both they wait for a claim."""
         owner = self.owner or nobody
         if owner is None:
             return
@@ -174,7 +174,7 @@ class MeteredStream(RequestStream):
         self._credited_in, self._credited_out = consumed, self.bytes_out
 
     def reassign(self, bytes_in: int, bytes_out: int, meter: Meter) -> None:
-        """So many bytes of this connection belong to another meter than its owner."""
+        """Move so many bytes of this connection from its owner to another meter."""
         assert self.owner is not None
         self._serves(meter)
         for account, sign in ((self.owner, -1), (meter, 1)):
@@ -185,7 +185,7 @@ class MeteredStream(RequestStream):
             self.account.bytes_out -= bytes_out
 
     def forget(self) -> None:
-        """The meters count from nothing again: so does this connection, but for what is not yet credited."""
+        """Restart the counts of this connection at a reset of the meters; bytes not yet credited are kept."""
         self._served = ()
         if self.owner:
             self._serves(self.owner)
@@ -199,7 +199,7 @@ class MeteredStream(RequestStream):
             meter.connections += 1
 
     def close_fd(self) -> None:
-        """The connection is over: credit the rest."""
+        """Close the socket and credit the remaining bytes."""
         self.truncated = self.writing()
         super().close_fd()
         self.credit(self.bytes_in, self.server.meters.other)
@@ -207,7 +207,7 @@ class MeteredStream(RequestStream):
 
 
 class MeteredServer(HTTPServer):
-    """An HTTP server whose streams are metered and whose limits answer in the lab's own shape."""
+    """An HTTP server whose streams are metered and whose limits respond with the lab's error object."""
 
     def initialize(self, application: Any, settings: Settings, meters: Meters) -> None:  # type: ignore[override]
         """Make a server that does not listen yet."""
@@ -216,7 +216,7 @@ class MeteredServer(HTTPServer):
             max_body_size=DRAIN_BYTES,
             max_header_size=HEAD_BYTES,
         )
-        self.conn_params.header_timeout = None  # `dismiss` looks after all at once, without a timer for each
+        self.conn_params.header_timeout = None  # `close_overdue` checks all, without timers
         self.settings = settings
         self.meters = meters
         self.open: set[MeteredStream] = set()
@@ -225,7 +225,7 @@ class MeteredServer(HTTPServer):
         self._from: Counter[str] = Counter()
 
     def handle_stream(self, stream: IOStream, address: Any) -> None:
-        """A client has connected: meter its stream, bound what it may cost."""
+        """Accept a new connection: meter its stream and limit its cost."""
         if len(self.open) >= self.most + TURNED_AWAY:
             return stream.close()
         bound_the_cost(stream.socket)
@@ -244,7 +244,7 @@ class MeteredServer(HTTPServer):
         return len(self.open) >= self.most or self._from[address] >= self.settings.limit("per_address")
 
     def closed_by(self, stream: MeteredStream) -> None:
-        """A connection is over."""
+        """Forget a closed connection."""
         self.open.discard(stream)
         self._from[stream.address] -= 1
         if not self._from[stream.address]:
@@ -257,14 +257,14 @@ class MeteredServer(HTTPServer):
         return Arriving(super().start_request(server_conn, request_conn), stream, self.settings)
 
     def close_overdue(self, now: float) -> None:
-        """Close what is overdue, and what a client has left unseen; for the pulse of the lab."""
+        """Close overdue connections, and those whose client disconnected unnoticed; called every second."""
         for stream in [stream for stream in self.open if stream.overdue(now)]:
             stream.close_overdue()
         for blind in gone(stream for stream in self.open if stream.is_blind):
             blind.drop()
 
     async def close_all_connections(self) -> None:
-        """Close what is still open, at once."""
+        """Close all open connections at once."""
         await super().close_all_connections()
         self.lingering.stop()
 
@@ -278,7 +278,7 @@ class MeteredServer(HTTPServer):
             stream.credit(stream.consumed)
 
     def reset(self) -> None:
-        """Let the meters count from nothing again; what is credited later still adds up."""
+        """Reset the meters to zero; bytes that are credited later still add up."""
         self.credit()
         self.meters.reset()
         for stream in self.open:

@@ -1,4 +1,4 @@
-"""A request that is refused before any handler sees it: the answer, in the one shape of every error."""
+"""A request that is refused before a handler exists: the response, with the common error object."""
 
 import time
 from http.client import responses
@@ -9,13 +9,13 @@ from lab.room.messages import compact
 from lab.techniques.refusals import CODES, guards
 
 BARE = b"HTTP/1.1 400 Bad Request\r\n\r\n"
-"""What Tornado answers by itself to a request that it cannot read; it says nothing of the reason."""
+"""Tornado's own response to a request that it cannot parse, without a reason."""
 
 
 class Refused(HTTPInputError):
-    """A request that cannot be served: a status, and one sentence that says why.
+    """A request that cannot be served: a status, and one sentence with the reason.
 
-    Tornado catches it as an error of its own parser, and ends the connection behind the answer.
+    Tornado catches it as an error of its own parser, and closes the connection after the response.
     """
 
     def __init__(self, status: int, sentence: str) -> None:
@@ -26,7 +26,7 @@ class Refused(HTTPInputError):
     def answer(self, head: bytes, protocol: str) -> tuple[bytes, bytes]:
         """The head and the body of the answer to the request that began with this head.
 
-        A HEAD gets no body (RFC 9110 section 9.3.2), and a POST hears that nothing is stored.
+        A HEAD gets no body (RFC 9110 section 9.3.2), and the error for a POST states that nothing is stored.
         """
         method = head.lstrip(b"\r\n").partition(b" ")[0]
         shape = {"error": {"code": CODES[self.status], "message": self.sentence}}

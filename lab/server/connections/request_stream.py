@@ -1,7 +1,7 @@
-"""Reading requests from a socket: each is given to Tornado in a form that it reads right.
+"""Read requests from a socket, and pass each to Tornado in a form that it parses correctly.
 
-Built on the public methods of Tornado's stream by which its HTTP parser reads. Private are two things: the
-buffer of what has come and is not read, and its size; nothing public tells what a client has begun to send.
+Built on the public methods of Tornado's stream by which its HTTP parser reads. Two attributes are private:
+the buffer of unread bytes, and its size; nothing public shows what a client has begun to send.
 """
 
 import asyncio
@@ -22,18 +22,18 @@ from lab.settings import Settings
 
 HEAD_BYTES = 16 * 1024
 READ_BYTES = 32 * 1024
-"""Read at once. Tornado makes a buffer of zeros for every read, so not much more than a frame may have."""
+"""Bytes per read. Tornado makes a buffer of zeros for every read, so not much more than a frame may have."""
 END_OF_HEAD = rb"\n\r?\n"
-"""Ends where Tornado's own pattern does, and is found ten times as fast, as it begins with a fixed byte."""
+"""Matches where Tornado's own pattern does, ten times as fast, because it begins with a fixed byte."""
 HEAD, BODY, TRAILERS, ANSWER = range(4)
-"""What a connection is at: the next head, a body, the trailers behind it, or the answer."""
+"""The state of a connection: it waits for a head, a body, its trailers, or the response."""
 MOST_READS = 64
 GONE = getattr(select, "POLLRDHUP", 0)
-"""The client will send nothing more (Linux); what every system tells is that it is reset."""
+"""Poll flags for a client that has closed its side (only on Linux) or reset the connection."""
 
 
 class RequestStream(IOStream):
-    """A stream of requests: knows at what it is, and refuses what cannot be read."""
+    """A stream of requests: keeps its state, and refuses requests that cannot be parsed."""
 
     __slots__ = (
         "_head_wanted",
@@ -54,58 +54,58 @@ class RequestStream(IOStream):
         self._settings = settings
         self._lingering = lingering
         self.last = False
-        """No request follows, and what the client still sends is thrown away."""
+        """No request follows, and further bytes of the client are discarded."""
         self.await_head(math.inf)
 
     # What it is at ------------------------------------------------------------------------------
 
     def await_head(self, patience_s: float) -> None:
-        """A request is to come, in so many seconds."""
+        """Wait for a request, at most so many seconds."""
         self.stage = HEAD
         self.deadline = time.monotonic() + patience_s
         self.head = b""
-        """The head of the request, as it came."""
+        """The head of the request, as received."""
         self.expected: Expected | None = None
-        """Its body, when the client sends that only if it is wanted."""
+        """The body that the client sends only after 100 Continue."""
         self.brief = False
-        """It is answered as soon as can be; it neither waits for messages nor streams them."""
+        """The response follows at once; the request neither waits for messages nor streams them."""
         self._head_wanted = True
 
     def await_body(self) -> None:
-        """The head of the request is in; for its body there is time again."""
+        """The head of the request has arrived; the time limit for its body begins."""
         self.stage = BODY
         self.deadline = time.monotonic() + self._settings.patience
 
     def complete(self) -> None:
-        """The request is in."""
+        """The request is complete: it now waits for its response."""
         self.stage = ANSWER
         self.deadline = math.inf
 
     def overdue(self, now: float) -> bool:
-        """Whether the next head, or a body, should be in by now; a head that has begun has less time."""
+        """Whether the time for the next head or a body is over; a head that has begun has less time."""
         if self._read_buffer_size and self.stage == HEAD:
             self.deadline = min(self.deadline, now + self._settings.patience)
         return now >= self.deadline
 
     def close_overdue(self) -> None:
-        """Close; a client whose request has begun is told why (RFC 9110 section 15.5.9)."""
+        """Close; a client whose request has begun gets a 408 response (RFC 9110 section 15.5.9)."""
         if self.has_begun:
             self.refuse(Refused(408, "The request did not come in time."))
         self.close()
 
     def refuse(self, refused: Refused) -> None:
-        """Answer in place of a handler, unless one has begun to. The connection is to be closed behind it."""
+        """Respond in place of a handler, unless one has begun to. The caller then closes the connection."""
         self.last = True
         if self._head_wanted:
             head = self.head or bytes(self._read_buffer[:HEAD_BYTES])
             self.send_answer(*refused.answer(head, self._settings.scheme))
 
     def send_answer(self, head: bytes, body: bytes) -> bool:
-        """Hand the socket a whole answer; whether it took it all."""
+        """Send a whole response; returns whether all bytes were sent."""
         raise NotImplementedError
 
     def close_fd(self) -> None:
-        """The connection is over; where something may be unread, only the side that sends."""
+        """Close the socket; where bytes may be unread, close only the sending side first."""
         if self.expected:
             self.expected.answered()
         if self.last and self.socket is not None:
@@ -117,7 +117,7 @@ class RequestStream(IOStream):
     # What Tornado's parser asks for -------------------------------------------------------------
 
     async def read_until_regex(self, regex: bytes, max_bytes: int | None = None) -> bytes:
-        """The next head; none behind a request that was the last one. Raises `StreamClosedError`."""
+        """The next head; none after the last request. Raises `StreamClosedError`."""
         if self.last or self.closed():
             self.close()
             raise StreamClosedError
@@ -125,10 +125,11 @@ class RequestStream(IOStream):
         return heads.settled(self.head)
 
     def read_until(self, delimiter: bytes, max_bytes: int | None = None) -> Awaitable[bytes]:
-        """The line with the next chunk's size, without extensions; behind the last, drop the trailers."""
+        """The line with the next chunk's size, without extensions; after the last chunk, drop the
+        trailers."""
         line: Any = super().read_until(delimiter, chunks.LINE_BYTES)
         if line.done() and not line.exception() and chunks.PLAIN.fullmatch(line.result()):
-            return cast("asyncio.Future[bytes]", line)  # Tornado is quicker with what is there already
+            return cast("asyncio.Future[bytes]", line)  # the usual case, without a task
         return self._size_line(line)
 
     async def _size_line(self, line: Awaitable[bytes]) -> bytes:
@@ -139,7 +140,7 @@ class RequestStream(IOStream):
         return size
 
     def close(self, exc_info: Any = False) -> None:
-        """Close, with an answer to what was too long to be read to its end."""
+        """Close; a head or line that was too long gets a response first."""
         if isinstance(exc_info, UnsatisfiableReadError) and not self.closed():
             self.refuse(self._too_long())
         super().close(exc_info)
@@ -152,13 +153,13 @@ class RequestStream(IOStream):
     # Clients that end or do not go on -----------------------------------------------------------
 
     def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
-        """Read. At the end of what the client sends, an answer that it is about to get is waited for."""
+        """Read. When the client has closed its sending side, a pending response is still sent."""
         count = super().read_from_fd(buf)
         return self._ended() if count == 0 else count
 
     def _ended(self) -> int | None:
         if self.stage == ANSWER and self.brief:
-            # The system would tell of the end again and again.
+            # The system would report the end again and again.
             self.io_loop.update_handler(self.fileno(), self.io_loop.WRITE if self.writing() else 0)
             return None
         if self.has_begun:
@@ -167,18 +168,18 @@ class RequestStream(IOStream):
 
     @property
     def has_begun(self) -> bool:
-        """Whether a request is on its way in and not complete."""
+        """Whether a request has begun to arrive and is not complete."""
         if self.stage == HEAD:
             return self._read_buffer_size > 0 and bool(self._read_buffer.strip(b"\r\n"))
         return self.stage in (BODY, TRAILERS)
 
     @property
     def is_blind(self) -> bool:
-        """Whether the client's leaving may go unseen: it has sent more than its request, which waits."""
+        """Whether a disconnection may go unnoticed: the client has sent more than the request that waits."""
         return self._read_buffer_size > 0 and self.stage == ANSWER and not self.brief and not self.closed()
 
     def drop(self) -> None:
-        """Close; what the client sent before it left is read, so that it is counted."""
+        """Close; bytes that the client sent before it disconnected are read, so that they are counted."""
         buffer = bytearray(READ_BYTES)
         for _ in range(MOST_READS):
             try:
@@ -190,7 +191,7 @@ class RequestStream(IOStream):
 
 
 def gone(streams: Iterable[RequestStream]) -> list[RequestStream]:
-    """Those of these streams whose clients have left, as the system says without reading."""
+    """The streams whose clients have disconnected, as the system reports without reading."""
     if not hasattr(select, "poll"):  # Windows
         return []
     asked = {stream.socket.fileno(): stream for stream in streams}

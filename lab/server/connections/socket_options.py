@@ -1,25 +1,25 @@
-"""What one client may cost the machine, and how many of them the system allows."""
+"""Socket options that limit the cost of one client, and how many connections the system allows."""
 
 import socket
 from typing import Any
 
 SEND_BUFFER_BYTES = 128 * 1024
-"""What the kernel may hold for a client that does not read; its own choice would be megabytes."""
+"""Send buffer in the kernel for a client that does not read; the default can be megabytes."""
 VANISHED_MS = 15_000
-"""Unacknowledged for so long, a client is gone, whatever the technique (Linux TCP_USER_TIMEOUT)."""
+"""Time after which unacknowledged bytes close a connection, for every technique (Linux TCP_USER_TIMEOUT)."""
 ASK_AFTER_S, ASK_EVERY_S = 5, 2
-"""When nothing is on its way, the kernel asks whether the client is still there (TCP keep-alive).
+"""TCP keep-alive: how the kernel probes a client on an idle connection.
 
-Five times before it is taken for vanished: thousands who came at once are asked at once, and much is lost.
+Five probes before the connection is closed, because probes to thousands of clients at once may be lost.
 """
 SPARE_DESCRIPTORS = 100
-"""For Redis, files and the listening sockets, so that a full house can still say that it is full."""
+"""Descriptors for Redis, files and listening sockets, so that a full lab can still respond with 503."""
 TURNED_AWAY = 50
-"""How many at a time are told that the lab is full; more are hung up on, or no file would be left."""
+"""Connections at a time that get a 503 response; further ones are closed without one to save descriptors."""
 
 
 def bound_the_cost(connection: socket.socket) -> None:
-    """Keep a client that reads nothing, or is no longer there, from costing memory or a place."""
+    """Set the options that limit the memory and time of a client that does not read or has vanished."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
@@ -30,17 +30,17 @@ def bound_the_cost(connection: socket.socket) -> None:
 
 
 class Few(list[Any]):
-    """A queue that is nearly always empty: then a deque takes twelve times its memory."""
+    """A queue that is nearly always empty; an empty deque needs twelve times the memory."""
 
     __slots__ = ()
 
     def popleft(self) -> Any:
-        """Take the first."""
+        """Remove and return the first item."""
         return self.pop(0)
 
 
 def save_memory(stream: Any) -> None:
-    """Give an idle stream queues that take nearly nothing; Tornado's own are 1.4 KB for each connection."""
+    """Replace a stream's queues with small ones; Tornado's own need 1.4 KB for each connection."""
     stream._write_buffer._buffers, stream._write_futures = Few(), Few()
 
 

@@ -1,1 +1,1 @@
-"""The state of one lesson, and what the teacher can change in it; no HTTP is known here."""
+"""The state of one lesson, and what the teacher can change in it; this package knows no HTTP."""

@@ -1,4 +1,4 @@
-"""Which technique a newcomer gets who did not choose one."""
+"""Which technique a new user gets that did not choose one."""
 
 from itertools import count
 
@@ -9,14 +9,14 @@ WAYS = (CHOICE, ROTATION, *MODES)
 
 
 class Assignment:
-    """Free choice (the default technique until they choose), one after the other, or the same for all."""
+    """The rule: free choice (the default technique at first), one after the other, or the same for all."""
 
     def __init__(self) -> None:
         self.way = ROTATION
         self._arrivals = count()
 
     def next(self) -> str:
-        """The technique of whoever comes now."""
+        """The technique for the next new user."""
         if self.way == ROTATION:
             return MODES[next(self._arrivals) % len(MODES)]
         return DEFAULT if self.way == CHOICE else self.way

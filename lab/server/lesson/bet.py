@@ -1,4 +1,4 @@
-"""The bet: which technique needs the most bytes for each message? The class votes, then the truth grows."""
+"""The bet: which technique needs the most bytes for each message? Users vote, then bytes are counted."""
 
 from lab.catalogue import MODES
 from lab.errors import BadParameter
@@ -19,7 +19,7 @@ class Bet:
         self._before: dict[str, tuple[int, int]] = {}
 
     def do(self, action: str) -> None:
-        """`open` the voting, `count` the truth from now on, or `close` the bet. Raises `BadParameter`."""
+        """`open` the voting, `count` the bytes from now on, or `close` the bet. Raises `BadParameter`."""
         if action == "open":
             self.state, self._votes = OPEN, {}
         elif action == "count" and self.state == OPEN:
@@ -30,18 +30,18 @@ class Bet:
             raise BadParameter("A bet is opened, then counted, then closed.")
 
     def vote(self, fields: JsonObject) -> None:
-        """`{"client","mode"}`: somebody's guess, while the bet is open."""
+        """`{"client","mode"}`: record the vote of a page, while the bet is open."""
         client, mode = fields.get("client"), fields.get("mode")
         known = client in self._votes or len(self._votes) < MOST_VOTERS
         if self.state == OPEN and mode in MODES and isinstance(client, str) and known:
             self._votes[client[:64]] = str(mode)
 
     def meters_reset(self) -> None:
-        """The meters began at nothing: so does the truth."""
+        """The meters were reset: restart the count of bytes too."""
         self._before = dict.fromkeys(self._before, (0, 0))
 
     def as_json(self) -> JsonObject:
-        """What the pages show; how the votes fall only when nobody can follow the others any more."""
+        """The state for the pages; the votes for each technique are included only after the voting."""
         fields: JsonObject = {"state": self.state, "voters": len(self._votes)}
         if self.state != COUNTING:
             return fields

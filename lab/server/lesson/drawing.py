@@ -1,4 +1,4 @@
-"""Figures for the teacher, drawn by a process of its own: the server loads no matplotlib."""
+"""Figures for the teacher, drawn by a separate process: the server loads no matplotlib."""
 
 import asyncio
 from contextlib import suppress
@@ -8,11 +8,11 @@ from lab.server.lesson.subprocesses import PIPE, module
 
 FIGURES = "lab.figures"
 PATIENCE_S = 60.0
-"""A figure takes seconds; the first on a machine also looks for fonts, and on a busy one all is slow."""
+"""Longest time for a figure: it takes seconds, the first one also searches fonts, a busy machine is slow."""
 
 
 class Drawing:
-    """One figure at a time, so that no row of impatient clicks takes the processor from the class."""
+    """Draws one figure at a time, so that repeated clicks do not use the processor that the lesson needs."""
 
     def __init__(self) -> None:
         self._busy = False
@@ -35,7 +35,7 @@ async def _drawn(kind: str, exported: bytes) -> bytes:
     artist = await module(FIGURES, kind, stdout=PIPE, stderr=PIPE)
     try:
         picture, complaint = await artist.communicate(exported)
-    finally:  # nobody waits for it any longer
+    finally:  # also when the client has disconnected
         with suppress(ProcessLookupError):
             artist.kill()
         await artist.wait()

@@ -1,4 +1,4 @@
-"""Phones in the room: which addresses this machine has, and a listener on one of them while the lab runs."""
+"""Access for phones: the addresses of this machine, and listening at one of them while the lab runs."""
 
 import asyncio
 import io
@@ -18,36 +18,36 @@ from lab.server.connections.listen import listen
 from lab.server.connections.metered_stream import MeteredServer
 
 VIRTUAL = ("docker", "br-", "veth", "virbr", "vmnet", "vbox", "tun", "tap", "utun", "wg", "zt", "tailscale")
-"""How the adapters are called that lead to no classroom: containers, virtual machines, tunnels."""
+"""Names of adapters that do not lead to the class: containers, virtual machines, tunnels."""
 SIOCGIFADDR = 0x8915
-"""Linux: ask for the address of an adapter."""
+"""Linux ioctl that returns the address of an adapter."""
 QUIET_ZONE = 4
 TEST_PATIENCE_S = 3.0
 
 
 class Adapter(NamedTuple):
-    """One way out of this machine: what the system calls it, and its IPv4 address there."""
+    """A network adapter of this machine: its name and its IPv4 address."""
 
     name: str
     address: str
 
 
 class Network:
-    """Whether phones can reach the lab, by which address, and how many have."""
+    """Whether phones can reach the lab, at which address, and how many have connected."""
 
     def __init__(self, server: MeteredServer, host: str, port: int, more: Iterable[str] = ()) -> None:
         self.server = server
         self.port = port
         self.bound = {host, *more}
-        """The addresses that are listened at."""
+        """The addresses at which the lab listens."""
         self.tested: bool | None = None
-        """Whether this machine reached itself at the chosen address; None when it has not tried."""
+        """Whether this machine reached itself at the chosen address; None before the test."""
         self._guests: set[str] = set()
         self.chosen: str | None = next(iter(self.addresses()), None)
         """The address that is shown to phones."""
 
     def addresses(self) -> list[str]:
-        """Where other machines find the lab now, the likeliest first."""
+        """The addresses of the lab for other machines, the most probable one first."""
         if EVERYWHERE in self.bound:
             return self._addresses()
         return sorted(for_others(self.bound), key=lambda address: ":" in address)
@@ -69,7 +69,7 @@ class Network:
         self.chosen, self.tested = address, None
 
     async def test(self) -> None:
-        """Fetch our own address, as a phone would: when that works, what is in the way lies outside."""
+        """Fetch the lab at its own address, as a phone would: if that works, a problem lies outside."""
         self.tested = False
         with suppress(OSError, TimeoutError):
             opening = asyncio.open_connection(self.chosen, self.port)
@@ -78,20 +78,20 @@ class Network:
             self.tested = True
 
     def came(self, address: str) -> None:
-        """Somebody at this address opened a page; whoever is not this machine is counted."""
+        """A client at this address opened a page; it is counted unless it is this machine."""
         if not is_loopback(address) and address not in {*self.bound, *self._addresses()}:
             self._guests.add(address)
 
     @property
     def url(self) -> str | None:
-        """Where phones find the lab; None while they cannot."""
+        """The URL of the lab for phones; None while they cannot reach it."""
         return self.chosen and self._url(self.chosen)
 
     def _url(self, address: str) -> str:
         return f"{self.server.settings.scheme}://{in_url(address)}:{self.port}/"
 
     def as_json(self) -> JsonObject:
-        """What the pages show."""
+        """The state for the pages."""
         return {"url": self.url, "address": self.chosen, "tested": self.tested, "phones": len(self._guests)}
 
     @staticmethod
@@ -109,7 +109,7 @@ def qr_code(url: str) -> bytes:
 
 
 def adapters() -> list[Adapter]:
-    """This machine's ways out, the one that most probably leads to the class first."""
+    """This machine's adapters, the one that most probably leads to the class first."""
     outward = outward_address()
     found = named_adapters() or [Adapter("", address) for address in own_addresses()]
     found += [Adapter("", outward)] if outward and outward not in [a.address for a in found] else []
@@ -118,7 +118,7 @@ def adapters() -> list[Adapter]:
 
 
 def outward_address() -> str | None:
-    """The address from which this machine would speak to the world outside."""
+    """The source address of this machine for connections to the Internet."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe, suppress(OSError):
         probe.connect(("192.0.2.1", 9))  # a documentation address: nothing is sent, a route is chosen
         return str(probe.getsockname()[0])
@@ -126,7 +126,7 @@ def outward_address() -> str | None:
 
 
 def own_addresses() -> list[str]:
-    """The addresses that this machine's own name leads to."""
+    """The addresses to which this machine's own name resolves."""
     with suppress(OSError):
         found = socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET, socket.SOCK_STREAM)
         return list(dict.fromkeys(str(info[4][0]) for info in found))
@@ -134,7 +134,7 @@ def own_addresses() -> list[str]:
 
 
 def named_adapters() -> list[Adapter]:
-    """Adapters with their names, where the system tells them (Linux); otherwise none."""
+    """Adapters with their names, where the system lists them (Linux); otherwise none."""
     if sys.platform != "linux":
         return []
     return [Adapter(name, address) for _, name in socket.if_nameindex() if (address := address_of(name))]

@@ -1,4 +1,4 @@
-"""One lesson: what the pages share beside the chat. Each part of the server adds its own news to it."""
+"""One lesson: the state that the pages share apart from the chat. Parts of the server add their updates."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -27,13 +27,13 @@ class LivePage(Protocol):
 
     is_teacher: bool
     light: bool
-    """It wants to know who is here, and nothing that changes every second."""
+    """The page wants presence, and nothing that changes every second."""
 
     def show(self, every_second: bytes) -> None:
-        """Send it the news, unless it has not yet taken what was sent before."""
+        """Send the update, unless an earlier one is still queued."""
 
     def send(self, message: bytes) -> bool:
-        """Send it something of its own; False when it has not yet taken what was sent before."""
+        """Send a message to this page only; False when an earlier one is still queued."""
 
 
 @dataclass
@@ -44,19 +44,20 @@ class Lesson:
     key: TeacherKey
     live_pages: set[LivePage] = field(default_factory=set)
     every_second: dict[str, Callable[[], object]] = field(default_factory=dict)
-    """What the news of each second tells beside meters and presence: a key, and what makes its value."""
+    """Parts of the update of each second, besides meters and presence: a key, and a function for its
+    value."""
     on_change: dict[str, Callable[[], object]] = field(default_factory=dict)
-    """The same for what changes seldom; light watchers hear it too, when it has changed."""
+    """The same for values that change seldom; light pages receive them too, when they change."""
     handlers: dict[str, Callable[[LivePage, Fields], None]] = field(default_factory=dict)
-    """What a page may say on `/live`: its `type`, and who listens."""
+    """Handlers of the messages that a page may send on `/live`, by `type`."""
     before_tick: list[Callable[[], None]] = field(default_factory=list)
-    """What happens each second before the news goes out."""
+    """Functions that run each second before the update is sent."""
     on_close: list[Callable[[LivePage], None]] = field(default_factory=list)
-    """Who wants to know that a page is gone."""
+    """Functions that are called when a page is closed."""
     known_users: dict[str, str] = field(default_factory=dict)
-    """Who was here when light watchers were last told: name by client id."""
+    """The users in the last update to light pages: name by client id."""
     arrivals: Iterator[int] = field(default_factory=lambda: count(1))
-    """Numbers for those who come without a name."""
+    """Numbers for users without a name."""
     server: MeteredServer = field(init=False)
     network: Network = field(init=False)
     bet: Bet = field(init=False)
@@ -64,11 +65,11 @@ class Lesson:
     overload: Overload = field(init=False)
     assignment: Assignment = field(default_factory=Assignment)
     pace: dict[str, float] = field(default_factory=dict)
-    """How often the polls of browsers ask and how long they are held; empty: as their techniques do."""
+    """Poll interval and longest hold for browsers; empty: the defaults of their techniques."""
     drawing: Drawing = field(default_factory=Drawing)
 
     def listens(self, server: MeteredServer, port: int, addresses: list[str]) -> None:
-        """The lab is open at this port of these addresses: bring the parts together."""
+        """Connect the parts once the lab listens at this port of these addresses."""
         self.server = server
         self.network = Network(server, addresses[0], port, addresses[1:])
         self.simulated = SimulatedStudents(self.context, nearest(addresses), port)
@@ -85,20 +86,20 @@ class Lesson:
 
     @property
     def cookie(self) -> str:
-        """What the teacher's cookie is called."""
+        """The name of the teacher's cookie."""
         return cookie_name(self.network.port)
 
     async def close(self) -> None:
-        """The lab closes: send the simulated students home."""
+        """Stop the simulated students, because the lab closes."""
         self.overload.stop()
         await self.simulated.stop()
 
     def set_pace(self, plan: Plan) -> None:
-        """Let browsers ask and be held as simulated students are, within the server's own limit."""
+        """Give browsers the poll interval and hold of this plan, within the server's own limit."""
         self.pace = {"interval": plan.interval, "hold": min(plan.hold, self.context.settings.hold)}
 
     def reset(self) -> None:
-        """Let the meters count from nothing again; nothing in them is simulated then, unless it goes on."""
+        """Reset the meters; they then count as simulated only if simulated students still run."""
         self.server.reset()
         self.simulated.ever = bool(self.simulated.as_json()["running"])
         self.bet.meters_reset()

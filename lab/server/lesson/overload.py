@@ -1,4 +1,4 @@
-"""Whether the laptop itself is the bottleneck: how late the event loop is, and how busy the processor."""
+"""Whether this computer is the bottleneck: the lag of the event loop and the load of the processor."""
 
 import asyncio
 import time
@@ -15,7 +15,8 @@ NAME = "that watches the load of this computer"
 
 
 class Overload:
-    """Looks at its own lateness all the time, and at the processor when asked, at most once a second."""
+    """Measures the lag of the event loop all the time, and the processor at request, at most once a
+    second."""
 
     def __init__(self, tasks: Tasks) -> None:
         self._lags: list[float] = []
@@ -31,11 +32,11 @@ class Overload:
         self._lags = [*self._lags[1 - WINDOW :], max(0.0, loop.time() - due)]
 
     def stop(self) -> None:
-        """Look no further."""
+        """Stop measuring."""
         self._tasks.drop(NAME)
 
     def as_json(self) -> dict[str, object]:
-        """Lag (95 % of five seconds' were shorter), and processor use: of one core, of the whole machine."""
+        """Lag (95th percentile of five seconds), and processor use: of one core, of the whole machine."""
         own, machine = self._cpu()
         ordered = sorted(self._lags)
         lag = ordered[int(len(ordered) * 0.95)] if ordered else None
@@ -54,7 +55,7 @@ class Overload:
 
 
 def machine_times() -> tuple[float, float] | None:
-    """Busy time and all time of all cores together; None where the system does not say (not Linux)."""
+    """Busy time and all time of all cores together; None where the system does not report it (not Linux)."""
     with suppress(OSError, ValueError, IndexError), open("/proc/stat") as stat:
         times = [float(mode) for mode in stat.readline().split()[1:9]]
         return sum(times) - times[3] - times[4], sum(times)

@@ -1,4 +1,4 @@
-"""Reading what a door is asked for: numbers within bounds, words out of a list."""
+"""Read the parameters of the teacher's actions: numbers within bounds, and words from a list."""
 
 from collections.abc import Collection
 
@@ -7,7 +7,7 @@ from lab.json_types import JsonObject
 
 
 def number(wanted: JsonObject, name: str, usual: float, least: float, most: float) -> float:
-    """A number, or the usual one when nothing is said. Raises `BadParameter` outside its bounds."""
+    """A number, or the default when it is absent. Raises `BadParameter` outside its bounds."""
     value = wanted.get(name, usual)
     if isinstance(value, bool) or not isinstance(value, int | float) or not least <= value <= most:
         raise BadParameter(f"{name} is a number from {least:g} to {most:g}.")
@@ -15,7 +15,7 @@ def number(wanted: JsonObject, name: str, usual: float, least: float, most: floa
 
 
 def one_of(wanted: JsonObject, name: str, choices: Collection[str]) -> str:
-    """One of some words. Raises `BadParameter` for any other."""
+    """One of these words. Raises `BadParameter` for any other."""
     value = wanted.get(name)
     if not isinstance(value, str) or value not in choices:
         raise BadParameter(f"{name} is one of {', '.join(choices)}.")
@@ -23,7 +23,7 @@ def one_of(wanted: JsonObject, name: str, choices: Collection[str]) -> str:
 
 
 def some_of(wanted: JsonObject, name: str, choices: Collection[str]) -> tuple[str, ...]:
-    """Some of some words, in their own order; all when nothing is said. Raises `BadParameter`."""
+    """Some of these words, in their own order; all when the parameter is absent. Raises `BadParameter`."""
     value = wanted.get(name, list(choices))
     if not isinstance(value, list) or not value or not set(map(str, value)) <= set(choices):
         raise BadParameter(f"{name} is a list of some of {', '.join(choices)}.")

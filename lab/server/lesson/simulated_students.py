@@ -1,7 +1,7 @@
-"""Simulated students: listeners in processes of their own, and somebody who speaks at a steady rate.
+"""Simulated students: listeners in separate processes, and a publisher with a steady average rate.
 
-The listeners are the fleet of the measured runs, started as any program would be (`python -m …`), because the
-serving wing knows nothing of the measuring one. They carry no client id, so they are never taken for people.
+The listeners are the simulated clients of the measured runs, started as a program (`python -m …`), because
+the server does not import the experiment. They send no client id, so presence does not count them as users.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from lab.techniques.context import Context
 FLEET = "lab.experiment.fleet"
 SLOW_LINK = "lab.experiment.relay"
 MOST_EACH, MOST_RATE, MOST_PAYLOAD, MOST_RTT_MS = 30, 20, 400, 2000
-"""So that a slip of the hand cannot bring the laptop to its knees: 180 students, 20 messages per second."""
+"""Upper limits for one request."""
 END_PATIENCE_S = 5.0
 PUBLISHING = "that sends messages for the simulated students"
 LETTERS = string.ascii_lowercase + " "
@@ -43,7 +43,7 @@ class Plan:
     hold: float = 25.0
     payload: int = 40
     rtt_ms: float = 0
-    """The round trip of a slow link that is put between them and the lab, simulated too."""
+    """Round trip of a simulated slow link between them and the lab."""
 
     @classmethod
     def read(cls, wanted: JsonObject) -> "Plan":
@@ -74,7 +74,7 @@ class SimulatedStudents:
         self._leaving: list[asyncio.subprocess.Process] = []
 
     async def start(self, plan: Plan) -> None:
-        """Let them come; those of an earlier plan go first."""
+        """Start them; those of an earlier plan are stopped first."""
         await self.stop()
         self.plan, self.ever = plan, True
         url = (
@@ -88,7 +88,7 @@ class SimulatedStudents:
             self.context.room.tasks.keep(PUBLISHING, partial(self._speak, plan))
 
     async def stop(self) -> None:
-        """Send them home, and wait until they have gone, also those whom somebody else sent home just now."""
+        """Stop them, and wait until their processes have ended, also those that another call is stopping."""
         self.context.room.tasks.drop(PUBLISHING)
         self._leaving += [*self._fleets.values(), *self._links]
         self._fleets, self._links = {}, []
@@ -96,7 +96,7 @@ class SimulatedStudents:
         self._leaving = [process for process in self._leaving if process.returncode is None]
 
     async def _slow_link(self) -> str:
-        """Put a relay before the lab that makes every byte late; returns its address."""
+        """Start a relay in front of the lab that delays every byte; returns its address."""
         plan = {"host": self.host, "port": self.port, "network": {"rtt_s": self.plan.rtt_ms / 1000}}
         relay = await module(SLOW_LINK, dumps(plan), stdout=PIPE)
         self._links.append(relay)
@@ -111,14 +111,14 @@ class SimulatedStudents:
         return await module(FLEET, dumps({"mode": mode, "clients": self.plan.each, "link": link}))
 
     async def _speak(self, plan: Plan) -> None:
-        """Say something after a random time, so many times per second on average."""
+        """Publish messages at random times, so many per second on average."""
         await asyncio.sleep(random.expovariate(plan.rate))
         body = "".join(random.choices(LETTERS, k=plan.payload)).strip() or "x"
         with suppress(HistoryUnavailable):
             await self.context.room.publish(Draft(str(uuid.uuid4()), self.name, body))
 
     def as_json(self) -> JsonObject:
-        """What the pages show: the plan, how many are there, and what broke."""
+        """The state for the pages: the plan, how many run, and which have failed."""
         alive = [mode for mode, fleet in self._fleets.items() if fleet.returncode is None]
         gone = [mode for mode in self._fleets if mode not in alive]
         now = {"running": bool(self._fleets), "students": self.plan.each * len(alive), "failed": gone}
@@ -131,7 +131,7 @@ async def _end(fleet: asyncio.subprocess.Process) -> None:
     try:
         with suppress(TimeoutError):
             await asyncio.wait_for(fleet.wait(), END_PATIENCE_S)
-    finally:  # the lab may be in a hurry
+    finally:  # also when the lab is closing at once
         with suppress(ProcessLookupError):
             fleet.kill()
         await fleet.wait()

@@ -1,4 +1,4 @@
-"""Modules of the lab as processes of their own: what the serving wing may not load, it may start."""
+"""Modules of the lab as processes: the server may start modules that it may not import."""
 
 import asyncio
 

@@ -7,7 +7,7 @@ import time
 from lab.errors import TooManyTries
 
 TRIES = 30
-"""Wrong tokens that one address may show before it has to wait."""
+"""Wrong tokens that one address may send before it must wait."""
 
 
 def cookie_name(port: int) -> str:
@@ -16,25 +16,25 @@ def cookie_name(port: int) -> str:
 
 
 class Guesses:
-    """The wrong tokens of the last minute, by address, so that nobody goes through them all."""
+    """The wrong tokens of the last minute, by address, so that no client can try all tokens."""
 
     def __init__(self) -> None:
         self._wrong: dict[str, list[float]] = {}
 
     def admit(self, address: str) -> None:
-        """Let this address show a token. Raises `TooManyTries`, also when it would be the right one."""
+        """Let this address try a token. Raises `TooManyTries`, also when it would be the right one."""
         since = time.monotonic() - TooManyTries.retry_s
         self._wrong = {who: when for who, when in self._wrong.items() if when[-1] > since}
         if sum(moment > since for moment in self._wrong.get(address, [])) >= TRIES:
             raise TooManyTries("Too many wrong tokens from this address; wait a minute.")
 
     def note(self, address: str) -> None:
-        """It was wrong."""
+        """Record a wrong token."""
         self._wrong[address] = [*self._wrong.get(address, [])[1 - TRIES :], time.monotonic()]
 
 
 class TeacherKey:
-    """Who holds the cookie is the teacher; who first opens a link with a ticket gets the cookie."""
+    """The browser with the cookie is the teacher's; the first to open a link with a ticket gets it."""
 
     def __init__(self) -> None:
         self.token = secrets.token_urlsafe(32)
@@ -77,5 +77,5 @@ class TeacherKey:
 
 
 def same(shown: str, kept: str) -> bool:
-    """Whether two secrets are equal, in a time that does not tell how far they agree."""
+    """Whether two secrets are equal, compared in constant time."""
     return hmac.compare_digest(shown.encode(), kept.encode())

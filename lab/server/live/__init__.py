@@ -1,1 +1,1 @@
-"""The WebSocket `/live`: what the pages show beside the chat."""
+"""The WebSocket `/live`: everything that the pages show apart from the chat."""

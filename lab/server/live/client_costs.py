@@ -1,4 +1,4 @@
-"""What a page in the room says about itself on `/live`, and what it is told: its costs, and the time."""
+"""Messages between a page in the room and `/live`: its visibility, its costs, and the server's time."""
 
 import time
 from typing import Any
@@ -11,7 +11,7 @@ from lab.techniques.stream import LONGEST_ID
 
 
 class ClientCosts:
-    """The pages in the room that want to know what they cost."""
+    """The pages in the room that show their own costs."""
 
     def __init__(self, lesson: Lesson) -> None:
         self.lesson = lesson
@@ -23,7 +23,7 @@ class ClientCosts:
         lesson.on_close.append(self.forget)
 
     def begin(self, page: LivePage, fields: Fields) -> None:
-        """`{"client","mode"}`: from now on count what this client's receiving by this technique costs."""
+        """`{"client","mode"}`: start to count the receiving costs of this client by this technique."""
         self.forget(page)
         key = str(fields.get("client", ""))[:LONGEST_ID], str(fields.get("mode", ""))
         if key[0] and key[1] in MODES:
@@ -32,17 +32,18 @@ class ClientCosts:
             page.send(self._cost(key, begins=True))
 
     def hide(self, page: LivePage, fields: Fields) -> None:
-        """`{"hidden"}`: this page went into the background, or came back."""
+        """`{"hidden"}`: this page went into the background, or returned."""
         if key := self._keys.get(page):
             self.context.presence.hide(key[0], fields.get("hidden") is True)
 
     def clock(self, page: LivePage, fields: Fields) -> None:
-        """`{"at"}`: the same back, with the time here, so that a page can tell how far its clock is off."""
+        """`{"at"}`: reply with the same and the server's time, so that a page can compute its clock's
+        offset."""
         if isinstance(fields.get("at"), int | float):
             page.send(compact({"type": "clock", "at": fields["at"], "time": time.time()}))
 
     def pulse(self) -> None:
-        """Tell every such page what it has cost, when that has changed."""
+        """Send every such page its costs, when they have changed."""
         if self._keys:
             self.lesson.credit()
         for page, key in self._keys.items():
@@ -52,7 +53,7 @@ class ClientCosts:
                 page.send(cost)
 
     def forget(self, page: LivePage) -> None:
-        """The page has gone, or counts anew."""
+        """Stop counting for this page: it is closed, or restarts its count."""
         if key := self._keys.pop(page, None):
             self.context.accounts.pop(key, None)
             self.context.presence.hide(key[0], False)  # a page that closes is hidden last of all

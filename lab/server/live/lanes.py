@@ -1,4 +1,4 @@
-"""What the lanes show: facts in batches, to every page that asks for them on `/live`.
+"""Send the facts of the lanes in batches to every page that requests them on `/live`.
 
 A page sends `{"type":"lanes"}` and receives `{"type":"lanes","now":…,"facts":[…],"open":{…}}`. A page that is
 slow receives fewer batches with the same facts in them. While no page asks, nothing happens here.
@@ -11,14 +11,14 @@ from lab.room.messages import compact
 from lab.server.lesson.lesson import Fields, Lesson, LivePage
 
 BATCH_S = 0.12
-"""Seconds between two batches: eight a second look smooth, and are few messages for many pages."""
+"""Seconds between two batches: eight per second look smooth, and are few messages for many pages."""
 NAME = "that sends what the lanes show"
 FIRST_FACTS = 1500
-"""As many old facts as a page receives first: it draws the last seconds with them."""
+"""Old facts in the first batch, with which a page draws the last seconds."""
 
 
 class Lanes:
-    """The pages that draw lanes, and up to which fact each has been told."""
+    """The pages that draw lanes, and the number of facts that each has received."""
 
     def __init__(self, lesson: Lesson) -> None:
         self.recorder: Recorder = lesson.context.recorder
@@ -28,19 +28,19 @@ class Lanes:
         lesson.on_close.append(self.remove)
 
     def add(self, page: LivePage, fields: Fields) -> None:
-        """A page wants to draw lanes."""
+        """Start sending facts to this page."""
         self.places[page] = self.recorder.noted - FIRST_FACTS
         self._tasks.keep(NAME, self._send_batches)
 
     def remove(self, page: LivePage) -> None:
-        """A page is gone."""
+        """Stop sending facts to this page."""
         self.places.pop(page, None)
         if not self.places:
             self._tasks.drop(NAME)
 
     async def _send_batches(self) -> None:
         self.recorder.tend()
-        batches: dict[int, bytes] = {}  # pages at the same place are told the same
+        batches: dict[int, bytes] = {}  # pages at the same place share a batch
         for page, place in list(self.places.items()):
             if place not in batches:
                 batches[place] = batch(self.recorder, place)
@@ -50,7 +50,7 @@ class Lanes:
 
 
 def batch(recorder: Recorder, place: int) -> bytes:
-    """The facts behind a place, and what is open at this moment, as a page is told them."""
+    """The facts after a place, and the requests open now, as the JSON for a page."""
     return compact(
         {"type": "lanes", "now": recorder.now(), "facts": recorder.since(place), "open": recorder.open()}
     )

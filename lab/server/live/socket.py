@@ -1,7 +1,7 @@
-"""The WebSocket `/live`: everything that the pages show and that is not chat, once a second.
+"""The WebSocket `/live`: everything that the pages show apart from the chat, once a second.
 
 `{"type":"news","meters":…,"presence":[…], …}`, where the parts of a lesson add their own keys. A page that
-asks for `/live?light=1` (a phone in the room) hears only what changes seldom, and only when it has changed.
+opens `/live?light=1` (a phone in the room) receives only values that change seldom, when they change.
 """
 
 import asyncio
@@ -24,11 +24,11 @@ from lab.techniques.send_rate import SendRate
 
 WHERE_TO = "What changes the lesson is for the teacher only, and asked for by POST."
 PER_S = 20
-"""What a page may say, with a burst of twice as much: many times what any of the lab's own does."""
+"""Messages per second that a page may send, with a burst of twice as many; the lab's pages send far fewer."""
 
 
 class Live(Endpoint, CheckedHandler):
-    """One page that watches."""
+    """The `/live` connection of one page."""
 
     SUPPORTED_METHODS = ("GET",)
     lesson: Lesson
@@ -38,7 +38,7 @@ class Live(Endpoint, CheckedHandler):
     _last = b""
 
     async def get(self, *args: Any, **kwargs: Any) -> None:
-        """Shake hands."""
+        """Check the handshake request and respond to it."""
         require_handshake(self.request)
         self.negotiate(compression=False)
         self.lesson = self.settings["lesson"]
@@ -48,12 +48,13 @@ class Live(Endpoint, CheckedHandler):
         await super().get(*args, **kwargs)
 
     def open(self, *args: str, **kwargs: str) -> None:
-        """A page is watching."""
+        """Register the page after the handshake."""
         self.lesson.live_pages.add(self)
         self.show(light_news(self.lesson, [], []) if self.light else news(self.lesson))
 
     def on_message(self, message: str | bytes) -> None:
-        """A page says something; who says too much is refused, and in the end hung up on."""
+        """Handle a message of the page; above the rate it is refused, and finally the connection is
+        closed."""
         try:
             self.rate.take("", self.now())
         except TooManySends as error:
@@ -63,74 +64,74 @@ class Live(Endpoint, CheckedHandler):
             self.handle(json.loads(message))
 
     def handle(self, fields: Any) -> None:
-        """Hand it to whoever listens for its type."""
+        """Call the handler of the message's type."""
         if handler := self.lesson.handlers.get(str(fields["type"])):
             handler(self, fields)
         else:
             self.refuse(Forbidden(WHERE_TO))
 
     def refuse(self, error: LabError) -> None:
-        """Say no, in the shape of every error."""
+        """Send the error object."""
         self.send(compact({"type": "error"} | error_json(error, 400, False)))
 
     def show(self, news: bytes) -> None:
-        """Send what is new, unless this page has not yet taken what was sent before."""
+        """Send the update, unless an earlier one is still queued."""
         if not self.stream.writing() and not (self.light and news == self._last):
             self._last = news
             self.send(news)
 
     def send(self, message: bytes) -> bool:
-        """Send something that is for this page alone; False when it cannot take it now, or is closing."""
+        """Send a message to this page only; False when an earlier one is queued or the socket is closing."""
         if self.ws_connection is None or self.stream.writing():
             return False
-        with suppress(StreamClosedError):  # it has just gone, and `on_close` is on its way
+        with suppress(StreamClosedError):  # just closed; `on_close` follows
             self.stream.write(text_frame(message))
         return True
 
     def on_close(self) -> None:
-        """The page is closed."""
+        """Unregister the page."""
         self.lesson.live_pages.discard(self)
         for handler in self.lesson.on_close:
             handler(self)
 
 
 def news(lesson: Lesson) -> bytes:
-    """Everything, as it is now."""
+    """The full update, with the state of this moment."""
     lesson.credit()
     fields = {"type": "news", "meters": lesson.context.meters.as_json(), "presence": here(lesson)}
     return compact(fields | made(lesson.on_change) | made(lesson.every_second))
 
 
 def light_news(lesson: Lesson, came: list[JsonObject], left: list[JsonObject]) -> bytes:
-    """What changes seldom: how many are here, who came and who left, and what the parts of the lesson add."""
+    """The light update: number of users, who joined and who left, and the parts that change seldom."""
     fields = {"type": "news", "here": len(here(lesson)), "came": came, "left": left}
     return compact(fields | made(lesson.on_change))
 
 
 def here(lesson: Lesson) -> list[JsonObject]:
-    """The guest list of this moment."""
+    """The presence of this moment."""
     return lesson.context.presence.here(asyncio.get_running_loop().time())
 
 
 def made(parts: JsonObject) -> JsonObject:
-    """What the parts of the lesson have to tell."""
+    """The values of these parts of the lesson."""
     return {key: make() for key, make in parts.items()}
 
 
 def movements(lesson: Lesson) -> tuple[list[JsonObject], list[JsonObject]]:
-    """Who came and who left since this was last asked: `{"client","username"}` each."""
+    """Users that joined and that left since the last call: `{"client","username"}` each."""
     now = {guest["client"]: guest["username"] for guest in here(lesson)}
     was, lesson.known_users = lesson.known_users, now
     return only(now, was), only(was, now)
 
 
 def only(these: dict[str, str], others: dict[str, str]) -> list[dict[str, str]]:
-    """Those who are in the one list and not in the other."""
+    """The users in the first list and not in the second."""
     return [{"client": c, "username": name} for c, name in these.items() if c not in others]
 
 
 def spread(lesson: Lesson) -> None:
-    """Tell every page what is new."""
+    """Send every page its update."""
     for pulse in lesson.before_tick:
         pulse()
     came, left = movements(lesson)

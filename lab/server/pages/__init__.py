@@ -1,1 +1,1 @@
-"""The pages for people, one file each: its name is its path and the name of its template."""
+"""The pages for users, one file each: its name is its path and the name of its template."""

@@ -21,5 +21,5 @@ class Compare(Page):
     }
 
     def get(self) -> None:
-        """The page; what it shows comes over `/live`."""
+        """Send the page; its data come over `/live`."""
         self.show("compare.html")

@@ -1,4 +1,4 @@
-"""Pages, scripts and styles made small for whoever takes gzip; what the techniques send is never touched."""
+"""Gzip for pages, scripts and styles; the techniques' responses are never compressed by it."""
 
 import gzip
 from functools import lru_cache
@@ -11,18 +11,18 @@ FILES = 64
 
 
 def takes_gzip(header: str) -> bool:
-    """Whether an `Accept-Encoding` header takes gzip, and does not want it plain rather (RFC 9110 12.5.3)."""
+    """Whether an `Accept-Encoding` header accepts gzip at least as much as identity (RFC 9110 12.5.3)."""
     found = weights(header)
     gzip = found.get("gzip", found.get("*", 0.0))
     return gzip > 0 and gzip >= found.get("identity", 0.0)
 
 
 def packed(data: bytes) -> bytes:
-    """The same in a gzip member (RFC 1952), always the same for the same data."""
+    """The data as a gzip member (RFC 1952), always the same bytes for the same data."""
     return gzip.compress(data, mtime=0)
 
 
 @lru_cache(FILES)
 def packed_file(path: str, changed: int) -> bytes:
-    """A file, packed once; anew when it has changed."""
+    """The gzipped file; it is compressed again only when it has changed."""
     return packed(Path(path).read_bytes())

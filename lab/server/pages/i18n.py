@@ -1,4 +1,4 @@
-"""What the pages say, in the reader's language: catalogues of sentences, and who gets which.
+"""The texts of the pages: a catalogue for each language, and the choice of the user's language.
 
 A catalogue is made of every `pages/i18n/<language>.json` and `pages/i18n/<part>.<language>.json`: flat
 objects of key and text, where `{name}` is a place to be filled. The same keys in every language; a test
@@ -14,7 +14,7 @@ from lab.techniques.accept import weights, wish
 
 ENGLISH, CHINESE = "en", "zh-CN"
 LANGUAGES = {ENGLISH: "English", CHINESE: "中文"}
-"""The languages there are, each by its own name."""
+"""The available languages, each with its own name."""
 COOKIE = "lang"
 FSI, PDI = "\u2068", "\u2069"
 INITIATORS = "\u2066\u2067\u2068"
@@ -23,7 +23,7 @@ BREAKS = re.compile(r"[\n\r\x1c-\x1e\x85\u2029]")
 PLAIN = re.compile(
     r"[\x20-\x7e\xa0-\u024f\u2010-\u2027\u202f-\u205e\u2190-\u22ff\u3000-\u3029\u4e00-\u9fff\uff00-\uffef]*"
 )
-"""What cannot turn a text of ours around: Latin, Chinese, and the signs that go with them."""
+"""Characters that do not change the direction of text: Latin, Chinese, and their punctuation."""
 
 
 @cache
@@ -42,9 +42,10 @@ def text(language: str, key: str, **values: object) -> str:
 
 
 def isolated(value: object) -> str:
-    """A text that changes the order of nothing around it (UAX 9): between FSI and PDI, its isolates closed.
+    """A text that cannot change the order of the text around it (UAX 9): between FSI and PDI, isolates
+    closed.
 
-    What is plain stays as it is. The same as `isolated` in pages/static/i18n.js.
+    Plain text is returned unchanged. The same as `isolated` in pages/static/i18n.js.
     """
     text = str(value)
     if PLAIN.fullmatch(text):
@@ -59,20 +60,20 @@ def isolated(value: object) -> str:
 
 
 def chosen(asked: str, remembered: str, accepted: str) -> str:
-    """The reader's language: the one asked for in the URL, else the remembered one, else the browser's."""
+    """The user's language: the one in the URL, else the remembered one, else the browser's."""
     return next((language for language in map(spoken, (asked, remembered)) if language), by_browser(accepted))
 
 
 def spoken(tag: str) -> str | None:
-    """The language that a tag means: any Chinese is ours, as `zh-Hans` or `zh-TW`; None for one we lack."""
+    """The catalogue for a language tag: any Chinese, as `zh-Hans` or `zh-TW`, is zh-CN; None without one."""
     primary = tag.strip().lower().partition("-")[0]
     return {"en": ENGLISH, "zh": CHINESE}.get(primary)
 
 
 def by_browser(accepted: str) -> str:
-    """The language that an `Accept-Language` header wants most (RFC 9110 section 12.5.4), else English.
+    """The language with the highest weight in `Accept-Language` (RFC 9110 section 12.5.4), else English.
 
-    Of two that are wanted alike it is the first; one that is not acceptable gives way to any other.
+    Of two with the same weight it is the first; one that is not acceptable comes last.
     """
     wishes = {language: wish(accepted, language) for language in LANGUAGES}
     if max(wishes.values()) <= 0:

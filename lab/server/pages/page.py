@@ -1,4 +1,4 @@
-"""The pages for people: templates, filled in the reader's language, under a policy that lets nothing in."""
+"""Pages for users: templates in the user's language, with a policy that allows nothing from outside."""
 
 from contextlib import suppress
 from typing import Any, ClassVar
@@ -23,7 +23,7 @@ YEAR_DAYS = 365
 
 
 class Page(Endpoint):
-    """A page for people, made from a template."""
+    """A page for users, made from a template."""
 
     content_type = "text/html; charset=utf-8"
     environment: ClassVar[jinja2.Environment] = jinja2.Environment(
@@ -36,13 +36,13 @@ class Page(Endpoint):
     environment.filters["isolated"] = i18n.isolated
     environment.policies.update({"json.dumps_kwargs": {"ensure_ascii": False, "separators": (",", ":")}})
     text_prefixes: ClassVar[tuple[str, ...]] = ()
-    """Beginnings of the keys of those texts that this page's scripts say."""
+    """Prefixes of the keys of the texts that this page's scripts show."""
     keys: ClassVar[dict[str, str]] = {}
-    """What the keyboard does on this page beside what it does on every one: key, and text that says so."""
+    """Additional keyboard shortcuts of this page: the key, and the key of its description."""
     language = i18n.ENGLISH
 
     def prepare(self) -> None:
-        """Find out which language the reader wants; remember it when it was asked for."""
+        """Choose the user's language; remember it in a cookie when the URL names it."""
         asked = i18n.spoken(self.get_query_argument("lang", ""))
         accepted = self.request.headers.get("Accept-Language", "")
         self.language = i18n.chosen(asked or "", self.get_cookie(i18n.COOKIE, ""), accepted)
@@ -54,22 +54,22 @@ class Page(Endpoint):
 
     @property
     def lesson(self) -> Lesson:
-        """What the pages share."""
+        """The lesson that the pages share."""
         lesson: Lesson = self.settings["lesson"]
         return lesson
 
     @property
     def is_teacher(self) -> bool:
-        """Whether whoever reads this page holds the teacher's cookie."""
+        """Whether the request has the teacher's cookie."""
         return self.lesson.key.fits(self.get_cookie(self.lesson.cookie, ""))
 
     def show(self, template: str, **values: Any) -> None:
-        """Fill in a template, and send it under the headers of a page."""
+        """Render a template, and send it with the header fields of a page."""
         page = self.environment.get_template(template).render(self._words() | values).encode()
         self.set_header("Content-Type", Page.content_type)
         self.set_header("Content-Security-Policy", CSP)
-        if self.get_status() == 200:  # a refused link stands in the address of the page that refuses it
-            self.set_header("Referrer-Policy", "same-origin")  # by http a JSONP send has nothing else to show
+        if self.get_status() == 200:  # the address of a refusal holds the refused link
+            self.set_header("Referrer-Policy", "same-origin")  # over http a JSONP send needs it
         self.set_header("Vary", "Accept-Language, Accept-Encoding, Cookie")
         if takes_gzip(self.request.headers.get("Accept-Encoding", "")):
             self.set_header("Content-Encoding", "gzip")
@@ -77,10 +77,10 @@ class Page(Endpoint):
         self.finish(page)
 
     def explain(self, error: JsonObject) -> None:
-        """Tell a person who came for a page what to do now; a program is told in JSON, as everywhere."""
+        """Show a user an error page that states what to do; a program gets the JSON error object."""
         comes_for_page = takes(self.request.headers.get("Accept", ""), "text/html")
         if comes_for_page and self.request.method in ("GET", "HEAD"):
-            with suppress(OSError, HTTPError):  # what went wrong may go wrong again: a file, the query
+            with suppress(OSError, HTTPError):  # the cause of the error may occur again: a file, the query
                 return self._explain_to_person(**error["error"])
         super().explain(error)
 
@@ -103,11 +103,11 @@ class Page(Endpoint):
         }
 
     def text(self, key: str, **values: object) -> str:
-        """A text in the reader's language."""
+        """A text in the user's language."""
         return i18n.text(self.language, key, **values)
 
     def title(self, technique: Technique) -> str:
-        """What a technique is called in the reader's language."""
+        """The title of a technique in the user's language."""
         return technique.title_zh if self.language == i18n.CHINESE else technique.title
 
     def _script_texts(self) -> dict[str, str]:
@@ -116,17 +116,17 @@ class Page(Endpoint):
         return found | {f"title.{mode}": self.title(technique) for mode, technique in TECHNIQUES.items()}
 
     def _turned_to(self, language: str) -> str:
-        """This very page in a language."""
+        """The URL of this page in another language."""
         query = {name: self.get_query_argument(name) for name in self.request.query_arguments}
         return "?" + urlencode({k: v for k, v in query.items() if k != "token"} | {"lang": language})
 
 
 class Nowhere(Page):
-    """Every path that leads nowhere."""
+    """The page for every unknown path."""
 
     SUPPORTED_METHODS = ("GET", "HEAD", "POST", "DELETE", "PATCH", "PUT", "OPTIONS")
 
     def prepare(self) -> None:
-        """Say so."""
+        """Raise `NotFound`."""
         super().prepare()
         raise NotFound("There is nothing at this path.")

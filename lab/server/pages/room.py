@@ -1,4 +1,4 @@
-"""The chat room, by one technique."""
+"""The page of the chat room, for one technique."""
 
 from collections.abc import Iterator
 
@@ -13,11 +13,11 @@ class RoomPage(Page):
     text_prefixes = ("room.", "bet.")
 
     def get(self) -> None:
-        """The room; `mode` says by which technique, else the teacher does. Raises `BadParameter`."""
+        """Send the room for the technique in `mode`, else for the assigned one. Raises `BadParameter`."""
         self._show(self.get_query_argument("mode", "") or self.lesson.assignment.next(), self.lesson.arrivals)
 
     def head(self) -> None:
-        """The same for who does not come in: nothing is assigned, and no number is used up."""
+        """Respond as GET does, but assign no technique and use no number."""
         self._show(self.get_query_argument("mode", "") or DEFAULT, iter([0]))
 
     def _show(self, mode: str, numbers: Iterator[int]) -> None:

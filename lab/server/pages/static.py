@@ -17,7 +17,7 @@ class Palette(Endpoint):
     content_type = "text/css; charset=utf-8"
 
     def get(self) -> None:
-        """A class per technique, for each theme."""
+        """Send a class per technique, for each theme."""
         self.finish("\n".join(map(colours, TECHNIQUES.values())) + "\n")
 
 
@@ -33,7 +33,7 @@ class Static(Endpoint, StaticFileHandler):
     """Scripts and styles of the pages."""
 
     def initialize(self, context: Context, path: str) -> None:  # type: ignore[override]
-        """Take the folder along; a part of a file is a part of the file itself, not of its packed form."""
+        """Set the folder; a Range request gets a part of the file itself, not of its gzipped form."""
         super().initialize(context)
         StaticFileHandler.initialize(self, path)
         given = self.request.headers
@@ -43,28 +43,28 @@ class Static(Endpoint, StaticFileHandler):
 
     @classmethod
     def get_absolute_path(cls, root: str, path: str) -> str:
-        """Where the file is. Raises `NotFound` for a name that no file can have."""
+        """The path of the file. Raises `NotFound` for a name that no file can have."""
         if "\0" in path:
             raise NotFound("There is nothing at this path.")
         return super().get_absolute_path(root, path)
 
     def set_extra_headers(self, path: str) -> None:
-        """Browsers ask each time whether the file has changed: a lab is edited while it runs."""
+        """Let browsers revalidate each time, because files of a lab are edited while it runs."""
         self.set_header("Cache-Control", "no-cache")
         self.set_header("Vary", "Accept-Encoding")
         if self.packs:
             self.set_header("Content-Encoding", "gzip")
 
     def compute_etag(self) -> str:
-        """When the file was written, and in which form it is sent: each form has a tag of its own."""
+        """An entity tag of the file's time and form: the gzipped form has another tag."""
         return f'"{self._stat().st_mtime_ns:x}{"-gzip" * self.packs}"'
 
     def get_content_size(self) -> int:
-        """The size of what is sent."""
+        """The size of the sent content in bytes."""
         return len(self._packed()) if self.packs else super().get_content_size()
 
     def get_content(self, path: str, start: int | None = None, end: int | None = None) -> Any:  # type: ignore[override]
-        """What is sent."""
+        """The sent content."""
         return self._packed() if self.packs else super().get_content(path, start, end)
 
     def _packed(self) -> bytes:

@@ -1,4 +1,4 @@
-"""The teacher's console: the page, for whoever holds the key."""
+"""The page of the teacher's console."""
 
 from dataclasses import asdict
 
@@ -10,12 +10,12 @@ LIMITS = {"each": MOST_EACH, "rate": MOST_RATE, "payload": MOST_PAYLOAD, "rtt_ms
 
 
 class Teacher(Page):
-    """The teacher's console, for whoever holds the key."""
+    """The teacher's console, which needs the teacher's cookie."""
 
     text_prefixes = ("teacher.", "bet.", "problem.")
 
     def get(self) -> None:
-        """Exchange the link's token for a cookie, once; show the console to who has the cookie."""
+        """Exchange the link's token for a cookie, once; show the console to a browser with the cookie."""
         token = self.get_query_argument("token", "")
         if token and (cookie := self.lesson.key.exchange(token, self.request.remote_ip or "")):
             secure = self.request.protocol == "https"
@@ -24,7 +24,7 @@ class Teacher(Page):
         self.head()
 
     def head(self) -> None:
-        """The console, without an exchange: a program that only looks at a link must not use it up."""
+        """Respond without an exchange: a program that previews a link must not use its token."""
         if not self.is_teacher:
             raise Forbidden("The console opens with the teacher's link from the terminal, once.")
         lesson = self.lesson

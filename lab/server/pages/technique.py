@@ -1,4 +1,4 @@
-"""The page of one technique: what it is, what is claimed of it, and the code that is really running.
+"""The page of one technique: its idea, its claims with their figures, and the code that is running.
 
 The code is read from the files that this lab runs, and highlighted here; the page brings no highlighter.
 """
@@ -36,9 +36,9 @@ class Source(NamedTuple):
 
 
 class Claim(NamedTuple):
-    """Something that is said for or against a technique, and the figure that shows it.
+    """An advantage or drawback of a technique, and the figure that shows it.
 
-    A claim with an amount in it holds while the figure is `at_most` so much; above, `otherwise` is shown.
+    A claim with a limit holds while the figure is `at_most` that; above, `otherwise` is shown.
     """
 
     kind: str
@@ -65,12 +65,12 @@ class TechniquePage(Page):
         )
 
     def idea(self, mode: str) -> str:
-        """What the texts say it is; for a technique without texts, the first sentence of its own file."""
+        """The idea in the texts; for a technique without texts, the first sentence of its own file."""
         key = f"technique.{mode}.idea"
         return self.text(key) if key in i18n.catalogue(self.language) else paragraphs(mode)[0]
 
     def claims(self, mode: str, kind: str) -> Iterator[Claim]:
-        """What the catalogue says of it: `technique.<mode>.<pro or con>.<figure>`; `design` has no figure."""
+        """The claims in the texts: `technique.<mode>.<pro or con>.<figure>`; `design` has no figure."""
         beginning = f"technique.{mode}.{kind}."
         for key in i18n.catalogue(self.language):
             if key.startswith(beginning):
@@ -79,7 +79,7 @@ class TechniquePage(Page):
                 yield Claim(kind, figure, self.text(key), at_most, self.otherwise(figure, at_most))
 
     def otherwise(self, figure: str, at_most: float | None) -> str:
-        """What is said when the meters contradict a claim; nothing for one that holds whatever they say."""
+        """The text for meters that contradict a claim; empty for a claim without a limit."""
         if at_most is None:
             return ""
         return self.text(f"technique.not.{figure}", limit_ms=f"{1000 * at_most:g}")
@@ -87,18 +87,18 @@ class TechniquePage(Page):
 
 @cache
 def limits() -> dict[str, float]:
-    """Up to which figure each claim holds that speaks of an amount, from `pages/claims.json`."""
+    """The limit of each claim about an amount, from `pages/claims.json`."""
     found: dict[str, float] = json.loads((folders.PAGES / "claims.json").read_text(encoding="utf-8"))
     return found
 
 
 def timeline(mode: str) -> str:
-    """The timeline that stands in the docstring of the technique's server file."""
+    """The timeline in the docstring of the technique's server file."""
     return next((paragraph for paragraph in paragraphs(mode) if paragraph.startswith("    ")), "")
 
 
 def paragraphs(mode: str) -> list[str]:
-    """The docstring of the technique's server file, piece by piece."""
+    """The paragraphs of the docstring of the technique's server file."""
     return (server_side(mode).__doc__ or "").split("\n\n")
 
 
@@ -117,7 +117,7 @@ def sources(mode: str) -> list[Source]:
 
 @cache
 def coloured(path: Path, changed: int) -> list[Markup]:
-    """The lines of a file as HTML, each token in a span with a class; made anew when the file has changed."""
+    """The lines of a file as HTML, each token in a span with a class; cached until the file changes."""
     lexer = LEXERS[path.suffix]()
     html = highlight(path.read_text(encoding="utf-8"), lexer, HtmlFormatter(nowrap=True))
     return [Markup(line) for line in PLAIN.sub(r"\1", html).splitlines()]
