@@ -1,7 +1,7 @@
-"""Start Push Lab: see that this Python can run it, then hand over to lab.cli.
+"""Start Push Lab: check that this Python can run it, then call lab.cli.
 
 This is the file a student runs first, so any Python from 3.8 on can read it with no package installed,
-and what is missing is answered with a line to copy, never with a traceback.
+and if something is missing, it prints a command to copy, never a traceback.
 """
 
 import os
@@ -19,7 +19,7 @@ def look_only_here():
 
     Python adds that folder for an empty entry of PYTHONPATH (as in `export PYTHONPATH=$PYTHONPATH:/more`),
     and under `-P` and `-I` it leaves out the lab's own. Until this is done only what Python itself has loaded
-    may be imported, so the other imports of this file stand where they are needed.
+    may be imported, so the other imports of this file are inside the functions.
     """
     entries = os.environ.get("PYTHONPATH") or HERE
     if {"", os.curdir}.intersection(entries.split(os.pathsep)) and not sys.flags.ignore_environment:
@@ -29,7 +29,7 @@ def look_only_here():
 
 
 def current_folder():
-    """Name the current folder; nothing when it has been deleted."""
+    """Return the current folder; an empty name when it has been deleted."""
     try:
         return os.getcwd()
     except OSError:
@@ -37,7 +37,7 @@ def current_folder():
 
 
 def missing():
-    """Name what this Python lacks; its age comes first, because an old one cannot take the packages."""
+    """Return what this Python lacks; its version first, because an old one cannot install the packages."""
     if sys.version_info < (3, 11):
         return [f"Python >= 3.11 (this is {sys.version_info[0]}.{sys.version_info[1]})"]
     import importlib.util
@@ -46,7 +46,7 @@ def missing():
 
 
 def venv_is_ready():
-    """Ask the Python in .venv the same question: perhaps only the wrong interpreter was typed."""
+    """Check the Python in .venv too: perhaps only the wrong interpreter was used."""
     import subprocess
 
     question = (
@@ -60,7 +60,7 @@ def venv_is_ready():
 
 
 def command(ready):
-    """Write the line to copy: from where the student stands, with what the student typed."""
+    """Return the command to copy: for the current folder, with the same options."""
     import shlex
     import subprocess
 
@@ -70,7 +70,7 @@ def command(ready):
 
 
 def explain(lacking, ready):
-    """Say in both languages what is missing, and give the one line that puts it right."""
+    """Print in both languages what is missing, and the command that corrects it."""
     english = ".venv is ready, use it:" if ready else "Set it up once with:"
     chinese = ".venv 已经装好，请这样运行：" if ready else "请先这样安装并运行："
     print(f"Push Lab cannot start, missing: {', '.join(lacking)}. {english}", file=sys.stderr)
@@ -79,7 +79,7 @@ def explain(lacking, ready):
 
 
 def main():
-    """Start the lab, or say what it needs and leave with 3."""
+    """Start the lab, or print what is missing and return 3."""
     look_only_here()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):  # not so in IDLE, and pythonw has no streams at all
@@ -96,5 +96,5 @@ def main():
 if __name__ == "__main__":
     try:
         sys.exit(main())
-    except KeyboardInterrupt:  # Ctrl-C while the imports still run; later the lab has its own answer
+    except KeyboardInterrupt:  # Ctrl-C during the imports; later the lab handles it
         sys.exit(130)

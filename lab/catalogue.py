@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 
 class Technique(NamedTuple):
-    """One way to push: its word everywhere, its titles, its verb towards the room, its colours, its sign."""
+    """One way to push: its mode, its titles, its verb towards the room, its colours, its sign."""
 
     mode: str
     title: str
@@ -36,7 +36,7 @@ TECHNIQUES = {
 
 MODES = tuple(TECHNIQUES)
 DEFAULT = "websocket"
-"""The technique of a user who has chosen none."""
+"""The technique of a user that has chosen none."""
 
 
 def server_side(mode: str) -> ModuleType:
@@ -45,5 +45,5 @@ def server_side(mode: str) -> ModuleType:
 
 
 def client_side(mode: str) -> ModuleType:
-    """The file that listens by a technique: `lab/clients/<mode>.py`."""
+    """The file that receives by a technique: `lab/clients/<mode>.py`."""
     return import_module(f"lab.clients.{mode}")

@@ -1,6 +1,6 @@
 """The command line: serve the classroom, or measure and print.
 
-Parses, hands over, and turns errors of the lab into sentences and exit codes.
+Parses the arguments, starts the server or a measurement, and turns errors into sentences and exit codes.
 """
 
 import argparse
@@ -38,13 +38,13 @@ EXAMPLES = (
     ("python run_lab.py --mode sse --json", "the same as JSON / 输出 JSON"),
 )
 NARROWEST = 28
-"""Columns below which the help is no longer made to fit."""
+"""Narrowest width, in columns, to which the help is fitted."""
 ONE_LINE = 78
-"""Columns that an example and what it does need on one line."""
+"""Columns that an example and its description need on one line."""
 
 
 def examples(width: int) -> str:
-    """Commands with what they do: after them, or below them on a narrow terminal."""
+    """Commands with their descriptions: beside them, or below them on a narrow terminal."""
     fits = width >= ONE_LINE
     lines = ["examples / 示例:"]
     for command, does in EXAMPLES:
@@ -53,7 +53,7 @@ def examples(width: int) -> str:
 
 
 def old_file(text: str) -> str:
-    """Take the name of a file that is there."""
+    """Check that this file exists, and return its name."""
     if not os.path.isfile(text):
         raise argparse.ArgumentTypeError(f"there is no file {text!r}")
     return os.path.abspath(text)
@@ -75,7 +75,7 @@ def limit(text: str) -> tuple[str, float]:
 
 
 def make_parser() -> argparse.ArgumentParser:
-    """Everything that the command line understands."""
+    """Make the parser of all options."""
     width = max(NARROWEST, columns(sys.stdout) - 2)
     parser = argparse.ArgumentParser(
         prog="run_lab.py",
@@ -98,7 +98,7 @@ def _serve_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--port", type=port, help="port (8000, or the next free one)")
     group.add_argument("--lan", action="store_true", help="let phones join / 让手机加入")
     group.add_argument(
-        "--allow-host", action="append", default=[], metavar="NAME", help="answer to this host name too"
+        "--allow-host", action="append", default=[], metavar="NAME", help="serve this host name too"
     )
     names = ", ".join(LIMITS)
     group.add_argument(
@@ -118,7 +118,9 @@ def _serve_options(group: argparse._ArgumentGroup) -> None:
 
 
 def _measure_options(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--mode", choices=[*MODES, "all"], help="what to measure; without it the lab serves")
+    group.add_argument(
+        "--mode", choices=[*MODES, "all"], help="what to measure; without it, open the classroom"
+    )
     group.add_argument("-c", "--clients", type=number, default=20, help="simulated listeners (20)")
     group.add_argument(
         "-r", "--rate", type=per_second, default=1.0, help="messages per second in the room (1)"
@@ -133,11 +135,11 @@ def _measure_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--compress", action="store_true", help="WebSocket per-message deflate")
     group.add_argument("--rounds", type=number, default=1, help="repeat, in rotated order (1)")
     group.add_argument("--seed", type=number, default=1, help="of the timetable (1)")
-    group.add_argument("--url", help="measure a lab that runs (by https: with its --certfile)")
+    group.add_argument("--url", help="measure a running lab (by https: with its --certfile)")
 
 
 def _network_options(group: argparse._ArgumentGroup) -> None:
-    group.add_argument("--network", choices=list(PRESETS), help="a link in one word")
+    group.add_argument("--network", choices=list(PRESETS), help="a link by its name")
     group.add_argument("--rtt", type=seconds, help="round trip that the link adds (0ms) / 往返时延")
     group.add_argument("--bandwidth", type=bits, help="of each listener, each way, as 1Mbit (0: no limit)")
 
@@ -155,10 +157,10 @@ def _output_options(group: argparse._ArgumentGroup) -> None:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the lab as the arguments say. Returns the exit code; never raises."""
+    """Run the lab with these arguments. Returns the exit code; never raises."""
     stdout_open = open_standard_streams()
     for stream in (sys.stdout, sys.stderr):
-        if hasattr(stream, "reconfigure"):  # a terminal that cannot print a character gets a "?" for it
+        if hasattr(stream, "reconfigure"):  # a "?" replaces a character that the terminal cannot print
             stream.reconfigure(errors="replace")
     return _all_written(_run(argv, stdout_open))
 
@@ -174,13 +176,13 @@ def _run(argv: Sequence[str] | None, stdout_open: bool) -> int:
         options.host = EVERYWHERE if options.lan else options.host
         check_key_log()
         return _measure(options, stdout_open) if options.mode else _serve(options)
-    except SystemExit as end:  # argparse has said why
+    except SystemExit as end:  # argparse has printed the reason
         return int(end.code or DONE)
     except CannotStart as error:
         return _say(error, NO_START)
     except LabError as error:
         return _say(error, USAGE if error.code == "bad_parameter" else FAILED)
-    except BrokenPipeError:  # the reader of our output has read enough
+    except BrokenPipeError:  # the program that reads our output has closed it
         emptied(sys.stdout)
         return DONE
     except OSError as error:  # a full disk, no file left, …
@@ -204,11 +206,11 @@ def _say(error: object, code: int) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from lab.server.classroom import serve  # the two wings are loaded only when they are needed
+    from lab.server.classroom import serve  # server and experiment are loaded only when needed
 
     if not _loop_runs():
         return asyncio.run(serve(options, redis_of(options)))
-    from lab.experiment.thread import InThread  # as a measured run in a notebook, with a loop of its own
+    from lab.experiment.thread import InThread  # as a measured run in a notebook, with its own loop
 
     with like_ctrl_c():
         return InThread(lambda end: serve(options, redis_of(options), end)).result()
@@ -250,7 +252,7 @@ def conditions_of(options: argparse.Namespace) -> "Conditions":
 
 
 def network_of(options: argparse.Namespace) -> Network:
-    """The link that was asked for: a word, and what was said beside it instead of the word's figures."""
+    """The chosen link: a preset by name, whose figures other options replace."""
     chosen = PRESETS.get(options.network, Network())
     rtt = chosen.rtt_s if options.rtt is None else options.rtt
     bandwidth = chosen.bandwidth if options.bandwidth is None else options.bandwidth
@@ -258,12 +260,12 @@ def network_of(options: argparse.Namespace) -> Network:
 
 
 def redis_of(options: argparse.Namespace) -> str | None:
-    """The Redis that was asked for, by option or by `REDIS_URL`."""
+    """The Redis in the options, else in `REDIS_URL`."""
     return options.redis if options.redis is not None else os.environ.get("REDIS_URL") or None
 
 
 def target_of(options: argparse.Namespace) -> "Target":
-    """Which lab is measured: the one at `--url`, or one of its own."""
+    """Which lab is measured: the one at `--url`, or one started for the run."""
     from lab.experiment.measure import Target
 
     settings: JsonObject = {"limits": dict(options.limit), "redis": redis_of(options)}

@@ -1,6 +1,6 @@
-"""What can go wrong, named once: every error keeps its evidence and knows nothing of HTTP.
+"""The errors of the lab: each keeps its details and knows nothing of HTTP.
 
-Only the outermost layer turns one into a status, a frame or an exit code.
+Only the outermost layer turns an error into a status, a frame or an exit code.
 """
 
 from errno import EMFILE, ENFILE, ENOBUFS, ENOMEM
@@ -8,19 +8,19 @@ from typing import ClassVar, Literal
 
 Stored = Literal[False, "unknown"]
 NO_FILE_LEFT = {EMFILE, ENFILE, ENOBUFS, ENOMEM}
-"""What the system says when this process, or the machine, can open nothing more (open(2), accept(2))."""
+"""Error numbers when this process, or the machine, can open no more files (open(2), accept(2))."""
 
 
 class LabError(Exception):
-    """Something that the lab refuses or cannot do, in one sentence."""
+    """The lab refuses something or cannot do it; the text is one sentence."""
 
     code: ClassVar[str] = "lab_error"
     retry_s: ClassVar[int] = 1
-    """Seconds after which it makes sense to ask again, for what will pass."""
+    """Seconds after which the client may try again, for a temporary error."""
 
 
 class BadInput(LabError):
-    """The request makes no sense, whoever sends it and whenever."""
+    """The request itself is wrong; the same request will always be refused."""
 
     code = "bad_input"
 
@@ -76,7 +76,7 @@ class TooLong(BadMessage):
 
 
 class NotJson(BadInput):
-    """A body whose Content-Type does not say JSON."""
+    """A body whose Content-Type is not JSON."""
 
     code = "unsupported_media_type"
 
@@ -88,19 +88,19 @@ class BodyTooLarge(BadInput):
 
 
 class NotFound(LabError):
-    """A path that leads nowhere."""
+    """A path that does not exist."""
 
     code = "not_found"
 
 
 class MethodNotAllowed(LabError):
-    """A method that this path does not answer to."""
+    """A method that this path does not support."""
 
     code = "method_not_allowed"
 
 
 class Forbidden(LabError):
-    """A request that this caller may not make."""
+    """A request that this client may not send."""
 
     code = "forbidden"
 
@@ -112,7 +112,7 @@ class UnknownHost(LabError):
 
 
 class UpgradeRequired(BadInput):
-    """A plain request where a WebSocket handshake is wanted."""
+    """A plain request where a WebSocket handshake is required."""
 
     code = "upgrade_required"
 
@@ -124,7 +124,7 @@ class BadHandshake(BadInput):
 
 
 class TooManyTries(LabError):
-    """An address that has guessed at the teacher's token too often."""
+    """An address that has sent too many wrong tokens."""
 
     code = "too_many_tries"
     retry_s = 60
@@ -143,7 +143,7 @@ class Overloaded(LabError):
 
 
 class HistoryUnavailable(LabError):
-    """The history cannot be reached; `stored` says what became of the message."""
+    """The history cannot be reached; `stored` states whether the message was stored."""
 
     code = "history_unavailable"
 
@@ -163,6 +163,6 @@ class CannotDraw(LabError):
 
 
 class CannotStart(LabError):
-    """The lab could not start: what is missing or in the way, and what to do."""
+    """The lab could not start: the reason, and what to do."""
 
     code = "cannot_start"

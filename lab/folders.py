@@ -1,4 +1,4 @@
-"""Where the lab's own files are: beside its code in a checkout, inside it when a wheel was installed."""
+"""Where the lab's own files are: next to its code in a checkout, inside it when a wheel was installed."""
 
 from pathlib import Path
 

@@ -1,7 +1,7 @@
-"""The meters: what each technique cost, in each direction, counted and never estimated.
+"""The meters: the cost of each technique, in each direction, counted and never estimated.
 
-The mechanisms report facts ("so many bytes passed", "this answer was empty"), the meters add them
-up, others print them. A meter does not know about HTTP, sockets or Redis.
+Other modules report facts ("so many bytes were sent", "this response was empty"), the meters add them up. A
+meter does not know about HTTP, sockets or Redis.
 """
 
 import time
@@ -37,7 +37,7 @@ def percentile(ordered: "array[float]", share: float) -> float:
 
 
 def summary(samples: Iterable[float]) -> dict[str, float | None]:
-    """Say in six figures how long things took: count, mean, p50, p95, p99 and max, in seconds.
+    """Summarise durations in six figures: count, mean, p50, p95, p99 and max, in seconds.
 
     The percentiles come from the samples themselves. Without a sample everything but the count is None.
     """
@@ -55,7 +55,7 @@ def summary(samples: Iterable[float]) -> dict[str, float | None]:
 
 
 class Durations:
-    """Durations in seconds as they come in: all are counted, the newest are kept for the percentiles."""
+    """Durations in seconds: all are counted, the newest are kept for the percentiles."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -64,7 +64,7 @@ class Durations:
         self._kept = array("d")
 
     def add(self, samples: Collection[float]) -> None:
-        """Take more samples, all of one batch at once; the older half makes room when there are too many."""
+        """Add the samples of one batch; when there are too many, the older half is dropped."""
         self._kept.extend(samples)
         if len(self._kept) > KEPT_SAMPLES:
             del self._kept[: -KEPT_SAMPLES // 2]
@@ -82,14 +82,14 @@ class Durations:
 
 @dataclass
 class Account:
-    """The bytes of one client, counted a second time for the page that wants to know what it costs."""
+    """The bytes of one client, counted a second time for the page that shows its own costs."""
 
     bytes_in: int = 0
     bytes_out: int = 0
 
 
 class Meter:
-    """What one technique cost in one direction: requests, connections, frames, messages, bytes, delivery.
+    """The cost of one technique in one direction: requests, connections, frames, messages, bytes, delivery.
 
     `head_bytes` are request lines, status lines and header blocks, `payload_bytes` the message objects
     themselves, and framing is all the rest of the bytes that passed.
@@ -107,16 +107,16 @@ class Meter:
         self.head_bytes = 0
         self.payload_bytes = 0
         self.saved_bytes = 0
-        """What compression took off the payload on its way; 0 unless asked for."""
+        """Bytes of payload that compression saved; 0 without compression."""
         self.delivery = Durations()
 
     def reset(self) -> None:
-        """Count from nothing again."""
+        """Set all counts to zero."""
         vars(self).update(vars(Meter()))
 
     @property
     def framing_bytes(self) -> int:
-        """All bytes that are neither head nor payload as it travelled."""
+        """All bytes that are neither head nor payload, the payload as it was sent."""
         return self.bytes_in + self.bytes_out - self.head_bytes - self.payload_bytes + self.saved_bytes
 
     def as_json(self) -> JsonObject:
@@ -146,12 +146,12 @@ class Meters:
         self.other = Meter()
         self.total = Meter()
         self.encrypted = False
-        """Whether the lab speaks TLS, so that there is something to say about what it adds."""
+        """Whether the lab uses TLS, so that the bytes added by TLS are reported."""
         self.tls_bytes: int | None = 0
-        """What encryption added to the total; None where the system does not tell."""
+        """Bytes that TLS added to the total; None where the system does not report them."""
 
     def reset(self) -> None:
-        """Count from nothing again, but for the requests that are open."""
+        """Set all counts to zero, except the number of open requests."""
         self.since = time.time()
         for both in self.techniques.values():
             both.receive.reset()

@@ -1,7 +1,7 @@
-"""Runs for notebooks: recorded ones, so that a notebook needs no server, or new ones.
+"""Runs for notebooks: recorded ones, which need no server, or new ones.
 
-`measured(...)` hands out recorded runs, so that a notebook works on a train; with PUSHLAB_LIVE=1 it
-measures anew, with PUSHLAB_LIVE=record it also writes down what it measured, with machine and date.
+`measured(...)` returns recorded runs, so that a notebook works without a server; with PUSHLAB_LIVE=1 it
+measures again, with PUSHLAB_LIVE=record it also saves the new runs, with machine and date.
 """
 
 import json
@@ -45,12 +45,12 @@ def _recorded(path: Path, modes: Sequence[str] | None, wanted: Conditions) -> li
     runs = load(path)
     recorded = {run.mode for run in runs}
     if runs[0].conditions != wanted.as_json() or recorded != set(modes or recorded):
-        raise BadInput(f"{path} was recorded under other conditions; set {LIVE}=1 to measure anew.")
+        raise BadInput(f"{path} was recorded under other conditions; set {LIVE}=1 to measure again.")
     return runs
 
 
 def write_down(runs: Sequence[Run], path: Path) -> None:
-    """Write runs with their latencies, and say where and when they were made."""
+    """Write runs with their latencies, the machine and the date."""
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} processors"
     marked = {"recorded": {"date": date.today().isoformat(), "machine": machine}}
     path.parent.mkdir(exist_ok=True)

@@ -1,4 +1,4 @@
-"""What a run of the lab can be told: one value, made once, passed down and never changed."""
+"""The settings of a lab: one value, made once, passed down and never changed."""
 
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -7,7 +7,7 @@ from lab.errors import BadParameter
 
 
 class Limit(NamedTuple):
-    """One limit of the lab: its value when nothing is said, its unit and what it bounds. 0 means none."""
+    """One limit of the lab: its default value, its unit and what it bounds. 0 means none."""
 
     default: float
     unit: str
@@ -44,31 +44,31 @@ def parse_limit(text: str) -> tuple[str, float]:
 
 @dataclass(frozen=True)
 class Settings:
-    """How one lab serves: where it listens, which Redis and room it uses, what it bounds."""
+    """How one lab serves: its addresses, its Redis, its room and its limits."""
 
     host: str = "127.0.0.1"
     port: int = 8000
     redis: str | None = None
     room: str = "room"
     hold: float = 25.0
-    """Seconds after which a waiting poll is answered empty; under the 30 s that RFC 6202 5.5 calls safe."""
+    """Longest hold of a long poll in seconds; below the 30 s that RFC 6202 section 5.5 recommends."""
     heartbeat: float = 15.0
-    """Seconds of silence after which an open stream gets a sign of life; proxies give up after 60."""
+    """Seconds without an event after which a stream gets a heartbeat; proxies close idle ones after 60."""
     patience: float = 10.0
     """Seconds for a head, or a body, from its first byte on; for a first head, from connecting on."""
     idle: float = 75.0
-    """Seconds that a kept-alive connection may stay without asking anything; pollers come back sooner."""
+    """Seconds that a kept-alive connection may be idle between requests; pollers ask sooner."""
     compress: bool = False
     allow_hosts: tuple[str, ...] = ()
     certfile: str | None = None
-    """The certificate to show; with one, everything is served by https and wss."""
+    """The file of the certificate; with one, everything is served by https and wss."""
     keyfile: str | None = None
-    """Its key, unless it stands in the same file."""
+    """The file of its key, unless the key is in the same file."""
     limits: dict[str, float] = field(default_factory=dict)
 
     @property
     def scheme(self) -> str:
-        """What the lab's addresses begin with."""
+        """The scheme of the lab's URLs."""
         return "https" if self.certfile else "http"
 
     def limit(self, name: str) -> float:

@@ -18,14 +18,14 @@ AGAIN_S = 0.3
 
 
 def ending() -> list[signal.Signals]:
-    """The signals that end the lab on this system, the way it was started."""
+    """The signals that end the lab on this system, without those that were ignored at its start."""
     optional = [name for name in UNLESS_IGNORED if hasattr(signal, name)]
     wanted = [name for name in optional if signal.getsignal(signal.Signals[name]) is not signal.SIG_IGN]
     return [signal.Signals[name] for name in (*ALWAYS, *wanted)]
 
 
 def can_be_set() -> bool:
-    """Whether this thread may set what a signal does: Python lets only the main one."""
+    """Whether this thread may set signal handlers: in Python only the main thread may."""
     return threading.current_thread() is threading.main_thread()
 
 
@@ -44,7 +44,7 @@ def like_ctrl_c() -> Iterator[None]:
 
 
 class _Interrupt:
-    """Raises `KeyboardInterrupt`, once for those that come together."""
+    """Raises `KeyboardInterrupt`, once for signals that arrive together."""
 
     def __init__(self) -> None:
         self._last = float("-inf")

@@ -1,4 +1,4 @@
-"""TLS: the certificate that a lab shows, tried out before it serves, and what a client trusts for it."""
+"""TLS: the certificate of a lab, tested before it serves, and the context of a client that trusts it."""
 
 import os
 import ssl
@@ -9,7 +9,7 @@ from lab.errors import CannotStart
 
 
 def check_key_log() -> None:
-    """See that the file of `SSLKEYLOGFILE`, where TLS libraries write keys for Wireshark, can be written.
+    """Check that the file of `SSLKEYLOGFILE`, where TLS libraries write keys for Wireshark, is writable.
 
     Python's own default for TLS opens it wherever it is made, which libraries do when they are imported.
     Raises `CannotStart`.
@@ -24,18 +24,18 @@ def check_key_log() -> None:
 
 
 def server_context(certfile: str, keyfile: str | None) -> ssl.SSLContext:
-    """The server's side of TLS: this certificate and its key, which may stand in the same file.
+    """The server's TLS context: this certificate and its key, which may be in the same file.
 
     Raises `CannotStart` for files that are not there, do not belong together or are out of date.
     """
     try:
         for path in filter(None, (certfile, keyfile)):
-            open(path, "rb").close()  # OpenSSL itself does not say which file is missing
+            open(path, "rb").close()  # OpenSSL itself does not report which file is missing
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certfile, keyfile, password=_no_password)
         _rehearse(context, trusting(certfile))
     except (OSError, ValueError) as error:
-        raise CannotStart(f"The certificate in {certfile} cannot be shown: {_reason(error)}.") from error
+        raise CannotStart(f"The certificate in {certfile} cannot be used: {_reason(error)}.") from error
     return context
 
 
@@ -57,7 +57,7 @@ def trusting(certfile: str) -> ssl.SSLContext:
 
 
 def _rehearse(server: ssl.SSLContext, client: ssl.SSLContext) -> None:
-    """Shake hands with ourselves, in memory. Raises `ssl.SSLError` when the clients could not."""
+    """Test a handshake in memory. Raises `ssl.SSLError` when clients could not connect."""
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     there = client.wrap_bio(to_client, to_server)
     here = server.wrap_bio(to_server, to_client, server_side=True)
@@ -76,7 +76,7 @@ def _reason(error: Exception) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return error.verify_message
     if isinstance(error, ssl.SSLError):
-        return (error.reason or "no certificate with its key stands there").replace("_", " ").lower()
+        return (error.reason or "it holds no certificate with its key").replace("_", " ").lower()
     if isinstance(error, OSError):
         return f"{error.filename or 'the file'}: {error.strerror}"
     return str(error)

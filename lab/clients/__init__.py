@@ -1,1 +1,1 @@
-"""The listening side of the techniques: each the mirror image of a file in `lab/techniques/`."""
+"""The client side of the techniques: one file for each file in `lab/techniques/`."""

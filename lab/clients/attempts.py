@@ -1,7 +1,7 @@
-"""How a listener fares with connecting: whether it is in, and if not, what kept it out.
+"""The attempts of a listener to connect: whether it is connected, and if not, why.
 
-A message can be lost only by a listener that was connected. For any other there is a reason, one of
-`KINDS`; the words for it are chosen where it is reported.
+A message can be lost only by a listener that was connected. For any other there is a reason, one of `KINDS`;
+the module that reports it has the sentence.
 """
 
 import errno
@@ -15,46 +15,46 @@ from lab.errors import NO_FILE_LEFT
 
 KINDS = ("files", "ports", "full", "rate", "proxy", "refused", "tls", "name", "timeout", "closed", "answer")
 HELD_S = 1.0
-"""A request that has not failed for so long is in: what refuses a connection does so at once."""
+"""Seconds after which a request that has not failed counts as connected, as refusals come at once."""
 GIVEN_UP = 3
-"""Failures in a row after which a listener counts as kept out; it goes on trying."""
+"""Failures in a row after which a listener counts as unable to connect; it goes on trying."""
 FULL, PROXY = 503, (502, 504)
 
 
 class Attempts:
-    """The attempts of one listener to connect, in the order in which they happen."""
+    """The attempts of one listener to connect, in order."""
 
     __slots__ = ("accepted", "failures", "reason", "since")
 
     def __init__(self) -> None:
         self.accepted = False
         self.since: float | None = None
-        """Since when a request is on its way, or its answer."""
+        """The time at which the current request was sent; None without one."""
         self.failures = 0
-        """In a row: without having been connected for `HELD_S` in between."""
+        """Failures in a row: without a connection of `HELD_S` in between."""
         self.reason: str | None = None
-        """What the last failure was, if there has ever been one: one of `KINDS`."""
+        """The last failure, one of `KINDS`; empty before the first."""
 
     def ask(self) -> None:
-        """A request is on its way."""
-        if not self.accepted:  # later polls of a listener that is connected change nothing
+        """A request is sent."""
+        if not self.accepted:  # later polls of a connected listener change nothing
             self.since = time.monotonic()
 
     def accept(self) -> None:
-        """The lab has begun to answer it, with a yes."""
+        """A response without an error has begun."""
         if not self.accepted:
             self.accepted, self.since = True, time.monotonic()
 
     def fail(self, error: Exception) -> None:
-        """It came to nothing, or its connection has ended."""
+        """The request failed, or its connection has ended."""
         self.failures = 1 if self.accepted and self._lasts else self.failures + 1
         self.accepted, self.since = False, None
         self.reason = kind_of(error)
 
     def there(self, waits: bool) -> bool:
-        """Whether this listener is connected. One that `waits` gets no answer until there is news.
+        """Whether this listener is connected. One that `waits` gets no response until there is a message.
 
-        After a failure it must stay for a while: a full lab may say yes, and goodbye at once.
+        After a failure it must stay connected for a while: a full lab may accept it and send `bye` at once.
         """
         begun = self.accepted or (waits and self.since is not None)
         return begun and (not self.failures or self._lasts)
@@ -65,12 +65,12 @@ class Attempts:
 
     @property
     def kept_out(self) -> bool:
-        """Whether it has failed again and again."""
+        """Whether it has failed many times in a row."""
         return self.failures >= GIVEN_UP
 
 
 def kind_of(error: BaseException) -> str:
-    """What kept a listener out, as one of `KINDS`."""
+    """Why a listener could not connect, as one of `KINDS`."""
     if isinstance(error, Refused):
         return _kind_of_answer(error)
     if isinstance(error, SentAway):

@@ -23,7 +23,7 @@ def unframe(data: bytes) -> Unframed:
 
 
 async def listen(link: Link) -> None:
-    """Begin the response, and read each line as it comes."""
+    """Request the stream, and read each line as it arrives."""
     async with link.request("GET", "/fetch" + link.query(), FETCH | FRESH) as answer:
         await accepted(answer)
         rest = b""
@@ -32,5 +32,5 @@ async def listen(link: Link) -> None:
 
 
 async def send(link: Link, message: dict[str, str]) -> JsonObject:
-    """Send a message; its id comes back."""
+    """Send a message; returns its id."""
     return await link.post("/fetch", message)

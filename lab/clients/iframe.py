@@ -4,10 +4,10 @@
       |── <iframe src=?after=7> ───>|
       |<──── <!doctype html>… ──────|      the page begins, and never ends
       :                             :   <- message 8 arrives
-      |<── <script>hear(8)</script> |      runs as soon as its end tag is in
-      |<── <script>hear(9)</script> |
+      |<── <script>recv(8)</script> |      runs as soon as its end tag has arrived
+      |<── <script>recv(9)</script> |
 
-A browser does this with a hidden frame; here the script elements are taken apart as text.
+A browser does this with a hidden frame; here the script elements are parsed as text.
 """
 
 import json
@@ -35,7 +35,7 @@ def unframe(data: bytes) -> Unframed:
 
 
 async def listen(link: Link) -> None:
-    """Load the page, and hear each script as it comes."""
+    """Request the page, and read each script as it arrives."""
     async with link.request("GET", "/iframe" + link.query(), FRAME) as answer:
         await accepted(answer)
         rest = b""
@@ -44,5 +44,5 @@ async def listen(link: Link) -> None:
 
 
 async def send(link: Link, message: dict[str, str]) -> JsonObject:
-    """Send a message; its id comes back."""
+    """Send a message; returns its id."""
     return await link.post("/iframe", message)

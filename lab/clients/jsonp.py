@@ -7,7 +7,7 @@
       |<──── /**/f({message 8}) ────|      it calls f, which the page has defined
       |── <script src=?after=8> ───>|      the next script element
 
-A browser does this with script elements; here the call is taken apart as text.
+A browser does this with script elements; here the call is parsed as text.
 """
 
 import json
@@ -23,17 +23,17 @@ SCRIPT = {"Accept": "*/*", "Sec-Fetch-Mode": "no-cors", "Sec-Fetch-Dest": "scrip
 
 
 def unframe(data: bytes) -> Unframed:
-    """One answer: the argument of the call is a poll's answer."""
+    """One response: the argument of the call is a poll's response."""
     return polling.unframe(argument(data))
 
 
 def argument(data: bytes) -> bytes:
-    """What stands between the parentheses of the call."""
+    """The text between the parentheses of the call."""
     return data[data.index(b"(") + 1 : data.rindex(b")")]
 
 
 async def listen(link: Link) -> None:
-    """Load a script and wait for it to call, for ever."""
+    """Request a script and wait for its response, for ever."""
     while True:
         path = "/jsonp" + link.query(callback=CALLBACK, hold=f"{link.hold:g}")
         async with link.request("GET", path, SCRIPT) as answer:
@@ -42,7 +42,7 @@ async def listen(link: Link) -> None:
 
 
 async def send(link: Link, message: dict[str, str]) -> JsonObject:
-    """Send a message in the query of a script; its id comes back as the argument of the call."""
+    """Send a message in the query of a script; returns its id, the argument of the call."""
     fields = "&".join(f"{name}={quote(value, safe='')}" for name, value in message.items())
     async with link.request("GET", f"/jsonp/send?callback={CALLBACK}&{fields}", SCRIPT) as answer:
         await accepted(answer)

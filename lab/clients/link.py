@@ -1,6 +1,6 @@
-"""A client's link to the lab: its connection, its headers, and the place up to which it has heard.
+"""A client's link to the lab: its connection, its header fields, and its cursor.
 
-Knows nothing of the techniques; they use it to ask, and hand it what they hear.
+It knows nothing of the techniques; they use it to send requests, and pass it the events.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ Event = JsonObject
 SILENCE_S = 45.0
 """Three heartbeats of the server: an open stream that is silent for longer is dead."""
 LONGEST_PAUSE_S = 8.0
-"""A lab that was away for seconds has its class back within seconds."""
+"""Longest pause before reconnecting, in seconds: short, so that clients soon return to a restarted lab."""
 FIRST_PAUSE_S = 0.5
 AUTOMATIC = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
@@ -38,17 +38,17 @@ BROWSER = {
     "Accept-Encoding": "gzip, deflate, br, zstd",
     "Accept-Language": "en-US,en;q=0.9",
 }
-"""What Chromium 156 sent with every request to 127.0.0.1, read off its socket on 2026-11-20."""
+"""The header fields of every request of Chromium 156 to 127.0.0.1, captured on 2026-11-20."""
 FETCH = {"Accept": "*/*", "Sec-Fetch-Mode": "cors", "Sec-Fetch-Dest": "empty"}
-"""What it added for `fetch()`."""
+"""Its additional header fields for `fetch()`."""
 JSON = {"Content-Type": "application/json"}
 NEEDED = JSON.keys()
 FRESH = {"Pragma": "no-cache", "Cache-Control": "no-cache"}
-"""What it added for requests that no cache may answer."""
+"""Its additional header fields for requests that bypass the cache."""
 
 
 class Unframed(NamedTuple):
-    """What a piece of an answer holds: events in order, the cursor if it says one, and an unfinished rest."""
+    """The content of a piece of a response: events in order, the cursor if any, and an incomplete rest."""
 
     events: list[Event]
     cursor: str | None = None
@@ -56,7 +56,7 @@ class Unframed(NamedTuple):
 
 
 class Refused(Exception):
-    """The lab said no; `status` and `code` say why. A refused send surely is not stored, unless `unknown`."""
+    """The lab refused a request, by `status` and `code`. A refused send is not stored, unless `unknown`."""
 
     def __init__(self, status: int, code: str, message: str, unknown: bool = False) -> None:
         super().__init__(f"{status} {code}: {message}")
@@ -66,32 +66,32 @@ class Refused(Exception):
 
 
 class SentAway(Exception):
-    """The lab is leaving and has said when to come back."""
+    """The lab closes and has sent the time to reconnect."""
 
 
 @dataclass
 class Link:
-    """One client of the lab. Use it as `async with`; `hear` is called with the events as they come."""
+    """One client of the lab. Use it as `async with`; `hear` is called with the events as they arrive."""
 
     url: str
     on_events: Callable[[list[Event]], None] = lambda events: None
     after: str | None = None
     interval: float = 1.0
-    """Seconds that a short poller waits after each answer."""
+    """Seconds that a short poller waits after each response."""
     hold: float = 25.0
     """Seconds that a long poller is willing to wait."""
     browser: bool = True
-    """Send the headers that a browser would; without, as few as HTTP allows."""
+    """Whether to send the header fields of a browser, or as few as HTTP allows."""
     keep_alive: bool = True
     compress: bool = False
     certfile: str | None = None
-    """Whose certificate is trusted, when the lab is reached by https."""
+    """The file of the trusted certificate, when the lab is reached by https."""
     asks: Callable[[], None] = lambda: None
-    """Called when a request is on its way."""
+    """Called when a request is sent."""
     accepts: Callable[[], None] = lambda: None
-    """Called when an answer begins that is no refusal."""
+    """Called when a response begins that is no error."""
     fails: Callable[[Exception], None] = lambda error: None
-    """Called by who keeps listening, when a request came to nothing or its connection has ended."""
+    """Called by `keep_receiving` when a request failed or its connection has ended."""
     socket: "aiohttp.ClientWebSocketResponse | None" = None
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     _retry_s: float | None = None
@@ -118,14 +118,14 @@ class Link:
         )
 
     async def _answered(self, answer: aiohttp.ClientResponse) -> None:
-        """Called by aiohttp with the head of each answer; a refusal is raised by who reads it."""
+        """Called by aiohttp with the head of each response; an error is raised where it is read."""
         if answer.status < 400:
             self.accepts()
 
     def request(
         self, method: str, path: str, headers: dict[str, str], **options: Any
     ) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
-        """Ask the lab, in a browser's or in the fewest words."""
+        """Send a request, with the header fields of a browser or as few as possible."""
         sent = self.words(headers)
         if not self.keep_alive:
             sent["Connection"] = "close"
@@ -133,18 +133,18 @@ class Link:
         return self.session.request(method, URL(self.url + path, encoded=True), headers=sent, **options)
 
     def words(self, headers: dict[str, str]) -> dict[str, str]:
-        """The headers of a request: the browser's and these, or only what the lab cannot do without."""
+        """The header fields of a request: the browser's and these, or only those that the lab needs."""
         if not self.browser:
             return {name: value for name, value in headers.items() if name in NEEDED}
         return {"Connection": "keep-alive"} | BROWSER | headers | {"Referer": self.url + "/"}
 
     def query(self, **parameters: object) -> str:
-        """A query with the place up to which this client has heard, and these parameters."""
+        """A query with this client's cursor and these parameters."""
         given = parameters | ({"after": self.after} if self.after else {})
         return "?" + "&".join(f"{name}={value}" for name, value in given.items()) if given else ""
 
     def received(self, news: Unframed) -> bytes:
-        """Remember the place, hand the events on, and return what is not finished. Raises `SentAway`."""
+        """Store the cursor, pass the events on, and return the incomplete rest. Raises `SentAway`."""
         self.after = news.cursor or place_after(news.events, self.after)
         if news.events:
             self.on_events(news.events)
@@ -163,25 +163,25 @@ class Link:
             return stored
 
     async def pause(self, failures: int) -> None:
-        """Wait before coming back: as long as the server asked, else at random, longer each time."""
+        """Wait before reconnecting: the server's time, else a random one that grows with each failure."""
         longest = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2**failures)
         await asyncio.sleep(self._retry_s if self._retry_s is not None else random.uniform(0, longest))
         self._retry_s = None
 
 
 def trust(certfile: str | None) -> "ssl.SSLContext | bool":
-    """What aiohttp is to trust: the certificate in this file, else those that the system trusts."""
+    """The certificates that aiohttp trusts: the one in this file, else those of the system."""
     return trusting(certfile) if certfile else True
 
 
 async def accepted(answer: aiohttp.ClientResponse) -> aiohttp.ClientResponse:
-    """The same answer, if it is a yes. Raises `Refused`."""
+    """The response, if it is no error. Raises `Refused`."""
     if answer.status >= 400:
         text = await answer.text()
         try:
             parsed = json.loads(text)
             error = parsed["error"]
-        except (ValueError, KeyError, TypeError):  # somebody in between, who knows nothing of messages
+        except (ValueError, KeyError, TypeError):  # an error of a proxy in between
             parsed, error = {"stored": "unknown"}, {"code": "error", "message": text[:200]}
         raise Refused(answer.status, error["code"], error["message"], parsed.get("stored") == "unknown")
     return answer
@@ -193,6 +193,6 @@ def compact(message: dict[str, str]) -> bytes:
 
 
 def place_after(events: list[Event], place: str | None) -> str | None:
-    """The cursor of somebody who was at `place` and has heard these events."""
+    """The cursor after these events, for a client whose cursor was `place`."""
     ids = [event["id"] for event in events if event["type"] in ("message", "reset")]
     return ids[-1] if ids else place

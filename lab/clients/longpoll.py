@@ -1,11 +1,11 @@
-"""Long polling: the client asks once, and the server keeps the request until there is something to say.
+"""Long polling: the client asks once, and the server keeps the request open until there is a message.
 
     client                       server
       |── GET ?after=7 ────────────>|
-      :                             :      waits, and does nothing meanwhile
+      :                             :      waits
       :                             :   <- message 8 arrives
-      |<──────────── message 8 ─────|      hears of it at once
-      |── GET ?after=8 ────────────>|      asks again at once: what arrives on the way waits at the server
+      |<──────────── message 8 ─────|      received at once
+      |── GET ?after=8 ────────────>|      the next request at once: later messages wait in the server
 
 A browser does this with `fetch()` alone.
 """
@@ -18,7 +18,7 @@ unframe = polling.unframe
 
 
 async def listen(link: Link) -> None:
-    """Ask and wait for the answer, for ever."""
+    """Send a request and wait for the response, for ever."""
     while True:
         path = "/longpoll" + link.query(hold=f"{link.hold:g}")
         async with link.request("GET", path, FETCH | FRESH) as answer:
@@ -27,5 +27,5 @@ async def listen(link: Link) -> None:
 
 
 async def send(link: Link, message: dict[str, str]) -> JsonObject:
-    """Send a message; its id comes back."""
+    """Send a message; returns its id."""
     return await link.post("/longpoll", message)

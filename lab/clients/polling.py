@@ -1,4 +1,4 @@
-"""Reading the answer that every poll gets: `{"messages":[…],"cursor":"…"}`."""
+"""Parse the response of a poll: `{"messages":[…],"cursor":"…"}`."""
 
 import json
 
@@ -6,6 +6,6 @@ from lab.clients.link import Unframed
 
 
 def unframe(data: bytes) -> Unframed:
-    """One answer: the events in order, and the cursor to ask with next time."""
+    """One response: the events in order, and the cursor for the next request."""
     answer = json.loads(data)
     return Unframed(answer["messages"], answer["cursor"])

@@ -2,10 +2,10 @@
 
     client                       server
       |── GET ?after=7 ────────────>|
-      |<──────────── nothing ───────|      asks in vain when nobody spoke meanwhile
+      |<──────────── nothing ───────|      empty when there is no new message
       :  (waits an interval)        :   <- message 8 arrives
       |── GET ?after=7 ────────────>|
-      |<──────────── message 8 ─────|      hears of it when it happens to ask
+      |<──────────── message 8 ─────|      received with the next request
 
 A browser does this with `fetch()` and a timer.
 """
@@ -20,7 +20,7 @@ unframe = polling.unframe
 
 
 async def listen(link: Link) -> None:
-    """Ask, wait an interval, ask again, for ever."""
+    """Send a request, wait an interval, and repeat for ever."""
     while True:
         async with link.request("GET", "/shortpoll" + link.query(), FETCH | FRESH) as answer:
             await accepted(answer)
@@ -29,5 +29,5 @@ async def listen(link: Link) -> None:
 
 
 async def send(link: Link, message: dict[str, str]) -> JsonObject:
-    """Send a message; its id comes back."""
+    """Send a message; returns its id."""
     return await link.post("/shortpoll", message)

@@ -1,12 +1,12 @@
-"""Server-sent events: an answer that never ends, in a format that browsers read by themselves.
+"""Server-sent events: a response that never ends, in a format that browsers parse.
 
     client                       server
       |── GET ?after=7 ────────────>|
-      |<──── 200, event-stream ─────|      the answer begins, and never ends
+      |<──── 200, event-stream ─────|      the response begins, and never ends
       :                             :   <- message 8 arrives
       |<──── id: 8  data: {…} ──────|      an empty line ends the event
-      |<──── id: 9  data: {…} ──────|      after a break, the client comes back
-      |── GET  Last-Event-ID: 9 ───>|      and says where it was
+      |<──── id: 9  data: {…} ──────|      after a break, the client reconnects
+      |── GET  Last-Event-ID: 9 ───>|      and sends its last id
 
 A browser does this with `EventSource`; here its parser is twelve lines (HTML standard, section 9.2.6).
 """
@@ -25,10 +25,10 @@ END_OF_EVENT = re.compile(rb"(?>\r\n|\n|\r){2}")
 
 
 class Later(bytes):
-    """Bytes behind the first event of a stream: a byte order mark there is part of a field's name."""
+    """Bytes after the first event of a stream: a byte order mark there is part of a field's name."""
 
     def __add__(self, more: bytes) -> "Later":  # type: ignore[override]
-        """The same with more behind them."""
+        """These bytes and more after them."""
         return Later(bytes(self) + more)
 
 
@@ -44,14 +44,14 @@ def unframe(data: bytes) -> Unframed:
 
 
 def data_of(block: bytes) -> str:
-    """The `data` lines of one event, joined. What is no UTF-8 becomes U+FFFD, as in a browser."""
+    """The `data` lines of one event, joined. Bytes that are not UTF-8 become U+FFFD, as in a browser."""
     lines = [line.partition(b":") for line in END_OF_LINE.split(block)]
     data = b"\n".join(value.removeprefix(b" ") for name, _, value in lines if name == b"data")
     return data.decode(errors="replace")
 
 
 async def listen(link: Link) -> None:
-    """Begin the answer, and hear each event as it comes."""
+    """Request the stream, and read each event as it arrives."""
     async with link.request("GET", "/sse" + link.query(), STREAM) as answer:
         await accepted(answer)
         rest = b""
@@ -60,5 +60,5 @@ async def listen(link: Link) -> None:
 
 
 async def send(link: Link, message: dict[str, str]) -> JsonObject:
-    """Send a message; its id comes back."""
+    """Send a message; returns its id."""
     return await link.post("/sse", message)

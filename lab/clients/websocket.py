@@ -1,11 +1,11 @@
-"""WebSocket: after one HTTP handshake, a connection on which both sides speak whenever they like.
+"""WebSocket: after one HTTP handshake, a connection on which both sides send at any time.
 
     client                       server
       |── GET, Upgrade: websocket ─>|
       |<──── 101 Switching ─────────|      from here on no more HTTP: frames
       |<──── frame: message 8 ──────|
-      |── frame: send, masked ─────>|      whenever it likes
-      |<──── frame: ack ────────────|      the answer carries the send's mid
+      |── frame: send, masked ─────>|      at any time
+      |<──── frame: ack ────────────|      the reply has the mid of the send
 
 A browser does this with `WebSocket`; here aiohttp reads and masks the frames.
 """
@@ -19,11 +19,11 @@ from lab.clients.link import BROWSER, FRESH, SILENCE_S, Link, Refused, Unframed,
 from lab.json_types import JsonObject
 
 OFFER = {"Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits"}
-"""A browser always offers compression; the lab takes it only when it was started with it."""
+"""A browser always offers compression; the lab accepts it only when started with `--compress`."""
 PATIENCE = aiohttp.ClientWSTimeout(ws_receive=SILENCE_S)
-"""The server pings; aiohttp answers, and by itself would wait for ever for a server that is no more."""
+"""The server pings and aiohttp replies; without this limit it would wait for ever for a dead server."""
 HANDSHAKE = ("User-Agent", "Accept-Encoding", "Accept-Language")
-"""What else Chromium says of itself in a handshake: less than in any other request."""
+"""Chromium's header fields in a handshake: fewer than in any other request."""
 
 
 def unframe(data: str) -> Unframed:
@@ -32,7 +32,7 @@ def unframe(data: str) -> Unframed:
 
 
 async def listen(link: Link) -> None:
-    """Shake hands, and hear each frame as it comes."""
+    """Connect, and read each frame as it arrives."""
     socket = await connect(link, "/websocket" + link.query())
     try:
         async for frame in texts(socket):
@@ -42,14 +42,14 @@ async def listen(link: Link) -> None:
 
 
 async def send(link: Link, message: dict[str, str]) -> JsonObject:
-    """Send a message on a socket for sending only; its id comes back in the ack."""
+    """Send a message on a socket that only sends; returns its id, which the ack has."""
     async with link.turn:
         if link.socket is None or link.socket.closed:
             link.socket = await connect(link, "/websocket?receive=0")
         try:
             answer = await exchange(link.socket, message)
         except (aiohttp.ClientError, OSError):
-            await link.socket.close()  # it does not find out by itself, and the next send needs a new one
+            await link.socket.close()  # the socket does not notice it, and the next send needs a new one
             raise
     if answer["type"] == "error":
         error = answer["error"]
@@ -58,17 +58,17 @@ async def send(link: Link, message: dict[str, str]) -> JsonObject:
 
 
 async def exchange(socket: aiohttp.ClientWebSocketResponse, message: dict[str, str]) -> JsonObject:
-    """Send a message, and take the answer that names its mid. Raises `ClientError` when none comes."""
+    """Send a message, and return the reply with its mid. Raises `ClientError` when none arrives."""
     await socket.send_str(compact(message).decode())
     async for frame in texts(socket):
         answer: JsonObject = json.loads(frame)
         if answer.get("mid") == message["mid"]:
             return answer
-    raise aiohttp.ClientConnectionError("The lab hung up before it answered.")
+    raise aiohttp.ClientConnectionError("The lab closed the connection before it replied.")
 
 
 async def texts(socket: aiohttp.ClientWebSocketResponse) -> AsyncIterator[str]:
-    """What comes in text frames, until the connection ends or cannot be understood any more."""
+    """The received text frames, until the connection ends or a frame is invalid."""
     async for frame in socket:
         if frame.type is not aiohttp.WSMsgType.TEXT:
             return
@@ -76,7 +76,7 @@ async def texts(socket: aiohttp.ClientWebSocketResponse) -> AsyncIterator[str]:
 
 
 async def connect(link: Link, path: str) -> aiohttp.ClientWebSocketResponse:
-    """Shake hands. Raises `Refused` when the lab does not."""
+    """Open a WebSocket. Raises `Refused` when the lab refuses the handshake."""
     spoken = {name: BROWSER[name] for name in HANDSHAKE} | FRESH | {"Origin": link.url}
     headers = spoken | ({} if link.compress else OFFER) if link.browser else {}
     compress = 15 if link.compress else 0  # the window's bits, as aiohttp counts them
