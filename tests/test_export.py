@@ -90,7 +90,7 @@ def test_a_figure_shows_what_the_meters_count():
         "900 B = 2.00x",
         " 40 ",
         "p50 250ms",
-        "50 messages handed out",
+        "50 messages delivered",
         "for 90.0s",
     ):
         assert said in f" {words} "

@@ -1,1 +1,1 @@
-"""Measured runs: a timetable, a publisher, listeners in a process of their own, and what came of it."""
+"""Measured runs: a timetable, a publisher, simulated clients in a separate process, and their results."""

@@ -48,7 +48,7 @@ def seconds(text: str) -> float:
 
 
 def all_have_units(parts: list[re.Match[str]]) -> bool:
-    """Whether each part of a duration says its unit, longest first: 1m30s, but not 1m30 or 3s1m."""
+    """Whether each part of a duration has a unit, longest first: 1m30s, but not 1m30 or 3s1m."""
     sizes = [UNITS[part[2]] for part in parts]
     return all(part[2] for part in parts) and sizes == sorted(set(sizes), reverse=True)
 
@@ -62,26 +62,26 @@ def bits(text: str) -> float:
 
 
 def new_file(text: str) -> str:
-    """Take the name of a file that can be written; it is tried before the run, which would be lost."""
+    """Check that this file can be written, before the run, which would be lost otherwise."""
     if reason := check(text):
         raise ArgumentTypeError(f"{quoted(text)} cannot be written: {reason}")
     return text
 
 
 def output(text: str) -> str:
-    """Take the name of a file that can be written, or - for standard output."""
+    """Check that this file can be written; - is standard output."""
     return text if text == STANDARD_OUTPUT else new_file(text)
 
 
 def page_file(text: str) -> str:
-    """Take the name of a file for the report, which is no text for a terminal."""
+    """Check that the report goes to a file that can be written, not to a terminal."""
     if text == STANDARD_OUTPUT:
         raise ArgumentTypeError("the report goes to a file; name one")
     return new_file(text)
 
 
 def plot_file(text: str) -> str:
-    """Take the name of a file that matplotlib can draw into."""
+    """Check that this file can be written and that matplotlib supports its format."""
     if os.path.splitext(text)[1].lower() not in PLOTS:
         raise ArgumentTypeError(f"{quoted(text)} does not end in {', '.join(PLOTS)}")
     return new_file(text)

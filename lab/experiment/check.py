@@ -1,7 +1,7 @@
-"""Was anything lost, doubled, out of order or contradicted? All clients' records, held against each other.
+"""Was anything lost, doubled, out of order or contradicted? Compares all clients' records.
 
-Pure: records in, violations out. Each client writes down what happened to it, in its own order; how the
-clients interleave does not matter. The names are those of Jepsen's Kafka workload for a log's anomalies.
+Pure: records in, violations out. Each client records its own events in order; how the clients interleave does
+not matter. The names are those of Jepsen's Kafka workload for a log's anomalies.
 """
 
 from collections import Counter, defaultdict
@@ -10,18 +10,18 @@ from typing import NamedTuple
 
 from lab.experiment.records import At, Record
 
-LOST = "lost-write"  # acknowledged, and nobody heard it though somebody heard what came after
-UNSEEN = "unseen"  # acknowledged, and a client that is still there has not come so far
-SKIP = "poll-skip"  # messages left out without a word, or a gap announced with the wrong number
-BACKWARDS = "nonmonotonic-poll"  # a client was led back
-DUPLICATE = "duplicate"  # shown twice to one client, or stored twice in one history
+LOST = "lost-write"  # acknowledged, and no client received it though one received a later message
+UNSEEN = "unseen"  # acknowledged, and a client that is still connected has not received it
+SKIP = "poll-skip"  # messages left out without a gap event, or a gap event with the wrong number
+BACKWARDS = "nonmonotonic-poll"  # a client received an earlier message again
+DUPLICATE = "duplicate"  # received twice by one client, or stored twice in one history
 CONTRADICTION = "inconsistent-offset"  # two contents at one place
-ABORTED = "aborted-read"  # heard, though its sender was told that it is not stored
-UNANNOUNCED = "unannounced-reset"  # another history without a word
+ABORTED = "aborted-read"  # received, though its sender got an error with `"stored": false`
+UNANNOUNCED = "unannounced-reset"  # another history without a reset event
 
 
 class Violation(NamedTuple):
-    """What must not happen and did: which anomaly, to whom, where."""
+    """A violation: which anomaly, at which client, at which place."""
 
     name: str
     client: str
@@ -33,14 +33,14 @@ class Violation(NamedTuple):
 
 
 class Checker:
-    """Takes records one after the other and keeps little of them; `violations` says what was wrong."""
+    """Checks records one after the other and keeps little of them; `violations` returns the anomalies."""
 
     def __init__(self, records: Iterable[Record] = ()) -> None:
         self.found: list[Violation] = []
         self.places: dict[str, At] = {}
-        """How far each client has come that is still there."""
+        """The newest place of each client that is still connected."""
         self.deliveries: Counter[At] = Counter()
-        """How many clients have heard the message at each place."""
+        """How many clients have received the message at each place."""
         self.acked: dict[At, Record] = {}
         self._missing: dict[str, set[At]] = defaultdict(set)
         self._skipped: set[At] = set()
@@ -61,12 +61,12 @@ class Checker:
             self.take(record)
 
     def take(self, record: Record) -> None:
-        """Judge one record by those before it."""
+        """Check one record against the earlier ones."""
         if take := self._takes.get(record.kind):
             take(record)
 
     def violations(self) -> list[Violation]:
-        """Everything that was wrong, if these were all the records."""
+        """All violations, if these were all the records."""
         return [*self.found, *self._lost(), *self._unseen(), *self._aborted()]
 
     # What a client meets ----------------------------------------------------------------------
@@ -78,7 +78,7 @@ class Checker:
         place = self.places.get(record.client, (record.epoch, record.n - 1))
         missing, at = self._missing[record.client], record.at
         behind = record.epoch == place[0] and record.n <= place[1]
-        if behind and at not in missing:  # whoever has come past it without missing it has heard it
+        if behind and at not in missing:  # a client past this place that did not miss it has received it
             return self._flag(DUPLICATE, record)
         if behind:
             self._flag(BACKWARDS, record)
@@ -118,7 +118,7 @@ class Checker:
         self._refused[record.mid] = record
 
     def _witness(self, record: Record) -> None:
-        """One place has one content for everybody, and one mid one place."""
+        """Check that one place has one content for all clients, and that one mid has one place."""
         content = (record.mid, record.hash)
         if self._contents.setdefault(record.at, content) != content:
             self._flag(CONTRADICTION, record)

@@ -1,7 +1,7 @@
-"""A child: a module of the lab as a process that ends when this one does, and that speaks in lines of JSON.
+"""A child: a module of the lab as a process that ends when this one does; both exchange lines of JSON.
 
-They are read by threads and not by the event loop: which loop can watch a process is a matter of the policy
-in force, and that may be anybody's.
+Threads read its output and not the event loop, because only some event loops can watch a process, and the
+policy in force may be another program's.
 """
 
 import asyncio
@@ -23,13 +23,13 @@ TRACEBACK = "Traceback (most recent call last)"
 
 
 class RunFailed(LabError):
-    """A run could not be brought to its end."""
+    """A run could not be completed."""
 
     code = "run_failed"
 
 
 class Child:
-    """A Python process that speaks in lines of JSON; `name` is what it is called in a sentence."""
+    """A Python process that sends and receives lines of JSON; `name` is used in messages about it."""
 
     def __init__(self, process: subprocess.Popen[bytes], name: str) -> None:
         self._process = process
@@ -51,9 +51,9 @@ class Child:
         return fields
 
     def send(self, orders: JsonObject) -> None:
-        """Give orders, in one line."""
+        """Send one line of JSON."""
         assert self._process.stdin is not None
-        with suppress(OSError):  # it has ended, and `receive` says why
+        with suppress(OSError):  # it has ended, and `receive` raises the reason
             self._process.stdin.write(json.dumps(orders).encode() + b"\n")
             self._process.stdin.flush()
 
@@ -73,7 +73,7 @@ class Child:
         self._complaining.join(END_PATIENCE_S)
 
     def _why(self) -> str:
-        """One sentence about its end."""
+        """One sentence with the reason of its end."""
         self._wait()
         code = self._process.returncode
         how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
@@ -81,9 +81,9 @@ class Child:
         return f"{self._name} ended too early ({how}){last}."
 
     def _read(self) -> None:
-        """In a thread: hand on what it says; an empty line at the end."""
+        """In a thread: pass on its lines; an empty one at the end."""
         assert self._process.stdout is not None
-        with self._process.stdout as lines, suppress(RuntimeError):  # our loop has ended first
+        with self._process.stdout as lines, suppress(RuntimeError):  # the event loop has ended first
             for line in lines:
                 self._loop.call_soon_threadsafe(self._lines.put_nowait, line)
             self._loop.call_soon_threadsafe(self._lines.put_nowait, b"")
@@ -104,7 +104,7 @@ class Child:
 
 
 def without_tracebacks(lines: Iterable[str]) -> Iterator[str]:
-    """These lines, but for tracebacks, which end with the first line that is not indented."""
+    """These lines without tracebacks, which end with the first line that is not indented."""
     inside = False
     for line in lines:
         if line.startswith(TRACEBACK):
@@ -117,13 +117,13 @@ def without_tracebacks(lines: Iterable[str]) -> Iterator[str]:
 
 @asynccontextmanager
 async def child(module: str, name: str, plan: JsonObject | None = None) -> AsyncIterator[Child]:
-    """A module of the lab as a process, for the length of the block; its plan is an argument, so no secret.
+    """A module of the lab as a process during the block; its plan is an argument, so it must hold no secret.
 
-    In a session of its own: Ctrl-C is for this process, which then ends the others in order. Raises
+    It has its own session: Ctrl-C goes to this process, which then ends the children in order. Raises
     `CannotStart` when there is no such Python.
     """
     try:
-        process = subprocess.Popen(  # noqa: ASYNC220 - starts at once, and is waited for in threads
+        process = subprocess.Popen(  # noqa: ASYNC220 - does not block; threads wait for it
             command(module, *([] if plan is None else [json.dumps(plan)])),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -1,7 +1,7 @@
-"""Listeners that could not connect: how many, why, and what to do; said apart from messages that were lost.
+"""Listeners that could not connect: how many, why, and what to do; reported apart from lost messages.
 
-A run without some of its listeners is not the run that was asked for: theory, and the conditions beside its
-figures, speak of all of them. So it fails, and says this instead of figures.
+Theory and the recorded conditions are for all listeners of a run. So a run without some of them fails, and
+has this error instead of figures.
 """
 
 import sys
@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from lab.errors import CannotStart, LabError
 
 SPARE_FILES = 40
-"""What a process of simulated clients has open besides its connections: libraries, pipes, an event loop."""
+"""Files that a process of simulated clients has open besides its connections: libraries, pipes, a loop."""
 LAB_SPARE = 103
-"""What a lab keeps back for its other work (`SPARE_DESCRIPTORS`), and three connections of the publisher."""
+"""Files that a lab reserves (`SPARE_DESCRIPTORS`), and three connections of the publisher."""
 
 LIMITS = "start that lab with --limit per_address=0 and --limit connections=0"
 FILES = "raise the limit of open files (ulimit -n {files})"
@@ -29,7 +29,7 @@ REASONS = {
     "closed": ("their connections were closed at once or broke off", f"{FILES}"),
     "answer": ("the lab refused them for good", "look at its log"),
 }
-"""What kept listeners out (`lab.clients.attempts.KINDS`), and what helps."""
+"""Why listeners could not connect (`lab.clients.attempts.KINDS`), and what helps."""
 
 
 class NotConnected(LabError):
@@ -50,12 +50,12 @@ def sentence(kind: str, number: int, clients: int) -> str:
 
 
 def enough(clients: int) -> int:
-    """A limit of open files that so many clients fit into with room to spare: 4096, or a power of 2 above."""
+    """A sufficient limit of open files for so many clients: 4096, or a greater power of 2."""
     return max(4096, 1 << (2 * clients + LAB_SPARE).bit_length())
 
 
 def allow_files(clients: int, relayed: bool, own: bool) -> None:
-    """Let each process of a run have as many files open as it needs; they inherit the limit of this one.
+    """Raise the limit of open files for the processes of a run, which inherit it from this one.
 
     `relayed`: a relay has two connections for each listener. `own`: the lab is started for the run. Raises
     `CannotStart` when the system does not allow that many.

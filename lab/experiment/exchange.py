@@ -1,6 +1,6 @@
-"""One measured exchange: what a request, an answer and a message weigh, and how long a message travels.
+"""One measured exchange: the bytes of a request, a response and a message, and the time of a message.
 
-No table of sizes or times stands anywhere in the lab: a prediction begins with this measurement.
+The lab has no table of sizes or times: a prediction begins with this measurement.
 """
 
 import asyncio
@@ -26,16 +26,16 @@ from lab.json_types import JsonObject
 LIFTED = {"rate": 0.0, "per_address": 0.0}
 """Limits that protect a class and would falsify a measurement."""
 WARM_UP_MESSAGES = 10
-"""Messages said before the exchange, so that cursors have two digits as in most runs."""
+"""Messages sent before the exchange, so that cursors have two digits as in most runs."""
 EMPTY_ANSWERS = 3
-"""Empty answers that are weighed."""
+"""Empty responses whose bytes are measured."""
 MESSAGES = 7
 PAUSE_S = 0.05
-"""Between two messages, so that each finds a machine at rest, as most messages of a run do."""
+"""Seconds between two messages, so that the machine is idle for each, as for most messages of a run."""
 INTERVAL_S = 0.002
-"""What a short poller waits here: little beside what a message travels, which is to be told apart from it."""
+"""Poll interval here: short, so that the time of a message can be separated from it."""
 SHARED_SETTINGS = ("redis", "certfile", "keyfile")
-"""Settings that the small lab shares with the one to be measured."""
+"""Settings that the small lab shares with the one that is measured."""
 HOLD_S = 0.1
 PATIENCE_S = 20.0
 
@@ -44,7 +44,7 @@ _known: dict[tuple[object, ...], Exchange] = {}
 
 
 async def exchange(mode: str, conditions: Conditions, settings: JsonObject | None = None) -> Exchange:
-    """Weigh and time one exchange of a technique, in a small lab of its own; once for the same conditions.
+    """Measure bytes and time of one exchange, in a small lab of its own; once for the same conditions.
 
     Takes a second. `settings` are those of the small lab (which Redis). Raises `CannotStart`.
     """
@@ -99,7 +99,7 @@ def _chatty(conditions: Conditions) -> Conditions:
 
 
 async def _listen(mode: str, probe: Probe, publisher: Link, bodies: list[str], log: ListenerLog) -> Exchange:
-    """Let a listener hear silence, and then some messages one by one."""
+    """Measure a listener without messages, and then with some messages one by one."""
     quiet = await _silence(mode, probe)
     delay = median([await _delay(mode, publisher, body, log) for body in bodies[:MESSAGES]])
     whole = (await probe.snapshot(mode))["receive"]
@@ -118,7 +118,7 @@ async def _delay(mode: str, publisher: Link, body: str, log: ListenerLog) -> flo
     planned, before = time.monotonic() + PAUSE_S, log.messages
     await wait_until(planned, asyncio.Event())
     await send(mode, publisher, body, str(uuid.uuid4()))
-    while log.messages == before:  # noqa: ASYNC110 - it is heard by a callback that knows nothing of us
+    while log.messages == before:  # noqa: ASYNC110 - a callback receives it
         await asyncio.sleep(0.002)
     return log.received[-1][1] - planned
 
@@ -129,7 +129,7 @@ def _without_waiting(delay: float) -> float:
 
 
 async def _silence(mode: str, probe: Probe) -> JsonObject:
-    """The meter after a few empty answers, or after the beginning of a stream."""
+    """The meter after a few empty responses, or after the beginning of a stream."""
     while True:
         receive: JsonObject = (await probe.snapshot(mode))["receive"]
         begun = (

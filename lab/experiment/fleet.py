@@ -1,9 +1,10 @@
-"""The fleet: all listeners of a run, in a process of their own, so that they cost the server nothing.
+"""The simulated clients of a run, in a separate process, so that they use no time of the server's.
 
-`python -m lab.experiment.fleet PLAN`, with a plan in JSON. Says in lines of JSON how many messages it
-has heard, and what it has used itself; told on standard input how many each listener should hear, it waits
-for them and says so, but goes on listening until the next line, so that nothing is counted of its leaving.
-Then it says what arrived when, and ends. It ends too when its standard input does.
+`python -m lab.experiment.fleet PLAN`, with a plan in JSON. It prints lines of JSON with the number of
+received messages and its own processor time. A line on standard input has the number of messages that each
+listener should receive: it waits for them, reports that, and stays connected until the next line, so that no
+disconnection is counted. Then it reports what arrived when, and ends. It also ends when its standard input
+does.
 """
 
 import asyncio
@@ -23,14 +24,14 @@ REPORT_S = 0.2
 
 
 class Events:
-    """Everything different that the fleet has heard; the same message heard by many is kept once."""
+    """All different events that the listeners received; an event received by many is kept once."""
 
     def __init__(self) -> None:
         self.all: list[Event] = []
         self._first: dict[str | None, int] = {}
 
     def number(self, event: Event) -> int:
-        """The number of this event, the same for all who heard the very same."""
+        """The number of this event, the same for all listeners that received it."""
         place = event.get("id")
         number = self._first.get(place)
         if number is None or self.all[number] != event:
@@ -41,7 +42,7 @@ class Events:
 
 
 class ListenerLog:
-    """What one listener heard and when, in the order in which it came."""
+    """What one listener received and when, in order."""
 
     def __init__(self, known: Events) -> None:
         self.known = known
@@ -51,7 +52,7 @@ class ListenerLog:
         self.attempts = Attempts()
 
     def add(self, events: list[Event]) -> None:
-        """Take down what came, at the moment at which it came."""
+        """Record received events with the current time."""
         now = time.monotonic()
         for event in events:
             self.received.append((self.known.number(event), now))
@@ -62,7 +63,7 @@ class ListenerLog:
 
 
 async def listen(plan: JsonObject) -> None:
-    """Run the whole fleet until it is told to end."""
+    """Run all listeners until the second line on standard input."""
     known = Events()
     logs = [ListenerLog(known) for _ in range(plan["clients"])]
     tasks = [asyncio.create_task(one(plan, log, number)) for number, log in enumerate(logs)]
@@ -83,7 +84,7 @@ async def listen(plan: JsonObject) -> None:
 
 
 async def one(plan: JsonObject, log: ListenerLog, number: int) -> None:
-    """One listener, which starts at its own share of the interval: pollers do not march in step."""
+    """One listener, which starts at its own part of the interval, so that pollers are not synchronised."""
     if TECHNIQUES[plan["mode"]].verb == "ask":
         await asyncio.sleep(plan["link"]["interval"] * number / plan["clients"])
     attempts = log.attempts
@@ -93,7 +94,7 @@ async def one(plan: JsonObject, log: ListenerLog, number: int) -> None:
 
 
 async def progress(logs: list[ListenerLog], tasks: list[asyncio.Task[None]], waits: bool) -> None:
-    """Say now and then how many messages have been heard in all, and how many listeners are connected."""
+    """Report regularly how many messages were received in all, and how many listeners are connected."""
     while True:
         await asyncio.sleep(REPORT_S)
         now = {"heard": sum(log.messages for log in logs), "failure": given_up(tasks)}
@@ -101,17 +102,17 @@ async def progress(logs: list[ListenerLog], tasks: list[asyncio.Task[None]], wai
 
 
 def connected(logs: list[ListenerLog], waits: bool) -> JsonObject:
-    """How many listeners are connected, and what keeps others out that have tried again and again."""
+    """How many listeners are connected, and why others could not connect."""
     here = [log.attempts.there(waits) for log in logs]
     out = [log.attempts for log, there in zip(logs, here, strict=True) if not there and log.attempts.kept_out]
     return {"there": sum(here), "out": Counter(attempts.reason for attempts in out)}
 
 
 def kept_away(logs: list[ListenerLog], expected: int, waits: bool) -> dict[int, str]:
-    """Whom something kept away from messages: listeners by number, with the reason.
+    """Listeners, by number, that missed messages because they were not connected, with the reason.
 
-    That is a listener which has not heard all, and is not connected, or has come back too late. One that
-    is connected is owed every message that the lab still keeps.
+    That is a listener which has not received all, and is not connected, or has reconnected too late. A
+    connected one must receive every message that the lab still keeps.
     """
     lacking = {number: log for number, log in enumerate(logs) if log.messages < expected}
     return {
@@ -122,20 +123,20 @@ def kept_away(logs: list[ListenerLog], expected: int, waits: bool) -> dict[int, 
 
 
 def given_up(tasks: list[asyncio.Task[None]]) -> str | None:
-    """Why the first listener that has given up did so."""
+    """Why the first listener that gave up did so."""
     ended = [task.exception() for task in tasks if task.done() and not task.cancelled()]
     return str(ended[0]) or repr(ended[0]) if ended else None
 
 
 def effort() -> dict[str, float]:
-    """What this process has worked up to this moment, for whoever asks whether it kept up."""
+    """The time and the processor time of this process so far, to check whether it kept up."""
     return {"t_s": time.monotonic(), "cpu_s": time.process_time()}
 
 
 async def wait_for_all(
     logs: list[ListenerLog], tasks: list[asyncio.Task[None]], expected: int, patience_s: float
 ) -> int:
-    """Wait until every listener has heard what there is to hear, or patience ends. Returns what there is."""
+    """Wait until every listener has received all messages, or for `patience`. Returns the last report."""
     until = time.monotonic() + patience_s
     while time.monotonic() < until and any(log.messages + log.missed < expected for log in logs):
         if all(task.done() for task in tasks):

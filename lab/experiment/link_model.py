@@ -1,10 +1,10 @@
-"""The link between a listener and the lab: how slow it is. The relay plays it, and theory counts with it."""
+"""The link between a listener and the lab: its delays. The relay simulates it, and theory uses it."""
 
 from typing import NamedTuple
 
 
 class Network(NamedTuple):
-    """A link: its round trip, how far each way may stray from half of it (s), bits per second (0: any)."""
+    """A link: its round trip, its jitter each way (s), and bits per second (0: no limit)."""
 
     rtt_s: float = 0.0
     jitter_s: float = 0.0
@@ -22,4 +22,4 @@ PRESETS = {
     "4g": Network(0.050, 0.010, 20e6),
     "3g": Network(0.200, 0.040, 1e6),
 }
-"""Round figures chosen for teaching, not measurements: measure your own network and say `--rtt`."""
+"""Round figures chosen for teaching, not measurements: measure your own network and use `--rtt`."""

@@ -1,10 +1,10 @@
-"""A measured run: a lab, a fleet of listeners, and a publisher that keeps a timetable.
+"""A measured run: a lab, simulated clients, and a publisher that keeps a timetable.
 
 What is counted: each listener's first request, until the server has seen them all, and then everything
-from the timetable's zero until its time is over, all listeners have heard everything and are, by theory
-(`Prediction.window_s`), back at their places: a run ends as it began. Warm-up is what comes before, and
-the pause between the two: starting the processes, a first message that nobody hears, and `HEAD_START_S`
-to come to rest. Processor time is counted from the timetable's zero.
+from the timetable's zero until its time is over, every message has arrived and, by theory
+(`Prediction.window_s`), every poller has asked again: a run ends as it began. Warm-up is not counted:
+starting the processes, a first message before any listener connects, and the pause `HEAD_START_S`. Processor
+time is counted from the timetable's zero.
 """
 
 import asyncio
@@ -43,24 +43,24 @@ READY_PATIENCE_S = 60.0
 HEAD_START_S = 0.2
 """Between the last listener's connection and the timetable's zero."""
 SETTLE_S = 5.0
-"""How much longer than it should take the last message is waited for, before it counts as lost."""
+"""Additional seconds to wait for the last message before it counts as lost."""
 SAMPLE_S = 1.0
 OVER_TIME = ("requests", "empty", "bytes_in", "bytes_out")
 
 
 @dataclass
 class Target:
-    """Which lab is measured: one of its own, made from these settings, or one that runs at a URL."""
+    """Which lab is measured: one started with these settings, or one that runs at a URL."""
 
     url: str | None = None
     settings: JsonObject = field(default_factory=dict)
     certfile: str | None = None
-    """Whose certificate the clients trust, when the lab is reached by https."""
+    """The file of the certificate that the clients trust, when the lab is reached by https."""
 
 
 @dataclass
 class MeterSnapshots:
-    """What the meters said: before anybody came, when all listened, at zero, and when all was heard."""
+    """Meters of a run: before the first client, when all are connected, at zero, and when all has arrived."""
 
     before: JsonObject = field(default_factory=dict)
     ready: JsonObject = field(default_factory=dict)
@@ -181,7 +181,7 @@ async def _warm_up(mode: str, link: Link) -> str:
     try:
         cursor: str = (await send(mode, link, "warm-up", str(uuid.uuid4())))["id"]
     except (Refused, TimeoutError, aiohttp.ClientError, OSError) as error:
-        raise CannotStart(f"The lab takes no message: {error or type(error).__name__}.") from error
+        raise CannotStart(f"The lab accepts no message: {error or type(error).__name__}.") from error
     return cursor
 
 
@@ -204,7 +204,7 @@ async def _lab(conditions: Conditions, target: Target) -> AsyncIterator[tuple[st
 
 @asynccontextmanager
 async def _slowly(conditions: Conditions, url: str) -> AsyncIterator[str]:
-    """The way to the lab that the listeners take: a relay when the conditions ask for a slow link."""
+    """The URL that the listeners use: that of a relay when the conditions have a slow link."""
     network, to = conditions.network, urlsplit(url)
     if not network.slow:
         yield url
@@ -225,7 +225,7 @@ async def _listening(
 ) -> None:
     """Wait until the server has seen a connection of every listener, and a moment longer.
 
-    Raises `NotConnected` when some are kept out.
+    Raises `NotConnected` when some cannot connect.
     """
     until = time.monotonic() + READY_PATIENCE_S + conditions.interval
     snapshots.ready = snapshots.zero = await probe.snapshot(mode)
@@ -242,9 +242,9 @@ async def _listening(
 def _all_there(
     mode: str, snapshots: MeterSnapshots, earlier: JsonObject, number: int, clients: Clients | None
 ) -> bool:
-    """Whether all have come, and nothing more comes of it: a stream's answer begins after its request.
+    """Whether all are connected and the meters are at rest: a stream's response begins after its request.
 
-    Those who only ask go on asking, and are never at rest.
+    Short pollers are never at rest, because they go on asking.
     """
     came = subtract(snapshots.ready["receive"], snapshots.before["receive"])["connections"] >= number
     came = (clients is None or clients.all_there) and came
@@ -255,7 +255,7 @@ def _all_there(
 
 
 async def _sample(probe: Probe, mode: str, snapshots: MeterSnapshots, series: list[JsonObject]) -> None:
-    """Look at the meters once a second, until cancelled. Raises `RunFailed` when the lab is gone."""
+    """Read the meters once a second, until cancelled. Raises `RunFailed` when the lab does not answer."""
     start = time.monotonic()
     while True:
         try:

@@ -1,4 +1,4 @@
-"""How far a measurement is, shown in a notebook's output."""
+"""The progress of a measurement, as a bar in a notebook's output."""
 
 import sys
 from importlib import import_module
@@ -6,30 +6,30 @@ from typing import Any
 
 
 class Bar:
-    """How far it is, in a notebook's output; nothing anywhere else. `moved` may be called by any thread."""
+    """A progress bar in a notebook's output; nothing anywhere else. `moved` may be called by any thread."""
 
     def __init__(self) -> None:
         self._shown: Any = None
         self._now = (0.0, "")
 
     def moved(self, share: float, text: str) -> None:
-        """Take down how far it is."""
+        """Store the progress."""
         self._now = (share, text)
 
     def show(self) -> None:
-        """Show it; called by the thread that the notebook waits for."""
+        """Show the progress; called by the thread that the notebook waits for."""
         share, text = self._now
         self._put(f'<progress max="1" value="{share:.3f}"></progress> {text}')
 
     def clear(self) -> None:
-        """Leave nothing behind."""
+        """Remove the bar from the output."""
         if self._shown is not None:
             self._put("")
 
     def _put(self, markup: str) -> None:
         if not in_notebook():
             return
-        screen = import_module("IPython.display")  # there, because a notebook is
+        screen = import_module("IPython.display")  # installed wherever a notebook runs
         if self._shown is None:
             self._shown = screen.display(screen.HTML(markup), display_id=True)
         else:

@@ -1,7 +1,7 @@
-"""What a measured run puts out: progress while it runs, and then files, a table, JSON or CSV.
+"""The output of a measured run: progress while it runs, and then files, a table, JSON or CSV.
 
-A run takes minutes and is not made again because a disk was full: whatever cannot be written is said in a
-sentence, and everything else is written all the same, files first.
+A run takes minutes, so a full disk must not lose it: an output that cannot be written is reported in a
+sentence, and all others are still written, files first.
 """
 
 import argparse
@@ -27,20 +27,20 @@ from lab.results.writing import write_whole
 FILES = ("json", "csv", "plot", "report")
 """Options that name a file, of which one or the other may be standard output."""
 TEXT_COLUMNS = 48
-"""What stands right of the bar."""
+"""Columns of the text right of the bar."""
 
 
 class Screen(Console):
-    """A console that says when its reader is gone; by itself it would end the program."""
+    """A console that raises `BrokenPipeError` when its reader has closed; rich would end the program."""
 
     def on_broken_pipe(self) -> None:
-        """The reader of our output has read enough."""
+        """Raise the error: the program that reads our output has closed it."""
         raise BrokenPipeError
 
 
 @contextmanager
 def progress(options: argparse.Namespace) -> Iterator[Moved]:
-    """A bar on standard error, on a terminal only; nothing of it stays."""
+    """A progress bar on standard error, on a terminal only; it is removed at the end."""
     width = columns(sys.stderr)
     stream: Any = Lossy(sys.stderr)
     console = Console(file=stream, no_color=options.no_color or None, width=width, height=25)
@@ -55,7 +55,7 @@ def progress(options: argparse.Namespace) -> Iterator[Moved]:
 
 
 def check_outputs(options: argparse.Namespace, stdout_open: bool) -> None:
-    """See before the run that everything that is asked for can be put out.
+    """Check before the run that every requested output can be written.
 
     Raises `BadParameter` for outputs that exclude each other, `CannotStart` without matplotlib.
     """
@@ -78,18 +78,18 @@ def _device(file: str) -> bool:
 
 def _load_figures() -> None:
     try:
-        import lab.figures  # noqa: F401 - only to see that it can be loaded
+        import lab.figures  # noqa: F401 - checks that it can be loaded
     except (ImportError, OSError) as error:
         raise CannotStart(f"Nothing can be drawn, because matplotlib does not start: {error}.") from error
 
 
 def put_out(runs: Sequence[Run], options: argparse.Namespace) -> bool:
-    """Write everything that the options ask for; says what could not be written, and whether all was."""
+    """Write all requested outputs and report those that failed; returns whether all were written."""
     return all([_done(step) for step in _steps(runs, options)])
 
 
 def _steps(runs: Sequence[Run], options: argparse.Namespace) -> Iterator[Callable[[], None]]:
-    """Files first: whatever becomes of standard output, they are there."""
+    """The outputs in order: files first, so that an error on standard output does not affect them."""
     if options.csv not in (None, STANDARD_OUTPUT):
         yield lambda: write_whole(options.csv, _csv(runs).encode())
     if options.json not in (None, STANDARD_OUTPUT):
@@ -107,7 +107,7 @@ def _done(step: Callable[[], None]) -> bool:
     except LabError as error:
         complain(error)
         return False
-    except Exception as error:  # matplotlib may raise anything, and the rest is to be written all the same
+    except Exception as error:  # matplotlib may raise anything, and the other outputs must still be written
         complain(f"A figure could not be drawn: {type(error).__name__}: {error}")
         return False
     return True
@@ -117,7 +117,7 @@ def _standard_output(runs: Sequence[Run], options: argparse.Namespace) -> None:
     try:
         _print(runs, options)
         sys.stdout.flush()
-    except BrokenPipeError:  # the reader of our output has read enough
+    except BrokenPipeError:  # the program that reads our output has closed it
         emptied(sys.stdout)
     except OSError as error:
         emptied(sys.stdout)

@@ -1,4 +1,4 @@
-"""A lab of its own for a measured run, as a process."""
+"""A lab for a measured run, in a separate process."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +10,7 @@ from lab.json_types import JsonObject
 
 @asynccontextmanager
 async def own_lab(settings: JsonObject) -> AsyncIterator[tuple[str, dict[str, str]]]:
-    """A lab for one run: its URL, and what it is made of. Raises `CannotStart`."""
+    """A lab for one run: its URL and its versions. Raises `CannotStart`."""
     async with child("lab.server", "The lab") as server:
         server.send(settings)  # not an argument: a Redis URL may hold a password
         try:

@@ -1,4 +1,4 @@
-"""What theory says a technique costs, in closed forms. A measured run is held against it.
+"""The cost of a technique in theory, in closed forms, to compare with a measured run.
 
 λ is the messages per second in the room, D = 1/λ their distance when they are periodic, P what a short
 poller waits after an answer, T how long a poll is held, W how long the run lasts. A message travels
@@ -7,7 +7,7 @@ the machine itself takes, one transit that is measured beforehand (`Exchange.tra
 counts once in each, because a message goes in on one way and out on the other, as a poll does.
 
 Where the idealisation ends: one listener at a lab at rest. Many listeners are served one after the other,
-so N of them hear (N - 1)/2 times the work for one later on average; a processor that is busy adds queues
+so N of them receive (N - 1)/2 times the work for one later on average; a processor that is busy adds queues
 that no form here knows. Every write leaves at once and alone (Nagle's algorithm is off on both sides of
 the lab), nothing is lost on the way, and silent streams get no heartbeat (a few bytes every 15 s). A form
 is an average over all timetables; a single one of n messages strays from it, by a share of about 1/√n at
@@ -27,8 +27,8 @@ class Exchange(NamedTuple):
     """Bytes on the server's socket: of a request, of an answer without news, and what each message adds.
 
     For a stream request and answer are those of its set-up. `transit` is the seconds from a message's
-    planned send to its arrival at the only listener of a lab at rest: what clients, kernel, server and
-    Redis take without any link, in on one way and out on the other.
+    planned send to its arrival at the only listener of a lab at rest: the time of clients, kernel, server and
+    Redis without any link, in on one way and out on the other.
     """
 
     request: float
@@ -41,7 +41,7 @@ ZERO_COST = Exchange(0.0, 0.0, 0.0)
 
 
 class Ideal(NamedTuple):
-    """One listener's fate: requests per second, share of empty answers, delay (s), all in the long run.
+    """One listener in the long run: requests per second, share of empty responses, delay (s).
 
     `edges` are the requests that a run has beyond W times that, because it begins and ends.
     """
@@ -57,7 +57,7 @@ class Ideal(NamedTuple):
 class Prediction:
     """What a run should show: all listeners' requests and bytes, both ways, and the latency in seconds.
 
-    `window_s` is how long the run counts: see `foretell`. None: theory has no answer.
+    `window_s` is how long the run counts: see `predict_run`. None: theory has no answer.
     """
 
     mode: str
@@ -70,7 +70,7 @@ class Prediction:
     window_s: float
 
     def as_json(self) -> JsonObject:
-        """The three figures that a run carries beside its own."""
+        """The three predicted figures in a run's record."""
         return {
             "requests": self.requests,
             "bytes": self.bytes,
@@ -88,7 +88,7 @@ def ideal(mode: str, conditions: Conditions, weights: Exchange = ZERO_COST) -> I
 
 
 def short_polling(conditions: Conditions, weights: Exchange = ZERO_COST) -> Ideal:
-    """A short poller hears of a message when it happens to ask: on average half a cycle late.
+    """A short poller receives a message with its next request: on average half a cycle late.
 
     The timer starts when the answer is there, so polls reach the server every C = P + R (a new
     connection for each adds its handshake: C = P + 2R). A message meets the cycle at a moment that is
@@ -110,15 +110,15 @@ def short_polling(conditions: Conditions, weights: Exchange = ZERO_COST) -> Idea
 
 
 def long_polling(conditions: Conditions, weights: Exchange = ZERO_COST) -> Ideal:
-    """A long poller hears of a message at once, unless it is just on its way to ask again.
+    """A long poller receives a message at once, unless its next request is still on its way.
 
-    After an answer the next poll reaches the server R later (2R with a new connection for each). If
-    something was said meanwhile it is answered at once, else it is held until the next message or T.
+    After an answer the next poll reaches the server R later (2R with a new connection for each). If there was
+    a message meanwhile it is answered at once, else it is held until the next message or T.
 
-    Poisson: nothing is said in R with probability q = e^(−λR), and then the hold lasts min(Exp(λ), T), on
+    Poisson: no message comes in R with probability q = e^(−λR), and then the hold lasts min(Exp(λ), T), on
     average h = (1 − e^(−λT))/λ. So a cycle is C = R + qh. In it λR messages arrive while the listener is
     away and wait R/2 on average; all others wait for nothing. There are λC in all: mean delay
-    L + R²/(2C). Empty are the answers to a cycle in which nothing is said: e^(−λ(R + T)).
+    L + R²/(2C). Empty are the answers to a cycle without a message: e^(−λ(R + T)).
 
     Periodic: with R < D every message meets a held poll, C = D and the delay is L. From R = D on a
     message has always come before the poll: C = R, and the wait is uniform in it, L + R/2 (when R is no
@@ -127,13 +127,13 @@ def long_polling(conditions: Conditions, weights: Exchange = ZERO_COST) -> Ideal
 
     Longest delay 3L: the answer before, the next poll, the answer (RFC 6202 section 2.2).
 
-    Edges: a run begins with a held poll (1 request) and ends when all has been heard and a poll is held
-    again, so every answer has been followed by a request. Answers up to W are those of a renewal process
-    whose first cycle is only a hold: (W − h)/C + E[C²]/(2C²) on average, with
-    E[C²] = R² + 2Rqh + q·2(1 − e^(−λT)(1 + λT))/λ². One more follows if at W something waits for the
-    listener: it is away for R of each C, in the first (1 − q)/λ of it with nothing waiting yet, hence
-    (R − (1 − q)/λ)/C. Periodic: W/D answers while R < D, else the first D/2 after the beginning and
-    then one every R, until what was said last has been fetched: (W − D)/R + 3/2.
+    Edges: a run begins with a held poll (1 request) and ends when every message has arrived and a poll is
+    held again, so every answer has been followed by a request. Answers up to W are those of a renewal process
+    whose first cycle is only a hold: (W − h)/C + E[C²]/(2C²) on average, with E[C²] = R² + 2Rqh + q·2(1 −
+    e^(−λT)(1 + λT))/λ². One more follows if at W something waits for the listener: it is away for R of each
+    C, in the first (1 − q)/λ of it with nothing waiting yet, hence (R − (1 − q)/λ)/C. Periodic: W/D answers
+    while R < D, else the first D/2 after the beginning and then one every R, until the last message has been
+    fetched: (W − D)/R + 3/2.
     """
     away, travel = _away(conditions, weights), _travel(conditions, weights, weights.answer + weights.message)
     if conditions.arrivals == "periodic":
@@ -158,7 +158,7 @@ def _periodic_long_polling(conditions: Conditions, away: float, travel: float) -
 
 
 def streaming(conditions: Conditions, weights: Exchange = ZERO_COST) -> Ideal:
-    """A stream asks once and then hears every message one way later: no more requests, delay L.
+    """A stream asks once and then receives every message one way later: no more requests, delay L.
 
     Holds for any arrivals as long as the bandwidth does; above it the queue grows and no form holds.
     """
@@ -169,7 +169,7 @@ def streaming(conditions: Conditions, weights: Exchange = ZERO_COST) -> Ideal:
 
 
 def _away(conditions: Conditions, weights: Exchange) -> float:
-    """Seconds between an answer's leaving the server and the next request's arrival there."""
+    """Seconds from sending a response to the arrival of the next request, at the server."""
     trips = 1 if conditions.keep_alive else 2
     moved = weights.request + weights.answer + weights.message
     return trips * (conditions.rtt + weights.transit) + _transmission(conditions, moved)
@@ -185,10 +185,10 @@ def _transmission(conditions: Conditions, size: float) -> float:
 
 
 def predict_run(mode: str, conditions: Conditions, weights: Exchange) -> Prediction:
-    """What a whole run should show, given what one exchange weighs.
+    """Predict a whole run, given the bytes and the time of one exchange.
 
     It counts every listener's first request, and then from the timetable's zero for W, the duration, and
-    on for as long as the last message may take and the listener to be back at its place. Requests are
+    on until the last message can have arrived and the listener can have asked again. Requests are
     clients × (requests per second × W + edges), bytes requests × (request + empty answer) + deliveries ×
     what a message adds; the polls that are held at the end have no answer yet.
     """

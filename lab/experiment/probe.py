@@ -1,4 +1,4 @@
-"""Looking at a lab from outside, as any program may: its meters, its place, its process."""
+"""Read a lab's public reports over HTTP: its meters, its cursor, its process."""
 
 import aiohttp
 
@@ -9,7 +9,7 @@ from lab.meters import COUNTERS
 
 
 class Probe:
-    """Looks at a lab from outside. Use it as `async with`."""
+    """An HTTP client for a lab's reports. Use it as `async with`."""
 
     def __init__(self, url: str, certfile: str | None = None) -> None:
         self.url = url
@@ -24,7 +24,7 @@ class Probe:
         await self._session.close()
 
     async def get(self, path: str) -> JsonObject:
-        """One answer of the lab. Raises `CannotStart` when nobody answers there."""
+        """GET one report of the lab. Raises `CannotStart` when no lab answers."""
         try:
             async with self._session.get(self.url + path) as answer:
                 found: JsonObject = await (await accepted(answer)).json()
@@ -33,14 +33,15 @@ class Probe:
             raise CannotStart(f"No lab answers at {self.url} ({error}).") from error
 
     async def snapshot(self, mode: str) -> JsonObject:
-        """This technique's meters, and what the process has used."""
+        """This technique's meters, and the process's usage."""
         process: JsonObject = (await self.get("/healthz"))["process"]
         meters: JsonObject = (await self.get("/meters"))["techniques"][mode]
         return process | meters
 
 
 def difference(after: JsonObject, before: JsonObject) -> JsonObject:
-    """What a meter counted in between. Percentiles cannot be subtracted: None unless it began at nothing."""
+    """The counts between two readings of a meter. Percentiles cannot be subtracted: None unless it began at
+    0."""
     timed, earlier = after["delivery_s"], before["delivery_s"]
     if earlier["count"]:
         timed = dict.fromkeys(timed) | {"count": timed["count"] - earlier["count"]}
@@ -48,5 +49,5 @@ def difference(after: JsonObject, before: JsonObject) -> JsonObject:
 
 
 def subtract(meter: JsonObject, other: JsonObject) -> JsonObject:
-    """What a meter counted, without what another did; how long deliveries took is not subtracted."""
+    """The counts of a meter minus those of another; delivery times are not subtracted."""
     return meter | {name: meter[name] - other[name] for name in COUNTERS}

@@ -1,4 +1,4 @@
-"""The publisher: says every message at its appointed time, whatever became of the ones before."""
+"""The publisher: sends every message at its planned time, whether or not earlier ones were answered."""
 
 import asyncio
 import time
@@ -22,7 +22,7 @@ NAME = "publisher"
 
 @dataclass
 class Sent:
-    """What the publisher did: what became of each message, and when it was planned."""
+    """The sends of the publisher: the result of each message, and its planned time."""
 
     start: float = 0.0
     records: list[Record] = field(default_factory=list)
@@ -32,12 +32,12 @@ class Sent:
 
     @property
     def stored(self) -> int:
-        """How many messages the lab has taken in."""
+        """How many messages the lab has accepted."""
         return sum(record.kind == "ack" for record in self.records)
 
 
 async def send(mode: str, link: Link, body: str, mid: str) -> JsonObject:
-    """Send one message by a technique. Returns `{"id", "duplicate"}`; raises what the client does."""
+    """Send one message by a technique. Returns `{"id", "duplicate"}`; raises the client's errors."""
     message = {"mid": mid, "username": NAME, "body": body}
     stored: JsonObject = await client_side(mode).send(link, message)
     return stored
@@ -46,7 +46,7 @@ async def send(mode: str, link: Link, body: str, mid: str) -> JsonObject:
 async def publish(
     mode: str, conditions: Conditions, link: Link, stop: asyncio.Event, progress: Progress
 ) -> Sent:
-    """Keep the whole timetable, which begins now, and wait for its end. Setting `stop` ends it early."""
+    """Send all messages of the timetable, which begins now. Setting `stop` ends it early."""
     plan = timetable(conditions)
     sent = Sent(start=time.monotonic())
     sending: list[asyncio.Task[None]] = []

@@ -1,8 +1,8 @@
-"""Values as people write them, taken as plain numbers or refused in one sentence.
+"""Check values of conditions: convert them to plain numbers, or refuse them in one sentence.
 
-A notebook hands over whatever its last computation returned: a NumPy integer, a Decimal, an array of no
-dimensions. What is a number is taken, and becomes a plain `int` or `float`, so that a record of the run
-can be written as JSON. What is none is refused, `True` and `"3"` too: both are slips more often than not.
+A notebook may pass a NumPy integer, a Decimal, or an array of no dimensions. A number becomes a plain `int`
+or `float`, so that a record of the run can be written as JSON. Any other value is refused, `True` and `"3"`
+too, because both are usually mistakes.
 """
 
 from collections.abc import Collection, Iterable
@@ -58,10 +58,10 @@ def hint(value: object, choices: Iterable[str]) -> str:
 
 
 def quoted(value: object) -> str:
-    """A value as it is written, cut when it is long."""
+    """The `repr` of a value, shortened when it is long."""
     try:
         text = " ".join(repr(value).split())
-    except Exception:  # a value of any type, whose author may have made any mistake; or of too many digits
+    except Exception:  # `repr` of any type may fail; or a number has too many digits
         text = f"a value of type {type(value).__name__}"
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 

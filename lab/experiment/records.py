@@ -1,4 +1,4 @@
-"""What happened to each client, in a form that all techniques share; the checker reads nothing else."""
+"""The records of each client, in a form that all techniques share; the checker reads nothing else."""
 
 import zlib
 from typing import NamedTuple
@@ -10,10 +10,10 @@ At = tuple[int, int]
 
 
 class Record(NamedTuple):
-    """One thing that happened to one client, at `t` seconds on its monotonic clock.
+    """One event of one client, at `t` seconds on its monotonic clock.
 
-    `kind` is send, then ack (stored at epoch-n), fail (surely not stored) or unknown; open (comes in at a
-    place it knows), recv, reset (to this place), gap (n messages missed) and close (leaves for good).
+    `kind` is send, then ack (stored at epoch-n), fail (surely not stored) or unknown; open (connects with a
+    cursor), recv, reset (to this place), gap (n messages missed) and close (disconnects for good).
     """
 
     t: float
@@ -27,12 +27,12 @@ class Record(NamedTuple):
 
     @property
     def at(self) -> At:
-        """The place it speaks of."""
+        """The place that this record is about."""
         return self.epoch, self.n
 
 
 def received(t: float, client: str, technique: str, event: JsonObject) -> Record:
-    """An event as the record of the client that heard it at `t`; a bye says nothing about messages."""
+    """An event as the record of the client that received it at `t`; a bye has no record."""
     kind = "recv" if event["type"] == "message" else str(event["type"])
     if kind == "gap":
         return Record(t, client, technique, kind, 0, event["missed"])
@@ -41,7 +41,7 @@ def received(t: float, client: str, technique: str, event: JsonObject) -> Record
 
 
 def digest(username: str, body: str) -> str:
-    """A few characters that stand for what a message says."""
+    """A short checksum of a message's username and body."""
     return f"{zlib.crc32(f'{username} {body}'.encode()):08x}"
 
 

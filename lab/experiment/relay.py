@@ -1,15 +1,15 @@
-"""A slow link without root, on any system: a relay that makes every byte late on its way to the lab and back.
+"""A slow link without root, on any system: a relay that delays every byte on its way to the lab and back.
 
     listener ──> relay ── delay, jitter, bandwidth ──> lab        and the same on the way back
 
-Every connection has a line of its own, as every phone has: the bandwidth is each listener's, not the class's.
-A relay of bytes cannot do everything that a network does, and says so: it cannot lose or reorder segments
-(what a program sees of a loss is a stall, and here it is called a stall), it knows no slow start and no
-congestion, and it does not count TCP/IP headers against the bandwidth. The operating system answers the
-handshake of TCP at once; so the first bytes of a connection take the round trip longer that it would cost.
+Every connection has its own line, as every phone has: the bandwidth is per listener.
+A relay of bytes cannot do everything that a network does: it cannot lose or reorder segments (for a program a
+loss is a stall, and here it is called a stall), it has no slow start and no congestion, and it does not count
+TCP/IP headers against the bandwidth. The operating system answers the handshake of TCP at once; so the first
+bytes of a connection take the round trip longer that it would cost.
 
-`python -m lab.experiment.relay PLAN` says in a line of JSON where it listens, takes orders in lines of
-JSON (`{"stall_s": 2}`, `{"cut": true}`), and ends when its standard input does.
+`python -m lab.experiment.relay PLAN` prints its address in a line of JSON, accepts orders in lines of JSON
+(`{"stall_s": 2}`, `{"cut": true}`), and ends when its standard input does.
 """
 
 import asyncio
@@ -25,14 +25,14 @@ from lab.experiment.link_model import Network
 from lab.json_types import JsonObject
 
 QUEUE_BYTES = 1024 * 1024
-"""What one line takes on before it reads no further; from there on TCP makes the sender wait."""
+"""Most bytes on one line; above, it stops reading and TCP makes the sender wait."""
 TIMER_S = 0.0005
-"""epoll waits whole milliseconds, rounded up: half of one, on average, is taken off every appointment."""
+"""epoll waits whole milliseconds, rounded up, so half a millisecond is subtracted from every delay."""
 BACKLOG = 4096
 
 
 class Line:
-    """One direction of one connection: what goes in comes out later, whole and in order.
+    """One direction of one connection: bytes come out later, complete and in order.
 
     `out` is called with each piece at its time, and with None for the end. `first_s` is how much later
     than usual the first piece is.
@@ -51,7 +51,7 @@ class Line:
         self.on_room: Callable[[], None] = lambda: None
 
     def carry(self, data: bytes | None) -> None:
-        """Take a piece on. Pieces are transmitted one after the other, and then all travel at once."""
+        """Add a piece. Pieces are transmitted one after the other; their delays run in parallel."""
         self._sent_until = max(self._sent_until, self._loop.time()) + self._transmission(data)
         self._last_due = max(self._last_due, self._sent_until + self._delay())
         self._waiting.append((self._last_due, data))
@@ -59,22 +59,22 @@ class Line:
         self._appoint()
 
     def stall(self, seconds: float) -> None:
-        """Let nothing out for so long, as a lost segment does until it is repeated."""
+        """Deliver nothing for so long, as after a lost segment until it is repeated."""
         self._not_before = self._loop.time() + seconds
         self._appoint()
 
     def block(self, blocked: bool) -> None:
-        """Wait while the receiver takes nothing; go on when it does."""
+        """Pause while the receiver's buffer is full; go on afterwards."""
         self.blocked = blocked
         self._appoint()
 
     @property
     def full(self) -> bool:
-        """Whether as much is on its way as the line takes on."""
+        """Whether the line holds its most bytes."""
         return self.queued_bytes >= QUEUE_BYTES
 
     def close(self) -> None:
-        """Forget what is on its way."""
+        """Discard the bytes on the line."""
         self._waiting.clear()
         self._appoint()
 
@@ -105,7 +105,7 @@ class Line:
 
 
 class End(asyncio.Protocol):
-    """One end of a relayed connection: puts what it reads on one line, writes what the other brings."""
+    """One end of a relayed connection: its reads go to one line, and the bytes of the other are written."""
 
     def __init__(self, relay: "Relay") -> None:
         self.relay = relay
@@ -113,12 +113,12 @@ class End(asyncio.Protocol):
         self.closed = False
         self.other: End
         self.away: Line
-        """The line that carries off what this end reads."""
+        """The line for the bytes that this end reads."""
         self.here: Line
-        """The line that brings what this end writes."""
+        """The line of the bytes that this end writes."""
 
     def join(self, other: "End", first_s: float = 0.0) -> None:
-        """Lay the line from this end to the other."""
+        """Connect this end to the other by a line."""
         self.other = other
         self.away = other.here = Line(self.relay.network, other.write, first_s)
         self.away.on_room = self._read_on
@@ -129,45 +129,45 @@ class End(asyncio.Protocol):
         self.relay.ends.add(self)
 
     def data_received(self, data: bytes) -> None:
-        """Bytes came in: on their way with them, and no more than the line takes on."""
+        """Put received bytes on the line; stop reading when it is full."""
         self.away.carry(data)
         if self.away.full and self.transport:
             self.transport.pause_reading()
 
     def eof_received(self) -> bool:
-        """No more will come in; what is on its way still arrives, and then the news of the end."""
+        """The sending side of the peer is closed: forward that after the bytes on the line."""
         self.away.carry(None)
         return True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """This end is closed; the other learns of it when all that was said before has arrived."""
+        """This end is closed: close the other after the bytes on the line."""
         self.relay.ends.discard(self)
         self.closed = True
         self.here.close()
         self.away.carry(None)
 
     def pause_writing(self) -> None:
-        """The receiver does not keep up."""
+        """The buffer of the receiver is full: block the line."""
         self.here.block(True)
 
     def resume_writing(self) -> None:
-        """It does again."""
+        """The receiver accepts bytes again: unblock the line."""
         self.here.block(False)
 
     def write(self, data: bytes | None) -> None:
-        """Hand out what has arrived; None is the end."""
+        """Write bytes that came off the line; None is the end."""
         if self.transport is None or self.transport.is_closing():
             return
         if data is not None:
             self.transport.write(data)
         elif self.other.closed:
             self.transport.close()
-        else:  # it only said that it has no more to say, and still listens
-            with suppress(OSError):  # it may have gone in this very moment
+        else:  # the peer closed only its sending side, and still receives
+            with suppress(OSError):  # it may just have been closed
                 self.transport.write_eof()
 
     def abort(self) -> None:
-        """Break off at once, as a pulled plug does."""
+        """Abort the connection at once."""
         if self.transport is not None:
             self.transport.abort()
 
@@ -180,7 +180,7 @@ class Near(End):
     """The end towards a listener. It opens the far one, towards the lab, as soon as it is open itself."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A listener has come: open the other end, and let the line wait for it."""
+        """A listener has connected: open the other end; the line waits for it."""
         super().connection_made(transport)
         far = End(self.relay)
         self.join(far, first_s=self.relay.network.rtt_s)
@@ -219,22 +219,22 @@ class Relay:
 
     @property
     def url(self) -> str:
-        """Where the slow way begins."""
+        """The URL of the relay."""
         return f"http://127.0.0.1:{self.listens_on}"
 
     def stall(self, seconds: float) -> None:
-        """Let nothing through for so long, on every connection and both ways."""
+        """Deliver nothing for so long, on every connection and both ways."""
         for end in self.ends:
             end.away.stall(seconds)
 
     def cut(self) -> None:
-        """Break off every connection, with what is on its way."""
+        """Abort every connection, and discard the bytes on the lines."""
         for end in list(self.ends):
             end.abort()
 
 
 async def relay(plan: JsonObject) -> None:
-    """Run a relay until standard input ends, and obey the orders that come on it."""
+    """Run a relay until standard input ends, and execute the orders on it."""
     async with Relay(plan["host"], plan["port"], Network(**plan["network"])) as running:
         sys.stdout.write(json.dumps({"port": running.listens_on}) + "\n")
         sys.stdout.flush()
@@ -243,7 +243,7 @@ async def relay(plan: JsonObject) -> None:
 
 
 def obey(running: Relay, orders: JsonObject) -> None:
-    """Stall or cut, as the orders say."""
+    """Execute an order: stall or cut."""
     if seconds := orders.get("stall_s"):
         running.stall(seconds)
     if orders.get("cut"):

@@ -60,7 +60,7 @@ def compare(
 
 @with_conditions("rounds")
 def predict(mode: str, **conditions: Unpack[ConditionValues]) -> Prediction:
-    """Say before measuring what a run should show: requests, bytes, latency.
+    """Predict a run before it is measured: requests, bytes, latency.
 
     Closed forms (`lab.experiment.prediction`), with bytes from one exchange that is measured now, once
     for each kind of exchange. Latencies are in seconds, sizes in bytes.
@@ -72,7 +72,7 @@ def predict(mode: str, **conditions: Unpack[ConditionValues]) -> Prediction:
 
 
 def modes_of(modes: object) -> list[str]:
-    """The techniques that are meant by a word, by "all", or by a collection of words.
+    """The techniques for a mode, for "all", or for a collection of modes.
 
     Raises `BadParameter` for any other value, and for an empty collection.
     """
@@ -99,7 +99,7 @@ def run_rounds(
 ) -> list[Run]:
     """Measure the techniques in turn, `rounds` times; each round begins with another one.
 
-    `progress` is told how far it is, in another thread; `tick` is called in this one while it waits.
+    `progress` is called with the share that is done, in another thread; `tick` in this one while it waits.
 
     Ctrl-C ends the run in progress early: it comes back marked partial, and nothing follows it.
     """
@@ -117,7 +117,7 @@ def run_rounds(
 
 
 def order(modes: Sequence[str], rounds: int) -> list[str]:
-    """Who is measured when: each round starts one further on, so that none is always first."""
+    """The order of measurements: each round starts with another technique, so that none is always first."""
     return [mode for start in range(rounds) for mode in rotated(modes, start % len(modes))]
 
 

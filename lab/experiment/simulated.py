@@ -1,4 +1,4 @@
-"""The simulated clients of a run, as the process that they live in tells of them."""
+"""The simulated clients of a run: the parent's side of their process."""
 
 import asyncio
 import time
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class Clients:
-    """What the simulated clients of a run say. Use it as `async with`; `during` work their end is noticed."""
+    """Reads the reports of the simulated clients. Use it as `async with`; `during` raises when they fail."""
 
     def __init__(self, process: Child, number: int, stop: asyncio.Event) -> None:
         self._process = process
@@ -26,9 +26,9 @@ class Clients:
         self.there = 0
         """How many are connected."""
         self.out: dict[str, int] = {}
-        """How many are kept out, by reason."""
+        """How many could not connect, by reason."""
         self.efforts: list[dict[str, float]] = []
-        """What they had used of the processor, from the timetable's zero until all was heard."""
+        """Their processor time, from the timetable's zero until every message has arrived."""
 
     async def __aenter__(self) -> "Clients":
         self._reading = asyncio.create_task(self._read())
@@ -47,11 +47,11 @@ class Clients:
         self._watched.add(task)
 
     def begin(self) -> None:
-        """The timetable begins now."""
+        """Start counting processor time: the timetable begins now."""
         self._zero = time.monotonic()
 
     async def during(self, work: Coroutine[Any, Any, T]) -> T:
-        """Do this, and stop as soon as the clients or what is watched fails; that is raised."""
+        """Run this; raises as soon as the clients or a watched task fails."""
         doing = asyncio.ensure_future(work)
         try:
             await asyncio.wait({doing, *self._watched}, return_when=asyncio.FIRST_COMPLETED)
@@ -63,12 +63,12 @@ class Clients:
             await asyncio.gather(doing, return_exceptions=True)
 
     async def wait_for_all(self, sent: int, patience_s: float) -> None:
-        """Wait until each has heard so many messages, or patience ends."""
+        """Wait until each has received so many messages, at most `patience_s`."""
         self._process.send({"expected": sent, "patience_s": patience_s})
         await self.during(self._all_received.wait())
 
     async def all_received(self) -> JsonObject:
-        """What each has heard and when; they end with this."""
+        """What each has received and when; their process then ends."""
         self._process.send({})
         outcome: JsonObject = await self._reading
         return outcome
@@ -89,7 +89,7 @@ class Clients:
 
     @property
     def all_there(self) -> bool:
-        """Whether all are connected. Raises `NotConnected` when all others are kept out for good."""
+        """Whether all are connected. Raises `NotConnected` when all others cannot connect."""
         if self.out and self.there + sum(self.out.values()) >= self._number:
             raise NotConnected(self.out, self._number)
         return self.there >= self._number

@@ -10,9 +10,9 @@ MOST_COLUMNS = 10_000
 
 
 def columns(stream: Any) -> int:
-    """How many columns the terminal behind a stream has: `COLUMNS`, else what the system says, else 80.
+    """The number of columns of a stream's terminal: `COLUMNS`, else the system's value, else 80.
 
-    0 is what a terminal says that does not know; it counts as 80, as a file or a pipe does.
+    A terminal that reports 0 does not know its width; it counts as 80, as a file or a pipe does.
     """
     named = os.environ.get("COLUMNS", "")
     if named.isascii() and named.isdigit() and int(named[:9]):
@@ -24,10 +24,10 @@ def columns(stream: Any) -> int:
 
 
 def open_standard_streams() -> bool:
-    """Put the null device where a standard stream is closed; whether standard output was open.
+    """Open the null device for each closed standard stream; returns whether standard output was open.
 
-    A closed one (`>&-`) leaves its number free, and the next socket or file would get it: then whatever a
-    child process prints goes into that socket.
+    A closed one (`>&-`) leaves its number free, and the next socket or file would get it: then the output of
+    a child process would go into that socket.
     """
     was_open = sys.stdout is not None
     for number in range(3):
@@ -42,7 +42,7 @@ def open_standard_streams() -> bool:
 
 
 def emptied(stream: IO[str]) -> OSError | None:
-    """Write out what a stream still holds. Returns the error if that fails, and drops the rest.
+    """Flush a stream. Returns the error if that fails, and drops the rest.
 
     Otherwise Python would try again at its end, complain, and exit with code 120.
     """
@@ -56,13 +56,13 @@ def emptied(stream: IO[str]) -> OSError | None:
 
 
 def complain(sentence: object) -> None:
-    """Say on standard error what went wrong; without one, or with a full one, it is not said."""
+    """Print an error on standard error; if that cannot be written, nothing happens."""
     with suppress(OSError, ValueError):
         print(f"run_lab.py: {sentence}", file=sys.stderr, flush=True)
 
 
 class Lossy:
-    """A stream for what may get lost: what cannot be written is dropped, and nothing is raised."""
+    """A stream whose write errors are ignored: what cannot be written is dropped."""
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
@@ -75,7 +75,7 @@ class Lossy:
         return len(text)
 
     def flush(self) -> None:
-        """The same."""
+        """Flush, if that is possible."""
         with suppress(OSError, ValueError):
             self._stream.flush()
 

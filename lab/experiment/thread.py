@@ -1,7 +1,7 @@
-"""A coroutine that runs to its end in a thread with an event loop of its own, wherever it is called from.
+"""Run a coroutine to its end in a thread with its own event loop, wherever it is called from.
 
-In a notebook a loop is already running, in trio or curio there is another kind of loop, and a policy or a
-patch of asyncio.run may be anybody's. So the loop is made here, without asking any of them.
+In a notebook a loop is already running, in trio or curio there is another kind of loop, and other code may
+have set a policy or patched asyncio.run. So the loop is made here, independent of them.
 """
 
 import asyncio
@@ -15,18 +15,18 @@ from lab.errors import CannotStart
 
 T = TypeVar("T")
 LOOK_S = 0.2
-"""How often the waiting thread looks up, so that Ctrl-C gets through on every system."""
+"""Seconds after which the waiting thread wakes up, so that Ctrl-C works on every system."""
 
 
 def new_loop() -> asyncio.AbstractEventLoop:
-    """Python's own event loop, whatever the policy in force would make."""
+    """Python's own event loop, independent of the policy in force."""
     if sys.platform == "win32":
         return asyncio.ProactorEventLoop()
     return asyncio.SelectorEventLoop()
 
 
 class InThread(Generic[T]):
-    """A coroutine in a thread. It is given an event that Ctrl-C sets, so that it can stop in order.
+    """A coroutine in a thread. It receives an event that Ctrl-C sets, so that it can stop in order.
 
     A second Ctrl-C cancels it. Raises `CannotStart` when no thread can be had.
     """
@@ -37,7 +37,7 @@ class InThread(Generic[T]):
         self._ended = threading.Event()
         self._interrupts = 0
         self._loop: asyncio.AbstractEventLoop | None = None
-        """Set when the coroutine begins, and not waited for: perhaps it never does."""
+        """Set when the coroutine begins; nothing waits for it, as it may never begin."""
         try:
             threading.Thread(target=self._run, daemon=True).start()
         except RuntimeError as error:  # no more threads, or Python is ending
@@ -54,7 +54,7 @@ class InThread(Generic[T]):
                 self._ended.wait(LOOK_S)
             except KeyboardInterrupt:
                 self._interrupt()
-            except BaseException:  # of `tick`: nothing goes on behind the caller's back
+            except BaseException:  # of `tick`: stop the coroutine before the caller goes on
                 self._give_up()
                 self._ended.wait()
                 raise
@@ -63,7 +63,7 @@ class InThread(Generic[T]):
         return self._value
 
     def _interrupt(self) -> None:
-        self._interrupts += 1  # first: a loop that begins at this moment looks at it
+        self._interrupts += 1  # first: a loop that begins now checks it
         with suppress(RuntimeError):  # it has ended
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(self._obey)
@@ -84,7 +84,7 @@ class InThread(Generic[T]):
                 self._value = runner.run(self._main())
         except (asyncio.CancelledError, KeyboardInterrupt):
             self._error = KeyboardInterrupt()
-        except BaseException as error:  # handed over to the thread that waits, whatever it is
+        except BaseException as error:  # raised again in the thread that waits
             self._error = error
         finally:
             self._ended.set()

@@ -1,7 +1,7 @@
-"""The timetable: what is said when, drawn before the run so that nothing that happens can change it.
+"""The timetable: which message is sent when, drawn before the run so that nothing can change it.
 
 A publisher that waits for its last message before it sends the next one slows down with the server
-and measures only the good moments ("coordinated omission"). This one keeps its appointments.
+and measures only the good moments ("coordinated omission"). This one sends at the planned times.
 """
 
 import random
@@ -13,7 +13,7 @@ ALPHABET = "abcdefghijklmnopqrstuvwxyz     "
 
 
 class Planned(NamedTuple):
-    """One message: when it is sent, in seconds after the start, and what it says."""
+    """One message: its time in seconds after the start, and its body."""
 
     at: float
     body: str

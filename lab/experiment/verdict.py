@@ -1,4 +1,4 @@
-"""What became of the messages of a measured run: the checker's findings as the figures of a run."""
+"""The verdict on the messages of a measured run: the checker's findings as figures."""
 
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
@@ -9,11 +9,11 @@ from lab.experiment.records import Record, place, received
 from lab.json_types import JsonObject
 
 COUNTED = {LOST, UNSEEN, SKIP, DUPLICATE, BACKWARDS}
-"""What the figures of a run tell; a run in which clients contradict each other has no figures."""
+"""Anomalies that are figures of a run; a run with contradictions has no figures."""
 
 
 class Verdict(NamedTuple):
-    """What became of the messages, summed over all listeners."""
+    """Delivered, lost, doubled and unordered messages, summed over all listeners."""
 
     expected: int
     delivered: int
@@ -23,9 +23,9 @@ class Verdict(NamedTuple):
 
 
 def verdict(records: Iterable[Record]) -> Verdict:
-    """Hold what each listener heard against what was stored; each should hear each message once, in order.
+    """Compare what each listener received with what was stored: each message once, in order.
 
-    Raises `RunFailed` when two listeners heard different things at one place, or one something refused.
+    Raises `RunFailed` when two listeners received different messages at one place, or one a refused message.
     """
     checker = Checker(records)
     found = checker.violations()
@@ -39,9 +39,9 @@ def verdict(records: Iterable[Record]) -> Verdict:
 
 
 def records_of(fleet: JsonObject, mode: str, start: str) -> Iterator[Record]:
-    """The records of a fleet that began at `start`. It tells each event once, and who heard it when."""
+    """The records of the clients, which began at `start`, from a report that has each event once."""
     for number, arrivals in enumerate(fleet["all_received"]):
-        if str(number) in fleet.get("away", ()):  # it was not connected, and nothing was owed to it
+        if str(number) in fleet.get("away", ()):  # it was not connected, so nothing counts as lost
             continue
         yield Record(0.0, str(number), mode, "open", *place(start))
         for which, moment in arrivals:

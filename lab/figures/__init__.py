@@ -1,8 +1,8 @@
 """Figures of runs, for notebooks, print and projector. The only part of the lab that loads matplotlib.
 
     lab.figures.overhead(runs)                       what one delivered message costs, and in what
-    lab.figures.requests(runs)                       who asks how often, and how often in vain
-    lab.figures.latency(runs)                        who hears it first: distributions
+    lab.figures.requests(runs)                       number of requests, and of empty responses
+    lab.figures.latency(runs)                        distributions of the latency
     lab.figures.prediction(runs)                     measured points on predicted curves
     lab.figures.scale(runs)                          cost against the number of listeners
     lab.figures.ladder(runs)                         one message's way, technique by technique

@@ -1,6 +1,6 @@
-"""Draw a lesson: `python -m lab.figures svg|png`, the teacher's exported JSON in, a picture out.
+"""Draw a lesson: `python -m lab.figures svg|png` reads the teacher's exported JSON and writes a picture.
 
-A process of its own, because the server loads no matplotlib and waits for no drawing.
+It is a separate process, because the server loads no matplotlib and must not wait for a drawing.
 """
 
 import json
@@ -18,7 +18,7 @@ def main() -> int:
     kind = sys.argv[1] if len(sys.argv) == 2 else ""
     try:
         if kind not in KINDS:
-            raise BadInput(f"Say which kind of picture: {' or '.join(KINDS)}.")
+            raise BadInput(f"Name the kind of picture: {' or '.join(KINDS)}.")
         save(lesson(json.load(sys.stdin.buffer)), sys.stdout.buffer, format=kind)
     except (BadInput, ValueError) as error:
         print(f"lab.figures: {error}", file=sys.stderr)

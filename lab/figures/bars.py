@@ -1,4 +1,4 @@
-"""Bars: what one delivered message costs, and which answers brought nothing."""
+"""Bars: the bytes of one delivered message, and the empty responses."""
 
 from collections.abc import Sequence
 
@@ -17,7 +17,7 @@ BAR = 0.62
 
 @style.of_runs
 def overhead(runs: Sequence[Run], size: str = "page") -> Figure:
-    """What one delivered message costs on the wire, split into head, framing and payload.
+    """The bytes on the wire for one delivered message, split into head, framing and payload.
 
     Bars are bytes per delivered message at the server's socket, medians over the rounds.
     """
@@ -27,7 +27,7 @@ def overhead(runs: Sequence[Run], size: str = "page") -> Figure:
 
 
 def draw_overhead(axes: Axes, runs: Sequence[Run]) -> None:
-    """The same, into axes that are there."""
+    """Draw the bars of bytes into existing axes."""
     modes = by_mode(runs)
     totals = [_stack(axes, at, mode, rounds) for at, (mode, rounds) in enumerate(modes.items())]
     for at, (rounds, total) in enumerate(zip(modes.values(), totals, strict=True)):
@@ -56,7 +56,7 @@ def _stack(axes: Axes, at: int, mode: str, rounds: Sequence[Run]) -> float:
 
 
 def _key(axes: Axes) -> None:
-    """Which strength of colour is which part."""
+    """Add the legend: which strength of colour is which part."""
     grey: style.Options = {"facecolor": style.GREY, "edgecolor": "white", "linewidth": 0}
     patches = [
         Patch(alpha=strength, hatch=hatch, label=style.both(name, chinese), **grey)
@@ -66,14 +66,14 @@ def _key(axes: Axes) -> None:
 
 
 def draw_answers(axes: Axes, runs: Sequence[Run]) -> None:
-    """How many requests each technique made, those that brought nothing apart."""
+    """Draw the requests of each technique, with the empty responses hatched."""
     modes = by_mode(runs)
     totals = [_answers(axes, at, mode, rounds) for at, (mode, rounds) in enumerate(modes.items())]
     style.rows(axes, list(modes))
     axes.set_xlim(0, 1.75 * max(totals) or 1)
-    axes.set_xlabel(style.label("requests (measured); hatched: in vain", "请求数（实测）；斜线：空答复"))
+    axes.set_xlabel(style.label("requests (measured); hatched: empty", "请求数（实测）；斜线：空答复"))
     axes.grid(axis="x")
-    style.titled(axes, "Who asks how often", "谁问得最多")
+    style.titled(axes, "Requests and empty responses", "谁问得最多")
 
 
 def _answers(axes: Axes, at: int, mode: str, rounds: Sequence[Run]) -> float:
@@ -86,6 +86,6 @@ def _answers(axes: Axes, at: int, mode: str, rounds: Sequence[Run]) -> float:
     axes.barh(at, made - empty, BAR, color=style.colour(mode))
     hollow: style.Options = {"facecolor": "white", "edgecolor": style.colour(mode), "hatch": "////"}
     axes.barh(at, empty, BAR, left=made - empty, **hollow)
-    text = f" {count(made)}" + (f", {percent(empty / made)} in vain" if empty else "")
+    text = f" {count(made)}" + (f", {percent(empty / made)} empty" if empty else "")
     axes.text(made, at, text, va="center", ha="left", fontweight=style.bold())
     return made

@@ -1,4 +1,4 @@
-"""Curves: what theory expects with what was measured on it, and cost against the number of listeners."""
+"""Curves: theory with the measured points on it, and cost against the number of listeners."""
 
 from collections.abc import Sequence
 from math import nan
@@ -23,11 +23,11 @@ VARIED = {
     "interval_s": ("poll interval, s", "轮询间隔（秒）", 1.0),
     "hold_s": ("hold, s", "保持时间（秒）", 1.0),
 }
-"""Conditions that a curve can run along: label, label in Chinese, and scale of the axis."""
+"""Conditions for the x axis of a curve: label, label in Chinese, and scale of the axis."""
 STEPS = 120
 KEYS = {True: "lines: theory · letters: measured", False: "rings: theory · letters: measured"}
 LINEAR_MS = 1.0
-"""Up to here a latency axis is linear, so that theory's 0 has a place; from here on it is logarithmic."""
+"""Below this a latency axis is linear, so that it can show theory's 0; above, it is logarithmic."""
 FIGURES: tuple[tuple[str, str, str, Reading], ...] = (
     ("requests", "requests per listener and second", "每个听众每秒请求", lambda run: run.receive["requests"]),
     ("latency_mean_s", "mean latency, ms", "平均时延（毫秒）", lambda run: run.latency_s["mean"]),
@@ -49,7 +49,7 @@ def prediction(runs: Sequence[Run], size: str = "page") -> Figure:
 
 
 def draw_prediction(axes: Axes, runs: Sequence[Run], panel: tuple[str, str, str, Reading]) -> None:
-    """One panel of it, into axes that are there."""
+    """Draw one panel into existing axes."""
     name, english, chinese, reading = panel
     varied = varying(runs)
     (_curves if varied else _pairs)(axes, runs, name, reading, varied or "")
@@ -94,7 +94,7 @@ def _letter(mode: str) -> style.Options:
 
 
 def _numbers(values: Sequence[float | None]) -> list[float]:
-    """Values as matplotlib takes them: a gap in the line for None."""
+    """Values for matplotlib: None is a gap in the line."""
     return [nan if value is None else value for value in values]
 
 
@@ -104,7 +104,7 @@ def _along(values: Sequence[float]) -> list[float]:
 
 
 def _expected(run: Run, mode: str, name: str, varied: str, value: float) -> float | None:
-    """What theory says at this value: requests per second, or milliseconds."""
+    """The prediction at this value: requests per second, or milliseconds."""
     changed: JsonObject = {varied.removesuffix("_s"): value}
     one = ideal(mode, Conditions.of(run.conditions | {"duration_s": max(1000, 1000 / value or 1)}, **changed))
     if name == "requests":
@@ -113,7 +113,7 @@ def _expected(run: Run, mode: str, name: str, varied: str, value: float) -> floa
 
 
 def _measured(run: Run, name: str, figure: float | None) -> float | None:
-    """What was measured, in the unit of the axis. First requests are set-up and no part of the curve."""
+    """The measured value, in the unit of the axis, without the first requests, which are set-up."""
     if figure is None:
         return None
     if name != "requests":
@@ -146,7 +146,7 @@ def _pairs(axes: Axes, runs: Sequence[Run], name: str, reading: Reading, _: str)
 
 @style.of_runs
 def scale(runs: Sequence[Run], size: str = "page") -> Figure:
-    """What the server pays as listeners grow: processor time per delivery, memory, bytes per delivery."""
+    """The server's cost against the number of listeners: processor time, memory, bytes per delivery."""
     panels: tuple[tuple[str, str, Reading], ...] = (
         (
             "CPU per delivery, µs",

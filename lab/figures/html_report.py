@@ -1,4 +1,4 @@
-"""The report: one HTML page with the conditions, the table and the figures, that asks nobody for anything."""
+"""The report: one HTML page with the conditions, the table and the figures, which loads nothing else."""
 
 import io
 import re
@@ -33,7 +33,7 @@ SHOWN = {
     "prediction": (prediction, "Rings: predicted by closed forms. Letters: measured."),
     "ladder": (ladder, "Theory: nothing in this drawing is measured."),
 }
-"""Figures of the report, in order, each with where it comes from."""
+"""Figures of the report, in order, each with its source."""
 PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -62,7 +62,7 @@ figcaption, .small {{ color: #5b6470; font-size: .9rem; }}
 <p class="small">Medians over {rounds} round(s). Bytes per delivery; latency: planned send → arrival.</p>
 <div class="wide">{table}</div>
 <h2>Predicted and measured</h2>
-<p class="small">Predicted by closed forms; bytes, and what a message takes
+<p class="small">Predicted by closed forms; bytes, and the time of a message
 without any link, are from one exchange that was measured beforehand.</p>
 <div class="wide">{beside}</div>
 <h2>Figures</h2>
@@ -128,7 +128,7 @@ def _figure(name: str, runs: Sequence[Run]) -> str:
 
 
 def svg(figure: Figure) -> str:
-    """A figure as an element of a page: no prologue, no namespaces, no address of anything."""
+    """A figure as an element of a page: without prologue, namespaces and addresses."""
     text = io.StringIO()
     save(figure, text, format="svg")
     element = text.getvalue()[text.getvalue().index("<svg") :]

@@ -16,7 +16,7 @@ from lab.results.runs import Run, run_list
 
 RTT_S, INTERVAL_S = 0.16, 0.3
 NEWS_S = 0.34
-"""When the message is there: soon after a poll was answered in vain."""
+"""The time of the message: soon after an empty response to a poll."""
 START_S, JUST_AFTER_S = 0.06, 0.03
 CLIENT, SERVER = 0.0, 1.0
 COLUMNS = 3
@@ -24,7 +24,7 @@ NEWS = ("message", "2nd")
 
 
 class Arrow(NamedTuple):
-    """Something on its way: when it leaves (s), whether it goes to the server, what it is."""
+    """A request or response: when it is sent (s), whether to the server, and its label."""
 
     leaves: float
     up: bool
@@ -52,7 +52,7 @@ def ladder(runs: Run | Iterable[Run] = (), size: str = "page") -> Figure:
 
 
 def arrows(mode: str) -> list[Arrow]:
-    """Who says what, when, around one message that is there at `NEWS_S`."""
+    """The requests and responses around one message that arrives at `NEWS_S`."""
     one_way = RTT_S / 2
     verb = TECHNIQUES[mode].verb
     if verb == "ask":
@@ -87,14 +87,14 @@ def _panel(axes: Axes, mode: str) -> None:
 
 
 def _draw(axes: Axes, arrow: Arrow, colour: str, below: bool) -> None:
-    """An arrow with its word: below it when it sets out where the one before has come to."""
+    """Draw an arrow with its label; the label is below when the arrow begins where the last one ended."""
     start, end = (CLIENT, SERVER) if arrow.up else (SERVER, CLIENT)
     news = arrow.says in NEWS
     look: style.Options = {"arrowstyle": "-|>", "color": colour, "shrinkA": 0, "shrinkB": 0}
     look |= {"linewidth": 1.8, "linestyle": "solid"} if news else {"linewidth": 1, "linestyle": (0, (4, 2))}
     arrives = arrow.leaves + RTT_S / 2
     axes.annotate("", xy=(end, arrives), xytext=(start, arrow.leaves), arrowprops=look)
-    gap = 0.010 if len(arrow.says) == 1 else 0.030  # a long word reaches to where the arrow is higher
+    gap = 0.010 if len(arrow.says) == 1 else 0.030  # a long label reaches to where the arrow is higher
     at, side = (
         (arrow.leaves + RTT_S / 4 + gap, "top") if below else (arrow.leaves + RTT_S / 4 - gap, "bottom")
     )

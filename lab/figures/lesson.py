@@ -1,4 +1,4 @@
-"""A lesson so far, drawn from its meters: what a message cost, who asked in vain, and how quick it was."""
+"""A lesson so far, drawn from its meters: bytes per message, requests with empty responses, and delays."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -19,10 +19,10 @@ SCHEMA = "pushlab.lesson/1"
 
 
 def lesson(exported: JsonObject, size: str = "projector") -> Figure:
-    """What the meters of a classroom say, from the JSON that the teacher exports.
+    """Draw the meters of a classroom, from the JSON that the teacher exports.
 
-    Three panels: bytes per message handed out, requests with the empty answers apart, and delivery (from
-    the room to the socket). What nobody used says "not measured". Raises `BadInput` for any other JSON.
+    Three panels: bytes per delivered message, requests with the empty responses, and delivery delay (from the
+    room to the socket). An unused technique is "not measured". Raises `BadInput` for any other JSON.
     """
     runs = runs_of(exported)
     with style.sheet(size, height=0.5, small=0.58, ncols=3) as (figure, axes):
@@ -34,7 +34,7 @@ def lesson(exported: JsonObject, size: str = "projector") -> Figure:
 
 
 def runs_of(exported: JsonObject) -> list[Run]:
-    """The receiving side of each technique in the shape in which all figures take it."""
+    """The receiving side of each technique, as a run for the figures."""
     try:
         if exported["schema"] != SCHEMA:
             raise BadInput(f"This is schema {exported['schema']!r}; a lesson's is {SCHEMA}.")
@@ -53,7 +53,7 @@ def _run(mode: str, both: JsonObject, exported: JsonObject) -> Run:
 
 
 def draw_delivery(axes: Axes, runs: Sequence[Run]) -> None:
-    """From the room to the socket: a mark at the median, a line to the 95th percentile, on a log axis."""
+    """Draw the delivery delay: a mark at the median, a line to the 95th percentile, on a log axis."""
     for at, run in enumerate(runs):
         median_over_rounds, reach = run.latency_s["p50"], run.latency_s["p95"]
         if median_over_rounds is None:
@@ -68,18 +68,18 @@ def draw_delivery(axes: Axes, runs: Sequence[Run]) -> None:
     style.rows(axes, [run.mode for run in runs])
     axes.set_xlabel(style.label("room → socket, ms (measured)", "聊天室到套接字，毫秒（实测）"))
     axes.grid(axis="x")
-    style.titled(axes, "How quick it was", "有多快")
+    style.titled(axes, "Delay in the server", "有多快")
 
 
 def caption(exported: JsonObject) -> str:
-    """Measured where, of how many messages, with which students; and in a second line since when."""
+    """The caption: where it was measured, how many messages, which students; in a second line since when."""
     meters = exported["meters"]
     handed = sum(both["receive"]["messages"] for both in meters["techniques"].values())
     crew, since = exported["crew"], datetime.fromtimestamp(meters["since"]).astimezone()
     words = [
         style.both("Measured at the server's socket", "在服务器套接字实测"),
         f"since {since:%Y-%m-%d %H:%M:%S %z}, for {seconds(exported['taken'] - meters['since'])}",
-        f"{count(handed)} messages handed out" if handed else "not measured: nothing was handed out",
+        f"{count(handed)} messages delivered" if handed else "not measured: nothing was delivered",
     ]
     if exported["simulated"]:
         link = f", simulated round trip {crew['rtt_ms']:g} ms" if crew["rtt_ms"] else ""

@@ -17,7 +17,7 @@ SHARES = {"p50": 0.50, "p95": 0.95, "p99": 0.99, "max": 1.0}
 
 @style.of_runs
 def requests(runs: Sequence[Run], size: str = "page") -> Figure:
-    """Requests per second over time (first round), beside all requests; the empty answers apart in both."""
+    """Requests per second over time (first round), and all requests; both with the empty responses."""
     with style.sheet(size, height=0.5, ncols=2) as (figure, (left, right)):
         draw_over_time(left, runs)
         draw_answers(right, runs)
@@ -25,9 +25,9 @@ def requests(runs: Sequence[Run], size: str = "page") -> Figure:
 
 
 def draw_over_time(axes: Axes, runs: Sequence[Run]) -> None:
-    """Requests per second, second by second, of each technique's first round; hatched: answered in vain.
+    """Draw requests per second over time, of each technique's first round; hatched: empty responses.
 
-    Runs that were recorded without their empty answers over time have no hatching.
+    Runs that were recorded without their empty responses over time have no hatching.
     """
     for mode, rounds in by_mode(runs).items():
         moments, rates = _rates(rounds[0], "requests")
@@ -39,21 +39,21 @@ def draw_over_time(axes: Axes, runs: Sequence[Run]) -> None:
         axes.plot(moments, rates, label=mode, markevery=_apart(len(moments)), clip_on=False, **look)
         _in_vain(axes, mode, rounds[0])
     axes.set_ylim(bottom=0)
-    axes.set_xlabel(style.label("seconds; hatched: in vain", "秒；斜线：空答复"))
+    axes.set_xlabel(style.label("seconds; hatched: empty", "秒；斜线：空答复"))
     axes.set_ylabel(style.label("requests per second", "每秒请求数"))
     axes.grid(axis="y")
     style.titled(axes, "Requests over time", "请求随时间")
 
 
 def _in_vain(axes: Axes, mode: str, run: Run) -> None:
-    """The requests that brought nothing, as an area below the line of all."""
+    """The requests with empty responses, as an area below the line of all requests."""
     if run.receive["empty"] and all("empty" in point for point in run.series):
         hollow: style.Options = {"facecolor": "none", "edgecolor": style.tint(mode, 0.5), "hatch": "////"}
-        axes.fill_between(*_rates(run, "empty"), linewidth=0, label=f"{mode}, in vain", **hollow)
+        axes.fill_between(*_rates(run, "empty"), linewidth=0, label=f"{mode}, empty", **hollow)
 
 
 def _rates(run: Run, name: str) -> tuple[list[float], list[float]]:
-    """Between each two looks at the meters: the moment in the middle, and how many per second."""
+    """Between each two readings of the meters: the time in the middle, and the rate per second."""
     steps = [(one, other) for one, other in pairwise(run.series) if other["t_s"] > one["t_s"]]
     moments = [(one["t_s"] + other["t_s"]) / 2 for one, other in steps]
     rates = [(other[name] - one[name]) / (other["t_s"] - one["t_s"]) for one, other in steps]
@@ -66,7 +66,7 @@ def _apart(points: int) -> int:
 
 @style.of_runs
 def latency(runs: Sequence[Run], size: str = "page") -> Figure:
-    """Who hears it first: the share of deliveries (0 to 1) that took at most so long, on a log axis.
+    """Distributions of the latency: the share of deliveries (0 to 1) up to each value, on a log axis.
 
     One thin line per round. Runs that were saved without their samples show their percentiles as points.
     """
@@ -76,7 +76,7 @@ def latency(runs: Sequence[Run], size: str = "page") -> Figure:
 
 
 def draw_latency(axes: Axes, runs: Sequence[Run]) -> None:
-    """The same, into axes that are there."""
+    """Draw the distributions into existing axes."""
     for number, (mode, rounds) in enumerate(by_mode(runs).items()):
         for run in rounds:
             _distribution(axes, mode, run, label=mode if run is rounds[0] else None, number=number)
@@ -86,7 +86,7 @@ def draw_latency(axes: Axes, runs: Sequence[Run]) -> None:
     axes.set_ylabel(style.label("share of deliveries", "送达比例"))
     axes.grid()
     axes.legend(loc="best")
-    style.titled(axes, "Who hears it first", "谁先听到")
+    style.titled(axes, "Distribution of the latency", "谁先听到")
 
 
 def _distribution(axes: Axes, mode: str, run: Run, label: str | None, number: int) -> None:

@@ -1,6 +1,6 @@
-"""Loading matplotlib whatever the reader has set for it; imported before anything else of matplotlib.
+"""Load matplotlib independent of the user's settings; imported before anything else of matplotlib.
 
-A notebook hands its MPLBACKEND on to the programs that it starts, and a folder may hold a matplotlibrc that
+A notebook passes its MPLBACKEND to the programs that it starts, and a folder may hold a matplotlibrc that
 cannot be read: both end the import with an error, although the figures of the lab need neither.
 """
 
@@ -36,7 +36,7 @@ def _set(wanted: dict[str, str | None]) -> None:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Say nothing of folders that cannot be written, of unknown settings, of fonts to be listed."""
+    """Suppress warnings about folders that cannot be written, unknown settings, and the font cache."""
     log = logging.getLogger("matplotlib")
     usual = log.level
     log.setLevel(logging.CRITICAL)
@@ -47,7 +47,7 @@ def quiet() -> Iterator[None]:
 
 
 def load() -> None:
-    """Load matplotlib, with the reader's settings for the reader's own figures, if they can be read.
+    """Load matplotlib, with the user's settings for the user's own figures, if they can be read.
 
     Raises `OSError` when there is no folder that matplotlib may write to.
     """
@@ -55,21 +55,21 @@ def load() -> None:
     with quiet(), environment(**{BACKEND: None}):
         try:
             matplotlib = import_module("matplotlib")
-        except ValueError:  # a matplotlibrc that is no text
+        except ValueError:  # a matplotlibrc that is not text
             with environment(**{SETTINGS: None, "MPLCONFIGDIR": None}):
                 matplotlib = _alone()
-        with suppress(ValueError):  # a backend that is not there matters only to who shows something
+        with suppress(ValueError):  # a missing backend matters only for figures on a screen
             if backend:
                 matplotlib.rcParams["backend"] = backend
         import_module("matplotlib.font_manager")
 
 
 def _alone() -> ModuleType:
-    """Loaded in a folder where nothing is."""
+    """Load it in an empty folder."""
     with TemporaryDirectory(ignore_cleanup_errors=True) as empty, chdir(empty):
         os.environ |= {"MPLCONFIGDIR": empty}
         for name in [name for name in sys.modules if name.startswith("matplotlib.")]:
-            del sys.modules[name]  # what the first attempt has left
+            del sys.modules[name]  # left by the first attempt
         matplotlib = import_module("matplotlib")
         import_module("matplotlib.font_manager")
     return matplotlib

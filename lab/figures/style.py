@@ -1,7 +1,7 @@
 """How all figures look: the techniques' colours and signs, two sizes, both languages. Nothing else does.
 
 Never colour alone: each technique also has its letter and its dash pattern, each part of the bytes its
-hatching, so that a grey print and a washed-out projector say the same.
+hatching, so that a grey print and a pale projector show the same.
 """
 
 import io
@@ -60,14 +60,14 @@ WINDOWS += ("date.epoch", "timezone", "figure.raise_window", "figure.max_open_wa
 """Settings that do not change a picture: how figures are shown in windows, and the like."""
 SAME_EVERY_TIME: Any = {"svg.hashsalt": "push lab", "svg.fonttype": "path"}
 PLAIN_TEXT: Any = {"text.parse_math": False}
-"""A dollar sign in a text is one; but not while a figure is made, as markers are letters in dollars."""
+"""A dollar sign in a text is literal; not while a figure is made, as markers are letters in dollars."""
 
 
 class Sheet(Figure):
     """A matplotlib Figure that a notebook shows by itself, without pyplot and its global state.
 
-    Matplotlib asks its global settings again whenever it draws. So they are the lab's own for as long as
-    that takes, and a picture is the same whatever the reader has set.
+    Matplotlib asks its global settings again whenever it draws. So the lab's own settings are active while it
+    draws, and a picture does not depend on the user's settings.
     """
 
     settings: Any = {}  # noqa: RUF012 - replaced, never changed
@@ -110,7 +110,7 @@ def sheet(
 
 
 def _defaults() -> Any:
-    """What matplotlib comes with, whatever the reader has set."""
+    """Matplotlib's default settings, without the user's."""
     return {
         name: value for name, value in rcParamsDefault.items() if not name.startswith(WINDOWS)
     } | SAME_EVERY_TIME
@@ -125,7 +125,7 @@ def of_runs(
     def drawn(runs: Run | Iterable[Run], *args: P.args, **options: P.kwargs) -> Figure:
         return draw(run_list(runs), *args, **options)
 
-    return drawn  # type: ignore[return-value]  # it takes `runs=` as well, which the type cannot say
+    return drawn  # type: ignore[return-value]  # it accepts `runs=` as well, which the type cannot express
 
 
 def _settings(text: float, line: float) -> Any:
@@ -177,12 +177,12 @@ def both(english: str, chinese: str) -> str:
 
 
 def label(english: str, chinese: str) -> str:
-    """The same for an axis, one language below the other."""
+    """A label for an axis, one language below the other."""
     return f"{english}\n{chinese}" if chinese_font() else english
 
 
 def name(mode: str) -> str:
-    """A technique as the axes call it: its sign, its word, and its Chinese title."""
+    """The name of a technique on an axis: its sign, its mode, and its Chinese title."""
     technique = TECHNIQUES[mode]
     title = technique.title_zh if chinese_font() and technique.title_zh != technique.title else ""
     return f"{technique.sign}  {mode}" + (f"\n{title}" if title else "")
@@ -216,7 +216,7 @@ def titled(axes: Axes, english: str, chinese: str) -> None:
 
 
 def unmeasured(axes: Axes, row: int) -> None:
-    """Say in a row of a panel that there is no figure."""
+    """Write "not measured" in a row of a panel."""
     place: Any = axes.get_yaxis_transform()
     axes.text(
         0.02, row, both("not measured", "未测量"), transform=place, va="center", color=GREY, style="italic"

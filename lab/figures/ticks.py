@@ -1,7 +1,7 @@
 """Logarithmic axes that read well: plain numbers, at least two of them, and none over another.
 
 Matplotlib labels powers of ten. Latencies of one run often lie within a decade, where there is one power
-or none. So the numbers are chosen when the axis is drawn, from what lies in view and from the room there is.
+or none. So the numbers are chosen when the axis is drawn, from the visible range and the available space.
 """
 
 from collections.abc import Iterator, Sequence
@@ -26,7 +26,7 @@ def logarithmic(axes: Axes, linear_to: float | None = None, at: Sequence[float] 
 
     With `at` its numbers are those that were measured, as far as there is room for them.
     """
-    axes.set_autoscalex_on(False)  # not yet: by itself matplotlib would warn of values that are all 0
+    axes.set_autoscalex_on(False)  # not yet: matplotlib would warn if all values are 0
     if linear_to is None:
         axes.set_xscale("log")
     else:
@@ -50,12 +50,12 @@ class Readable(LogLocator):
     def __init__(self, linear_to: float, at: Sequence[float], size: float) -> None:
         super().__init__()
         self._size = size
-        """Of the numbers, in points."""
+        """Size of the numbers, in points."""
         self._linear_to = linear_to
         self._at = at
 
     def __call__(self) -> Sequence[float]:
-        """Those for what is in view."""
+        """The numbers for the visible range."""
         low, high = sorted(self._axis.get_view_interval())
         return self.tick_values(low, high)
 
@@ -68,7 +68,7 @@ class Readable(LogLocator):
         return max(fitting, key=len, default=[rows[-1][0], rows[-1][-1]] if rows else [vmin, vmax])
 
     def nonsingular(self, v0: float, v1: float) -> tuple[float, float]:
-        """What is shown of values from `v0` to `v1`: a decade, if they are all the same."""
+        """The range of the axis for values from `v0` to `v1`: a decade, if they are all the same."""
         if self._linear_to:
             return Locator.nonsingular(self, v0, v1)
         if not 0 < v1 < inf:  # nothing, or nothing above 0

@@ -1,1 +1,1 @@
-"""What a run says: its record, the median over rounds, and the tables; nothing here measures."""
+"""Results of runs: their records, medians over rounds, and tables; nothing here measures."""

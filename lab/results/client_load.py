@@ -1,7 +1,7 @@
-"""Did the simulated clients keep up? What a run cost those who measure it, and when that is too much.
+"""Did the simulated clients keep up? The load of clients and publisher, and when it is too high.
 
-A fleet that is busy all the time hears late, and a publisher that is late speaks late: then the latencies
-say more about the laptop than about the lab. A run says so by itself.
+Clients that are always busy receive late, and a late publisher sends late: then the latencies are those of
+this computer, not of the lab. A run reports this itself.
 """
 
 from collections.abc import Sequence
@@ -10,13 +10,13 @@ from lab.json_types import JsonObject
 from lab.meters import summary
 
 BUSY = 0.8
-"""Share of one processor core from which on a fleet, which is one process, no longer hears at once."""
+"""Share of one processor core above which the clients, which are one process, receive late."""
 LATE_S = 0.010
-"""How late the publisher may be in 95 of 100 cases; about what a busy desktop system delays anybody."""
+"""Limit for the 95th percentile of the publisher's delay; a busy desktop system delays about so much."""
 
 
 def client_load(efforts: Sequence[dict[str, float]], late: Sequence[float]) -> JsonObject:
-    """The share of a core that the fleet used, and how late the publisher was, in seconds.
+    """The share of a core that the clients used, and the publisher's delay, in seconds.
 
     `efforts` are moments with the processor time used up to then; None when there are too few of them.
     """
@@ -35,7 +35,8 @@ def _share(efforts: Sequence[dict[str, float]]) -> float | None:
 
 
 def warnings(found: JsonObject) -> list[str]:
-    """What this machine could not hold, in words; empty when it could, or when nobody looked."""
+    """Sentences about conditions that this machine could not keep; empty when it could, or if not
+    measured."""
     share, late = found.get("cpu_share"), found.get("late_s", {}).get("p95")
     words = []
     if share is not None and share > BUSY:

@@ -1,11 +1,11 @@
-"""Figures as a person reads them: short, with their unit, and a dash for what was not measured."""
+"""Format figures for a reader: short, with their unit, and a dash for "not measured"."""
 
 NOTHING = "–"
-"""Not measured."""
+"""Stands for "not measured"."""
 
 
 def count(value: float | None) -> str:
-    """A whole number with its thousands apart."""
+    """A whole number with separated thousands."""
     return NOTHING if value is None else f"{value:,.0f}"
 
 
@@ -17,7 +17,7 @@ def amount(value: float | None) -> str:
 
 
 def percent(value: float | None) -> str:
-    """A share."""
+    """A share as a percentage."""
     return NOTHING if value is None else f"{value:.0%}"
 
 
@@ -32,14 +32,14 @@ NEXT_TO_NOTHING_S = 0.01
 
 
 def late(measured: float | None, predicted: float | None) -> str:
-    """The same of a time; in ms where theory says less than ten, as a share of so little says nothing."""
+    """How far a time is from its prediction; in ms below 10 ms, where a share would mean little."""
     if measured is None or predicted is None or predicted >= NEXT_TO_NOTHING_S:
         return off(measured, predicted)
     return f"{1000 * (measured - predicted):+.0f}ms"
 
 
 def times(value: float | None) -> str:
-    """A factor."""
+    """A factor, as 1.23x."""
     return NOTHING if value is None else f"{value:#.3g}".rstrip(".") + "x"
 
 

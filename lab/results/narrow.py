@@ -1,7 +1,7 @@
 """Figures of runs for a terminal that is narrower than the table: whole numbers, in several blocks.
 
-Nothing is cut and no number is broken in two. A table that is too wide becomes several, each with the names
-of the techniques; where even these are too wide, each technique has a list of its own.
+Nothing is cut and no number is split. A table that is too wide becomes several, each with the names of the
+techniques; where even these are too wide, each technique gets its own list.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,7 +12,7 @@ Rows = Mapping[str, Sequence[str]]
 Column = tuple[str, str, int]
 """Its group ("" for none), its heading, its width."""
 LEAST = 10
-"""Columns below which no text is made to fit."""
+"""Narrowest width, in columns, to which text is fitted."""
 
 
 def blocks(columns: Sequence[Column], rows: Rows, width: int) -> Iterator[list[tuple[str, str]]]:

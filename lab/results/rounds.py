@@ -1,7 +1,7 @@
-"""What several rounds say together: the median over the rounds, and how sure it is.
+"""Results over several rounds: the median over the rounds, and its confidence interval.
 
-The rounds are what was repeated; the samples inside one round share its luck (the same machine in the
-same minute) and are no repetition. So the interval is drawn over rounds, never over pooled samples.
+Only the rounds are repetitions; the samples inside one round depend on each other (the same machine in the
+same minute). So the interval is over rounds, never over pooled samples.
 """
 
 import random
@@ -50,7 +50,7 @@ def spread(runs: Sequence[Run], figure: Figure) -> Spread | None:
     """The median of a figure over the rounds of one technique, with a 95 % bootstrap interval.
 
     None when a round has not measured it. The interval is that of the percentile bootstrap over
-    rounds; with few rounds it is narrow rather than wide, so take five or more before you trust it.
+    rounds; with few rounds it is too narrow, so measure five or more before you trust it.
     """
     figures = known(runs, figure)
     if figures is None:
@@ -60,7 +60,7 @@ def spread(runs: Sequence[Run], figure: Figure) -> Spread | None:
 
 
 def interval(figures: Sequence[float], share: float = SHARE, seed: int = 1) -> tuple[float, float]:
-    """The bootstrap interval of a median: draw as many rounds again, with repetition, many times."""
+    """The bootstrap interval of a median: resample the rounds, with repetition, many times."""
     draw = random.Random(seed)
     medians = sorted(median(draw.choices(figures, k=len(figures))) for _ in range(RESAMPLES))
     tail = round((1 - share) / 2 * RESAMPLES)

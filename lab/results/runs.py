@@ -17,7 +17,7 @@ MOST_SAMPLES = 200
 """Latencies of one run that a record holds when asked to."""
 BYTE_ORDER_MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
-    codecs.BOM_UTF32_LE: "utf-32",  # begins as that of UTF-16 does, so it is looked for before it
+    codecs.BOM_UTF32_LE: "utf-32",  # begins like that of UTF-16, so it is checked first
     codecs.BOM_UTF32_BE: "utf-32",
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
@@ -46,26 +46,26 @@ class Run:
     conditions: JsonObject
     lab: dict[str, str]
     partial: bool = False
-    """Stopped before its time."""
+    """Whether the run was stopped early."""
     fleet: JsonObject = field(default_factory=dict)
-    """What the measuring itself cost: `cpu_share` of a core, and `late_s` of the publisher."""
+    """The load of the measuring clients: `cpu_share` of a core, and `late_s` of the publisher."""
     samples: list[float] = field(default_factory=list, compare=False, repr=False)
     """Every latency in seconds, shortest first; a record holds them only when asked to."""
 
     @property
     def clean(self) -> bool:
-        """Nothing was lost, doubled or out of order."""
+        """Whether nothing was lost, doubled or out of order."""
         return not (self.lost or self.duplicated or self.out_of_order)
 
     @property
     def missing(self) -> int:
-        """Messages of the timetable that the lab did not take, in a run that was not stopped."""
+        """Messages of the timetable that the lab did not accept, in a run that was not stopped."""
         planned = round(self.conditions["rate"] * self.conditions["duration_s"])
         return 0 if self.partial else planned - self.sent
 
     @property
     def wire_bytes(self) -> int:
-        """All bytes that receiving cost at the server's socket, both ways."""
+        """All bytes for receiving at the server's socket, both ways."""
         total: int = self.receive["bytes_in"] + self.receive["bytes_out"]
         return total
 
@@ -79,7 +79,7 @@ class Run:
         return figure / self.delivered if self.delivered and figure is not None else None
 
     def as_json(self, samples: bool = False) -> JsonObject:
-        """What the contract puts into `runs`; conditions and lab stand beside them, once.
+        """The run as JSON; conditions and lab are stored once for all runs.
 
         With `samples` also some latencies in seconds, evenly spaced among all that were measured.
         """
@@ -96,10 +96,10 @@ def thinned(ordered: Sequence[float], most: int = MOST_SAMPLES) -> list[float]:
 
 
 def run_list(runs: "Run | Iterable[Run]") -> list[Run]:
-    """One run, or several, as a list. Raises `BadParameter` for none, and for what is no run."""
+    """One run, or several, as a list. Raises `BadParameter` for none, and for a value that is no run."""
     found = [runs] if isinstance(runs, Run) else list(runs) if isinstance(runs, Iterable) else [runs]
     if not found:
-        raise BadParameter("There are no runs: hand over what lab.measure, lab.compare or lab.load returned.")
+        raise BadParameter("There are no runs: pass what lab.measure, lab.compare or lab.load returned.")
     if strange := next((type(run).__name__ for run in found if not isinstance(run, Run)), None):
         raise BadParameter(f"Runs are what lab.measure, lab.compare or lab.load returned, not {strange}.")
     return found
@@ -137,7 +137,7 @@ def load(path: str | Path) -> list[Run]:
     try:
         found = json.loads(text_of(Path(path).read_bytes()))
         if found["schema"] != SCHEMA:
-            raise BadInput(f"{path} says schema {found['schema']!r}; this lab reads {SCHEMA}.")
+            raise BadInput(f"{path} has schema {found['schema']!r}; this lab reads {SCHEMA}.")
         return [Run(**run, conditions=found["conditions"], lab=found["lab"]) for run in found["runs"]]
     except (ValueError, KeyError, TypeError) as error:
         raise BadInput(f"{path} holds no runs of the lab ({error}).") from error

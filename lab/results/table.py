@@ -1,4 +1,4 @@
-"""Runs as a person reads them in a terminal: the figures, the point at a glance, and where they come from."""
+"""Runs as text for a terminal: the table of figures, the bars, and the sources of the figures."""
 
 from collections.abc import Callable, Sequence
 from textwrap import fill
@@ -25,11 +25,11 @@ BESIDE_BAR = 18
 """The technique before a bar and the number after it."""
 TABLE_COLUMNS = 79
 ABOVE = (*("", ""), *3 * ("bytes per delivery",), "head", *3 * ("latency",), "each")
-"""What stands above the columns after the first."""
+"""Headings above the groups of columns."""
 
 
 def show(runs: Sequence[Run], console: Console) -> None:
-    """Print the conditions, the comparison, the bars, and what the figures are."""
+    """Print the conditions, the comparison, the bars, and the notes."""
     parts = _usual(runs, console) if console.width >= TABLE_COLUMNS else _narrow(runs, console)
     for part in parts:
         if part is not None:
@@ -42,7 +42,7 @@ def _usual(runs: Sequence[Run], console: Console) -> list[Any]:
 
 
 def _narrow(runs: Sequence[Run], console: Console) -> list[Any]:
-    """The same where the table does not fit: in blocks, or as a list for each technique."""
+    """The output for a narrow terminal: in blocks, or as a list for each technique."""
     width, modes = console.width, by_mode(runs)
     figures = {mode: row(mode, rounds)[1:] for mode, rounds in modes.items()}
     parts: list[Any] = [conditions(runs[0], max(LEAST, width))]
@@ -67,7 +67,7 @@ def _blocks(columns: Sequence[Column], rows: dict[str, list[str]], width: int) -
 
 
 def _notes(runs: Sequence[Run], width: int) -> list[str]:
-    """What the figures are, as paragraphs, and each verdict on lines of its own."""
+    """The notes on the figures, as paragraphs, and each verdict on its own lines."""
     own = ["", *verdicts(runs), *strained(runs)]
     about = footnotes(runs).split("\n")[: -len(own) + 1 or None]
     return ["", wrapped("\n".join(about), width), *(wrapped(line, width) for line in own)]
@@ -95,7 +95,7 @@ def conditions(run: Run, width: int = 79) -> str:
 
 
 def link(c: JsonObject) -> str:
-    """The way between listeners and lab, in words."""
+    """A description of the link between listeners and lab."""
     if not (c["rtt_s"] or c["bandwidth"]):
         return "loopback"
     jitter = f" ± {1000 * c['jitter_s']:g} ms a way" if c.get("jitter_s") else ""
@@ -150,7 +150,7 @@ def latency(name: str) -> Callable[[Run], float | None]:
 
 
 def bars(runs: Sequence[Run], console: Console) -> Text:
-    """Bytes per delivered message as bars of text, each split by what the bytes were."""
+    """Bytes per delivered message as bars of text, each split into head, framing and payload."""
     shades = SHADES if console.encoding.startswith("utf") else ASCII_SHADES
     modes = by_mode(runs)
     sizes = {
@@ -172,12 +172,12 @@ def bars(runs: Sequence[Run], console: Console) -> Text:
 
 
 def colour(mode: str) -> str:
-    """The technique's colour that shows on dark and on light."""
+    """The technique's colour that is visible on dark and on light."""
     return TECHNIQUES[mode].dark
 
 
 def footnotes(runs: Sequence[Run]) -> str:
-    """Where the figures come from, and whether they may be trusted."""
+    """The sources of the figures, and warnings about them."""
     lab = runs[0].lab
     lines = [
         "",
@@ -193,14 +193,14 @@ def footnotes(runs: Sequence[Run]) -> str:
 
 
 def strained(runs: Sequence[Run]) -> list[str]:
-    """Where this machine could not hold the conditions, so that nobody blames the lab for it."""
+    """Warnings for runs in which this machine was overloaded, so that its delays are not the lab's."""
     words = [(run, words) for run in runs for words in warnings(run.fleet)]
     lines = [f"{run.mode}, round {run.round}: {words}." for run, words in words]
     return ["", "This machine did not keep up, and its latencies are not the lab's:", *lines] if lines else []
 
 
 def verdicts(runs: Sequence[Run]) -> list[str]:
-    """What was lost, doubled or out of order, or that nothing was."""
+    """What was lost, doubled or out of order, or a line that nothing was."""
     wrong = [run for run in runs if not run.clean]
     lines = [
         f"{run.mode}, round {run.round}: {run.lost} lost, {run.duplicated} doubled, "

@@ -1,4 +1,4 @@
-"""Prediction beside measurement, and the spread over rounds, as lines of a terminal."""
+"""Prediction and measurement side by side, and the spread over rounds, as text for a terminal."""
 
 from collections.abc import Callable, Sequence
 
@@ -38,7 +38,7 @@ def pairs(rounds: Sequence[Run]) -> list[str]:
 
 
 def predictions(runs: Sequence[Run]) -> Text:
-    """What theory said and what came of it, technique by technique; medians over the rounds."""
+    """Prediction and measurement of each technique; medians over the rounds."""
     lines = [Text(HEAD, style="bold")]
     for mode, rounds in by_mode(runs).items():
         cells = "".join(f" {cell:>{size}}" for cell, (_, _, size) in zip(pairs(rounds), COLUMNS, strict=True))
@@ -52,7 +52,7 @@ def expected(name: str) -> Figure:
 
 
 def spreads(runs: Sequence[Run]) -> Text | None:
-    """How sure the medians are, when there was more than one round."""
+    """The confidence intervals of the medians, when there was more than one round."""
     if all(len(rounds) < 2 for rounds in by_mode(runs).values()):
         return None
     rounds = runs[0].conditions["rounds"]

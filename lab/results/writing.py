@@ -1,4 +1,4 @@
-"""Writing a file whole or not at all: what was there stays until the new one is complete.
+"""Write a file completely or not at all: the old file stays until the new one is complete.
 
 The text goes to a new file in the same folder, which then takes the old one's name. A disk that is full
 in the middle of it leaves the old file as it was.
@@ -25,7 +25,7 @@ class CannotWrite(LabError):
 def write_whole(path: str | Path, content: bytes) -> None:
     """Write a file so that it holds all of this, or what it held before. Raises `CannotWrite`.
 
-    A device or a pipe is written to as it is. So is a file in a folder that takes no new one.
+    A device or a pipe is written directly. So is a file in a folder where no new file can be made.
     """
     try:
         place = _behind_links(path)
@@ -38,10 +38,10 @@ def write_whole(path: str | Path, content: bytes) -> None:
 
 
 def check(path: str | Path) -> str | None:
-    """Why a file surely cannot be written, found out without changing it; None when nothing is known.
+    """Why a file cannot be written, without changing it; None when no reason is known.
 
-    The folder is asked for a new file, which is removed again: permissions alone do not tell (root, a
-    read-only disk, /proc).
+    A new file in the folder is made and removed, because permissions alone do not show it (root, a read-only
+    disk, /proc).
     """
     if not os.fspath(path):
         return "the name is empty"
@@ -52,12 +52,12 @@ def check(path: str | Path) -> str | None:
 
 
 def _behind_links(path: str | Path) -> str:
-    """The file that a link leads to, so that the link stays; any other name as it is."""
+    """The target of a symbolic link, so that the link stays; any other name unchanged."""
     return os.path.realpath(path) if os.path.islink(path) else os.fspath(path)
 
 
 def _refusal(place: str) -> str | None:
-    """Raises what the system says of it."""
+    """The reason, if any. Raises the system's error."""
     folder = os.path.dirname(place) or os.curdir
     if os.path.isdir(place):
         return "it is a folder"
