@@ -185,7 +185,7 @@ def test_arrivals_and_departures_are_shown(school, open_page):
     expect(anna.locator("#here")).to_have_text("1 here")
     ben = open_page(school, "/room?mode=shortpoll", language="zh-CN")
     expect(anna.locator(".company")).to_contain_text("游客2 joined")
-    expect(ben.locator("#here")).to_have_text("2 人在场")
+    expect(ben.locator("#here")).to_have_text("2 人在线")
     ben.close()
     expect(anna.locator(".company")).to_contain_text("游客2 left")
     assert "Guest 1" not in anna.inner_text("#messages")

@@ -263,7 +263,7 @@ def test_the_figures_are_the_meters(listening, address):
 def test_what_was_not_measured_is_a_dash(quiet_address, visit):
     """In a lab without requests no figure is 0."""
     page = visit(quiet_address).open(PATH)
-    expect(page.locator("#words")).to_have_text("Nobody has asked for anything yet.")
+    expect(page.locator("#words")).to_have_text("No client has sent a request yet.")
     assert set(page.locator("[data-lane] [data-figure]").all_inner_texts()) == {"–"}
 
 
@@ -275,7 +275,7 @@ def test_the_sentence_is_computed_from_the_meters(listening, address):
     receive = final["shortpoll"]["receive"]
     requests, messages, empty = (f"{receive[name]:,}" for name in ("requests", "messages", "empty"))
     nouns = f"{requests} requests for {messages} message{'s' * (receive['messages'] != 1)}"
-    expect(listening.locator("#words")).to_have_text(f"Short polling made {nouns}; {empty} came back empty.")
+    expect(listening.locator("#words")).to_have_text(f"Short polling made {nouns}; {empty} had an empty response.")
     listening.keyboard.press("1")
     receives = {mode: final[mode]["receive"] for mode in LISTENING}
     each = {mode: EXACT["bytes"](receive) / receive["messages"] for mode, receive in receives.items()}

@@ -1,11 +1,11 @@
 /**
- * The bet as everyone sees it: while it is open a button per technique for those who may vote, then the bars of
- * the truth, which grow as the meters count.
+ * The vote on every page: while it is open, a button per technique on pages that may vote; then the bars of the
+ * measured bytes, which grow as messages are delivered.
  */
 
 import { _, bytes, number } from "./i18n.js";
 
-/** Show bets in `section`; `vote(mode)` is what a guess does, without it there are no buttons. */
+/** Show the vote in `section`; `vote(mode)` sends a vote; without it there are no buttons. */
 export function betPanel(section, vote = null) {
   const state = section.querySelector("[role=status]");
   const lines = new Map(Array.from(section.querySelectorAll("[data-bet]"), (line) => [line.dataset.bet, line]));

@@ -1,17 +1,17 @@
 /**
- * How far this clock is off the server's, asked on /live: without that no page could say how long a message took
- * that was accepted on another machine. The best of some questions counts, the one that was answered quickest, until
- * an answer contradicts it: then one of the clocks was set, or stood still while its machine slept.
+ * The offset of this clock from the server's, measured on /live: without it no page could show the delay of a message
+ * that another machine accepted. The reply with the shortest round trip counts, until another reply contradicts it:
+ * then one of the clocks was set, or its machine slept.
  */
 
 import { on, say } from "./live.js";
 
-const QUESTIONS = 6; // at the beginning, a little apart from each other
+const QUESTIONS = 6; // at the beginning, with a short pause between them
 const APART_MS = 150;
-const AGAIN_MS = 60_000; // clocks drift; a question a minute keeps up
-const STAMP_MS = 1; // the server's stamps have so many milliseconds between them
+const AGAIN_MS = 60_000; // clocks drift; one question a minute is enough
+const STAMP_MS = 1; // resolution of the server's time stamps
 
-/** Keep asking. Returns `{now(), bound()}`: the server's time in ms, and how wrong it may be; null unless known. */
+/** Measure regularly. Returns `{now(), bound()}`: the server's time in ms, and its error bound; null if unknown. */
 export function serverClock() {
   let [offset, bound] = [null, null];
 
@@ -19,13 +19,13 @@ export function serverClock() {
     const there = performance.now();
     const off = (there - at) / 2 + STAMP_MS;
     const found = time * 1000 - (at + there) / 2;
-    const moved = Math.abs(found - offset) > off + bound; // more than both can be wrong
+    const moved = Math.abs(found - offset) > off + bound; // more than both error bounds allow
     if (bound === null || off <= bound || moved) [offset, bound] = [found, off];
   });
   const ask = () => say({ type: "clock", at: performance.now() }, false);
   on("status", ({ state }) => {
     if (state !== "waiting") return;
-    [offset, bound] = [null, null]; // perhaps it is another server now
+    [offset, bound] = [null, null]; // it may be another server now
     for (let n = 0; n < QUESTIONS; n++) setTimeout(ask, n * APART_MS);
   });
   setInterval(ask, AGAIN_MS);

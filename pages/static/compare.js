@@ -1,5 +1,5 @@
 /**
- * The compare page: hears on /live what the server saw, keeps it, and lets the views draw it.
+ * The compare page: receives the server's facts on /live, keeps them, and lets the views draw them.
  */
 
 import { _, number } from "./i18n.js";
@@ -19,9 +19,9 @@ import { pace } from "./pace.js";
 import { post } from "./techniques/shared.js";
 
 const FRAME_MS = 33; // thirty pictures a second are smooth, and leave the processor to the lab
-const STILL_MS = 1000; // for those who asked their system for less motion
+const STILL_MS = 1000; // for users whose system asks for less motion
 const STEPS = { ArrowLeft: -1, ArrowRight: 1 };
-const SAY = "/longpoll"; // any path that takes a message will do: what sending costs is counted apart
+const SAY = "/longpoll"; // any path that accepts a message: the cost of sending is counted apart
 
 const $ = (id) => document.getElementById(id);
 const rows = [...document.querySelectorAll("[data-lane]")];
@@ -32,14 +32,14 @@ const still = matchMedia("(prefers-reduced-motion: reduce)");
 const [traffic, clock, voice] = [new Traffic(), new Clock(), new Voice($("voice"))];
 const picture = new Picture($("canvas"), $("picture"));
 const charts = { bytes: new BytesChart($("chart-bytes"), signs), delivery: new DeliveryChart($("chart-delivery"), signs) };
-let techniques = null; // the meters of each, as last told
+let techniques = null; // the newest meters of each
 let chosen = null; // the lane that stands out
 let drawn = -Infinity;
-let view = null; // the stretch of time that was drawn last
+let view = null; // the time span that was drawn last
 let painted = null; // everything on which the last picture depended, as text
 let picked = null; // the request whose bytes Enter would open, as {lane, from, to}
 
-// What the server tells -----------------------------------------------------------------------
+// What the server sends -----------------------------------------------------------------------
 
 watch((news) => {
   techniques = news.meters.techniques;
@@ -85,7 +85,7 @@ function draw(at) {
   showMode(shown);
 }
 
-/** Draw what is new. A moment that is held stays as it was seen, also when late news of it comes in. */
+/** Draw what is new. A paused picture stays unchanged, also when late facts about it arrive. */
 function paint(wanted) {
   if (wanted === painted) return;
   picture.draw(traffic, view, chosen, picked);
@@ -102,7 +102,7 @@ function showMode(at) {
 
 requestAnimationFrame(draw);
 
-// What the teacher wants ----------------------------------------------------------------------
+// What the teacher selects --------------------------------------------------------------------
 
 function choose(mode) {
   chosen = chosen === mode ? null : mode;

@@ -1,9 +1,9 @@
 /**
- * A box that scrolls and shows what is new: it stays at its end while the reader is there, and anywhere else at the
- * lines that the reader sees. Knows nothing of messages.
+ * A scrolling box that follows new lines: it stays at its end while the user is there, and otherwise at the lines that
+ * the user sees. Knows nothing of messages.
  */
 
-const NEAR_PX = 80; // a reader who scrolls down and comes so near to the end is at the end
+const NEAR_PX = 80; // so near to the end counts as the end
 const EXACT_PX = 2; // positions are rounded, and are fractions of a pixel when the page is zoomed
 
 /**
@@ -11,11 +11,11 @@ const EXACT_PX = 2; // positions are rounded, and are fractions of a pixel when 
  * which may change the list, and `follow()` goes to the end.
  */
 export function followed(list, box) {
-  let seen = null; // the visible lines, and how far below the top of the box each is; null: the reader is at the end
-  let position = 0; // where we have put the box: at any other position, the reader has scrolled
-  let known = ""; // how large it was then: a browser that lays it out anew may also move it
+  let seen = null; // the visible lines, and how far below the top of the box each is; null: the user is at the end
+  let position = 0; // the position that this code has set: at any other, the user has scrolled
+  let known = ""; // its size then: a browser may also move it when it repeats the layout
 
-  /** Notice where the reader has scrolled, which is neither what we did nor what a new layout did. */
+  /** Notice where the user has scrolled, and ignore scrolling by this code or by a new layout. */
   function look() {
     if (known !== size()) return restore();
     const moved = box.scrollTop - position;
@@ -31,7 +31,7 @@ export function followed(list, box) {
     return lines.filter(([, rect]) => rect.bottom > top && rect.top < bottom).map(([line, rect]) => [line, rect.top - top]);
   }
 
-  /** Go back to where the reader was: the end, or the first of the lines seen that is still in the list. */
+  /** Restore the user's position: the end, or the first of the visible lines that is still in the list. */
   function restore() {
     if (!box.clientHeight) return;
     const by = seen ? moved() : box.scrollHeight;
@@ -61,7 +61,7 @@ export function followed(list, box) {
 
   box.addEventListener("scroll", look);
   const resized = new ResizeObserver(restore);
-  resized.observe(list); // it is wrapped anew when the page is zoomed or turned
+  resized.observe(list); // it is wrapped again when the page is zoomed or turned
   resized.observe(box); // it shrinks when a phone shows its keyboard
   return { change, follow };
 }

@@ -44,12 +44,12 @@ function showHelp() {
   else help.showModal();
 }
 
-/** Whether somebody is writing, and a key is a letter. */
+/** Whether the user is typing in a field, so that a key is a letter. */
 export function writing(target) {
   return Boolean(target.closest?.("input:not([type=checkbox], [type=radio]), textarea, select, [contenteditable]"));
 }
 
-/** Do something at a key, unless somebody is writing, a modifier is held, or single letters are switched off. */
+/** Do something at a key, unless the user is typing, a modifier is pressed, or single letters are switched off. */
 export function onKey(key, action) {
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || writing(event.target)) return;
@@ -69,7 +69,7 @@ for (const [id, key, action] of [["theme", "t", otherTheme], ["view", "p", other
 
 for (const link of document.querySelectorAll("[data-lang]")) {
   link.addEventListener("click", () => {
-    const here = new URL(location); // which may have changed since the page came
+    const here = new URL(location); // it may have changed since the page was loaded
     here.searchParams.set("lang", link.dataset.lang);
     link.href = here;
   });

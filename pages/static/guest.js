@@ -1,12 +1,12 @@
 /**
- * Who sits at this page: a name that can be changed, and ids that nobody else makes.
+ * The user of this page: a name that can be changed, and ids that are unique.
  */
 
 import { _ } from "./i18n.js";
 
-const KEY = "pushlab-name"; // kept per tab, so that two tabs side by side are two people
+const KEY = "pushlab-name"; // kept per tab, so that two tabs are two users
 
-/** The name this tab goes by: the one it had before a reload, else one made up from a number of the server's. */
+/** The name of the user in this tab: the one from before a reload, else one with a number from the server. */
 export function rememberedName(number) {
   const name = stored(() => sessionStorage.getItem(KEY)) || _("room.guest", { n: number });
   rememberName(name);

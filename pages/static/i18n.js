@@ -1,5 +1,5 @@
 /**
- * What the scripts say, in the page's language: its texts, its numbers, its sizes and times.
+ * The texts of the scripts in the page's language, with its numbers, sizes and times.
  */
 
 const NONE = "–"; // what was not measured is shown so, and never as 0
@@ -17,8 +17,8 @@ export function _(key, values = {}) {
 }
 
 /**
- * A text that changes the order of nothing around it (UAX 9): between FSI and PDI, its own isolates closed. What is
- * plain stays as it is. The same as `isolated` in lab/server/pages/i18n.py.
+ * A text that cannot change the order of the text around it (UAX 9): between FSI and PDI, its own isolates closed.
+ * Plain text is returned unchanged. The same as `isolated` in lab/server/pages/i18n.py.
  */
 export function isolated(value) {
   const text = String(value);
@@ -33,7 +33,7 @@ export function isolated(value) {
   return FSI + closed + PDI.repeat(open + 1);
 }
 
-/** A number as readers of this language write it; null is a dash. Options as for Intl.NumberFormat. */
+/** A number in the format of this language; null is a dash. Options as for Intl.NumberFormat. */
 export function number(value, options = {}) {
   if (value === null || value === undefined) return NONE;
   return new Intl.NumberFormat(LANGUAGE, { maximumFractionDigits: 1, ...options }).format(value);
@@ -47,7 +47,7 @@ export function bytes(value) {
   return _("unit.megabytes", { n: number(value / 1e6) });
 }
 
-/** A duration in seconds, said in milliseconds, or in seconds from ten on. */
+/** A duration in seconds, shown in milliseconds, or in seconds from ten on. */
 export function duration(seconds) {
   if (seconds === null || seconds === undefined) return NONE;
   if (seconds >= 10) return _("unit.seconds", { n: number(seconds) });

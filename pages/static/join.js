@@ -1,21 +1,21 @@
 /**
- * The way in: who is here, what each technique has cost in this room, and the door for phones.
+ * The first page: presence, the measured cost of each technique in this room, and access for phones.
  */
 
 import { _, bytes, duration, number } from "./i18n.js";
 import { betPanel } from "./bet.js";
 import { on, watch } from "./live.js";
 
-const PATIENCE_MS = 30_000; // nobody came for so long: say what to check
+const PATIENCE_MS = 30_000; // no phone connected for so long: show what to check
 const [count, qr, address, scan, simulated] = ["count", "qr", "address", "scan", "simulated"].map((id) =>
   document.getElementById(id),
 );
 const form = document.getElementById("open");
 const checks = document.getElementById("checks");
 
-// Who is here, and what it costs -------------------------------------------------------------
+// Presence and costs -------------------------------------------------------------------------
 
-/** What one delivered message cost so far, requests without news included; null before the first. */
+/** The bytes for one delivered message so far, empty responses included; null before the first. */
 function bytesPerMessage({ messages, bytes_in, bytes_out }) {
   return messages ? (bytes_in + bytes_out) / messages : null;
 }
@@ -31,7 +31,7 @@ function say(figure, value, format) {
   figure.classList.toggle("unmeasured", value === null);
 }
 
-// The door for phones ------------------------------------------------------------------------
+// Access for phones --------------------------------------------------------------------------
 
 let shown = null;
 
@@ -54,7 +54,7 @@ function openDoor(url) {
 }
 
 function afterOpening() {
-  form.hidden = !form.elements.address; // with one adapter there is nothing more to choose
+  form.hidden = !form.elements.address; // with one adapter there is no choice
   form.querySelector("button").textContent = form.dataset.other;
   document.getElementById("why").hidden = true;
   checks.hidden = false;

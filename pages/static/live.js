@@ -1,38 +1,38 @@
 /**
- * The page's one WebSocket for everything that is not chat: the news of each second, and what else pages are
- * told or say. However many parts of a page listen, there is one connection, and it comes back by itself.
+ * The page's one WebSocket for everything apart from the chat: the update of each second, and other messages of pages
+ * and server. All parts of a page share one connection, which reconnects by itself.
  */
 
 import { backoff } from "./techniques/shared.js";
 
-const ORIGIN = location.origin.replace(/^http/, "ws"); // older browsers take no relative address
-const PAUSES = 6; // the pause grows no further after so many failures: a console should be back in seconds
+const ORIGIN = location.origin.replace(/^http/, "ws"); // older browsers accept no relative address
+const PAUSES = 6; // the pause grows no further after so many failures: a console should reconnect within seconds
 
 const listeners = new Map(); // type -> Set of functions
-const lasting = new Map(); // type -> what is said again after each reconnection
+const lasting = new Map(); // type -> the message that is sent again after each reconnection
 let socket = null;
 let failures = 0;
 let light = false;
 let timer;
 
-/** Hear the news of each second, or of each change with `{light: true}`. Returns how to stop. */
+/** Receive the update of each second, or each change with `{light: true}`. Returns a function that stops it. */
 export function watch(onNews, options = {}) {
   light = options.light ?? light;
   return on("news", onNews);
 }
 
-/** Hear what comes as `type`; "status" tells `{state}` of the connection itself. Returns how to stop. */
+/** Receive messages of a `type`; "status" has the `{state}` of the connection. Returns a function that stops it. */
 export function on(type, listener) {
   if (!listeners.has(type)) listeners.set(type, new Set());
   listeners.get(type).add(listener);
-  if (!socket && !timer) timer = setTimeout(open); // once everybody here has said what they want
+  if (!socket && !timer) timer = setTimeout(open); // after all parts of the page have registered
   return () => {
     listeners.get(type).delete(listener);
     if (![...listeners.values()].some(({ size }) => size)) close();
   };
 }
 
-/** Say something to the lab, now or as soon as it hears; with `keep`, again after each reconnection. */
+/** Send a message to the lab, now or once connected; with `keep`, again after each reconnection. */
 export function say(message, keep = true) {
   if (keep) lasting.set(message.type, message);
   if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));

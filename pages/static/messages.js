@@ -6,20 +6,20 @@ import { followed } from "./follow.js";
 import { _, duration, number } from "./i18n.js";
 
 const KEPT = 1000; // lines; the server keeps 100 messages, a page may look back further
-const NAMED = 3; // arrivals by name in one line; of more only the number is said
+const NAMED = 3; // names of new users in one line; of more only the number is shown
 const CLOCK = new Intl.DateTimeFormat(document.documentElement.lang, {
   hour: "2-digit", minute: "2-digit", hourCycle: "h23",
 });
 
-/** Whether message `id` is behind the cursor: in one history the numbers only rise; another one is all news. */
+/** Whether message `id` is after the cursor: in one history numbers only rise; in another one all are new. */
 export function isNews(id, cursor) {
   const [[epoch, n], [lastEpoch, last]] = [id, cursor ?? "0-0"].map((text) => text.split("-").map(Number));
   return epoch !== lastEpoch || n > last;
 }
 
 /**
- * Show events in `list`, an <ol> inside a box that scrolls. `delay(time)` says how long after its `time` a message
- * is here, as `{seconds, bound}`, or null when that is not known. Returns `{show, company, cursor, follow}`.
+ * Show events in `list`, an <ol> inside a box that scrolls. `delay(time)` returns how long after its `time` a message
+ * arrived, as `{seconds, bound}`, or null if unknown. Returns `{show, company, cursor, follow}`.
  */
 export function messageList(list, delay = () => null) {
   const { change, follow } = followed(list, list.parentElement);
@@ -61,7 +61,7 @@ export function messageList(list, delay = () => null) {
     list.append(element("li", "notice", text));
   }
 
-  /** Say who came and who left; what follows at once goes into the same line. */
+  /** Show users that joined or left; further changes at once go into the same line. */
   function company({ came, left }) {
     if (!came.length && !left.length) return;
     change(() => {

@@ -1,5 +1,5 @@
 /**
- * The room page: a list of messages, a box to write in, a switch between techniques, and what it all costs.
+ * The room page: a list of messages, a box to write in, a switch between techniques, and the costs.
  *
  * Every message crosses the network through one connection, made by the technique in use; switching closes it and
  * opens the next behind the last message shown, so nothing is lost and nothing doubled.
@@ -40,7 +40,7 @@ async function use(wanted) {
   mode = wanted;
   const loading = import(`./techniques/${wanted}.js`).catch(() => null);
   const [technique] = await Promise.all([loading, tally.begin(wanted, tab(wanted).dataset.verb)]);
-  if (mode !== wanted) return; // another click was quicker
+  if (mode !== wanted) return; // there was another click meanwhile
   if (!technique) return (reason.textContent = _("room.no_file", { file: wanted }));
   connection?.close();
   const [after, username] = [messages.cursor(), nameBox.value];
@@ -78,7 +78,7 @@ function showMode(wanted) {
 
 for (const one of tabs) {
   one.addEventListener("click", (event) => {
-    event.preventDefault(); // it is a link, so that it also opens in a tab of its own
+    event.preventDefault(); // it is a link, so that it can also open in a new tab
     use(one.dataset.mode);
   });
 }
@@ -99,7 +99,7 @@ document.addEventListener("visibilitychange", () => {
 
 // What it costs ------------------------------------------------------------------------------
 
-/** How long a message took from the server's acceptance to this list; null for old ones, and in the background. */
+/** Time of a message from its acceptance in the server to this list; null for old ones, and in the background. */
 function delay(time) {
   const now = clock.now();
   if (now === null || document.hidden || time * 1000 < now - (performance.now() - opened)) return null;
@@ -108,19 +108,19 @@ function delay(time) {
 
 function showTally({ requests, empty, down, up, useful, total }) {
   const shown = { requests: number(requests), empty: number(empty), down: bytes(down), up: bytes(up) };
-  // Of compressed messages, and until the newest are in the server's count, there is more use than bytes.
+  // With compression, or before the server has counted the newest messages, the share may exceed 100 %.
   Object.assign(shown, { useful: bytes(useful), share: share(useful, useful <= total ? total : 0) });
   for (const [name, text] of Object.entries(shown)) {
     document.querySelector(`[data-tally=${name}]`).textContent = text;
   }
 }
 
-// Who is here --------------------------------------------------------------------------------
+// Presence -----------------------------------------------------------------------------------
 
 const names = (guests) => guests.filter((guest) => guest.client !== client).map(({ username }) => username);
 
 watch((news) => {
-  here.textContent = news.here ? _("room.here", { n: number(news.here) }) : ""; // 0: not even we are known yet
+  here.textContent = news.here ? _("room.here", { n: number(news.here) }) : ""; // 0: this client is not counted yet
   messages.company({ came: names(news.came), left: names(news.left) });
   showBet(news.bet);
 }, { light: true });
@@ -137,21 +137,21 @@ nameBox.addEventListener("change", () => {
 });
 
 sayingForm(form, reason, () => nameBox.value, (message) => {
-  messages.follow(); // its writer wants to see it
+  messages.follow(); // show the message to its sender
   return connection.send(message);
 });
 
 // A phone's keyboard ------------------------------------------------------------------------
 
-/** Be as high as what is visible: a keyboard covers a part of the page, and makes nothing smaller by itself. */
+/** Fit the page to the visible height: a phone's keyboard covers a part of it without changing its size. */
 function fit() {
   const { height, scale, offsetTop } = visualViewport;
   document.body.style.height = scale === 1 ? `${height}px` : "";
-  if (scale === 1 && offsetTop) scrollTo(0, 0); // it was moved, so that the box to write in was visible
+  if (scale === 1 && offsetTop) scrollTo(0, 0); // the browser had moved it to show the text field
 }
 
 globalThis.visualViewport?.addEventListener("resize", fit);
 
-// A frame or a script that the server holds would hold back the page's own end, so first things first.
+// A frame or script whose response is pending would delay the page's load event, so it is opened last.
 if (document.readyState === "complete") use(mode);
 else addEventListener("load", () => use(mode));

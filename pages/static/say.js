@@ -1,13 +1,14 @@
 /**
- * The box to write in. What fails stays in it, with the reason; sent again it keeps its mid, and cannot double.
+ * The text field. A message that failed stays in it, with the reason; sent again it keeps its mid, so it is stored
+ * once.
  */
 
 import { _ } from "./i18n.js";
 import { uuid4 } from "./guest.js";
 
-const PATIENCE_MS = 10_000; // a send without an answer for so long has failed, as far as one can tell
+const PATIENCE_MS = 10_000; // a send without a response for so long counts as failed
 
-/** Make `form` send by `send({mid, username, body})`, as whoever `name()` says. */
+/** Make `form` send by `send({mid, username, body})`, with `name()` as the username. */
 export function sayingForm(form, reason, name, send) {
   let draft = null; // the message being sent, or whose sending failed
   const [box, button] = [form.elements.body, form.elements.send];
@@ -36,7 +37,7 @@ export function sayingForm(form, reason, name, send) {
   }
 }
 
-/** The reason in the reader's language; one that no catalogue knows is said as the server said it. */
+/** The reason in the user's language; without a text for it, the server's own sentence. */
 function why({ code, message }) {
   const text = _(`room.error_${code}`);
   return text.startsWith("room.") ? message : text;

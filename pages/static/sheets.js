@@ -1,5 +1,5 @@
 /**
- * Sheets: on a projector a page that is longer than the screen shows one part of itself at a time. Each part has
+ * Sheets: on a projector a page that is longer than the screen shows one part at a time. Each part has
  * `data-sheet` and a button in #sheets that opens it; without the projector's view all parts stand below each other.
  */
 

@@ -1,12 +1,12 @@
 /**
- * The state of a connection in words: connecting, waiting, trying again in so many seconds, hidden.
+ * The state of a connection as text: connecting, waiting, reconnecting in so many seconds, hidden.
  */
 
 import { _, number } from "./i18n.js";
 
 const TICK_MS = 1000;
 
-/** Show states in `output`. Returns a function to be told `(state, ms)`: the pause, while it is trying again. */
+/** Show states in `output`. Returns a function of `(state, ms)`: ms is the pause before reconnecting. */
 export function statusLine(output) {
   let [state, until, ticking] = ["connecting", 0, null];
 

@@ -1,6 +1,6 @@
 /**
- * What receiving costs this browser: requests and empty answers as the browser itself saw them, the bytes of the
- * messages by their length, and all bytes as the server counted them at the socket for this client. No DOM.
+ * The receiving costs of this browser: requests and empty responses as the browser counts them, the bytes of the
+ * messages, and all bytes as the server counts them at the socket for this client. No DOM.
  */
 
 import { on, say } from "./live.js";
@@ -20,7 +20,7 @@ export class Tally {
     Object.assign(this, { answers: 0, brought: 0, opened: 0, useful: 0, down: null, up: null });
   }
 
-  /** Count anew for a technique. Resolves when the server counts too, or does not answer. */
+  /** Restart the count for a technique. Resolves when the server counts too, or does not reply. */
   begin(mode, verb) {
     Object.assign(this, { mode, verb });
     this.reset();
@@ -31,16 +31,16 @@ export class Tally {
     });
   }
 
-  /** What the server counted. */
+  /** The server's counts have arrived. */
   charge({ mode, bytes_in, bytes_out, begins }) {
     if (mode !== this.mode) return;
-    if (begins) this.reset(); // and what it costs is told with the next news
+    if (begins) this.reset(); // the costs arrive with the next update
     else [this.up, this.down] = [bytes_in, bytes_out];
     this.begun();
     this.onChange(this);
   }
 
-  /** Requests of this client that are over. */
+  /** Requests of this client that have ended. */
   see(entries) {
     const mine = entries.map(({ name }) => new URL(name)).filter(({ pathname, searchParams }) => {
       return pathname === `/${this.mode}` && searchParams.get("client") === this.client;
@@ -49,7 +49,7 @@ export class Tally {
     if (mine.length) this.onChange(this);
   }
 
-  /** Events have come. */
+  /** Events have arrived. */
   hear(events) {
     this.brought += 1;
     for (const event of events) if (event.type === "message") this.useful += size(event);

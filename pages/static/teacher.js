@@ -1,6 +1,6 @@
 /**
- * The teacher's console: the meters, who is here, how the laptop bears it, as /live tells them every second; and
- * the doors, each a form that is sent as JSON.
+ * The teacher's console: the meters, presence and the load of the computer, from /live every second; and the actions,
+ * each a form that is sent as JSON.
  */
 
 import { betPanel } from "./bet.js";
@@ -18,9 +18,9 @@ const signs = new Map(Array.from(document.querySelectorAll("[data-meters]"), (ro
   row.dataset.meters, row.querySelector(".sign").textContent,
 ]));
 
-// The news -----------------------------------------------------------------------------------
+// The updates --------------------------------------------------------------------------------
 
-/** What a figure of the meters says, durations (`_s`) in ms; null is "not measured yet", never 0. */
+/** A figure of the meters as text, durations (`_s`) in ms; null is "not measured yet", never 0. */
 export function inWords(path, meters) {
   const value = path.split(".").reduce((part, key) => part?.[key], meters) ?? null;
   if (value === null) return _("lab.unmeasured");
@@ -69,7 +69,7 @@ function showStrain({ lag_s, cpu, machine, bottleneck }) {
   if (verdict.textContent !== words) verdict.textContent = words;
 }
 
-/** What keeps the lab from its work, in the page's language; replaced only when it has changed, as it is read aloud. */
+/** Problems of the lab, in the page's language; replaced only when changed, because screen readers read them. */
 function showProblems(all) {
   const texts = all.map(({ code, cause, message }) =>
     _(code === "history_unavailable" ? `problem.redis.${cause}` : `problem.${code}`, { message }),
@@ -102,9 +102,9 @@ watch((news) => {
 const tell = statusLine(document.getElementById("status"));
 on("status", ({ state }) => tell(state === "waiting" ? "live" : state));
 
-// The doors ----------------------------------------------------------------------------------
+// The actions --------------------------------------------------------------------------------
 
-/** What a form asks for: numbers as numbers, the checked boxes of one name as a list, and the button's own word. */
+/** The values of a form: numbers as numbers, checked boxes of one name as a list, and the button's own value. */
 function asked(form, button) {
   const wanted = button?.name ? { [button.name]: button.value } : {};
   for (const field of form.elements) {

@@ -23,7 +23,7 @@ watch(({ meters }) => {
   }
 });
 
-/** Show a claim, or in its place what the meters say against it. Of what was not measured the claim is all there is. */
+/** Show a claim, or the other text when the meters contradict it; without a measurement show the claim alone. */
 function judge(claim, value) {
   if (!claim.dataset.atMost) return;
   const wrong = value !== null && value > Number(claim.dataset.atMost);

@@ -1,6 +1,6 @@
 /**
- * Light or dark, and the projector's view: set on <html> before anything is painted. A classic script for that
- * reason; what the buttons and keys do is in frame.js.
+ * Light or dark, and the projector's view: set on <html> before anything is painted. A classic script for that reason;
+ * frame.js has the buttons and keys.
  */
 
 (() => {

@@ -2,16 +2,16 @@
  * The clients that this browser can run, one per technique; in one tab at a time.
  *
  * A browser opens at most six HTTP/1.1 connections to one server, and most techniques hold one. At most four are held
- * here, so that two stay free for what is sent and loaded. The rule: in the order of the catalogue, a technique
- * listens if its connections still fit; one that does not fit rests. A second tab's would block them all, so the
- * tabs tell each other who listens. While the tab is hidden it does not: a slowed-down client would make
- * its technique look better than it is. Knows no DOM.
+ * here, so that two stay free for sending and loading. The rule: in the order of the catalogue, a technique
+ * listens if its connections still fit; one that does not fit rests. A second tab would block them all, so the tabs
+ * tell each other which one listens. A hidden tab does not listen, because its timers are slow and its figures would be
+ * wrong. Knows no DOM.
  */
 
 import { uuid4 } from "../guest.js";
 
 const CHANNEL = "pushlab-lanes";
-const LATEST = "latest"; // a cursor: only what is said from now on
+const LATEST = "latest"; // a cursor: only new messages
 const MOST_HELD = 4; // of the browser's six connections
 
 /** Which techniques rest because four connections are held already: `{mode: how many it holds}` in order. */
@@ -33,7 +33,7 @@ export class Audience {
     document.addEventListener("visibilitychange", () => this.look());
   }
 
-  /** Listen here, or stop listening here. What another tab does, it stops doing. */
+  /** Listen here, or stop listening here. Another tab that listens stops. */
   toggle() {
     if (this.state === "here" || this.state === "hidden") this.stop();
     else this.start();
@@ -54,13 +54,13 @@ export class Audience {
     else if (this.state === "hidden" && !document.hidden) this.turn("here");
   }
 
-  /** What another tab says: it asks who listens, it listens from now on, or it does so no longer. */
+  /** A message of another tab: it asks which tab listens, starts to listen, or stops. */
   hear({ says, me }) {
     const mine = this.state === "here" || this.state === "hidden";
     if (says === "who" && mine) this.tell("still");
     else if (says === "mine") this.turn("elsewhere");
     else if (says === "still" && !mine) this.turn("elsewhere");
-    else if (says === "still" && me < this.me) this.turn("elsewhere"); // both began at once: one gives way
+    else if (says === "still" && me < this.me) this.turn("elsewhere"); // both began at once: one stops
     else if (says === "free" && !mine) this.turn("off");
   }
 
@@ -82,8 +82,8 @@ export class Audience {
     if (this.state !== "here") return;
     this.rest = resting(Object.fromEntries(this.modes.map((mode, i) => [mode, techniques[i].HOLDS ?? 1])));
     this.onState(this.state, this.rest);
-    const nothing = () => {}; // the picture shows what the server saw; nobody reads the messages here
-    // Without a client id nobody counts them among the people; by the name their lanes know them again.
+    const nothing = () => {}; // the picture uses the server's facts; the messages are not needed here
+    // Without a client id presence does not count them as users; the lanes recognise them by the username.
     const how = { after: LATEST, onEvents: nothing, onStatus: nothing, username: this.me, pace: this.pace };
     const listens = (_, i) => !this.rest.includes(this.modes[i]);
     this.lines = techniques.filter(listens).map(({ connect }) => connect(how));

@@ -1,11 +1,11 @@
 /**
- * The words on the time axis: how long ago, as seen from the moment that the picture has reached.
+ * The labels on the time axis: how long ago, relative to the time that the picture shows.
  */
 
 import { _, number } from "../i18n.js";
 
 const TICKS = 5;
-const HEAD = 0.3; // of the width: there stands the head of the column
+const HEAD = 0.3; // of the width: the space for the head of the column
 
 /** Write the ticks of a view at `axis`, above lanes that begin at `x` and are `width` wide. */
 export function drawAxis(pen, { axis, soft, size, x, width }, { from, to, moment, isLive }) {

@@ -1,7 +1,7 @@
 /**
  * Two small charts: bytes on the wire over time, and how long deliveries took. A view without network.
  *
- * Plain SVG. Colours come from the class of each technique, and its sign stands beside each line.
+ * Plain SVG. Colours come from the class of each technique, and its sign is next to each line.
  */
 
 import { bytes, duration } from "../i18n.js";
@@ -40,7 +40,7 @@ export class BytesChart {
     this.points = [];
   }
 
-  /** One point more: technique -> bytes so far, by the meters. */
+  /** Add a point: technique -> bytes so far, by the meters. */
   add(amounts) {
     const last = this.points.at(-1);
     if (last && Object.keys(last).some((mode) => amounts[mode] < last[mode])) this.clear(); // the meters were reset
@@ -69,7 +69,7 @@ export class BytesChart {
   }
 }
 
-/** Places from the top down, moved so far apart that no label stands on another or outside. */
+/** Places from the top down, moved apart so that no label overlaps another or lies outside. */
 function spread(places, size, height) {
   const down = places.map((place) => place + size * 0.35);
   for (let i = 1; i < down.length; i++) down[i] = Math.max(down[i], down[i - 1] + size);
@@ -91,7 +91,7 @@ export class DeliveryChart {
     Object.assign(this, { svg, signs, log: true, figures: null });
   }
 
-  /** Turn to the other scale; returns whether it is the logarithmic one. */
+  /** Change to the other scale; returns whether it is the logarithmic one. */
   turn() {
     this.log = !this.log;
     if (this.figures) this.show(this.figures);

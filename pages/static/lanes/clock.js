@@ -1,5 +1,5 @@
 /**
- * Which stretch of time the picture shows: the newest seconds, a moment held fast, or a slow replay.
+ * The time span that the picture shows: the newest seconds, a paused moment, or a slow replay.
  *
  * Knows neither network nor screen. Given the page's own clock (ms), answers in the server's.
  */
@@ -8,9 +8,9 @@ const SPAN_MS = 10_000;
 const SLOW_SPAN_MS = 2_500; // a replay looks closer
 const REPLAYED_MS = 10_000;
 const SLOWNESS = 10;
-const BEHIND_MS = 300; // news comes in batches; so far behind, the picture is complete
+const BEHIND_MS = 300; // facts arrive in batches; so far behind, the picture is complete
 const HEARD = 30; // the clocks are compared this often before an old comparison is forgotten
-const AHEAD = 0.12; // of a replay's width stays free, for what is about to happen
+const AHEAD = 0.12; // share of a replay's width that stays free for the next events
 
 export class Clock {
   constructor() {
@@ -18,7 +18,7 @@ export class Clock {
     this.live();
   }
 
-  /** The server says that it is `now` there, while it is `at` here. What came quickest is nearest the truth. */
+  /** The server's time is `now`, the page's is `at`. The message with the shortest delay is the most exact. */
   hear(now, at) {
     this.offsets = [...this.offsets.slice(1 - HEARD), now - at];
   }
@@ -27,7 +27,7 @@ export class Clock {
     return this.offsets.length > 0;
   }
 
-  /** The server's moment up to which everything is known. */
+  /** The server's time up to which all facts are known. */
   known(at) {
     return at + Math.max(...this.offsets) - BEHIND_MS;
   }
@@ -37,7 +37,7 @@ export class Clock {
     Object.assign(this, { mode: "live", held: null, replay: null });
   }
 
-  /** Hold the moment, or let it go on from where it was held. */
+  /** Pause, or go on from the paused moment. */
   togglePause(at) {
     if (this.held === null) {
       this.held = this.moment(at);
@@ -55,7 +55,7 @@ export class Clock {
     Object.assign(this, { mode: "slow", held: null, replay: { from: end - REPLAYED_MS, began: at, end } });
   }
 
-  /** The moment that the picture has reached. A replay that has reached its end goes over into the present. */
+  /** The time that the picture shows. A replay that reaches its end continues live. */
   moment(at) {
     if (this.held !== null) return this.held;
     if (!this.replay) return this.known(at);
@@ -65,7 +65,7 @@ export class Clock {
     return this.known(at);
   }
 
-  /** The stretch to draw: `{from, to, moment, isLive}`; what is later than the moment has not happened yet. */
+  /** The time span to draw: `{from, to, moment, isLive}`; nothing later than the moment is drawn. */
   view(at) {
     const moment = this.moment(at);
     const isLive = this.mode === "live";

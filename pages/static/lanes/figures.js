@@ -1,5 +1,5 @@
 /**
- * Figures from the meters, and what they say in words. Null is "not measured", never 0.
+ * Figures from the meters, and a sentence about them. Null is "not measured", never 0.
  *
  * Knows neither network nor screen: given meters, answers with numbers or with the key of a text.
  */
@@ -15,13 +15,13 @@ const around = ({ head_bytes, framing_bytes }) => head_bytes + framing_bytes;
 const used = ({ open, receive }) => Boolean(open || receive.requests || bytes(receive));
 const measured = (technique, value) => (used(technique) ? value : null);
 
-/** Everything that the pages say about a technique, by name: given its meters `{open, receive, send}`. */
+/** All figures of a technique that the pages show, by name: given its meters `{open, receive, send}`. */
 const FIGURES = {
   open: (technique) => measured(technique, technique.open),
   requests: (technique) => measured(technique, technique.receive.requests),
   empty: (technique) => measured(technique, technique.receive.empty),
   bytes: (technique) => measured(technique, bytes(technique.receive)),
-  useful: ({ receive }) => per(bytes(receive) - around(receive), bytes(receive)), // compressed: as it travelled
+  useful: ({ receive }) => per(bytes(receive) - around(receive), bytes(receive)), // compressed ones as they were sent
   p50: ({ receive }) => receive.delivery_s.p50,
   p95: ({ receive }) => receive.delivery_s.p95,
   empty_share: ({ receive }) => per(receive.empty, receive.requests),
@@ -33,7 +33,7 @@ const FIGURES = {
   send_requests_per_message: ({ send }) => per(send.requests, send.messages),
 };
 
-/** In which unit each is shown. */
+/** The unit of each figure. */
 export const UNITS = {
   bytes: "bytes",
   useful: "share",
@@ -54,7 +54,7 @@ export function figure(name, meters) {
 }
 
 /**
- * What to say in one sentence: `{key, mode, values}` of a text, or `{key}` alone while there is nothing to say.
+ * The sentence about the figures: `{key, mode, values}` of a text, or `{key}` alone while there are no figures.
  * About the technique `chosen`, else about the one whose messages cost the most bytes.
  */
 export function sentence(techniques, chosen) {
@@ -67,7 +67,7 @@ export function sentence(techniques, chosen) {
   return { key: `compare.words.${kind}`, mode, values: { requests, messages, empty, around: around(receive) } };
 }
 
-/** The technique that used the most bytes for each message; one without any message is the dearest. */
+/** The technique that used the most bytes for each message; one without any message counts as the most expensive. */
 function dearest(techniques) {
   const inUse = Object.entries(techniques).filter(([, technique]) => used(technique));
   const cost = ({ receive }) => (receive.messages ? bytes(receive) / receive.messages : bytes(receive));

@@ -4,7 +4,7 @@
 
 import { onKey, writing } from "../frame.js";
 
-/** Do what the keys say: `{letters: {r: action}, space, next, previous}`. */
+/** Run the actions of the keys: `{letters: {r: action}, space, next, previous}`. */
 export function bindKeys({ letters, space, next, previous }) {
   for (const [key, action] of Object.entries(letters)) onKey(key, action);
   addEventListener("keydown", (event) => {
@@ -22,12 +22,12 @@ function pressed(target) {
   return Boolean(target.closest?.("button, a, summary"));
 }
 
-/** Whether there is more page than window: then a clicker's keys turn the page, as everywhere. */
+/** Whether the page is longer than the window: then a clicker's keys scroll it, as on every page. */
 function scrolls() {
   return document.documentElement.scrollHeight > innerHeight;
 }
 
-/** Whoever clicked with a pointer does not want the space bar to click again. */
+/** After a click with a pointer, remove the focus, so that the space bar does not click again. */
 export function letGo(event) {
   if (event.detail) event.currentTarget.blur();
 }

@@ -1,17 +1,17 @@
 /**
- * What must be known to read the figures rightly, and a voice that does not interrupt. A view without network.
+ * Notes for reading the figures correctly, and a live region that does not interrupt. A view without network.
  */
 
-const BREATH_MS = 15_000; // figures change each second; whoever is read to wants to hear something else as well
+const BREATH_MS = 15_000; // figures change each second; a screen reader must also read the rest
 
-/** Say whether simulated students are in the figures, and whether the laptop is too busy to be trusted. */
+/** Show whether simulated students are in the figures, and whether the computer is overloaded. */
 export function showNotes({ crew, strain }, { simulated, strained }) {
   simulated.hidden = !crew.ever;
   strained.hidden = !strain.bottleneck;
   document.body.classList.toggle("strained", strain.bottleneck);
 }
 
-/** A live region that speaks now and then, and at once when it is told to. */
+/** A live region that changes only now and then, or at once on request. */
 export class Voice {
   constructor(place) {
     Object.assign(this, { place, spoke: -Infinity });

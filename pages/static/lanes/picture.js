@@ -1,5 +1,5 @@
 /**
- * The picture of the lanes: held requests as bars, what was handed out as marks, each message as one line.
+ * The picture of the lanes: open requests as bars, deliveries as marks, each message as one line.
  *
  * A view without network: draws traffic onto a canvas that lies over the table whose rows are the lanes.
  */
@@ -13,8 +13,8 @@ const BAR = { ask: 0.6, wait: 0.36, stream: 0.12 }; // of the lane's height: a t
 const HALF = 0.5;
 const THIN_PX = 2;
 const THICK_PX = 3;
-const LEAST_PX = 4; // even the shortest request is seen
-const LABEL_PX = 64; // shorter than this, a distance has no room for its length in words
+const LEAST_PX = 4; // so that the shortest request is visible
+const LABEL_PX = 64; // a shorter distance has no space for its label
 const FADED = 0.3;
 
 export class Picture {
@@ -25,7 +25,7 @@ export class Picture {
     new ResizeObserver(() => this.measure()).observe(box);
   }
 
-  /** Learn anew where the lanes stand and which colours they have; a change empties the canvas. */
+  /** Read the positions and colours of the lanes again; a change clears the canvas. */
   measure() {
     const [{ width, height }, scale, found] = [this.box.getBoundingClientRect(), devicePixelRatio, places(this.box)];
     const look = JSON.stringify([width, height, scale, found]);
@@ -35,7 +35,7 @@ export class Picture {
     Object.assign(this, found, { look, dot: Math.max(5, found.size * 0.45) });
   }
 
-  /** Draw a stretch of time; `chosen` is the lane that stands out, `picked` the request. */
+  /** Draw a time span; `chosen` is the highlighted lane, `picked` the request. */
   draw(traffic, view, chosen, picked = null) {
     if (!this.lanes) this.measure();
     Object.assign(this, { view, traffic });
@@ -51,7 +51,7 @@ export class Picture {
         for (const bar of bars.filter((bar) => bar.lane === lane.mode)) this.bar(lane, bar, bar.from === picked?.from);
       });
     }
-    this.free = -Infinity; // from here on is room for the next message's number
+    this.free = -Infinity; // from here on there is space for the next message's number
     for (const message of messages) this.message(message);
     for (const lane of this.lanes) {
       this.within(lane, chosen, () => {
@@ -78,7 +78,7 @@ export class Picture {
     return x + (width * (moment - from)) / (to - from);
   }
 
-  /** The moment under a pointer. */
+  /** The time under a pointer. */
   moment({ clientX }) {
     const [{ x, width }, { from, to }] = [this.lanes[0], this.view];
     return from + ((clientX - this.box.getBoundingClientRect().left - x) * (to - from)) / width;
@@ -99,7 +99,7 @@ export class Picture {
     this.pen.strokeRect(place[0] - THICK_PX, y + THICK_PX, wide + 2 * THICK_PX, height - 2 * THICK_PX);
   }
 
-  /** One message: a line across all lanes, at the moment at which the room took it in. */
+  /** One message: a line across all lanes, at the time at which the room accepted it. */
   message({ id, said }) {
     const [x, pen, { x: left, width }] = [this.x(said), this.pen, this.lanes[0]];
     if (x < left || x > left + width) return;
@@ -112,14 +112,14 @@ export class Picture {
     this.write(words, x + 4, y + height - 3, "left");
   }
 
-  /** Words with a rim of paper around them, so that nothing runs through them. */
+  /** Text with an outline in the background colour, so that no line crosses it. */
   write(words, x, y, textAlign) {
     Object.assign(this.pen, { textAlign, textBaseline: "alphabetic", strokeStyle: this.paper, lineWidth: THICK_PX });
     this.pen.strokeText(words, x, y);
     this.pen.fillText(words, x, y);
   }
 
-  /** The way of a message to a lane: its length is its latency, and it grows while the message is on its way. */
+  /** The line from a message to its delivery in a lane: its length is the delay, and grows until the delivery. */
   way({ mode, y, height, colour }, message) {
     const { moment } = this.view;
     const arrived = message.at[mode] <= moment ? message.at[mode] : null;
@@ -135,7 +135,7 @@ export class Picture {
   mark(lane, { at, messages, more }) {
     this.dotAt(lane, at, true);
     if (messages.length || !more) return;
-    this.write(`+${more}`, this.x(at) + this.dot + 2, lane.y + this.size, "left"); // old ones, for a newcomer
+    this.write(`+${more}`, this.x(at) + this.dot + 2, lane.y + this.size, "left"); // old messages, for a new listener
   }
 
   dotAt({ y, height, colour }, moment, full) {

@@ -1,10 +1,10 @@
 /**
- * Where the lanes stand on the page, and which colours they have: read from the table that the picture lies over.
+ * The positions and colours of the lanes, read from the table under the picture.
  */
 
 const COLOURS = { ink: "--ink", soft: "--soft", paper: "--paper", line: "--line" };
 
-/** The places of the lanes inside `box`, in its own pixels, with the colours of the theme of the moment. */
+/** The places of the lanes inside `box`, in its own pixels, with the colours of the current theme. */
 export function places(box) {
   const origin = box.getBoundingClientRect();
   const style = getComputedStyle(box);

@@ -1,13 +1,13 @@
 /**
- * The box in which one says something to all lanes. A view: how it is sent, it is told.
+ * The text field for a message to all lanes. A view: it gets the function that sends.
  */
 
 import { uuid4 } from "../guest.js";
 import { _ } from "../i18n.js";
 
-/** Let the form send by `send({mid, username, body})`; `onFailed` hears why, or null when all is well. */
+/** Let the form send by `send({mid, username, body})`; `onFailed` gets the reason, or null on success. */
 export function bindSpeaker(form, send, onFailed) {
-  let draft = null; // kept while its sending fails, so that a second try doubles nothing
+  let draft = null; // kept when sending fails, so that a second try has the same mid
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     const box = form.elements.body;

@@ -1,8 +1,8 @@
 /**
- * The figures beside the lanes, the sentence below them, and the newest messages with their latencies.
+ * The figures in the lanes' table, the sentence below them, and the newest messages with their latencies.
  *
- * A view without network: given meters and traffic, fills tables. Each figure stands twice, as people read it
- * and, in the `value` of its <data>, exactly as it was measured.
+ * A view without network: given meters and traffic, fills tables. Each figure is written twice, rounded for reading
+ * and, in the `value` of its <data>, exactly as measured.
  */
 
 import { _, bytes, duration, number, share } from "../i18n.js";
@@ -18,7 +18,7 @@ const WRITTEN = {
   ratio: (value) => number(value, { maximumFractionDigits: 2 }),
 };
 
-/** A figure as people read it. */
+/** A figure, rounded for reading. */
 export function inWords(name, value) {
   return value === null ? "–" : (WRITTEN[UNITS[name]] ?? number)(value);
 }
@@ -33,7 +33,7 @@ export function write(place, name, value) {
   else place.setAttribute("value", value);
 }
 
-/** Write everything that the meters say beside the lanes. */
+/** Write the figures of the meters beside the lanes. */
 export function showFigures(rows, techniques) {
   for (const row of rows) {
     for (const place of row.querySelectorAll("[data-figure]")) {
@@ -43,7 +43,7 @@ export function showFigures(rows, techniques) {
   }
 }
 
-/** Write in one sentence what the numbers say, about the chosen technique or the dearest one. Returns it. */
+/** Write a sentence about the chosen technique, or the one with the most bytes. Returns it. */
 export function showSentence(place, techniques, chosen) {
   const { key, mode, values = {} } = sentence(techniques, chosen);
   const { requests, messages, empty, around } = values;
@@ -55,7 +55,7 @@ export function showSentence(place, techniques, chosen) {
   return words;
 }
 
-/** An amount with its noun, as the language counts. */
+/** An amount with its noun, in the plural form of the language. */
 function counted(noun, amount) {
   const form = new Intl.PluralRules(document.documentElement.lang).select(amount ?? 0);
   return _(`compare.count.${noun}.${form}`, { n: number(amount) });

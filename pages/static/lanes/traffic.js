@@ -1,11 +1,11 @@
 /**
- * What is known of the lanes: held requests, what was handed to them, and what became of each message.
+ * The facts of the lanes: open requests, deliveries, and the delivery of each message.
  *
  * Knows neither network nor screen. All moments are milliseconds on the server's clock.
  */
 
 const KEPT_MS = 30_000; // the picture shows ten seconds; a pause may reach back further
-const PENDING_MS = 5_000; // a message that a lane has not had after so long was not meant for its listener
+const PENDING_MS = 5_000; // a message that was not delivered to a lane after so long was not for its listener
 const MESSAGES = 60;
 
 export class Traffic {
@@ -15,13 +15,13 @@ export class Traffic {
 
   /** Forget everything. */
   clear() {
-    this.bars = []; // {lane, from, to, empty}: a request that was held, and has ended
-    this.marks = []; // {lane, at, messages: [[id, said]], more}: something that was handed out
-    this.open = {}; // lane -> since when its request is held
-    this.messages = new Map(); // id -> {id, said, at: {lane: when it was handed out}}
+    this.bars = []; // {lane, from, to, empty}: a request that has ended
+    this.marks = []; // {lane, at, messages: [[id, said]], more}: a delivery
+    this.open = {}; // lane -> when its open request began
+    this.messages = new Map(); // id -> {id, said, at: {lane: when it was delivered}}
   }
 
-  /** Take in what the server tells. */
+  /** Add the facts that the server sends. */
   take({ now, facts, open }) {
     this.open = open;
     for (const fact of facts) {
@@ -43,44 +43,44 @@ export class Traffic {
     }
   }
 
-  /** Requests that were held between two moments; those still open have no end yet. */
+  /** Requests that were open between two times; those still open have no end yet. */
   held(from, to) {
     const open = Object.entries(this.open).map(([lane, since]) => ({ lane, from: since, to: Infinity }));
     return [...this.bars, ...open].filter((bar) => bar.from <= to && bar.to >= from);
   }
 
-  /** What was handed out between two moments. */
+  /** Deliveries between two times. */
   handed(from, to) {
     return this.marks.filter(({ at }) => at >= from && at <= to);
   }
 
-  /** Messages that were said before `to` and were still under way, or handed out, after `from`. */
+  /** Messages that were accepted before `to` and were pending, or delivered, after `from`. */
   said(from, to) {
     return [...this.messages.values()].filter(
       (message) => message.said <= to && Math.max(message.said, ...Object.values(message.at)) >= from,
     );
   }
 
-  /** Whether at this moment a lane still waits for a message that others have had. */
+  /** Whether a lane still waits for a message that others have received. */
   isPending({ said, at }, lane, moment) {
     if (moment < said || moment - said > PENDING_MS) return false;
     if (lane in at) return at[lane] > moment;
     return this.listened(lane, said);
   }
 
-  /** Whether somebody listened in a lane just before a moment. */
+  /** Whether a lane had a listener just before a time. */
   listened(lane, moment) {
     const before = (bar) => bar.lane === lane && bar.from <= moment && bar.to > moment - PENDING_MS;
     return this.open[lane] <= moment || this.bars.some(before);
   }
 
-  /** Whether anything is known at all. */
+  /** Whether there are any facts. */
   get empty() {
     return !this.bars.length && !this.marks.length && !Object.keys(this.open).length;
   }
 }
 
-/** How long a message took to a lane, in ms; null when it never came there. */
+/** The delay of a message in a lane, in ms; null when it was not delivered there. */
 export function latency({ said, at }, lane) {
   return lane in at ? Math.max(0, at[lane] - said) : null;
 }

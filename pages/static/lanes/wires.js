@@ -1,19 +1,19 @@
 /**
- * The bytes behind a bar: a click on a lane, or Enter on it, opens what crossed the socket for that request.
+ * The bytes behind a bar: a click on a lane, or Enter on it, opens the bytes of that request.
  *
- * The left and right keys choose a request, as the picture shows it. Bytes of others are for the teacher only.
+ * The left and right keys choose a request, as the picture shows it. The bytes of other users are for the teacher only.
  */
 
 import { _, bytes, duration, number } from "../i18n.js";
 import { address } from "../techniques/shared.js";
 
 const PATH = "/wire";
-const SHOWN = { "\r": "\\r", "\n": "\\n\n" }; // what ends a line is part of what crosses the wire
-const TURNING = /[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g; // seen by their numbers, and obeyed by nothing
+const SHOWN = { "\r": "\\r", "\n": "\\n\n" }; // line ends are part of the bytes
+const TURNING = /[\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g; // shown as their numbers, without effect
 const HEAD_END = "\r\n\r\n";
 const ROW = 16; // bytes in a line of hexadecimal digits
 
-/** Of some requests `{from, to}` the one nearest to a moment. */
+/** Of some requests `{from, to}` the one nearest to a time. */
 export function nearest(bars, moment) {
   const away = ({ from, to }) => Math.max(from - moment, moment - to, 0);
   return bars.reduce((best, bar) => (!best || away(bar) <= away(best) ? bar : best), null);
@@ -35,7 +35,7 @@ function asHex(data) {
   return digits.map((two, i) => two + ((i + 1) % ROW ? " " : "\n")).join("").trimEnd();
 }
 
-/** The dialog; `me` is the name by which this page's own requests are known. */
+/** The dialog; `me` is the username of this page's own requests. */
 export class Wires {
   constructor(dialog, me) {
     Object.assign(this, { dialog, me, list: dialog.querySelector("ol"), hex: dialog.querySelector("input") });
@@ -76,7 +76,7 @@ export class Wires {
     return made;
   }
 
-  /** The head in a colour of its own, so that what is left stands out. */
+  /** The head in another colour, so that the rest stands out. */
   coloured(text) {
     const end = /^(GET|HTTP)/.test(text) ? text.indexOf(HEAD_END) + HEAD_END.length : 0;
     const head = document.createElement("span");

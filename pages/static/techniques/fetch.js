@@ -1,8 +1,8 @@
 /**
  * HTTP streaming: a response that never ends, read line by line.
  *
- * Rests on fetch() and the reader of its body, which gives each piece as it comes. Costs one connection that is
- * always open, and a line end around each message. The server's half: lab/techniques/fetch.py.
+ * Uses fetch() and the reader of its body, which returns each piece as it arrives. Costs one connection that is
+ * always open, and a line end around each message. Server side: lab/techniques/fetch.py.
  */
 
 import { Line, address, post } from "./shared.js";
@@ -20,7 +20,7 @@ export function unframe(text) {
   return { events: lines.filter(Boolean).map((line) => JSON.parse(line)), rest };
 }
 
-/** Read the room from the cursor `after` on, until closed. */
+/** Receive events after the cursor `after`, until closed. */
 export function connect({ after, onEvents, onStatus, client, username }) {
   const line = new Line({ after, onEvents, onStatus }, open);
   let connection, watch;
@@ -51,7 +51,7 @@ export function connect({ after, onEvents, onStatus, client, username }) {
   function next(reader) {
     clearTimeout(watch);
     watch = setTimeout(disconnect, SILENCE_MS);
-    return reader.read().catch(() => ({ done: true })); // the connection broke
+    return reader.read().catch(() => ({ done: true })); // the connection was lost
   }
 
   function send(message) {

@@ -1,32 +1,32 @@
 /**
  * The forever iframe, or Comet: a page in a hidden frame that never ends; its scripts call this page.
  *
- * Rests on the browser running the scripts of a page before it is complete. Costs one connection that is always
- * open, and a script element around each message. The server's half: lab/techniques/iframe.py.
+ * Relies on browsers running the scripts of a page before it is complete. Costs one connection that is always
+ * open, and a script element around each message. Server side: lab/techniques/iframe.py.
  */
 
 import { Line, address, post } from "./shared.js";
 
 const PATH = "/iframe";
-const LOOK_MS = 200; // between looks into the frame: no event says that it has begun, or was cut off
+const LOOK_MS = 200; // between checks of the frame: no event reports that it has begun, or was cut off
 const BEGIN_MS = 4_000; // a page begins at once; one that failed to load stays blank in WebKit, without an event
-const SILENCE_MS = 40_000; // the server gives a sign of life every 15 s; after two missed ones it was cut off
+const SILENCE_MS = 40_000; // the server sends a heartbeat every 15 s; after two missed ones the connection is lost
 
 /** How many of the browser's six HTTP/1.1 connections to one server it holds. */
 export const HOLDS = 1;
 
-/** What a script of the frame hands over: one event, already an object. */
+/** The argument of a script in the frame: one event, already an object. */
 export function unframe(event) {
   return { events: [event] };
 }
 
-/** Hand an event to its own frame: every frame calls this one function, with an object of the frame's window. */
+/** Pass an event to its own frame: every frame calls this one function, with an object of the frame's window. */
 function deliver(event) {
   const frames = [...document.querySelectorAll("iframe")].filter(({ hear }) => hear);
   frames.find(({ contentWindow }) => event instanceof contentWindow.Object)?.hear(event);
 }
 
-/** Read the room from the cursor `after` on, until closed. */
+/** Receive events after the cursor `after`, until closed. */
 export function connect({ after, onEvents, onStatus, client, username }) {
   const line = new Line({ after, onEvents, onStatus }, open);
   let frame, newest, heard, looking;
@@ -36,7 +36,7 @@ export function connect({ after, onEvents, onStatus, client, username }) {
     window.pushlab = deliver;
     frame = document.createElement("iframe");
     Object.assign(frame, { hidden: true, hear });
-    frame.onload = end; // the page that never ends has ended, or could not be had
+    frame.onload = end; // the endless page has ended, or could not be loaded
     frame.src = address(PATH, { after: line.cursor, client, username });
     document.body.append(frame);
     [newest, heard, looking] = [null, performance.now(), setInterval(look, LOOK_MS)];
@@ -44,7 +44,7 @@ export function connect({ after, onEvents, onStatus, client, username }) {
 
   function hear(event) {
     line.hear(unframe(event));
-    if (event.type === "bye") end(); // what is still to come of this page is no sign of life
+    if (event.type === "bye") end(); // later bytes of this page are no heartbeat
   }
 
   function look() {

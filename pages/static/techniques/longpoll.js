@@ -1,25 +1,25 @@
 /**
- * Long polling: ask once, and let the server keep the question until there is something to say.
+ * Long polling: ask once, and let the server keep the request open until there is a message.
  *
- * Rests on fetch(). Costs a whole request and answer per message, and one connection that is always held.
- * The server's half: lab/techniques/longpoll.py.
+ * Uses fetch(). Costs a whole request and response per message, and one connection that is always in use. Server side:
+ * lab/techniques/longpoll.py.
  */
 
 import { Line, address, get, post } from "./shared.js";
 
 const PATH = "/longpoll";
-const AT_ONCE = 0; // seconds the first question is held: its answer shows that the server is there
+const AT_ONCE = 0; // hold of the first request in seconds: its response shows that the server works
 
 /** How many of the browser's six HTTP/1.1 connections to one server it holds. */
 export const HOLDS = 1;
 
-/** One answer: the events in order, and the cursor to ask with next time. */
+/** One response: the events in order, and the cursor for the next request. */
 export function unframe(text) {
   const { messages, cursor } = JSON.parse(text);
   return { events: messages, cursor };
 }
 
-/** Read the room from the cursor `after` on, until closed. */
+/** Receive events after the cursor `after`, until closed. */
 export function connect({ after, onEvents, onStatus, client, username, pace = {} }) {
   const line = new Line({ after, onEvents, onStatus }, ask);
   const hangUp = new AbortController();

@@ -1,23 +1,23 @@
 /**
- * What the techniques share, said once: a line to the room that comes back by itself, how an address is put
- * together, how a message is posted. Knows no technique by name.
+ * What the techniques share: a link to the room that reconnects by itself, how a URL is built, how a message is posted.
+ * Knows no technique by name.
  */
 
 const FIRST_MS = 500; // the longest pause after a first failure; it doubles with each further one
-const MOST_MS = 8_000; // however long the lab was away, nobody notices its return later than this
+const MOST_MS = 8_000; // longest pause, so that clients soon return to a restarted lab
 
-/** Full jitter: a random part of the pause, so that a class does not come back all in one moment. */
+/** Full jitter: a random part of the pause, so that clients do not reconnect at the same moment. */
 export function backoff(failures) {
   return Math.random() * Math.min(MOST_MS, FIRST_MS * 2 ** failures);
 }
 
-/** A path with its query; what has no value is left out. */
+/** A path with its query; parameters without a value are left out. */
 export function address(path, parameters) {
   const given = Object.entries(parameters).filter(([, value]) => value !== undefined && value !== null);
   return `${path}?${new URLSearchParams(given)}`;
 }
 
-/** A reader's place in the room while connections come and go. `open` makes one connection, or one request. */
+/** A client's cursor across reconnections. `open` makes one connection, or one request. */
 export class Line {
   constructor({ after, onEvents, onStatus }, open) {
     Object.assign(this, { cursor: after, onEvents, onStatus, open, up: false, failures: 0 });
@@ -25,7 +25,7 @@ export class Line {
     this.again(0);
   }
 
-  /** The server has answered: what is open now works. */
+  /** The server has responded: the connection works. */
   works() {
     if (this.closed) return;
     this.up = true;
@@ -34,7 +34,7 @@ export class Line {
     this.onStatus("waiting");
   }
 
-  /** Pass events on, and remember where to go on: behind `cursor`, else behind the last that has an id. */
+  /** Pass events on, and store the next cursor: `cursor`, else that of the last event with an id. */
   hear({ events, cursor }) {
     if (this.closed) return;
     this.works();
@@ -44,7 +44,7 @@ export class Line {
     if (events.length) this.onEvents(events);
   }
 
-  /** What was open is not there any more. */
+  /** The connection or request has ended. */
   breaks() {
     if (this.closed) return;
     this.up = false;
@@ -52,13 +52,13 @@ export class Line {
     this.onStatus("retrying");
   }
 
-  /** It broke: come back after a pause that grows with each failure. */
+  /** It failed: reconnect after a pause that grows with each failure. */
   lost() {
     this.breaks();
     this.again(backoff(this.failures++));
   }
 
-  /** Open the next one in so many milliseconds, or at the moment for which the server's bye asked. */
+  /** Open the next one in so many milliseconds, or at the time in the server's bye. */
   again(ms) {
     clearTimeout(this.timer);
     const pause = this.bye?.retry_ms ?? ms;
@@ -68,14 +68,14 @@ export class Line {
     this.timer = setTimeout(this.open, pause);
   }
 
-  /** The reader leaves: from now on nothing is heard and nothing opened. */
+  /** Close the link: from now on nothing is received and nothing opened. */
   close() {
     this.closed = true;
     clearTimeout(this.timer);
   }
 }
 
-/** The text of an answer; null when the server cannot be reached, refuses or breaks off. */
+/** The text of a response; null when the server cannot be reached, refuses or disconnects. */
 export async function get(url, signal) {
   try {
     const answer = await fetch(url, { signal });

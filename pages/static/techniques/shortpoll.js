@@ -1,25 +1,25 @@
 /**
  * Short polling: ask, wait a second, ask again.
  *
- * Rests on fetch() and a timer. Costs a whole request and answer per second, news or not, and messages come half
- * a second late on average; holds nothing open. The server's half: lab/techniques/shortpoll.py.
+ * Uses fetch() and a timer. Costs a whole request and response per second, with or without messages, and messages are
+ * half a second late on average; keeps no request open. Server side: lab/techniques/shortpoll.py.
  */
 
 import { Line, address, get, post } from "./shared.js";
 
 const PATH = "/shortpoll";
-const INTERVAL_S = 1; // from an answer to the next question: shorter is more waste, longer is later news
+const INTERVAL_S = 1; // from a response to the next request: shorter costs more bytes, longer is later
 
 /** How many of the browser's six HTTP/1.1 connections to one server it holds: none, each response comes at once. */
 export const HOLDS = 0;
 
-/** One answer: the events in order, and the cursor to ask with next time. */
+/** One response: the events in order, and the cursor for the next request. */
 export function unframe(text) {
   const { messages, cursor } = JSON.parse(text);
   return { events: messages, cursor };
 }
 
-/** Read the room from the cursor `after` on, until closed. */
+/** Receive events after the cursor `after`, until closed. */
 export function connect({ after, onEvents, onStatus, client, username, pace = {} }) {
   const line = new Line({ after, onEvents, onStatus }, ask);
   const hangUp = new AbortController();

@@ -1,8 +1,8 @@
 /**
- * Server-sent events: an answer that never ends, read by the browser's own parser.
+ * Server-sent events: a response that never ends, read by the browser's own parser.
  *
- * Rests on EventSource, which comes back by itself and says in Last-Event-ID where it was. Costs one
- * connection that is always open, and a few bytes around each message. The server's half: lab/techniques/sse.py.
+ * Uses EventSource, which reconnects by itself and sends its last id in Last-Event-ID. Costs one
+ * connection that is always open, and a few bytes around each message. Server side: lab/techniques/sse.py.
  */
 
 import { Line, address, post } from "./shared.js";
@@ -18,7 +18,7 @@ export function unframe(data) {
   return { events: [JSON.parse(data)] };
 }
 
-/** Read the room from the cursor `after` on, until closed. */
+/** Receive events after the cursor `after`, until closed. */
 export function connect({ after, onEvents, onStatus, client, username }) {
   const line = new Line({ after, onEvents, onStatus }, open);
   let source;
@@ -33,13 +33,13 @@ export function connect({ after, onEvents, onStatus, client, username }) {
   function hear({ type, data }) {
     line.hear(unframe(data));
     if (type !== "bye") return;
-    source.close(); // by itself it would come back too early
+    source.close(); // by itself it would reconnect too early
     end();
   }
 
   function end() {
-    if (source.readyState === EventSource.CLOSED) line.lost(); // it has given up: a new one must come
-    else line.breaks(); // it comes back by itself
+    if (source.readyState === EventSource.CLOSED) line.lost(); // it has given up: open a new one
+    else line.breaks(); // it reconnects by itself
   }
 
   function send(message) {

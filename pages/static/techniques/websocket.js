@@ -1,29 +1,29 @@
 /**
- * WebSocket: after one handshake, a connection on which both sides speak whenever they like.
+ * WebSocket: after one handshake, a connection on which both sides send at any time.
  *
- * Rests on the browser's WebSocket, which does not come back by itself. Costs one connection that is always
- * open, and 2 to 14 bytes around each message, in and out. The server's half: lab/techniques/websocket.py.
+ * Uses the browser's WebSocket, which does not reconnect by itself. Costs one connection that is always
+ * open, and 2 to 14 bytes around each message, in and out. Server side: lab/techniques/websocket.py.
  */
 
 import { Line, NotSent, address } from "./shared.js";
 
 const PATH = "/websocket";
-const ORIGIN = location.origin.replace(/^http/, "ws"); // older browsers take no relative address
+const ORIGIN = location.origin.replace(/^http/, "ws"); // older browsers accept no relative address
 const LOST = { code: "connection_lost", message: "The connection to the lab is lost." };
 
 /** How many of the browser's six HTTP/1.1 connections to one server it holds: none, WebSockets are counted apart. */
 export const HOLDS = 0;
 
-/** One text frame: an event of the room, or the answer to one of our own messages. */
+/** One text frame: an event of the room, or the reply to a message of this client. */
 export function unframe(text) {
   const said = JSON.parse(text);
   return said.type === "ack" || said.type === "error" ? { answer: said } : { events: [said] };
 }
 
-/** Read the room from the cursor `after` on, until closed. */
+/** Receive events after the cursor `after`, until closed. */
 export function connect({ after, onEvents, onStatus, client, username }) {
   const line = new Line({ after, onEvents, onStatus }, open);
-  const unanswered = new Map(); // mid -> what we said, and how to tell its sender what became of it
+  const unanswered = new Map(); // mid -> the sent message, and the functions that settle its promise
   let socket;
 
   function open() {
@@ -57,7 +57,7 @@ export function connect({ after, onEvents, onStatus, client, username }) {
         leave();
         error ? reject(new NotSent(error.code, error.message, stored)) : resolve({ id, duplicate });
       };
-      const state = socket?.readyState ?? WebSocket.CONNECTING; // then it is said as soon as the line is there
+      const state = socket?.readyState ?? WebSocket.CONNECTING; // while connecting, it is sent later
       if (state > WebSocket.OPEN) return tell({ error: LOST, stored: false });
       unanswered.set(message.mid, { message, tell });
       if (state === WebSocket.OPEN) socket.send(JSON.stringify(message));
@@ -69,7 +69,7 @@ export function connect({ after, onEvents, onStatus, client, username }) {
     leave();
   }
 
-  function leave() { // but neither in the middle of the handshake nor before all that was said is answered
+  function leave() { // but neither during the handshake nor before every send has a reply
     if (line.closed && !unanswered.size && socket?.readyState === WebSocket.OPEN) socket.close();
   }
 
