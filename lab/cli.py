@@ -107,9 +107,7 @@ def _serve_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--certfile", type=old_file, metavar="FILE", help="serve by https with this certificate"
     )
-    group.add_argument(
-        "--keyfile", type=old_file, metavar="FILE", help="its key, if it is in a file of its own"
-    )
+    group.add_argument("--keyfile", type=old_file, metavar="FILE", help="its key, if it is in another file")
     group.add_argument("--no-browser", action="store_true", help="do not open the browser / 不打开浏览器")
     group.add_argument("--redis", metavar="URL|private", help="a Redis to use, or a private one")
     group.add_argument(
@@ -192,7 +190,7 @@ def _run(argv: Sequence[str] | None, stdout_open: bool) -> int:
 
 
 def _all_written(code: int) -> int:
-    """The exit code, once what was printed has been written; FAILED when it could not be."""
+    """Flush standard output; returns the exit code, or FAILED when it could not be written."""
     lost = emptied(sys.stdout)
     if lost is not None and not isinstance(lost, BrokenPipeError):
         code = _say(f"Standard output could not be written: {lost.strerror}.", code or FAILED)

@@ -14,7 +14,8 @@ from lab.catalogue import MODES
 from lab.json_types import JsonObject
 
 KEPT_SAMPLES = 8_192
-"""Samples kept for the percentiles. The event loop sorts them for each answer: a millisecond, not fifty."""
+"""Samples kept for the percentiles. The event loop sorts them for each report, which must take about a
+millisecond."""
 
 COUNTERS = (
     "requests",

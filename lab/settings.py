@@ -38,7 +38,7 @@ def parse_limit(text: str) -> tuple[str, float]:
     except ValueError:
         number = -1
     if not 0 <= number < float("inf"):
-        raise BadParameter(f"The limit {name} takes a number from 0 (none) up, not {value!r}.")
+        raise BadParameter(f"The limit {name} is a number from 0 (none) up, not {value!r}.")
     return name, number
 
 

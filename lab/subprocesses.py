@@ -1,4 +1,4 @@
-"""Modules of the lab as processes of their own: they import what this process imports, from the same places.
+"""Modules of the lab as separate processes, which import modules from the same places as this process.
 
 Never from the current folder: `python -m` would load a student's `redis.py` there instead of the package. So
 each is started by this very file, with `-P` (no folder is added to the search path) and a clean `PYTHONPATH`.

@@ -275,7 +275,9 @@ def test_the_sentence_is_computed_from_the_meters(listening, address):
     receive = final["shortpoll"]["receive"]
     requests, messages, empty = (f"{receive[name]:,}" for name in ("requests", "messages", "empty"))
     nouns = f"{requests} requests for {messages} message{'s' * (receive['messages'] != 1)}"
-    expect(listening.locator("#words")).to_have_text(f"Short polling made {nouns}; {empty} had an empty response.")
+    expect(listening.locator("#words")).to_have_text(
+        f"Short polling made {nouns}; {empty} had an empty response."
+    )
     listening.keyboard.press("1")
     receives = {mode: final[mode]["receive"] for mode in LISTENING}
     each = {mode: EXACT["bytes"](receive) / receive["messages"] for mode, receive in receives.items()}

@@ -71,7 +71,7 @@ class SentAway(Exception):
 
 @dataclass
 class Link:
-    """One client of the lab. Use it as `async with`; `hear` is called with the events as they arrive."""
+    """One client of the lab. Use it as `async with`; `hear` is called with received events."""
 
     url: str
     on_events: Callable[[list[Event]], None] = lambda events: None

@@ -69,7 +69,7 @@ class Checker:
         """All violations, if these were all the records."""
         return [*self.found, *self._lost(), *self._unseen(), *self._aborted()]
 
-    # What a client meets ----------------------------------------------------------------------
+    # Records of a client ----------------------------------------------------------------------
 
     def _open(self, record: Record) -> None:
         self.places[record.client] = record.at
@@ -108,7 +108,7 @@ class Checker:
     def _close(self, record: Record) -> None:
         self.places.pop(record.client, None)
 
-    # What a sender was told -------------------------------------------------------------------
+    # Records of a sender ----------------------------------------------------------------------
 
     def _ack(self, record: Record) -> None:
         self.acked[record.at] = record
@@ -125,7 +125,7 @@ class Checker:
         if self._stored.setdefault((record.epoch, record.mid), record.n) != record.n:
             self._flag(DUPLICATE, record)
 
-    # What only the end can tell ---------------------------------------------------------------
+    # Checks at the end ------------------------------------------------------------------------
 
     def _lost(self) -> list[Violation]:
         lost = [ack for at, ack in self.acked.items() if at in self._skipped and not self.deliveries[at]]

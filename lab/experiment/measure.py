@@ -85,7 +85,7 @@ class MeterSnapshots:
 
 
 class Outcome(NamedTuple):
-    """What a run brought: the meters, what was sent, what the clients received, and how busy they were."""
+    """The data of a run: the meters, the sent messages, the received messages, and the clients' load."""
 
     snapshots: MeterSnapshots
     sent: Sent
@@ -223,7 +223,7 @@ async def _listening(
     stop: asyncio.Event,
     clients: Clients | None = None,
 ) -> None:
-    """Wait until the server has seen a connection of every listener, and a moment longer.
+    """Wait until the server has a connection of every listener, and a short time more.
 
     Raises `NotConnected` when some cannot connect.
     """

@@ -24,7 +24,7 @@ from lab.json_types import JsonObject
 
 
 class Exchange(NamedTuple):
-    """Bytes on the server's socket: of a request, of an answer without news, and what each message adds.
+    """Bytes on the server's socket: of a request, of an empty response, and what each message adds.
 
     For a stream request and answer are those of its set-up. `transit` is the seconds from a message's
     planned send to its arrival at the only listener of a lab at rest: the time of clients, kernel, server and

@@ -79,6 +79,6 @@ async def _send(mode: str, link: Link, planned: Planned, sent: Sent) -> None:
     except Refused as refused:
         kind = "unknown" if refused.unknown else "fail"
     except (TimeoutError, aiohttp.ClientError, OSError):
-        pass  # perhaps it is stored, perhaps not
+        pass  # it may be stored or not
     content = mid, digest(NAME, planned.body)
     sent.records.append(Record(time.monotonic(), NAME, mode, kind, *at, *content))

@@ -67,7 +67,7 @@ def quoted(value: object) -> str:
 
 
 def _real(value: object) -> Any:
-    """The value as something that compares like a number; None when it is none, or nan."""
+    """The value as a number that can be compared; None when it is no number, or nan."""
     found = _plain(value)
     if isinstance(found, bool) or not isinstance(found, (Real, Decimal, Fraction)):
         return None

@@ -101,7 +101,7 @@ def run_rounds(
 
     `progress` is called with the share that is done, in another thread; `tick` in this one while it waits.
 
-    Ctrl-C ends the run in progress early: it comes back marked partial, and nothing follows it.
+    Ctrl-C ends the run in progress early: it is returned marked partial, and no run follows it.
     """
 
     async def rounds(stop: asyncio.Event) -> list[Run]:

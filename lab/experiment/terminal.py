@@ -34,7 +34,7 @@ def open_standard_streams() -> bool:
         try:
             os.fstat(number)
         except OSError:
-            with suppress(OSError):  # opened files take the lowest number that is free: this one
+            with suppress(OSError):  # an opened file gets the lowest free number: this one
                 os.set_inheritable(os.open(os.devnull, os.O_RDWR), True)
     sys.stdout = sys.stdout or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - open to the end
     sys.stderr = sys.stderr or open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115

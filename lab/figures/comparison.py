@@ -21,7 +21,7 @@ SILENT: Any = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 
 @style.of_runs
 def comparison(runs: Sequence[Run], size: str = "projector") -> Figure:
-    """Four views of the same runs: bytes, requests, latency, and theory beside measurement."""
+    """Four views of the same runs: bytes, requests, latency, and theory with measurement."""
     with style.sheet(size, height=0.75, small=0.68, nrows=2, ncols=2) as (figure, axes):
         draw_overhead(axes[0, 0], runs)
         draw_answers(axes[0, 1], runs)

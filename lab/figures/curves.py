@@ -36,7 +36,7 @@ FIGURES: tuple[tuple[str, str, str, Reading], ...] = (
 
 @style.of_runs
 def prediction(runs: Sequence[Run], size: str = "page") -> Figure:
-    """Measured points on predicted curves; the mean relative error stands in the title.
+    """Measured points on predicted curves; the mean relative error is in the title.
 
     The curve runs along the condition in which the runs differ (rate, rtt, interval or hold). Runs under
     the same conditions are shown as pairs: a ring for what was predicted, the sign for what was measured.

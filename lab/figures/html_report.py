@@ -101,7 +101,7 @@ def report(runs: Sequence[Run]) -> str:
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Rows of text as a table; a technique's word comes in its colour."""
+    """Rows of text as a table; a technique's mode has its colour."""
     lines = ["<tr>" + "".join(f"<th>{escape(cell)}</th>" for cell in head) + "</tr>"]
     lines += ["<tr>" + "".join(map(_cell, cells)) + "</tr>" for cells in rows]
     return f"<table>{''.join(lines)}</table>"

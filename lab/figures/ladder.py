@@ -102,7 +102,7 @@ def _draw(axes: Axes, arrow: Arrow, colour: str, below: bool) -> None:
 
 
 def _late(axes: Axes, arrow: Arrow, colour: str) -> None:
-    """Mark the moment of a message at the server, and how long the listener waits for it."""
+    """Mark the time of a message at the server, and the delay until the listener receives it."""
     second = arrow.says == NEWS[1]
     there = NEWS_S + (JUST_AFTER_S if second else 0.0)
     arrives = arrow.leaves + RTT_S / 2

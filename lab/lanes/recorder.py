@@ -66,7 +66,7 @@ class Lane:
         self.wires.append(start_capture(request, self.open[request]))
 
     def free(self, now: float) -> bool:
-        """Whether the lane's listener has not come back in time."""
+        """Whether the lane's listener has sent no request in time."""
         return self.request is None and now - self.left >= self.grace
 
 

@@ -27,7 +27,7 @@ def blocks(columns: Sequence[Column], rows: Rows, width: int) -> Iterator[list[t
 
 
 def wrapped(text: str, width: int) -> str:
-    """Text whose lines are joined to paragraphs, and broken again at this width; empty lines stay."""
+    """Text with its paragraphs wrapped to this width; empty lines stay."""
     paragraphs = text.split("\n\n")
     return "\n\n".join(fill(" ".join(part.split()), max(LEAST, width)) for part in paragraphs)
 

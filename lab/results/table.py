@@ -116,7 +116,7 @@ COLUMNS = (
     *(("head", 5), ("frame", 5), ("payload", 7), ("over", 5)),
     *(("p50", 6), ("p95", 6), ("max", 6), ("CPU", 6)),
 )
-"""Headings and widths; a negative width stands left."""
+"""Headings and widths; a negative width is left-aligned."""
 GROUPS = f"\n{'':25}{'bytes per delivery':>19} {'head':>5} {'latency':>20} {'each':>6}"
 
 

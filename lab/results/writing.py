@@ -71,7 +71,7 @@ def _refusal(place: str) -> str | None:
 
 
 def _takes_a_name(place: str) -> bool:
-    """Whether a new file can take this name: nothing is there, or a plain file, in a folder for new ones."""
+    """Whether a new file can get this name: no file has it, or a plain file, in a writable folder."""
     plain = not os.path.exists(place) or stat.S_ISREG(os.stat(place).st_mode)
     return plain and os.access(os.path.dirname(place) or os.curdir, os.W_OK)
 

@@ -21,7 +21,7 @@ Fields = dict[bytes, bytes] | list[bytes]
 
 
 class Strange(Exception):
-    """An entry that is no message of the room; the text says why."""
+    """An entry that is no message of the room; the text is the reason."""
 
 
 def parse(id_: bytes, fields: Fields) -> Event:

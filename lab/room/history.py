@@ -43,9 +43,9 @@ CONNECTIONS = 8
 """Connections to Redis for all commands; in a burst, senders queue in this pool and not in Redis."""
 POOL_PATIENCE_S = 10.0
 SIMULATED = "fake:"
-"""The URL that stands for a Redis simulated in this process, where no real one can be had."""
+"""The URL of a Redis simulated in this process, where no real one is available."""
 OUTCOMES = {
-    "keep": "The lab has taken it out and goes on",
+    "keep": "The lab has removed it and goes on",
     "renew": "The lab has begun a new history with the messages that are kept",
 }
 
@@ -249,7 +249,7 @@ def why(error: BaseException) -> str:
 
 def _client(url: str, patience: float) -> Redis:
     if url == SIMULATED:
-        from fakeredis import FakeAsyncRedis  # only where no real server can be had
+        from fakeredis import FakeAsyncRedis  # only where no real server is available
 
         return FakeAsyncRedis(server=_simulation())
     own: Any = {

@@ -43,7 +43,7 @@ class Presence:
         user.seen = now
 
     def hide(self, client: str, hidden: bool) -> None:
-        """The client's page went into the background, or came back."""
+        """The client's page went into the background, or returned."""
         if hidden and client in self._users:
             self.hidden.add(client)
         else:

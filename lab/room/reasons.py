@@ -29,7 +29,7 @@ SENTENCES = {
     "old": "This Redis lacks a command that the lab needs. Use 5.0 or later, with streams and scripts.",
     "key": "The room's key in Redis holds something that is not the lab's. Rename or delete that key.",
     "crowded": "Another program writes to the room's key in Redis all the time. Let it use another key.",
-    "refused": "Redis refuses what the lab asks of it. Read its log.",
+    "refused": "Redis refuses a command of the lab. Read its log.",
 }
 """The same sentences stand in the pages' texts, in both languages."""
 
@@ -95,7 +95,7 @@ def _by_kind(error: BaseException) -> str:
 
 
 def _causes(error: BaseException) -> list[BaseException]:
-    """The error and what it came from."""
+    """The error and its causes."""
     chain, cause = list[BaseException](), error
     while cause is not None and len(chain) < 5:
         chain.append(cause)

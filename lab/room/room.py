@@ -127,7 +127,7 @@ class Room:
                 with suppress(*Unreachable):
                     await self._check()
 
-    # Speaking --------------------------------------------------------------------------------
+    # Publishing ------------------------------------------------------------------------------
 
     async def publish(self, draft: Draft) -> tuple[Cursor, bool]:
         """Store a message, once per mid; return its cursor, and whether it was stored before.

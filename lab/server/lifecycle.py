@@ -37,7 +37,7 @@ LAST_ANSWER_S = 4.0
 RETRY_MS = (1000, 5000)
 """Bounds (ms) of the random reconnect times, so that the clients do not all connect at the same moment."""
 PULSE_S = 1.0
-PULSE = "that ends overdue connections and sends the news"
+PULSE = "that ends overdue connections and sends the updates"
 NEARBY, LAST_PORT = 20, 65535
 COLLECT_AFTER = (20_000, 20, 20)
 """Thresholds of Python's cycle collector: new objects before a collection, and its older generations.

@@ -183,8 +183,8 @@ class PrivateRedis:
         try:
             with open(self.folder / OUTPUT, "wb") as output:
                 # In its own session, so that Ctrl-C does not end it before the lab has sent its last
-                # messages. It holds none of the lab's own files open: a reader of the lab's output would wait
-                # for it.
+                # messages. It keeps none of the lab's own files open: a program that reads the lab's output
+                # would wait for it.
                 return subprocess.Popen(
                     command,
                     cwd=self.folder,

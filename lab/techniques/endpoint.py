@@ -42,7 +42,7 @@ class Endpoint(RequestHandler):
     __slots__: tuple[str, ...] = ("_here", "asks", "client", "context", "empty", "keeps_alive")
     __slots__ += ("in_lane", "meter", "meters", "sending", "stream", "waiter")
 
-    # Whose bytes, and who is here -------------------------------------------------------------
+    # Meters and presence ----------------------------------------------------------------------
 
     def initialize(self, context: Context) -> None:
         """Say whose bytes these are, before anything can be refused."""
@@ -58,7 +58,7 @@ class Endpoint(RequestHandler):
             self.meter = context.meters.other
         self.meter.requests += 1
         self.stream.claim(self.meter)
-        # Now, because the next reader of the meters credits these bytes.
+        # Now, because the next read of the meters credits these bytes.
         if self.mode and self.asks and not self.sending:
             self.stream.account = self.context.accounts.get((client_id(self.request), self.mode))
         self.waiter: asyncio.Future[Any] | None = None
@@ -75,7 +75,7 @@ class Endpoint(RequestHandler):
         if self.stream.closed():
             raise StreamClosedError  # it has hung up already, and nobody else would notice
         if not self.context.answers_to(self.request.host_name):
-            raise errors.UnknownHost("This lab does not answer to that host name; see --allow-host.")
+            raise errors.UnknownHost("This lab does not serve that host name; see --allow-host.")
         if self.stream.over_limit:
             raise errors.Overloaded("The lab has as many connections as it takes; come back in a moment.")
         self._bound_the_body()
@@ -125,7 +125,7 @@ class Endpoint(RequestHandler):
             self.waiter.cancel()
         super().on_connection_close()
 
-    # What the request says --------------------------------------------------------------------
+    # Reading the request ----------------------------------------------------------------------
 
     @property
     def room(self) -> Room:
@@ -167,7 +167,7 @@ class Endpoint(RequestHandler):
         if self.stream.oversized:
             raise errors.BodyTooLarge(f"The limit is {self.context.settings.limit('body_bytes'):.0f} bytes.")
 
-    # Answering --------------------------------------------------------------------------------
+    # Responding -------------------------------------------------------------------------------
 
     def head(self, *args: Any, **kwargs: Any) -> Any:
         """What GET answers, without a body (RFC 9110 section 9.3.2), which Tornado leaves out."""

@@ -6,7 +6,7 @@
       :                             :   <- message 8 arrives
       |<──────────── message 8 ─────|      at once
       |── GET ?after=8 ────────────>|      the next request; after `hold` seconds without
-      |<──────────── nothing ───────|      a message, the future times out: an empty response
+      |<──────────── nothing ───────|      a message it times out: an empty response
 
 Costs a whole request and response per message, and one open connection per client (RFC 6202 section 2).
 """

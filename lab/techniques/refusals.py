@@ -31,9 +31,9 @@ SENTENCES = {
     400: "This request cannot be understood.",
     403: "This request comes from another site.",
     404: "There is nothing at this path.",
-    405: "This path does not answer to this method.",
-    500: "The lab made a mistake; it is in its log.",
-    503: "The lab can open no file at this moment; come back soon.",
+    405: "This path does not support this method.",
+    500: "An error occurred in the lab; see its log.",
+    503: "The lab can open no file at this moment; try again soon.",
 }
 """Codes and sentences for statuses that Tornado or the operating system causes."""
 

@@ -76,7 +76,7 @@ form?.addEventListener("submit", async (event) => {
   }
 });
 
-// Together -----------------------------------------------------------------------------------
+// Start --------------------------------------------------------------------------------------
 
 const showBet = betPanel(document.getElementById("bet"));
 let newest = { network: {} };

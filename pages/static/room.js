@@ -97,7 +97,7 @@ document.addEventListener("visibilitychange", () => {
   else if (performance.now() - hiddenSince > SLEEP_MS) use(mode);
 });
 
-// What it costs ------------------------------------------------------------------------------
+// Costs --------------------------------------------------------------------------------------
 
 /** Time of a message from its acceptance in the server to this list; null for old ones, and in the background. */
 function delay(time) {
@@ -125,7 +125,7 @@ watch((news) => {
   showBet(news.bet);
 }, { light: true });
 
-// The name, and the box ----------------------------------------------------------------------
+// Name and text field ------------------------------------------------------------------------
 
 let name = rememberedName(nameBox.dataset.guest);
 nameBox.value = name;

@@ -157,9 +157,9 @@ class MeteredStream(RequestStream):
         self.owner = meter
         self._serves(meter)
 
-    def credit(self, consumed: int, nobody: Meter | None = None) -> None:
-        """Credit the new bytes to the owner, else to `nobody`; without both they wait for a claim."""
-        owner = self.owner or nobody
+    def credit(self, consumed: int, fallback: Meter | None = None) -> None:
+        """Credit the new bytes to the owner, else to `fallback`; without both they wait for a claim."""
+        owner = self.owner or fallback
         if owner is None:
             return
         read, written = consumed - self._credited_in, self.bytes_out - self._credited_out

@@ -24,7 +24,7 @@ class Refused(HTTPInputError):
         self.sentence = sentence
 
     def answer(self, head: bytes, protocol: str) -> tuple[bytes, bytes]:
-        """The head and the body of the answer to the request that began with this head.
+        """The head and the body of the response to the request that began with this head.
 
         A HEAD gets no body (RFC 9110 section 9.3.2), and the error for a POST states that nothing is stored.
         """

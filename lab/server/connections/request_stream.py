@@ -57,7 +57,7 @@ class RequestStream(IOStream):
         """No request follows, and further bytes of the client are discarded."""
         self.await_head(math.inf)
 
-    # What it is at ------------------------------------------------------------------------------
+    # The state ----------------------------------------------------------------------------------
 
     def await_head(self, patience_s: float) -> None:
         """Wait for a request, at most so many seconds."""
@@ -114,7 +114,7 @@ class RequestStream(IOStream):
         else:
             super().close_fd()
 
-    # What Tornado's parser asks for -------------------------------------------------------------
+    # Methods for Tornado's parser ---------------------------------------------------------------
 
     async def read_until_regex(self, regex: bytes, max_bytes: int | None = None) -> bytes:
         """The next head; none after the last request. Raises `StreamClosedError`."""
@@ -150,7 +150,7 @@ class RequestStream(IOStream):
             return heads.too_long(bytes(self._read_buffer[:HEAD_BYTES]))
         return chunks.too_long(self.stage == TRAILERS)
 
-    # Clients that end or do not go on -----------------------------------------------------------
+    # Clients that disconnect or stop ------------------------------------------------------------
 
     def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
         """Read. When the client has closed its sending side, a pending response is still sent."""
