@@ -3,14 +3,14 @@
 `finish` checks every header field again, writes head and body apart, and makes futures for both. Many long
 polls are answered at once, so here the response is built and sent in one step. What holds:
 
-- Only for a handler whose status is 200, by HTTP/1.1, on a connection that goes on afterwards.
+- Only for a handler whose status is 200, by HTTP/1.1, on a connection that stays open.
 - The handler's header fields are complete; `Content-Length` is added here.
 - Every byte is the one that `finish` would send (tests/test_answering.py).
 - Tornado learns that the response is finished, writes its line into the log, and reads the next request only
-  when the socket has taken all.
+  when all bytes are sent.
 
 Uses three private names of Tornado's `RequestHandler`: `_headers`, `_headers_written` and `_finished`. They
-hold the header fields and what `finish` notes; no public method sets them without writing.
+hold the header fields and the state that `finish` sets; no public method sets them without writing.
 """
 
 from collections.abc import Callable
@@ -24,7 +24,7 @@ from lab.techniques.stream import MeteredStream
 def send_at_once(
     handler: RequestHandler, stream: MeteredStream, body: bytes, fully_sent: Callable[[], None]
 ) -> None:
-    """Send a complete response; `fully_sent` is called when the socket has taken all of it."""
+    """Send a complete response; `fully_sent` is called when all bytes are sent."""
     handler._headers["Content-Length"] = str(len(body))
     lines = "".join(f"{name}: {value}\r\n" for name, value in handler._headers.get_all())
     handler._finished = handler._headers_written = True

@@ -1,7 +1,7 @@
-"""What all techniques share on the server, said once: whose bytes these are, what is refused, who is here.
+"""What all techniques share on the server: attribution of bytes, refusals, presence and counting.
 
-One mixin for Tornado's `RequestHandler` and `WebSocketHandler` alike. Errors of the lab become
-answers here and nowhere else.
+One base for Tornado's `RequestHandler` and `WebSocketHandler`. Errors of the lab become responses here and
+nowhere else.
 """
 
 import asyncio
@@ -27,14 +27,14 @@ from lab.techniques.refusals import error_json, guards, parse_json, require_json
 from lab.techniques.stream import LONGEST_ID, MeteredStream, client_id, keeps_alive
 
 LONGEST_NAME = 32
-"""Characters of a name that the guest list shows."""
+"""Characters of a username that presence shows."""
 
 
-date = lru_cache(1)(format_timestamp)  # as the Date header has it, put into words once a second
+date = lru_cache(1)(format_timestamp)  # the Date header field, formatted once a second
 
 
 class Endpoint(RequestHandler):
-    """Everything in the lab that answers a request; a technique's is named by its `mode`."""
+    """The handler of a request; a technique's handler has its `mode`."""
 
     mode: ClassVar[str] = ""
     content_type: ClassVar[str] = "application/json"
@@ -45,8 +45,8 @@ class Endpoint(RequestHandler):
     # Meters and presence ----------------------------------------------------------------------
 
     def initialize(self, context: Context) -> None:
-        """Say whose bytes these are, before anything can be refused."""
-        self.ui.clear()  # for templates of Tornado only, and a circle of references
+        """Attribute the bytes of this request to a meter, before it can be refused."""
+        self.ui.clear()  # only Tornado's templates need it, and it is a reference cycle
         self.context = context
         self.stream = cast(MeteredStream, self.request.connection.stream)  # type: ignore[union-attr]
         self.keeps_alive = keeps_alive(self.request)
@@ -71,9 +71,9 @@ class Endpoint(RequestHandler):
         return self.request.method == "POST"
 
     def prepare(self) -> Awaitable[None] | None:
-        """Refuse what must not come in; put a receiver on the guest list, and see that its place is known."""
+        """Refuse a bad request; add a receiving client to presence, and check that its cursor is known."""
         if self.stream.closed():
-            raise StreamClosedError  # it has hung up already, and nobody else would notice
+            raise StreamClosedError  # already disconnected, and nothing else would notice it
         if not self.context.answers_to(self.request.host_name):
             raise errors.UnknownHost("This lab does not serve that host name; see --allow-host.")
         if self.stream.over_limit:
@@ -88,7 +88,7 @@ class Endpoint(RequestHandler):
     async def _catch_up(self, after: Cursor) -> None:
         await self.room.catch_up(after)
         if self.stream.closed():
-            raise StreamClosedError  # while Redis was asked
+            raise StreamClosedError  # disconnected while Redis was read
 
     def _arrive(self) -> None:
         client, now = self.query("client")[:LONGEST_ID], self.now()
@@ -100,7 +100,7 @@ class Endpoint(RequestHandler):
             self.context.presence.enter(client, name, self.mode, now)
 
     def depart(self) -> None:
-        """This receiver is gone, or has its answer. Saying it twice is harmless."""
+        """The receiving request has ended: update presence and recorder. A second call does nothing."""
         if self._here is not None:
             now = self.now()
             self.meters.open -= 1
@@ -111,15 +111,16 @@ class Endpoint(RequestHandler):
 
     @property
     def listener(self) -> object:
-        """Whose request this is, as far as one can tell: the client's own id, its name, or its connection."""
+        """The key of the client that sent this request: its own id, else its username, else its
+        connection."""
         return self._here or self.query("username") or self.stream
 
     def on_finish(self) -> None:
-        """The answer is complete."""
+        """The response is complete: the receiving request has ended."""
         self.depart()
 
     def on_connection_close(self) -> None:
-        """The client hung up: the future that its request was held for is cancelled, and no waiter stays."""
+        """The client disconnected: cancel the pending wait."""
         self.depart()
         if self.waiter is not None:
             self.waiter.cancel()
@@ -133,12 +134,12 @@ class Endpoint(RequestHandler):
         return self.context.room
 
     def query(self, name: str) -> str:
-        """A value of the query; empty when it is not there, which most are not."""
+        """A value of the query; empty when it is absent."""
         return self.get_query_argument(name, "") if name in self.request.query_arguments else ""
 
     @property
     def after(self) -> Cursor | None:
-        """The cursor that the reader holds; None for one who has just come. Raises `BadCursor`."""
+        """The cursor in the request; None for a client that has none yet. Raises `BadCursor`."""
         text = self.query("after")
         if text == "latest":
             return self.room.top
@@ -146,7 +147,7 @@ class Endpoint(RequestHandler):
 
     @property
     def hold(self) -> float:
-        """Seconds that the reader is willing to wait, never above the server's own limit."""
+        """Seconds that the client wants to wait, at most the server's own limit."""
         text = self.query("hold")
         try:
             seconds = float(text) if text else self.context.settings.hold
@@ -174,22 +175,22 @@ class Endpoint(RequestHandler):
         return self.get(*args, **kwargs)
 
     def clear(self) -> None:
-        """Begin the answer anew, without a header: what every answer has is added when the head is sent."""
+        """Begin the response again without header fields; the common ones are added when the head is sent."""
         self._headers = HTTPHeaders()
         self._write_buffer = []
         self.set_status(200)
 
     def set_default_headers(self) -> None:
-        """On every answer: nobody keeps it, nobody guesses its type, nobody learns the server's version."""
+        """Header fields of every response: no caching, no guessing of its type, no version of the server."""
         self._headers["Content-Type"] = self.content_type
         self._headers["Date"] = date(int(time.time()))
         self._headers["Cache-Control"] = "no-store, no-transform"
         self._headers["X-Content-Type-Options"] = "nosniff"
-        if not self.mode:  # a technique's answers are no documents, and each of their bytes is measured
+        if not self.mode:  # a technique's responses are no documents, and each byte is measured
             self._headers.update(guards(self.request.protocol))
 
     def complete_head(self) -> None:
-        """Add the headers of every answer, once; one that the handler has set, at any moment, wins."""
+        """Add the common header fields, once; a value that the handler has set takes precedence."""
         if "Date" in self._headers:
             return
         if self.is_last:
@@ -203,17 +204,17 @@ class Endpoint(RequestHandler):
             self._headers.add(name, value)
 
     def forget_headers(self) -> None:
-        """The request stays open, perhaps for hours: drop the headers that are not needed any more."""
+        """Free the header fields, which a request that stays open for hours does not need any more."""
         sent = [self._headers] if self._headers_written else []
         for headers in (self.request.headers, *sent) if self.request.version == "HTTP/1.1" else ():
             headers.__init__()  # type: ignore[misc]  # `clear` would keep the tables, empty
 
     def compute_etag(self) -> str | None:
-        """No hash of every answer: where a tag is wanted, the cursor is one."""
+        """No hash of each response: where an entity tag is needed, the cursor is used."""
         return None
 
     def answer(self, body: bytes, batch: Batch) -> None:
-        """Finish a poll, and count what it brought once the socket has taken it."""
+        """Finish a poll, and count its messages once all its bytes are sent."""
         if not self.asks:
             self.finish(body or None)
             return
@@ -230,7 +231,7 @@ class Endpoint(RequestHandler):
             self.count(batch, {self: self.now()}, timed=bool(self.query("after")))
 
     def finish(self, chunk: Any = None) -> "asyncio.Future[None]":
-        """Complete the answer; hang up behind it when the lab is leaving, or was full already."""
+        """Complete the response; close the connection after it when the lab is closing or full."""
         self.complete_head()
         done = super().finish(chunk)
         if self.stream.expected:
@@ -241,24 +242,25 @@ class Endpoint(RequestHandler):
 
     @property
     def is_last(self) -> bool:
-        """Whether the connection ends behind this answer: its client wants so, the lab leaves or is full."""
+        """Whether the connection closes after this response: by the client's wish, or the lab closes or is
+        full."""
         over = self.context.draining or self.stream.over_limit or self.stream.last
         return over or not (self.keeps_alive or self.get_status() == 101)
 
     def end_connection(self) -> None:
-        """Let the connection end behind this answer, and promise a client of HTTP/1.0 nothing else."""
+        """Close the connection after this response, and send no `keep-alive` to an HTTP/1.0 client."""
         self.keeps_alive = False
         self.request.headers.pop("Connection", None)
 
     def flush(self, include_footers: bool = False) -> "asyncio.Future[None]":
-        """Send what was written so far, the head first."""
+        """Send what was written so far, after the head."""
         self.complete_head()
         return super().flush(include_footers)
 
     def count(self, batch: Batch, delivered_at: "DeliveredAt", timed: bool) -> None:
-        """Report a batch for all whose socket has taken it, each at its moment; they share this one's meter.
+        """Count a batch for all endpoints that have sent it, each with its time; they share one meter.
 
-        Old messages are not `timed`, and neither is what a page in the background takes.
+        Old messages are not `timed`, and neither are those for a page in the background.
         """
         self.meter.messages += len(delivered_at) * len(batch.messages)
         self.meter.payload_bytes += len(delivered_at) * batch.payload_bytes
@@ -280,7 +282,7 @@ class Endpoint(RequestHandler):
     # Sending ----------------------------------------------------------------------------------
 
     async def post(self) -> None:
-        """Send a message: JSON in, its id out. For the techniques that have no way of their own to send."""
+        """Accept a message as JSON and respond with its id, for techniques that have no other way to send."""
         require_json(self.request.headers)
         body = await self.whole_body()
         answer = await self.publish(parse_json(body), len(body))
@@ -302,18 +304,18 @@ class Endpoint(RequestHandler):
         return {"id": str(cursor), "duplicate": duplicate}
 
     def check_origin(self, origin: str) -> bool:
-        """Asked for a WebSocket from a foreign page: only the lab's own may open one. Raises `Forbidden`."""
+        """Refuse a WebSocket from a page of another site. Raises `Forbidden`."""
         raise errors.Forbidden("This WebSocket is for the lab's own pages only.")
 
     # Errors -----------------------------------------------------------------------------------
 
     def send_error(self, status_code: int = 500, **kwargs: Any) -> None:
-        """Answer with what went wrong; the lab's own errors find their status here."""
+        """Respond with an error; the status of the lab's own errors is chosen here."""
         error = kwargs.get("exc_info", (None, None))[1]
         super().send_error(status_of(error) or status_code, **kwargs)
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
-        """Every error has one shape, and a send says what became of the message."""
+        """Respond with an error object; that of a send also states whether the message is stored."""
         self.set_header("Content-Type", Endpoint.content_type)
         self._headers.update(guards(self.request.protocol))
         error = kwargs.get("exc_info", (None, None))[1]
@@ -329,14 +331,14 @@ class Endpoint(RequestHandler):
         self.explain(error_json(error, status_code, self.sending))
 
     def explain(self, error: JsonObject) -> None:
-        """Answer with the one shape of every error."""
+        """Respond with an error object."""
         self.finish(compact(error))
 
     def log_exception(self, typ: Any, value: BaseException | None, tb: Any) -> None:
-        """Keep what a client did wrong, or its leaving, out of the log."""
+        """Log only errors of the lab, not bad requests and disconnections."""
         usual = isinstance(value, (HTTPError, StreamClosedError, asyncio.CancelledError))
         if not usual and status_of(value) is None:
             super().log_exception(typ, value, tb)
 
 
-DeliveredAt = dict[Endpoint, float]  # whose sockets have taken a batch, and when by the event loop's clock
+DeliveredAt = dict[Endpoint, float]  # endpoints that have sent a batch, and when (event loop's clock)
