@@ -266,7 +266,7 @@ def test_pages_come_back_after_a_restart(enter):
         for mode, user in users.items():
             user.page.clock.fast_forward(60_000)
             expect(user.status).to_have_attribute("data-status", "waiting")
-            expect(user.page.locator("#messages .notice")).to_have_text("The room's history began anew")
+            expect(user.page.locator("#messages .notice")).to_have_text("The room has a new history")
             user.say(f"{mode} is back")
         for user in users.values():
             for mode in MODES:
@@ -434,7 +434,7 @@ def test_a_gap_is_a_line_in_the_list(enter):
             post(address)
         user.page.unroute("**/shortpoll?*")
         expect(user.lines()).to_have_count(KEPT + 1)
-        expect(user.page.locator("#messages > :nth-child(2)")).to_have_text("37 messages were missed")
+        expect(user.page.locator("#messages > :nth-child(2)")).to_have_text("37 messages are missing")
 
 
 def test_a_message_that_moved_into_a_new_history_is_shown_once(lab, enter):

@@ -33,16 +33,16 @@ SWITCHES = ("keep_alive", "compress")
 
 @dataclass(frozen=True)
 class Conditions:
-    """What is measured under: who listens, how fast is spoken, how often is asked. Durations in seconds."""
+    """The conditions of a run: clients, message rate, poll interval and so on. Durations in seconds."""
 
     clients: int = 20
     rate: float = 1.0
     """Messages per second in the room."""
     duration: float = 10.0
     interval: float = 1.0
-    """What a short poller waits after each answer."""
+    """Seconds that a short poller waits after each response."""
     hold: float = 25.0
-    """What a waiting poll is held at most."""
+    """Longest hold of a long poll."""
     payload: int = 40
     """Characters of a message's body."""
     arrivals: str = "poisson"
@@ -52,15 +52,15 @@ class Conditions:
     rounds: int = 1
     seed: int = 1
     rtt: float = 0.0
-    """Round trip that a slow link adds between listeners and lab; 0 is no slow link."""
+    """Round trip that a simulated link adds between listeners and lab; 0: none."""
     jitter: float = 0.0
-    """How far each way may stray from half the round trip."""
+    """Greatest deviation of each way from half the round trip."""
     bandwidth: float = 0.0
     """Bits per second of each listener's link, each way; 0 is no limit."""
 
     def __post_init__(self) -> None:
         for name, value in self._checked().items():
-            object.__setattr__(self, name, value)  # the same, as plain numbers and words
+            object.__setattr__(self, name, value)  # the same, as plain numbers and text
         number("jitter", self.jitter, 0, self.rtt / 2)  # no byte arrives before it was sent
         if self.bandwidth:
             number("bandwidth", self.bandwidth, 1000, NUMBERS["bandwidth"][1])
@@ -90,7 +90,7 @@ class Conditions:
 
     @classmethod
     def of(cls, recorded: JsonObject, **changed: Any) -> "Conditions":
-        """The conditions that a run has recorded, some of them changed."""
+        """The conditions of a recorded run, with some of them changed."""
         plain = {name.removesuffix("_s"): value for name, value in recorded.items()}
         return cls(**(plain | changed))
 
@@ -99,7 +99,7 @@ class Conditions:
         values = asdict(self)
         for name in ("duration", "interval", "hold", "rtt", "jitter"):
             values[f"{name}_s"] = values.pop(name)
-        if not self.jitter:  # said only where there is some
+        if not self.jitter:  # only recorded when there is some
             del values["jitter_s"]
         return values
 

@@ -1,4 +1,4 @@
-"""The same server behind TLS: its streams are metered before encryption, and what that adds is told apart."""
+"""The server with TLS: bytes are metered before encryption, and the bytes that TLS adds are counted apart."""
 
 import socket
 import ssl
@@ -13,7 +13,7 @@ from lab.server.connections.metered_stream import MeteredServer, MeteredStream
 BYTES_RECEIVED, NOTSENT_BYTES, BYTES_SENT = 128, 144, 200
 """Where Linux' struct tcp_info keeps these; tcpi_bytes_retrans follows the last."""
 CLOSE_WAIT = 8
-"""The peer has said that nothing more will come, which the kernel counts as one more byte received."""
+"""TCP states after the peer's FIN, which the kernel counts as one more byte received."""
 
 
 class SecureStream(MeteredStream, SSLIOStream):
@@ -24,13 +24,13 @@ class SecureStream(MeteredStream, SSLIOStream):
         self._added = 0
 
     def credit(self, *args: Any) -> None:
-        """Credit what has passed, and what encryption has added to it."""
+        """Credit the counted bytes, and the bytes that encryption has added."""
         super().credit(*args)
         if self.socket is not None:
             self._measure_records()
 
     def close_fd(self) -> None:
-        """The connection is over: ask the kernel while there is a socket to ask about."""
+        """Close the socket, after reading the kernel's count of its bytes."""
         self._measure_records()
         super().close_fd()
 
@@ -45,16 +45,16 @@ class SecureStream(MeteredStream, SSLIOStream):
 
 
 class SecureServer(MeteredServer):
-    """A metered server that speaks TLS."""
+    """A metered server with TLS."""
 
     def initialize(self, *args: Any, tls: ssl.SSLContext, **kwargs: Any) -> None:  # type: ignore[override]
-        """Make a server that does not listen yet and shows this certificate."""
+        """Make a server with this certificate that does not listen yet."""
         super().initialize(*args, **kwargs)
         self.tls = tls
         self.meters.encrypted = True
 
     def handle_stream(self, stream: IOStream, address: Any) -> None:
-        """A client has connected, if it has not hung up again already."""
+        """Accept a new connection, unless the client has disconnected already."""
         with suppress(OSError):
             super().handle_stream(stream, address)
 
