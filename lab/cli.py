@@ -18,6 +18,7 @@ from lab.experiment.arguments import bits, number, output, page_file, per_second
 from lab.experiment.link_model import PRESETS, Network
 from lab.experiment.terminal import columns, complain, emptied, open_standard_streams
 from lab.json_types import JsonObject
+from lab.program import COMMAND, NAME
 from lab.settings import LIMITS, parse_limit
 from lab.signals import like_ctrl_c
 from lab.tls import check_key_log
@@ -31,11 +32,11 @@ DONE, FAILED, USAGE, NO_START, STOPPED = 0, 1, 2, 3, 130
 EVERYWHERE = "0.0.0.0"
 SUBJECT = "One chat room, every way to push, every byte counted. / 同一个聊天室，多种推送方式"
 EXAMPLES = (
-    ("python run_lab.py", "open the classroom / 打开课堂"),
-    ("python run_lab.py --mode longpoll", "measure one technique / 测量一种方式"),
-    ("python run_lab.py --mode all -c 50", "compare all of them / 比较所有方式"),
-    ("python run_lab.py --mode all --network 3g --report 3g.html", ""),
-    ("python run_lab.py --mode sse --json", "the same as JSON / 输出 JSON"),
+    (COMMAND, "open the classroom / 打开课堂"),
+    (f"{COMMAND} --mode longpoll", "measure one technique / 测量一种方式"),
+    (f"{COMMAND} --mode all -c 50", "compare all of them / 比较所有方式"),
+    (f"{COMMAND} --mode all --network 3g --report 3g.html", ""),
+    (f"{COMMAND} --mode sse --json", "the same as JSON / 输出 JSON"),
 )
 NARROWEST = 28
 """Narrowest width, in columns, to which the help is fitted."""
@@ -78,7 +79,7 @@ def make_parser() -> argparse.ArgumentParser:
     """Make the parser of all options."""
     width = max(NARROWEST, columns(sys.stdout) - 2)
     parser = argparse.ArgumentParser(
-        prog="run_lab.py",
+        prog=NAME,
         description=SUBJECT
         if width >= ONE_LINE
         else "\n".join(fill(text, width) for text in SUBJECT.split(" / ")),

@@ -18,6 +18,7 @@ LAYERS = [
         "lab.errors",
         "lab.folders",
         "lab.json_types",
+        "lab.program",
         "lab.settings",
         "lab.signals",
         "lab.subprocesses",

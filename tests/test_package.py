@@ -66,6 +66,14 @@ def test_the_wheel_is_what_runs(installed, tmp_path):
     assert int(said.split()[-1]) == len(list((ROOT / "notebooks" / "data").glob("*.json")))
 
 
+def test_it_calls_itself_what_the_user_typed(installed, tmp_path):
+    """Help, usage and errors name the installed command, not a file that is not there."""
+    shown = output(pushlab(installed, "--help"), tmp_path)
+    refused = subprocess.run(pushlab(installed, "--rate", "x"), cwd=tmp_path, capture_output=True, text=True)
+    assert shown.startswith("usage: pushlab ") and "run_lab.py" not in shown
+    assert refused.returncode == 2 and "pushlab: error: " in refused.stderr
+
+
 def test_it_measures_reports_and_draws(installed, tmp_path):
     """`pushlab --mode longpoll` works in an empty folder, with everything that it can write."""
     outputs = ("--json", "run.json", "--csv", "run.csv", "--plot", "run.png", "--report", "run.html")

@@ -251,7 +251,7 @@ def test_a_student_sees_whose_bytes_they_are(page, school, visit):
         student.wait_for_timeout(100)
         if dialog.is_visible():
             break
-    expect(dialog.locator("[role=status]")).to_contain_text("somebody else")
+    expect(dialog.locator("[role=status]")).to_contain_text("another user")
     expect(dialog.locator("li")).to_have_count(0)
     assert all("403" in other.complaints.pop() for _ in other.complaints[:])  # the browser's own line
 

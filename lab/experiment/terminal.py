@@ -5,6 +5,8 @@ import sys
 from contextlib import suppress
 from typing import IO, Any
 
+from lab.program import NAME
+
 USUAL_COLUMNS = 80
 MOST_COLUMNS = 10_000
 
@@ -58,7 +60,7 @@ def emptied(stream: IO[str]) -> OSError | None:
 def complain(sentence: object) -> None:
     """Print an error on standard error; if that cannot be written, nothing happens."""
     with suppress(OSError, ValueError):
-        print(f"run_lab.py: {sentence}", file=sys.stderr, flush=True)
+        print(f"{NAME}: {sentence}", file=sys.stderr, flush=True)
 
 
 class Lossy:

@@ -11,9 +11,9 @@ from lab.results.runs import Run
 
 GROUPS = "".join(f"{name:^23}" for name in ("requests", "bytes, both ways", "mean latency"))
 HEAD = f"\n{'':10}{GROUPS.rstrip()}\n{'':10}" + 3 * f"{'theory':>8} measured {'off':>5}"
-Word = Callable[[float | None], str]
+Format = Callable[[float | None], str]
 Apart = Callable[[float | None, float | None], str]
-FIGURES: tuple[tuple[str, Figure, Word, Apart], ...] = (
+FIGURES: tuple[tuple[str, Figure, Format, Apart], ...] = (
     ("requests", lambda run: run.receive["requests"], amount, off),
     ("bytes", lambda run: run.wire_bytes, amount, off),
     ("latency_mean_s", lambda run: run.latency_s["mean"], seconds, late),

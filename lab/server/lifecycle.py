@@ -11,6 +11,7 @@ from functools import partial
 from ssl import SSLContext
 
 from lab.errors import CannotStart
+from lab.program import NAME
 from lab.room.history import History, Unreachable, why
 from lab.room.room import Room
 from lab.room.tasks import log_unhandled
@@ -77,7 +78,7 @@ class PortBusy(CannotStart):
     def __init__(self, port: int, host: str) -> None:
         where = "" if host == LOOPBACK else f" --host {shlex.quote(host)}"
         free = free_port(host, port)
-        super().__init__(f"Port {port} is in use by another program. Try: run_lab.py --port {free}{where}")
+        super().__init__(f"Port {port} is in use by another program. Try: {NAME} --port {free}{where}")
 
 
 @asynccontextmanager

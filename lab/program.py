@@ -1,0 +1,9 @@
+"""How the user has started the lab: by the file of a checkout, or by the installed command."""
+
+import sys
+from pathlib import Path
+
+INSTALLED = Path(sys.argv[0]).stem == "pushlab"
+NAME = "pushlab" if INSTALLED else "run_lab.py"
+COMMAND = NAME if INSTALLED else f"python {NAME}"
+"""What the user types to start it again."""

@@ -1,0 +1,81 @@
+"""One word for one thing: no name and no text of the lab uses a word that its glossary has replaced."""
+
+import ast
+import json
+import re
+
+import pytest
+
+from tests.support.lab_process import ROOT
+
+NAMES = {
+    *("asker", "beforehand", "crew_door", "crowd", "dismiss", "doors", "ear", "foretell", "foretold", "hear"),
+    *("heard", "held_bytes", "lasting", "likewise", "middle", "pulses", "second_thoughts", "strain", "taken"),
+    *("tap", "unwelcome", "watcher", "watchers", "weigh", "weightless", "word"),
+}
+"""Names that said what only their author understood; lab/README.md has the words in their place."""
+TEXTS = re.compile(
+    r"\b(whoever|nobody|somebody|newcomers?|in vain|sent home|hung up|hangs? up|looks away|anew)\b",
+    re.I,
+)
+SOURCES = sorted((ROOT / "lab").rglob("*.py"))
+READ = [
+    *SOURCES,
+    *(ROOT / "pages").rglob("*.js"),
+    *(ROOT / "pages").rglob("*.css"),
+    *(ROOT / "pages").rglob("*.html"),
+    *(ROOT / "tests").rglob("*.py"),
+    *(path for path in ROOT.rglob("*.md") if not {".venv", ".git"} & set(path.relative_to(ROOT).parts)),
+    *(ROOT / "notebooks").glob("*.ipynb"),
+    ROOT / "run_lab.py",
+]
+
+
+def names(path):
+    """Every name that a file gives to a class, a function, a parameter, an attribute or a variable."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            yield node.name
+        elif isinstance(node, ast.arg):
+            yield node.arg
+        elif isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store):
+            yield node.id if isinstance(node, ast.Name) else node.attr
+
+
+def snake(name):
+    """A name as its words: `LivePage` and `_live_page` are `live_page`."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).strip("_").lower()
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_no_name_is_a_retired_word(path):
+    """A name says what the field calls the thing."""
+    assert NAMES & {snake(name) for name in names(path)} == set()
+
+
+@pytest.mark.parametrize("path", READ, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_no_text_has_a_retired_word(path):
+    """Comments, docstrings, messages, pages and tests are in plain words; only this file quotes others."""
+    if path.name == "test_words.py":
+        return
+    lines = path.read_text(encoding="utf-8").splitlines()
+    assert [(number, line) for number, line in enumerate(lines, 1) if TEXTS.search(line)] == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "pages" / "i18n").glob("*.json")), ids=lambda path: path.name)
+def test_no_page_says_a_retired_word(path):
+    """What a page says is in plain words, in both languages."""
+    said = json.loads(path.read_text(encoding="utf-8"))
+    assert {
+        key: text for key, text in said.items() if TEXTS.search(text) or re.search("应答|听众|下注", text)
+    } == {}
+
+
+def test_the_glossary_says_each_word_once():
+    """Each line of the glossary has the word in English and Chinese, and one sentence."""
+    rows = re.findall(
+        r"^\| (.+?) \| (.+?) \| (.+?) \|$", (ROOT / "lab" / "README.md").read_text("utf-8"), re.M
+    )[1:]
+    words = [word for word, _, _ in rows]
+    assert len(rows) >= 40 and len(set(words)) == len(words)
+    assert all(re.search(r"[\u4e00-\u9fff]", chinese) for _, chinese, _ in rows[1:])
