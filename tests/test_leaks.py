@@ -37,11 +37,11 @@ def holdings(here):
     room, lanes = lab.room, lab.recorder._lanes.values()
     lists = {
         "connections": (here.server.open, here.server._from, lab.senders),
-        "room": (room._waiters, room._listeners, room._awaited, room._taken),
+        "room": (room._waiters, room._listeners, room._awaited, room._accepted_at),
         "channels": lab.channels.values(),
         "lanes": [lane.open for lane in lanes],
         "pages": (lesson.live_pages, lab.accounts, lesson.known_users),
-        "users": (lab.presence._guests, lab.presence.hidden),
+        "users": (lab.presence._users, lab.presence.hidden),
     }
     return {kind: sum(map(len, these)) for kind, these in lists.items()} | {
         "timers": sum(not timer.cancelled() for timer in loop._scheduled),
