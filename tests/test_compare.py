@@ -10,41 +10,27 @@ from playwright.sync_api import expect
 from lab.catalogue import MODES, TECHNIQUES
 from lab.server.pages import i18n
 from tests.support.browsing import (
+    LISTENING,
+    MOST_HELD,
     PATIENCE_MS,
     PHONE,
     PROJECTOR,
+    RESTING,
     barriers,
+    held_by,
     meters,
     picture,
     post,
 )
-from tests.support.lab_process import ROOT, LabProcess
+from tests.support.lab_process import LabProcess
 
 pytestmark = pytest.mark.needs("chromium")
 
 PATH = "/compare"
 LANGUAGES = ["en", "zh-CN"]
-MOST_HELD = 4
-
-
-def held_by(mode):
-    """How many of the browser's six connections a technique holds, by what its module exports."""
-    text = (ROOT / "pages" / "static" / "techniques" / f"{mode}.js").read_text(encoding="utf-8")
-    return int(re.search(r"^export const HOLDS = (\d);$", text, re.MULTILINE)[1])
-
-
-def listeners():
-    """The techniques that listen on the page: in the catalogue's order, each whose connections still fit."""
-    held = 0
-    for mode in MODES:
-        if held + held_by(mode) <= MOST_HELD:
-            held += held_by(mode)
-            yield mode
 
 
 HOLDING = [mode for mode in MODES if held_by(mode)]
-LISTENING = list(listeners())
-RESTING = [mode for mode in MODES if mode not in LISTENING]
 HELD = [mode for mode in LISTENING if held_by(mode)]
 EXACT = {
     "requests": lambda m: m["requests"],

@@ -1,6 +1,7 @@
 """A real browser for the pages of the lab: who opens them, what axe finds, pictures to look at."""
 
 import json
+import re
 import urllib.request
 import uuid
 from contextlib import contextmanager
@@ -8,7 +9,9 @@ from pathlib import Path
 
 from playwright.sync_api import expect, sync_playwright
 
+from lab.catalogue import MODES
 from tests import tools
+from tests.support.lab_process import ROOT
 
 PICTURES = Path(__file__).resolve().parent.parent.parent / "screenshots"
 PATIENCE_MS = 20_000
@@ -24,6 +27,27 @@ ARGUMENTS = [
     f"--host-resolver-rules=MAP {NAME} 127.0.0.1",
 ]
 PROJECTOR, PHONE = {"width": 1280, "height": 720}, {"width": 360, "height": 740}
+
+MOST_HELD = 4
+
+
+def held_by(mode):
+    """How many of the browser's six connections a technique holds, by what its module exports."""
+    text = (ROOT / "pages" / "static" / "techniques" / f"{mode}.js").read_text(encoding="utf-8")
+    return int(re.search(r"^export const HOLDS = (\d);$", text, re.MULTILINE)[1])
+
+
+def listeners():
+    """The techniques that listen on the page: in the catalogue's order, each whose connections still fit."""
+    held = 0
+    for mode in MODES:
+        if held + held_by(mode) <= MOST_HELD:
+            held += held_by(mode)
+            yield mode
+
+
+LISTENING = list(listeners())
+RESTING = [mode for mode in MODES if mode not in LISTENING]
 
 expect.set_options(timeout=PATIENCE_MS)
 
