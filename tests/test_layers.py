@@ -28,7 +28,11 @@ LAYERS = [
     ("lab.room",),
     ("lab.lanes", "lab.clients", "lab.results"),
     ("lab.techniques",),
-    ("lab.server", "lab.experiment", "lab.figures"),
+    ("lab.server.connections", "lab.experiment", "lab.figures"),
+    ("lab.server.lesson",),
+    ("lab.server.live", "lab.server.pages"),
+    ("lab.server.api",),
+    ("lab.server",),
     ("lab", "lab.cli", "lab.notebooks"),
 ]
 """From the ground up: a file may use its own floor and those below."""

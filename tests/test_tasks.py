@@ -11,8 +11,8 @@ from websockets.sync.client import connect
 
 from lab.room.tasks import Tasks, log_unhandled
 from lab.server import lifecycle
-from lab.server.api.health import problems
 from lab.server.lesson import overload, simulated_students
+from lab.server.lesson.health import problems
 from lab.server.live import lanes
 from tests.support.lab_here import PATIENCE_S, LabHere
 from tests.support.listeners import MODES, client, publish, top

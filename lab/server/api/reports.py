@@ -8,8 +8,8 @@ import time
 import tornado
 
 from lab.room.messages import compact
-from lab.server.api.health import problems
 from lab.server.api.metrics import exposition
+from lab.server.lesson.health import problems
 from lab.techniques import polling
 from lab.techniques.context import Context
 from lab.techniques.endpoint import Endpoint

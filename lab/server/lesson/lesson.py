@@ -6,12 +6,12 @@ from itertools import count
 from typing import Protocol
 
 from lab.json_types import JsonObject
-from lab.server.api.health import problems
 from lab.server.connections.addresses import nearest
 from lab.server.connections.metered_stream import MeteredServer
 from lab.server.lesson.assignment import Assignment
 from lab.server.lesson.bet import Bet
 from lab.server.lesson.drawing import Drawing
+from lab.server.lesson.health import problems
 from lab.server.lesson.lan import Network
 from lab.server.lesson.overload import Overload
 from lab.server.lesson.simulated_students import Plan, SimulatedStudents
@@ -29,7 +29,7 @@ class LivePage(Protocol):
     light: bool
     """The page wants presence, and nothing that changes every second."""
 
-    def show(self, every_second: bytes) -> None:
+    def show(self, update: bytes) -> None:
         """Send the update, unless an earlier one is still queued."""
 
     def send(self, message: bytes) -> bool:

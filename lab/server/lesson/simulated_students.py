@@ -20,7 +20,6 @@ from lab.room.messages import Draft
 from lab.server.connections.addresses import in_url
 from lab.server.lesson.parameters import number, some_of
 from lab.server.lesson.subprocesses import PIPE, module
-from lab.server.pages.i18n import LANGUAGES, text
 from lab.techniques.context import Context
 
 FLEET = "lab.experiment.fleet"
@@ -28,6 +27,8 @@ SLOW_LINK = "lab.experiment.relay"
 MOST_EACH, MOST_RATE, MOST_PAYLOAD, MOST_RTT_MS = 30, 20, 400, 2000
 """Upper limits for one request."""
 END_PATIENCE_S = 5.0
+NAME = "simulated · 模拟"
+"""The user name of their messages, in both languages, because all users read it."""
 PUBLISHING = "that sends messages for the simulated students"
 LETTERS = string.ascii_lowercase + " "
 
@@ -64,7 +65,7 @@ class SimulatedStudents:
 
     def __init__(self, context: Context, host: str, port: int) -> None:
         self.context = context
-        self.name = " · ".join(text(language, "crew.name") for language in LANGUAGES)
+        self.name = NAME
         self.host, self.port = host, port
         self.plan = Plan()
         self.ever = False
