@@ -24,6 +24,7 @@ from lab.server.lesson.lesson import Lesson
 from lab.server.lesson.teacher_key import TeacherKey
 from lab.server.live.client_costs import ClientCosts
 from lab.server.live.socket import spread
+from lab.server.pages.i18n import LANGUAGES, text
 from lab.server.redis_process import find
 from lab.settings import Settings
 from lab.techniques.context import Context, is_address
@@ -124,7 +125,8 @@ async def _open(context: Context, settings: Settings, tls: SSLContext | None) ->
     except Unreachable as error:
         raise CannotStart(f"The history {context.room.history.key} cannot be read: {why(error)}") from error
     key = TeacherKey()
-    lesson = Lesson(context, key)
+    name = " · ".join(text(language, "crew.name") for language in LANGUAGES)
+    lesson = Lesson(context, key, name)
     parts = (make_app(lesson), settings, context.meters)
     server = SecureServer(*parts, tls=tls) if tls else MeteredServer(*parts)
     sockets = bind(settings.host, settings.port)

@@ -69,7 +69,7 @@ class AsSvg(Export):
         """The picture. Raises `CannotDraw`. A client that disconnects cancels the drawing."""
         self.stream.brief = False  # it takes seconds: a disconnection must be noticed
         drawing = asyncio.ensure_future(self.lesson.drawing.picture(self.ending, self.everything()))
-        self.held = drawing
+        self.waiter = drawing
         with suppress(asyncio.CancelledError):
             return await drawing
         return b""

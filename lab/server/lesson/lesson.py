@@ -42,6 +42,8 @@ class Lesson:
 
     context: Context
     key: TeacherKey
+    simulated_name: str
+    """The user name of simulated students."""
     live_pages: set[LivePage] = field(default_factory=set)
     every_second: dict[str, Callable[[], object]] = field(default_factory=dict)
     """Parts of the update of each second, besides meters and presence: a key, and a function for its
@@ -72,7 +74,7 @@ class Lesson:
         """Connect the parts once the lab listens at this port of these addresses."""
         self.server = server
         self.network = Network(server, addresses[0], port, addresses[1:])
-        self.simulated = SimulatedStudents(self.context, nearest(addresses), port)
+        self.simulated = SimulatedStudents(self.context, self.simulated_name, nearest(addresses), port)
         self.overload = Overload(self.context.room.tasks)
         self.bet = Bet(self.context.meters)
         self.handlers["vote"] = lambda page, fields: self.bet.vote(fields)

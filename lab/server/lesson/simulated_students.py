@@ -27,8 +27,6 @@ SLOW_LINK = "lab.experiment.relay"
 MOST_EACH, MOST_RATE, MOST_PAYLOAD, MOST_RTT_MS = 30, 20, 400, 2000
 """Upper limits for one request."""
 END_PATIENCE_S = 5.0
-NAME = "simulated · 模拟"
-"""The user name of their messages, in both languages, because all users read it."""
 PUBLISHING = "that sends messages for the simulated students"
 LETTERS = string.ascii_lowercase + " "
 
@@ -63,9 +61,10 @@ class Plan:
 class SimulatedStudents:
     """The simulated students of one lab."""
 
-    def __init__(self, context: Context, host: str, port: int) -> None:
+    def __init__(self, context: Context, name: str, host: str, port: int) -> None:
         self.context = context
-        self.name = NAME
+        self.name = name
+        """The user name of their messages."""
         self.host, self.port = host, port
         self.plan = Plan()
         self.ever = False
