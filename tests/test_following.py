@@ -15,9 +15,9 @@ PHONE, PROJECTOR = (360, 640), (1280, 720)
 AT_END = """async () => {
     for (let n = 0; n < 2; n++) await new Promise(requestAnimationFrame);
     const box = document.querySelector(".log");
-    const newest = box.querySelector("li:last-child").getBoundingClientRect();
+    const newest = box.querySelector("li:last-child")?.getBoundingClientRect();
     const below = box.scrollHeight - box.scrollTop - box.clientHeight;
-    return below < 2 && newest.bottom < box.getBoundingClientRect().bottom + 1;
+    return Boolean(newest) && below < 2 && newest.bottom < box.getBoundingClientRect().bottom + 1;
 }"""
 SCROLL = """async (by) => {
     const box = document.querySelector(".log");
