@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-INSTALLED = Path(sys.argv[0]).stem == "pushlab"
+INSTALLED = Path("".join(sys.argv[:1])).stem == "pushlab"  # a program that embeds Python may have no argv
 NAME = "pushlab" if INSTALLED else "run_lab.py"
 COMMAND = NAME if INSTALLED else f"python {NAME}"
 """What the user types to start it again."""

@@ -1,6 +1,8 @@
 """The public functions show their parameters: names, types, defaults and units."""
 
 import inspect
+import subprocess
+import sys
 from dataclasses import fields
 from pathlib import Path
 
@@ -9,6 +11,7 @@ import pytest
 import lab
 from lab.experiment.conditions import Conditions
 from lab.experiment.parameters import MEANINGS, ConditionValues
+from tests.support.lab_process import ROOT
 
 NAMES = [field.name for field in fields(Conditions)]
 
@@ -33,3 +36,9 @@ def test_a_notebook_shows_the_conditions(name, without):
 def test_the_package_is_marked_as_typed():
     """Type checkers read the annotations of a package only if it has this file (PEP 561)."""
     assert (Path(lab.__file__).parent / "py.typed").exists()
+
+
+def test_a_program_without_arguments_may_load_it():
+    """A program that embeds Python may leave sys.argv empty; the public functions still load."""
+    code = "import sys; sys.argv.clear(); import lab; lab.measure, lab.compare"
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True)
