@@ -9,7 +9,7 @@ import sys
 import time
 import zlib
 from collections import Counter
-from contextlib import suppress
+from contextlib import asynccontextmanager, suppress
 from itertools import product
 
 import pytest
@@ -563,15 +563,22 @@ async def test_many_clients_do_not_use_up_the_descriptors(cramped):
     assert len(cramped.stderr().splitlines()) <= 1
 
 
+@asynccontextmanager
+async def without_files(start_lab):
+    """A lab that has no free file for the length of the block, and a client that was connected before."""
+    process = start_lab()
+    listener = await Wire.open(process.port)
+    assert await status_of(listener, "/healthz") == 200
+    with process.no_file_left():
+        yield process, listener
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no process can take another's files away")
 async def test_without_a_free_file_new_connections_wait(start_lab):
     """When other code has the last file, new connections wait for one; meanwhile the lab does not spin."""
     from tests.benchmarks.machine import cpu_s  # not on Windows
 
-    process = start_lab()
-    listener = await Wire.open(process.port)
-    assert await status_of(listener, "/healthz") == 200
-    with process.no_file_left():
+    async with without_files(start_lab) as (process, listener):
         new = asyncio.create_task(status_of(await Wire.open(process.port), "/healthz"))
         await eventually(lambda: complains_of_files(process), "the lab logs that new connections wait")
         began, used = time.monotonic(), cpu_s(process.pid)
@@ -585,10 +592,7 @@ async def test_without_a_free_file_new_connections_wait(start_lab):
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere no process can take another's files away")
 async def test_a_page_that_cannot_be_opened_is_503(start_lab):
     """Without a file to read it from, a page is refused for now, and the log holds no traceback."""
-    process = start_lab()
-    listener = await Wire.open(process.port)
-    assert await status_of(listener, "/healthz") == 200
-    with process.no_file_left():
+    async with without_files(start_lab) as (process, listener):
         for path in ("/", "/technique/sse", "/static/live.js"):
             answer = await listener.ask("GET", path)
             assert (answer.status, answer.json["error"]["code"]) == (503, "out_of_files")
