@@ -36,7 +36,7 @@ let techniques = null; // the newest meters of each
 let chosen = null; // the lane that stands out
 let drawn = -Infinity;
 let view = null; // the time span that was drawn last
-let painted = null; // everything on which the last picture depended, as text
+let painted = []; // everything on which the last picture depended
 let picked = null; // the request whose bytes Enter would open, as {lane, from, to}
 
 // What the server sends -----------------------------------------------------------------------
@@ -81,13 +81,13 @@ function draw(at) {
   drawn = at;
   const shown = still.matches ? at - (at % STILL_MS) : at;
   view = clock.view(shown);
-  paint(JSON.stringify([view, chosen, picked, picture.look]));
+  paint([view.from, view.to, view.isLive, chosen, picked, picture.look]);
   showMode(shown);
 }
 
 /** Draw what is new. A paused picture stays unchanged, also when late facts about it arrive. */
 function paint(wanted) {
-  if (wanted === painted) return;
+  if (wanted.every((value, i) => value === painted[i])) return;
   picture.draw(traffic, view, chosen, picked);
   painted = wanted;
 }
@@ -120,7 +120,7 @@ function step(by) {
 
 function reset() {
   traffic.clear();
-  painted = null;
+  painted = [];
   charts.bytes.clear();
   clock.live();
   if (chosen) choose(chosen);
