@@ -37,6 +37,8 @@ class Endpoint(RequestHandler):
     """The handler of a request; a technique's handler has its `mode`."""
 
     mode: ClassVar[str] = ""
+    waits: ClassVar[bool] = True
+    """A technique's request stays open until there is a message; else its response follows at once."""
     content_type: ClassVar[str] = "application/json"
     SUPPORTED_METHODS: tuple[str, ...] = ("GET", "HEAD")
     __slots__: tuple[str, ...] = ("_here", "asks", "client", "context", "empty", "keeps_alive")
@@ -51,7 +53,8 @@ class Endpoint(RequestHandler):
         self.stream = cast(MeteredStream, self.request.connection.stream)  # type: ignore[union-attr]
         self.keeps_alive = keeps_alive(self.request)
         self.sending, self.asks = self.is_send(), self.request.method != "HEAD"
-        self.stream.brief = "Upgrade" not in self.request.headers and (self.sending or not self.mode)
+        stays_open = self.mode and self.waits and self.asks and not self.sending
+        self.stream.brief = not stays_open and "Upgrade" not in self.request.headers
         self.meters = context.meters.techniques.get(self.mode) or TechniqueMeters()
         self.meter = self.meters.send if self.sending else self.meters.receive
         if not self.mode or not self.asks or self.request.method not in self.SUPPORTED_METHODS:

@@ -22,6 +22,7 @@ class ShortPoll(Endpoint):
     """Ask: the events after my cursor, now, perhaps none."""
 
     mode = "shortpoll"
+    waits = False
     SUPPORTED_METHODS = ("GET", "HEAD", "POST")
 
     def get(self) -> None:
