@@ -196,6 +196,34 @@ def test_the_name_survives_a_reload(lab, enter):
 # Switching ----------------------------------------------------------------------------------------
 
 
+def test_a_message_sent_before_the_technique_is_here_waits_for_it(lab, browser):
+    """Enter is pressed on a page whose technique is still loading: the message is sent when it is there."""
+    with closing(browser.new_context()) as context:
+        page, waiting, text = context.new_page(), [], f"early {uuid.uuid4()}"
+        page.route("**/techniques/websocket.js", lambda route: waiting.append(route))
+        page.goto(f"{lab}/room?mode=websocket", wait_until="commit")
+        expect(page.locator("form#say [name=send]")).to_be_enabled()
+        page.fill("form#say [name=body]", text)
+        page.press("form#say [name=body]", "Enter")
+        expect(page.locator("form#say [name=send]")).to_be_disabled()
+        waiting.pop().continue_()
+        expect(page.locator("#messages [data-id]", has_text=text)).to_have_count(1)
+        expect(page.locator("#reason")).to_have_text("")
+
+
+def test_a_message_is_not_sent_before_the_page_can_send_it(lab, browser):
+    """Enter is pressed while the page's program is still loading: the page and its text stay."""
+    with closing(browser.new_context()) as context:
+        page, waiting = context.new_page(), []
+        page.route("**/room.js", lambda route: waiting.append(route))
+        page.goto(f"{lab}/room?mode=websocket", wait_until="commit")
+        page.fill("form#say [name=body]", "early")
+        page.press("form#say [name=body]", "Enter")
+        waiting.pop().continue_()
+        expect(page.locator("[data-status]")).to_have_attribute("data-status", "waiting")
+        expect(page.locator("form#say [name=body]")).to_have_value("early")
+
+
 def test_switching_in_mid_stream_loses_and_doubles_nothing(enter):
     """Through all techniques and back while messages pour in: each is shown once, in order."""
     with serving() as address:

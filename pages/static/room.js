@@ -35,6 +35,8 @@ const showBet = betPanel(document.getElementById("bet"), (mode) => say({ type: "
 let mode = document.querySelector("[data-mode][aria-current=true]").dataset.mode;
 let state = "connecting";
 let connection;
+let connected;
+const firstConnection = new Promise((resolve) => (connected = resolve));
 
 async function use(wanted) {
   mode = wanted;
@@ -45,6 +47,7 @@ async function use(wanted) {
   connection?.close();
   const [after, username] = [messages.cursor(), nameBox.value];
   connection = technique.connect({ after, onEvents, onStatus, client, username, pace });
+  connected();
   showMode(wanted);
 }
 
@@ -136,7 +139,8 @@ nameBox.addEventListener("change", () => {
   use(mode);
 });
 
-sayingForm(form, reason, () => nameBox.value, (message) => {
+sayingForm(form, reason, () => nameBox.value, async (message) => {
+  await firstConnection; // a user can press Enter before the technique's file is here
   messages.follow(); // show the message to its sender
   return connection.send(message);
 });

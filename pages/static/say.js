@@ -30,6 +30,7 @@ export function sayingForm(form, reason, name, send) {
   });
 
   box.addEventListener("input", () => show(""));
+  button.disabled = false; // from here on this program sends, and not the browser
 
   function show(text, next = _("room.send")) {
     reason.textContent = text;
