@@ -19,7 +19,7 @@ from lab.experiment.link_model import PRESETS, Network
 from lab.experiment.terminal import columns, complain, emptied, open_standard_streams
 from lab.json_types import JsonObject
 from lab.program import COMMAND, NAME
-from lab.settings import LIMITS, parse_limit
+from lab.settings import LIMITS, parse_base, parse_limit
 from lab.signals import like_ctrl_c
 from lab.tls import check_key_log
 from lab.version import __version__
@@ -67,6 +67,14 @@ def port(text: str) -> int:
     return int(text)
 
 
+def base(text: str) -> str:
+    """Read a base path."""
+    try:
+        return parse_base(text)
+    except LabError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def limit(text: str) -> tuple[str, float]:
     """Read NAME=VALUE."""
     try:
@@ -100,6 +108,9 @@ def _serve_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--lan", action="store_true", help="let phones join / 让手机加入")
     group.add_argument(
         "--allow-host", action="append", default=[], metavar="NAME", help="serve this host name too"
+    )
+    group.add_argument(
+        "--base", type=base, default="/", metavar="PATH", help="behind a proxy: its path, as /lab/, or auto"
     )
     names = ", ".join(LIMITS)
     group.add_argument(
@@ -268,7 +279,8 @@ def target_of(options: argparse.Namespace) -> "Target":
     from lab.experiment.measure import Target
 
     settings: JsonObject = {"limits": dict(options.limit), "redis": redis_of(options)}
-    settings |= {"port": options.port or 0} | ({"host": options.host} if options.host else {})
+    settings |= {"port": options.port or 0, "base": options.base}
+    settings |= {"host": options.host} if options.host else {}
     if not options.url:
         settings |= {"certfile": options.certfile, "keyfile": options.keyfile}
     return Target(options.url and options.url.rstrip("/"), settings, options.certfile)

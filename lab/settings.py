@@ -1,5 +1,6 @@
 """The settings of a lab: one value, made once, passed down and never changed."""
 
+import re
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -23,6 +24,25 @@ LIMITS = {
     "connections": Limit(10000, "connections", "open connections in all"),
     "per_address": Limit(256, "connections", "open connections from one address"),
 }
+
+
+AUTO = "auto"
+"""The base path is what a proxy writes into X-Forwarded-Prefix, for each request."""
+PATH = re.compile(r"/(?:[\w.~@:%+-]+/)*", re.ASCII)
+
+
+def parse_base(text: str) -> str:
+    """Read a base path: `/lab/`, where the outer slashes may be left out, or `auto`.
+
+    Raises `BadParameter` for characters that a path in a URL or a cookie cannot have.
+    """
+    if text == AUTO:
+        return text
+    inner = text.strip("/")
+    path = f"/{inner}/" if inner else "/"
+    if not PATH.fullmatch(path):
+        raise BadParameter(f"A base path is a path such as /lab/, or {AUTO}, not {text!r}.")
+    return path
 
 
 def parse_limit(text: str) -> tuple[str, float]:
@@ -59,6 +79,8 @@ class Settings:
     idle: float = 75.0
     """Seconds that a kept-alive connection may be idle between requests; pollers ask sooner."""
     compress: bool = False
+    base: str = "/"
+    """The path below which a reverse proxy offers the lab, or `auto`."""
     allow_hosts: tuple[str, ...] = ()
     certfile: str | None = None
     """The file of the certificate; with one, everything is served by https and wss."""
@@ -70,6 +92,11 @@ class Settings:
     def scheme(self) -> str:
         """The scheme of the lab's URLs."""
         return "https" if self.certfile else "http"
+
+    @property
+    def own_base(self) -> str:
+        """The base path in the URLs that the lab prints; a path that only a proxy knows is not in them."""
+        return "/" if self.base == AUTO else self.base
 
     def limit(self, name: str) -> float:
         """The limit in force; infinity when it is switched off with 0."""

@@ -207,7 +207,7 @@ def test_the_link_works_once_and_its_cookie_is_the_browsers_alone():
     with LabHere() as school:
         first = asyncio.run(fetch(school.lab.port, "GET", f"/teacher?token={school.lab.key.token}"))
         again = asyncio.run(fetch(school.lab.port, "GET", f"/teacher?token={school.lab.key.token}"))
-    assert (first.status, first.headers["location"], again.status) == (302, "/teacher", 403)
+    assert (first.status, first.headers["location"], again.status) == (302, "teacher", 403)
     assert {"HttpOnly", "SameSite=Strict"} <= set(first.headers["set-cookie"].split("; "))
 
 
@@ -385,7 +385,7 @@ async def test_nothing_leads_to_another_site(elsewhere, school):
         f"/static/{elsewhere}",
     ):
         answer = await fetch(school.lab.port, "GET", path)
-        assert answer.headers.get("location", "/teacher") == "/teacher", path
+        assert answer.headers.get("location", "teacher") == "teacher", path
         assert answer.status in (200, 302, 400, 403, 404)
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from lab.catalogue import MODES, TECHNIQUES
 from lab.techniques.iframe import PREAMBLE
-from tests.faults.proxy import Nginx
 from tests.support.listeners import draft
+from tests.support.nginx import Nginx
 from tests.support.wire import HOST, Body, Wire, eventually, fetch
 
 HELD_BACK = 512

@@ -7,8 +7,8 @@ from contextlib import suppress
 
 import pytest
 
-from tests.faults.proxy import Nginx
 from tests.support.listeners import draft, history
+from tests.support.nginx import Nginx
 from tests.support.wire import HOST, Wire, eventually
 
 NAMED = f"Host: {HOST}"

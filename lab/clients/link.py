@@ -154,9 +154,14 @@ class Link:
                 raise SentAway
         return news.rest
 
+    @property
+    def origin(self) -> str:
+        """The origin of a page of this lab: its URL without a path (RFC 6454 section 6.2)."""
+        return str(URL(self.url).origin())
+
     async def post(self, path: str, message: dict[str, str]) -> JsonObject:
         """Send a message as JSON. Returns `{"id", "duplicate"}`; raises `Refused`."""
-        headers = FETCH | JSON | {"Origin": self.url}
+        headers = FETCH | JSON | {"Origin": self.origin}
         async with self.request("POST", path, headers, data=compact(message)) as answer:
             await accepted(answer)
             stored: JsonObject = await answer.json()

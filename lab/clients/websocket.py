@@ -77,7 +77,7 @@ async def texts(socket: aiohttp.ClientWebSocketResponse) -> AsyncIterator[str]:
 
 async def connect(link: Link, path: str) -> aiohttp.ClientWebSocketResponse:
     """Open a WebSocket. Raises `Refused` when the lab refuses the handshake."""
-    spoken = {name: BROWSER[name] for name in HANDSHAKE} | FRESH | {"Origin": link.url}
+    spoken = {name: BROWSER[name] for name in HANDSHAKE} | FRESH | {"Origin": link.origin}
     headers = spoken | ({} if link.compress else OFFER) if link.browser else {}
     compress = 15 if link.compress else 0  # the window's bits, as aiohttp counts them
     try:

@@ -212,7 +212,7 @@ async def _slowly(conditions: Conditions, url: str) -> AsyncIterator[str]:
     usual = 443 if to.scheme == "https" else 80
     plan = {"host": to.hostname, "port": to.port or usual, "network": network._asdict()}
     async with child("lab.experiment.relay", "The simulated link", plan) as relay:
-        yield f"{to.scheme}://127.0.0.1:{(await relay.receive())['port']}"
+        yield f"{to.scheme}://127.0.0.1:{(await relay.receive())['port']}{to.path}"
 
 
 async def _listening(

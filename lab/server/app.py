@@ -4,6 +4,7 @@ import logging
 from typing import Any
 
 import tornado.log
+from tornado.httputil import HTTPServerRequest
 from tornado.web import Application, RequestHandler
 
 from lab import folders
@@ -11,9 +12,20 @@ from lab.catalogue import MODES, server_side
 from lab.json_types import JsonObject
 from lab.server.api import export, openapi, reports, wire
 from lab.server.api import teacher as actions
+from lab.server.connections import base_path
 from lab.server.lesson.lesson import Lesson
 from lab.server.live import lanes, socket
 from lab.server.pages import compare, join, page, room, static, teacher, technique
+
+
+class BelowBase(Application):
+    """An application whose paths are below a base path."""
+
+    def find_handler(self, request: HTTPServerRequest, **kwargs: Any) -> Any:
+        """The handler of the path that follows the base."""
+        lesson: Lesson = self.settings["lesson"]
+        request.path = base_path.without(base_path.of(request, lesson.context.settings), request.path)
+        return super().find_handler(request, **kwargs)
 
 
 def make_app(lesson: Lesson) -> Application:
@@ -50,7 +62,7 @@ def make_app(lesson: Lesson) -> Application:
     given: JsonObject = {"context": context}
     routes: list[Any] = [(path, handler, given) for path, handler in techniques + own]
     routes.append((r"/static/(.*)", static.Static, given | {"path": str(folders.PAGES / "static")}))
-    return Application(
+    return BelowBase(
         routes,
         default_handler_class=page.Nowhere,
         default_handler_args=given,

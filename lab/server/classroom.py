@@ -85,6 +85,7 @@ def settings_of(options: argparse.Namespace, redis: str | None, port: int) -> Se
         redis=redis,
         hold=options.hold,
         compress=options.compress,
+        base=options.base,
         allow_hosts=tuple(options.allow_host),
         certfile=options.certfile,
         keyfile=options.keyfile,

@@ -70,7 +70,7 @@ class Running:
     @property
     def url(self) -> str:
         """The URL of the lab for this machine."""
-        return f"{self.context.settings.scheme}://{self.host}:{self.port}/"
+        return f"{self.context.settings.scheme}://{self.host}:{self.port}{self.context.settings.own_base}"
 
 
 class PortBusy(CannotStart):

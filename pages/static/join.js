@@ -5,9 +5,10 @@
 import { _, bytes, duration, number } from "./i18n.js";
 import { betPanel } from "./bet.js";
 import { on, watch } from "./live.js";
+import { address, post } from "./techniques/shared.js";
 
 const PATIENCE_MS = 30_000; // no phone connected for so long: show what to check
-const [count, qr, address, scan, simulated] = ["count", "qr", "address", "scan", "simulated"].map((id) =>
+const [count, qr, place, scan, simulated] = ["count", "qr", "address", "scan", "simulated"].map((id) =>
   document.getElementById(id),
 );
 const form = document.getElementById("open");
@@ -35,7 +36,8 @@ function say(figure, value, format) {
 
 let shown = null;
 
-function showNetwork({ url, tested, phones }) {
+function showNetwork({ url: own, tested, phones }) {
+  const url = place.dataset.proxied ?? own; // phones come by the proxy too
   if (url && url !== shown) openDoor(url);
   if (!checks) return;
   const arrived = phones ? _("join.phones", { n: number(phones) }) : _("join.phones_none");
@@ -46,8 +48,8 @@ function showNetwork({ url, tested, phones }) {
 
 function openDoor(url) {
   shown = url;
-  address.textContent = url.replace("http://", "").replace(/\/$/, "");
-  qr.src = `/qr.svg?of=${encodeURIComponent(url)}`; // another address is another picture
+  place.textContent = url.replace("http://", "").replace(/\/$/, "");
+  qr.src = address("/qr.svg", { of: url }); // another address is another picture
   qr.hidden = scan.hidden = false;
   document.getElementById("closed")?.setAttribute("hidden", "");
   if (form) afterOpening();
@@ -63,16 +65,12 @@ function afterOpening() {
 
 form?.addEventListener("submit", async (event) => {
   event.preventDefault();
-  const headers = { "Content-Type": "application/json" };
-  const body = JSON.stringify({ address: form.elements.address?.value });
   const refused = document.getElementById("refused");
   try {
-    const answer = await fetch("/teacher/network", { method: "POST", headers, body });
-    const said = await answer.json();
-    refused.textContent = answer.ok ? "" : said.error.message;
-    if (answer.ok) showNetwork(said);
-  } catch {
-    refused.textContent = _("state.retrying");
+    showNetwork(await post("/teacher/network", { address: form.elements.address?.value }));
+    refused.textContent = "";
+  } catch ({ code, message }) {
+    refused.textContent = code === "unreachable" ? _("state.retrying") : message;
   }
 });
 

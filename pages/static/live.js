@@ -3,7 +3,7 @@
  * and server. All parts of a page share one connection, which reconnects by itself.
  */
 
-import { backoff } from "./techniques/shared.js";
+import { BASE, backoff } from "./techniques/shared.js";
 
 const ORIGIN = location.origin.replace(/^http/, "ws"); // older browsers accept no relative address
 const PAUSES = 6; // the pause grows no further after so many failures: a console should reconnect within seconds
@@ -40,7 +40,7 @@ export function say(message, keep = true) {
 
 function open() {
   timer = undefined;
-  socket = new WebSocket(`${ORIGIN}/live${light ? "?light=1" : ""}`);
+  socket = new WebSocket(`${ORIGIN}${BASE}/live${light ? "?light=1" : ""}`);
   socket.onopen = begin;
   socket.onmessage = ({ data }) => hear(JSON.parse(data));
   socket.onclose = comeBack;

@@ -7,6 +7,7 @@ import { betPanel } from "./bet.js";
 import { _, bytes, duration, number, share } from "./i18n.js";
 import { on, watch } from "./live.js";
 import { statusLine } from "./status.js";
+import { post } from "./techniques/shared.js";
 
 const [count, guests, blank, next, lamp, verdict] = ["count", "guests", "guest", "next", "lamp", "verdict"].map((id) =>
   document.getElementById(id),
@@ -117,13 +118,11 @@ function asked(form, button) {
 
 async function knock(form, button) {
   const alert = form.querySelector("[role=alert]");
-  const body = JSON.stringify(asked(form, button));
   try {
-    const headers = { "Content-Type": "application/json" };
-    const answer = await fetch(`/teacher/${form.dataset.door}`, { method: "POST", headers, body });
-    alert.textContent = answer.ok ? "" : (await answer.json()).error.message;
-  } catch {
-    alert.textContent = _("state.retrying");
+    await post(`/teacher/${form.dataset.door}`, asked(form, button));
+    alert.textContent = "";
+  } catch ({ code, message }) {
+    alert.textContent = code === "unreachable" ? _("state.retrying") : message;
   }
 }
 

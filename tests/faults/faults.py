@@ -17,7 +17,7 @@ from tests.faults.network_faults import (
     vanish,
 )
 from tests.faults.page_faults import listen_twice
-from tests.faults.proxy import be_silent, nginx_missing, roll
+from tests.faults.proxy import be_silent, roll
 from tests.faults.reader_faults import be_absent, never_read, read_slowly, switch
 from tests.faults.redis_faults import (
     SMALL,
@@ -37,6 +37,7 @@ from tests.faults.redis_faults import (
 )
 from tests.faults.rush_faults import FEW_FILES, exhaust, starve, storm
 from tests.faults.scene import Fault, Scene
+from tests.support.nginx import nginx_missing
 
 LONG = {"message_chars": 5000.0}
 ALWAYS = {"disk_bytes": SMALL}

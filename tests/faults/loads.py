@@ -16,10 +16,11 @@ from tests.benchmarks.load import Listeners
 from tests.benchmarks.machine import cpu_s, resident
 from tests.faults.criteria import no_gap, same_history
 from tests.faults.listeners import INTERVAL_S
-from tests.faults.proxy import move_behind, nginx_missing
+from tests.faults.proxy import move_behind
 from tests.faults.reader_faults import KEPT
 from tests.faults.scene import FULL, SHORT, Fault, Scale, Scene, no_look_for_garbage
 from tests.support.lab_process import OpenLab
+from tests.support.nginx import nginx_missing
 from tests.support.redis_server import free_port
 
 SMALL = Scale(each=34, rate=10.0, before_s=0.5, after_s=0.5, pace=1 / 12, patience=10.0)

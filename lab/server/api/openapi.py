@@ -11,6 +11,7 @@ from lab.meters import COUNTERS
 from lab.room.messages import PLACE, UUID, compact
 from lab.server.api.export import AsCsv, AsJson, AsPng, AsSvg
 from lab.server.api.wire import NUMBER
+from lab.server.connections import base_path
 from lab.settings import Settings
 from lab.techniques.endpoint import Endpoint
 from lab.techniques.refusals import CODES, STATUS
@@ -32,7 +33,9 @@ class OpenApi(Endpoint):
 
     def get(self) -> None:
         """Send the description for this lab's settings."""
-        self.finish(compact(describe(self.context.settings)))
+        settings = self.context.settings
+        here = {"url": base_path.of(self.request, settings).rstrip("/") or "/"}
+        self.finish(compact(describe(settings) | {"servers": [here]}))
 
 
 def describe(settings: Settings) -> JsonObject:

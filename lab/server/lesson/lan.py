@@ -88,7 +88,8 @@ class Network:
         return self.chosen and self._url(self.chosen)
 
     def _url(self, address: str) -> str:
-        return f"{self.server.settings.scheme}://{in_url(address)}:{self.port}/"
+        settings = self.server.settings
+        return f"{settings.scheme}://{in_url(address)}:{self.port}{settings.own_base}"
 
     def as_json(self) -> JsonObject:
         """The state for the pages."""

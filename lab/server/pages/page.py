@@ -11,6 +11,7 @@ from lab import folders
 from lab.catalogue import TECHNIQUES, Technique
 from lab.errors import NotFound
 from lab.json_types import JsonObject
+from lab.server.connections import base_path
 from lab.server.lesson.lesson import Lesson
 from lab.server.pages import i18n
 from lab.server.pages.gzipped import packed, takes_gzip
@@ -50,13 +51,18 @@ class Page(Endpoint):
         if self.request.method != "HEAD":
             self.lesson.network.came(self.request.remote_ip or "")
         if asked:
-            self.set_cookie(i18n.COOKIE, asked, expires_days=YEAR_DAYS, samesite="Lax")
+            self.set_cookie(i18n.COOKIE, asked, path=self.base, expires_days=YEAR_DAYS, samesite="Lax")
 
     @property
     def lesson(self) -> Lesson:
         """The lesson that the pages share."""
         lesson: Lesson = self.settings["lesson"]
         return lesson
+
+    @property
+    def base(self) -> str:
+        """The path below which the user's browser finds the lab, with slashes at both ends."""
+        return base_path.of(self.request, self.context.settings)
 
     @property
     def is_teacher(self) -> bool:
@@ -91,6 +97,7 @@ class Page(Endpoint):
     def _words(self) -> JsonObject:
         return {
             "_": self.text,
+            "base": self.base,
             "lang": self.language,
             "languages": {tag: (name, self._turned_to(tag)) for tag, name in i18n.LANGUAGES.items()},
             "texts": self._script_texts(),

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 
 from lab.errors import Forbidden
+from lab.json_types import JsonObject
 from lab.server.lesson.simulated_students import MOST_EACH, MOST_PAYLOAD, MOST_RATE, MOST_RTT_MS
 from lab.server.pages.page import Page
 
@@ -19,8 +20,10 @@ class Teacher(Page):
         token = self.get_query_argument("token", "")
         if token and (cookie := self.lesson.key.exchange(token, self.request.remote_ip or "")):
             secure = self.request.protocol == "https"
-            self.set_cookie(self.lesson.cookie, cookie, httponly=True, samesite="Strict", secure=secure)
-            return self.redirect("/" if self.get_query_argument("to", "") == "/" else "/teacher")
+            policy: JsonObject = {"samesite": "Strict", "httponly": True, "secure": secure}
+            self.set_cookie(self.lesson.cookie, cookie, path=self.base, **policy)
+            # Relative: some proxies put their path before a Location that begins with a slash.
+            return self.redirect("./" if self.get_query_argument("to", "") == "/" else "teacher")
         self.head()
 
     def head(self) -> None:

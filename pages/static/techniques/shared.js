@@ -11,10 +11,13 @@ export function backoff(failures) {
   return Math.random() * Math.min(MOST_MS, FIRST_MS * 2 ** failures);
 }
 
-/** A path with its query; parameters without a value are left out. */
+/** What stands before every path of the lab: nothing, or the path of a reverse proxy, such as "/lab". */
+export const BASE = new URL("../..", import.meta.url).pathname.slice(0, -1);
+
+/** The URL of a path with its query; parameters without a value are left out. */
 export function address(path, parameters) {
   const given = Object.entries(parameters).filter(([, value]) => value !== undefined && value !== null);
-  return `${path}?${new URLSearchParams(given)}`;
+  return `${BASE}${path}?${new URLSearchParams(given)}`;
 }
 
 /** A client's cursor across reconnections. `open` makes one connection, or one request. */
@@ -93,12 +96,12 @@ export class NotSent extends Error {
   }
 }
 
-/** Send a message by POST. Resolves to `{id, duplicate}`, rejects with `NotSent`. */
+/** Send an object by POST. Resolves to the response, for a message `{id, duplicate}`; rejects with `NotSent`. */
 export async function post(path, message) {
   const headers = { "Content-Type": "application/json" };
   let answer, said;
   try {
-    answer = await fetch(path, { method: "POST", headers, body: JSON.stringify(message) });
+    answer = await fetch(BASE + path, { method: "POST", headers, body: JSON.stringify(message) });
     said = await answer.json();
   } catch {
     throw new NotSent("unreachable", "The lab cannot be reached.", "unknown");
