@@ -21,6 +21,7 @@ from lab.settings import parse_base
 from tests.support.browsing import NAME, meters, post
 from tests.support.engines import until
 from tests.support.lab_here import LabHere
+from tests.support.lab_process import ROOT
 from tests.support.nginx import Nginx
 from tests.support.redis_server import free_port
 
@@ -30,7 +31,13 @@ BUFFERED = {"iframe", "fetch"}
 
 It passes a response on as it arrives only to a request with `Accept: text/event-stream` and nothing else.
 """
-PREFIX = "proxy_set_header X-Forwarded-Prefix /lab;"
+SERVER_README = (ROOT / "lab" / "server" / "README.md").read_text(encoding="utf-8")
+LOCATION = re.search(r"```\n(location /lab/ .*?)```", SERVER_README, re.DOTALL)[1]
+"""The directives of nginx in the README."""
+KEEPS, REMOVES = (
+    LOCATION.replace("http://127.0.0.1:8000;", f"{lab};") for lab in ("http://lab", "http://lab/")
+)
+NAMES = REMOVES.replace("{", "{ proxy_set_header X-Forwarded-Prefix /lab;", 1)
 PAGES = ("", "room", "compare", *(f"technique/{mode}" for mode in MODES))
 PATHS = """links => links.map((link) => new URL(link.href))
     .filter(({ origin }) => origin === location.origin).map(({ pathname }) => pathname)"""
@@ -52,10 +59,10 @@ def direct():
 
 
 @contextmanager
-def nginx(base, passes="http://lab", more=""):
+def nginx(base, location):
     """Nginx offers the lab at a path, and passes the path on or removes it."""
     with LabHere(base=base) as here:
-        proxy = Nginx([here.lab.port], location=LAB, passes=passes, more=more)
+        proxy = Nginx([here.lab.port], location)
         until((proxy.folder / "pid").exists, lambda: "nginx listens")
         yield Way(proxy.port, LAB, here)
         proxy.close()
@@ -93,9 +100,9 @@ def answers(url):
 
 WAYS = {
     "direct": direct,
-    "nginx keeps the path": lambda: nginx(LAB),
-    "nginx removes the path": lambda: nginx(LAB, "http://lab/"),
-    "nginx names the path": lambda: nginx("auto", "http://lab/", PREFIX),
+    "nginx keeps the path": lambda: nginx(LAB, KEEPS),
+    "nginx removes the path": lambda: nginx(LAB, REMOVES),
+    "nginx names the path": lambda: nginx("auto", NAMES),
     "jupyter-server-proxy": jupyter,
 }
 

@@ -24,10 +24,13 @@ class Command:
             **pipes,
         )
 
-    def ended(self):
-        """Wait for the end; returns the exit code and what was written. No traceback is in it."""
+    def ended(self, patience=PATIENCE_S):
+        """Wait for the end, at most so many seconds; returns the exit code and what was written.
+
+        No traceback is in it.
+        """
         out, err = (
-            written.decode(errors="replace") for written in self.process.communicate(timeout=PATIENCE_S)
+            written.decode(errors="replace") for written in self.process.communicate(timeout=patience)
         )
         assert "Traceback" not in out + err, err
         return self.process.returncode, out, err

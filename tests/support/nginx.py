@@ -20,13 +20,15 @@ http {{
   upstream lab {{ {servers} }}
   server {{
     listen {host}:{port};
-    location {location} {{
-      proxy_pass {passes}; proxy_http_version 1.1; proxy_set_header Host $http_host;
-      proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;
-      {more}
-    }}
+    {location}
   }}
 }}
+"""
+LOCATION = """
+location / {
+  proxy_pass http://lab; proxy_http_version 1.1; proxy_set_header Host $http_host;
+  proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection $connection_upgrade;
+}
 """
 
 
@@ -38,16 +40,14 @@ def nginx_missing() -> str | None:
 class Nginx:
     """A proxy in front of labs on these ports, buffering and timing out as it does by itself.
 
-    `location` is the path at which it offers them, `passes` what it asks them for, `more` further directives.
+    `location` says at which path it offers them, and how; there they are called `http://lab`.
     """
 
-    def __init__(
-        self, ports: list[int], location: str = "/", passes: str = "http://lab", more: str = ""
-    ) -> None:
+    def __init__(self, ports: list[int], location: str = LOCATION) -> None:
         self.port = free_port()
         self.folder = Path(tempfile.mkdtemp(prefix="pushlab-nginx-"))
         servers = " ".join(f"server {HOST}:{port} fail_timeout=1s;" for port in ports)
-        given = {"servers": servers, "location": location, "passes": passes, "more": more}
+        given = {"servers": servers, "location": location}
         config = CONFIG.format(folder=self.folder, host=HOST, port=self.port, **given)
         (self.folder / "nginx.conf").write_text(config)
         command = [tools.find("nginx"), "-c", str(self.folder / "nginx.conf"), "-e", "stderr"]
