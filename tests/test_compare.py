@@ -207,7 +207,7 @@ def test_a_replay_ends_in_the_present(visit, address):
         """async () => {
           const { Clock } = await import("/static/lanes/clock.js");
           const clock = new Clock();
-          clock.hear(5000, 0);
+          clock.receive(5000, 0);
           clock.slow(20_000);
           return [0, 50_000, 99_000, 101_000].map((ms) => [clock.moment(20_000 + ms), clock.mode]);
         }"""

@@ -32,7 +32,7 @@ export function betPanel(section, vote = null) {
       for (const part of line.querySelectorAll(".name, .votes, progress, .truth")) part.hidden = asks || !bet.truth;
       if (bet.truth) showTruth(line, bet, mode);
     }
-    say(words(bet));
+    showText(words(bet));
   }
 
   function showTruth(line, { truth, votes }, mode) {
@@ -51,7 +51,7 @@ export function betPanel(section, vote = null) {
     return _(verdict, { title: _(`title.${winner}`), mine: _(`title.${mine}`) });
   }
 
-  function say(text) {
+  function showText(text) {
     if (state.textContent !== text) state.textContent = text;
   }
 

@@ -4,7 +4,7 @@
  * then one of the clocks was set, or its machine slept.
  */
 
-import { on, say } from "./live.js";
+import { on, send } from "./live.js";
 
 const QUESTIONS = 6; // at the beginning, with a short pause between them
 const APART_MS = 150;
@@ -22,7 +22,7 @@ export function serverClock() {
     const moved = Math.abs(found - offset) > off + bound; // more than both error bounds allow
     if (bound === null || off <= bound || moved) [offset, bound] = [found, off];
   });
-  const ask = () => say({ type: "clock", at: performance.now() }, false);
+  const ask = () => send({ type: "clock", at: performance.now() }, false);
   on("status", ({ state }) => {
     if (state !== "waiting") return;
     [offset, bound] = [null, null]; // it may be another server now

@@ -8,13 +8,13 @@ import { BytesChart, DeliveryChart } from "./lanes/charts.js";
 import { Clock } from "./lanes/clock.js";
 import { figure } from "./lanes/figures.js";
 import { bindKeys, letGo } from "./lanes/keys.js";
-import { Voice, showNotes } from "./lanes/notes.js";
+import { Announcer, showNotes } from "./lanes/notes.js";
 import { Picture } from "./lanes/picture.js";
-import { bindSpeaker } from "./lanes/speaker.js";
+import { bindForm } from "./lanes/send_form.js";
 import { showFigures, showMessages, showSentence } from "./lanes/tables.js";
 import { Traffic } from "./lanes/traffic.js";
 import { Wires, nearest } from "./lanes/wires.js";
-import { on, say, watch } from "./live.js";
+import { on, send, watch } from "./live.js";
 import { pace } from "./pace.js";
 import { post } from "./techniques/shared.js";
 
@@ -29,7 +29,7 @@ const modes = rows.map((row) => row.dataset.lane);
 const signs = Object.fromEntries(rows.map((row) => [row.dataset.lane, row.querySelector(".sign").textContent]));
 const still = matchMedia("(prefers-reduced-motion: reduce)");
 
-const [traffic, clock, voice] = [new Traffic(), new Clock(), new Voice($("voice"))];
+const [traffic, clock, announcer] = [new Traffic(), new Clock(), new Announcer($("voice"))];
 const picture = new Picture($("canvas"), $("picture"));
 const charts = { bytes: new BytesChart($("chart-bytes"), signs), delivery: new DeliveryChart($("chart-delivery"), signs) };
 let techniques = null; // the newest meters of each
@@ -45,7 +45,7 @@ watch((news) => {
   techniques = news.meters.techniques;
   showNotes(news, { simulated: $("simulated"), strained: $("strained") });
   showFigures(rows, techniques);
-  speak();
+  announce();
   showMessages($("latencies"), traffic, modes);
   charts.bytes.add(each((meter) => figure("bytes", meter)));
   charts.delivery.show(each((meter) => ({ p50: figure("p50", meter), p95: figure("p95", meter) })));
@@ -53,7 +53,7 @@ watch((news) => {
 });
 
 on("lanes", (batch) => {
-  clock.hear(batch.now, performance.now());
+  clock.receive(batch.now, performance.now());
   traffic.take(batch);
   $("hint").hidden = !traffic.empty;
 });
@@ -63,10 +63,10 @@ on("status", ({ state }) => {
   $("status").textContent = _(state === "waiting" ? "state.live" : `state.${state}`);
 });
 
-say({ type: "lanes" });
+send({ type: "lanes" });
 
-function speak(atOnce) {
-  voice.say(showSentence($("words"), techniques, chosen), performance.now(), atOnce);
+function announce(atOnce) {
+  announcer.announce(showSentence($("words"), techniques, chosen), performance.now(), atOnce);
 }
 
 function each(make) {
@@ -110,7 +110,7 @@ function choose(mode) {
     row.querySelector("button").setAttribute("aria-pressed", row.dataset.lane === chosen);
     row.toggleAttribute("data-chosen", row.dataset.lane === chosen);
   }
-  if (techniques) speak(true);
+  if (techniques) announce(true);
 }
 
 function step(by) {
@@ -187,7 +187,7 @@ $("hint-crew")?.addEventListener("click", () => post("/teacher/crew", { do: "sta
 
 // A message for all ---------------------------------------------------------------------------
 
-bindSpeaker($("say"), (message) => post(SAY, message), (reason) => {
+bindForm($("say"), (message) => post(SAY, message), (reason) => {
   if (reason === null) showAudience(audience.state, audience.rest);
   else Object.assign($("notice"), { hidden: false, textContent: _("compare.failed", { reason }) });
 });

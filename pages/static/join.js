@@ -22,12 +22,12 @@ function bytesPerMessage({ messages, bytes_in, bytes_out }) {
 }
 
 function showCard(card, { receive }, here) {
-  say(card.querySelector("[data-figure=here]"), here, number);
-  say(card.querySelector("[data-figure=bytes]"), bytesPerMessage(receive), bytes);
-  say(card.querySelector("[data-figure=p50]"), receive.delivery_s.p50, duration);
+  showFigure(card.querySelector("[data-figure=here]"), here, number);
+  showFigure(card.querySelector("[data-figure=bytes]"), bytesPerMessage(receive), bytes);
+  showFigure(card.querySelector("[data-figure=p50]"), receive.delivery_s.p50, duration);
 }
 
-function say(figure, value, format) {
+function showFigure(figure, value, format) {
   figure.textContent = value === null ? _("lab.unmeasured") : format(value);
   figure.classList.toggle("unmeasured", value === null);
 }

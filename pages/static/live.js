@@ -33,7 +33,7 @@ export function on(type, listener) {
 }
 
 /** Send a message to the lab, now or once connected; with `keep`, again after each reconnection. */
-export function say(message, keep = true) {
+export function send(message, keep = true) {
   if (keep) lasting.set(message.type, message);
   if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify(message));
 }
@@ -42,23 +42,23 @@ function open() {
   timer = undefined;
   socket = new WebSocket(`${ORIGIN}${BASE}/live${light ? "?light=1" : ""}`);
   socket.onopen = begin;
-  socket.onmessage = ({ data }) => hear(JSON.parse(data));
+  socket.onmessage = ({ data }) => dispatch(JSON.parse(data));
   socket.onclose = comeBack;
-  hear({ type: "status", state: "connecting" });
+  dispatch({ type: "status", state: "connecting" });
 }
 
 function begin() {
   failures = 0;
   for (const message of lasting.values()) socket.send(JSON.stringify(message));
-  hear({ type: "status", state: "waiting" });
+  dispatch({ type: "status", state: "waiting" });
 }
 
-function hear(said) {
-  for (const listener of listeners.get(said.type) ?? []) listener(said);
+function dispatch(message) {
+  for (const listener of listeners.get(message.type) ?? []) listener(message);
 }
 
 function comeBack() {
-  hear({ type: "status", state: "retrying" });
+  dispatch({ type: "status", state: "retrying" });
   timer = setTimeout(open, backoff(Math.min(failures++, PAUSES)));
 }
 

@@ -7,12 +7,12 @@
 
 import { betPanel } from "./bet.js";
 import { serverClock } from "./clock.js";
-import { rememberName, rememberedName, uuid4 } from "./guest.js";
+import { rememberName, rememberedName, uuid4 } from "./user.js";
 import { _, bytes, number, share } from "./i18n.js";
-import { say, watch } from "./live.js";
+import { send, watch } from "./live.js";
 import { messageList } from "./messages.js";
 import { pace } from "./pace.js";
-import { sayingForm } from "./say.js";
+import { sendForm } from "./send_form.js";
 import { statusLine } from "./status.js";
 import { Tally } from "./tally.js";
 
@@ -28,7 +28,7 @@ const tally = new Tally(client, showTally);
 const showStatus = statusLine(status);
 const messages = messageList(document.getElementById("messages"), delay);
 const opened = performance.now();
-const showBet = betPanel(document.getElementById("bet"), (mode) => say({ type: "vote", client, mode }));
+const showBet = betPanel(document.getElementById("bet"), (mode) => send({ type: "vote", client, mode }));
 
 // The connection -----------------------------------------------------------------------------
 
@@ -52,14 +52,14 @@ async function use(wanted) {
 }
 
 function onEvents(events) {
-  tally.hear(events);
+  tally.receive(events);
   messages.show(events);
 }
 
 function onStatus(next, ms) {
   if (next === "waiting" && state !== "waiting") {
     tally.opens();
-    sayHidden();
+    sendHidden();
   }
   if (next === state && next === "waiting") return;
   state = next;
@@ -90,12 +90,12 @@ for (const one of tabs) {
 
 let hiddenSince = performance.now();
 
-function sayHidden() {
-  say({ type: "hidden", hidden: document.hidden });
+function sendHidden() {
+  send({ type: "hidden", hidden: document.hidden });
 }
 
 document.addEventListener("visibilitychange", () => {
-  sayHidden();
+  sendHidden();
   if (document.hidden) hiddenSince = performance.now();
   else if (performance.now() - hiddenSince > SLEEP_MS) use(mode);
 });
@@ -120,7 +120,7 @@ function showTally({ requests, empty, down, up, useful, total }) {
 
 // Presence -----------------------------------------------------------------------------------
 
-const names = (guests) => guests.filter((guest) => guest.client !== client).map(({ username }) => username);
+const names = (users) => users.filter((user) => user.client !== client).map(({ username }) => username);
 
 watch((news) => {
   here.textContent = news.here ? _("room.here", { n: number(news.here) }) : ""; // 0: this client is not counted yet
@@ -139,7 +139,7 @@ nameBox.addEventListener("change", () => {
   use(mode);
 });
 
-sayingForm(form, reason, () => nameBox.value, async (message) => {
+sendForm(form, reason, () => nameBox.value, async (message) => {
   await firstConnection; // a user can press Enter before the technique's file is here
   messages.follow(); // show the message to its sender
   return connection.send(message);

@@ -10,15 +10,15 @@ const TICK_MS = 1000;
 export function statusLine(output) {
   let [state, until, ticking] = ["connecting", 0, null];
 
-  function tell(word, ms) {
+  function show(word, ms) {
     state = word;
     until = ms ? performance.now() + ms : 0;
     clearInterval(ticking);
-    if (until) ticking = setInterval(say, TICK_MS);
-    say();
+    if (until) ticking = setInterval(render, TICK_MS);
+    render();
   }
 
-  function say() {
+  function render() {
     const seen = document.hidden ? "hidden" : state;
     const text = words(seen, Math.round((until - performance.now()) / 1000));
     if (output.textContent === text && output.dataset.seen === seen) return;
@@ -28,8 +28,8 @@ export function statusLine(output) {
     output.textContent = text;
   }
 
-  document.addEventListener("visibilitychange", say);
-  return tell;
+  document.addEventListener("visibilitychange", render);
+  return show;
 }
 
 function words(state, seconds) {

@@ -3,7 +3,7 @@
  * messages, and all bytes as the server counts them at the socket for this client. No DOM.
  */
 
-import { on, say } from "./live.js";
+import { on, send } from "./live.js";
 
 const PATIENCE_MS = 1000; // without /live the room still opens; then the bytes stay unknown
 const ENCODER = new TextEncoder();
@@ -26,7 +26,7 @@ export class Tally {
     this.reset();
     return new Promise((resolve) => {
       this.begun = resolve;
-      say({ type: "client", client: this.client, mode });
+      send({ type: "client", client: this.client, mode });
       setTimeout(resolve, PATIENCE_MS);
     });
   }
@@ -50,7 +50,7 @@ export class Tally {
   }
 
   /** Events have arrived. */
-  hear(events) {
+  receive(events) {
     this.brought += 1;
     for (const event of events) if (event.type === "message") this.useful += size(event);
     this.onChange(this);

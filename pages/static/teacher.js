@@ -100,8 +100,8 @@ watch((news) => {
   }
 });
 
-const tell = statusLine(document.getElementById("status"));
-on("status", ({ state }) => tell(state === "waiting" ? "live" : state));
+const showStatus = statusLine(document.getElementById("status"));
+on("status", ({ state }) => showStatus(state === "waiting" ? "live" : state));
 
 // The actions --------------------------------------------------------------------------------
 
@@ -116,7 +116,7 @@ function asked(form, button) {
   return wanted;
 }
 
-async function knock(form, button) {
+async function submit(form, button) {
   const alert = form.querySelector("[role=alert]");
   try {
     await post(`/teacher/${form.dataset.door}`, asked(form, button));
@@ -129,7 +129,7 @@ async function knock(form, button) {
 for (const form of document.querySelectorAll("[data-door]")) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    knock(form, event.submitter);
+    submit(form, event.submitter);
   });
-  form.querySelector("select")?.addEventListener("change", () => knock(form));
+  form.querySelector("select")?.addEventListener("change", () => submit(form));
 }

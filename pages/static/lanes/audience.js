@@ -4,11 +4,11 @@
  * A browser opens at most six HTTP/1.1 connections to one server, and most techniques hold one. At most four are held
  * here, so that two stay free for sending and loading. The rule: in the order of the catalogue, a technique
  * listens if its connections still fit; one that does not fit rests. A second tab would block them all, so the tabs
- * tell each other which one listens. A hidden tab does not listen, because its timers are slow and its figures would be
+ * send each other which one listens. A hidden tab does not listen, because its timers are slow and its figures would be
  * wrong. Knows no DOM.
  */
 
-import { uuid4 } from "../guest.js";
+import { uuid4 } from "../user.js";
 
 const CHANNEL = "pushlab-lanes";
 const LATEST = "latest"; // a cursor: only new messages
@@ -27,8 +27,8 @@ export class Audience {
     Object.assign(this, { modes, onState, pace, state: "off", lines: [], rest: [] });
     this.me = uuid4();
     this.channel = new BroadcastChannel(CHANNEL);
-    this.channel.onmessage = ({ data }) => this.hear(data);
-    this.tell("who");
+    this.channel.onmessage = ({ data }) => this.receive(data);
+    this.post("who");
     addEventListener("pagehide", () => this.stop());
     document.addEventListener("visibilitychange", () => this.look());
   }
@@ -40,12 +40,12 @@ export class Audience {
   }
 
   start() {
-    this.tell("mine");
+    this.post("mine");
     this.turn(document.hidden ? "hidden" : "here");
   }
 
   stop() {
-    if (this.state === "here" || this.state === "hidden") this.tell("free");
+    if (this.state === "here" || this.state === "hidden") this.post("free");
     this.turn("off");
   }
 
@@ -55,17 +55,17 @@ export class Audience {
   }
 
   /** A message of another tab: it asks which tab listens, starts to listen, or stops. */
-  hear({ says, me }) {
+  receive({ type, me }) {
     const mine = this.state === "here" || this.state === "hidden";
-    if (says === "who" && mine) this.tell("still");
-    else if (says === "mine") this.turn("elsewhere");
-    else if (says === "still" && !mine) this.turn("elsewhere");
-    else if (says === "still" && me < this.me) this.turn("elsewhere"); // both began at once: one stops
-    else if (says === "free" && !mine) this.turn("off");
+    if (type === "who" && mine) this.post("still");
+    else if (type === "mine") this.turn("elsewhere");
+    else if (type === "still" && !mine) this.turn("elsewhere");
+    else if (type === "still" && me < this.me) this.turn("elsewhere"); // both began at once: one stops
+    else if (type === "free" && !mine) this.turn("off");
   }
 
-  tell(says) {
-    this.channel.postMessage({ says, me: this.me });
+  post(type) {
+    this.channel.postMessage({ type, me: this.me });
   }
 
   turn(state) {

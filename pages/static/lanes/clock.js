@@ -19,7 +19,7 @@ export class Clock {
   }
 
   /** The server's time is `now`, the page's is `at`. The message with the shortest delay is the most exact. */
-  hear(now, at) {
+  receive(now, at) {
     this.offsets = [...this.offsets.slice(1 - HEARD), now - at];
   }
 

@@ -12,14 +12,14 @@ export function showNotes({ crew, strain }, { simulated, strained }) {
 }
 
 /** A live region that changes only now and then, or at once on request. */
-export class Voice {
+export class Announcer {
   constructor(place) {
-    Object.assign(this, { place, spoke: -Infinity });
+    Object.assign(this, { place, announcedAt: -Infinity });
   }
 
-  say(words, at, atOnce = false) {
-    if (!atOnce && at - this.spoke < BREATH_MS) return;
-    this.spoke = at;
+  announce(words, at, atOnce = false) {
+    if (!atOnce && at - this.announcedAt < BREATH_MS) return;
+    this.announcedAt = at;
     if (this.place.textContent !== words) this.place.textContent = words;
   }
 }

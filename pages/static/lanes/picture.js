@@ -43,7 +43,7 @@ export class Picture {
     this.pen.font = this.font;
     const bars = traffic.held(view.from, view.moment);
     const marks = traffic.handed(view.from, view.moment);
-    const messages = traffic.said(view.from, view.moment);
+    const messages = traffic.between(view.from, view.moment);
     const [{ x, width }] = this.lanes;
     drawAxis(this.pen, { ...this, x, width }, view);
     for (const lane of this.lanes) {
@@ -100,8 +100,8 @@ export class Picture {
   }
 
   /** One message: a line across all lanes, at the time at which the room accepted it. */
-  message({ id, said }) {
-    const [x, pen, { x: left, width }] = [this.x(said), this.pen, this.lanes[0]];
+  message({ id, accepted }) {
+    const [x, pen, { x: left, width }] = [this.x(accepted), this.pen, this.lanes[0]];
     if (x < left || x > left + width) return;
     pen.fillStyle = this.ink;
     for (const lane of this.lanes) pen.fillRect(x - THIN_PX * HALF, lane.y, THIN_PX, lane.height);
@@ -124,7 +124,7 @@ export class Picture {
     const { moment } = this.view;
     const arrived = message.at[mode] <= moment ? message.at[mode] : null;
     if (arrived === null && !this.traffic.isPending(message, mode, moment)) return;
-    const [from, to] = [this.x(message.said), this.x(arrived ?? moment)];
+    const [from, to] = [this.x(message.accepted), this.x(arrived ?? moment)];
     const [middle, pen] = [y + height * HALF, this.pen];
     pen.fillStyle = colour;
     pen.fillRect(from, middle - THICK_PX * HALF, to - from, THICK_PX);

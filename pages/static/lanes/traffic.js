@@ -16,9 +16,9 @@ export class Traffic {
   /** Forget everything. */
   clear() {
     this.bars = []; // {lane, from, to, empty}: a request that has ended
-    this.marks = []; // {lane, at, messages: [[id, said]], more}: a delivery
+    this.marks = []; // {lane, at, messages: [[id, accepted]], more}: a delivery
     this.open = {}; // lane -> when its open request began
-    this.messages = new Map(); // id -> {id, said, at: {lane: when it was delivered}}
+    this.messages = new Map(); // id -> {id, accepted, at: {lane: when it was delivered}}
   }
 
   /** Add the facts that the server sends. */
@@ -36,8 +36,8 @@ export class Traffic {
 
   mark(fact) {
     this.marks.push(fact);
-    for (const [id, said] of fact.messages) {
-      const message = this.messages.get(id) ?? { id, said, at: {} };
+    for (const [id, accepted] of fact.messages) {
+      const message = this.messages.get(id) ?? { id, accepted, at: {} };
       message.at[fact.lane] ??= fact.at;
       this.messages.set(id, message);
     }
@@ -55,17 +55,17 @@ export class Traffic {
   }
 
   /** Messages that were accepted before `to` and were pending, or delivered, after `from`. */
-  said(from, to) {
+  between(from, to) {
     return [...this.messages.values()].filter(
-      (message) => message.said <= to && Math.max(message.said, ...Object.values(message.at)) >= from,
+      (message) => message.accepted <= to && Math.max(message.accepted, ...Object.values(message.at)) >= from,
     );
   }
 
   /** Whether a lane still waits for a message that others have received. */
-  isPending({ said, at }, lane, moment) {
-    if (moment < said || moment - said > PENDING_MS) return false;
+  isPending({ accepted, at }, lane, moment) {
+    if (moment < accepted || moment - accepted > PENDING_MS) return false;
     if (lane in at) return at[lane] > moment;
-    return this.listened(lane, said);
+    return this.listened(lane, accepted);
   }
 
   /** Whether a lane had a listener just before a time. */
@@ -81,6 +81,6 @@ export class Traffic {
 }
 
 /** The delay of a message in a lane, in ms; null when it was not delivered there. */
-export function latency({ said, at }, lane) {
-  return lane in at ? Math.max(0, at[lane] - said) : null;
+export function latency({ accepted, at }, lane) {
+  return lane in at ? Math.max(0, at[lane] - accepted) : null;
 }

@@ -45,10 +45,10 @@ export class Wires {
   /** Open the bytes of a request in a lane. */
   async open(lane, from, title) {
     const answer = await fetch(address(PATH, { lane, from, as: this.me })).catch(() => null);
-    const said = answer ? await answer.json() : { error: {} };
-    this.parts = said.parts ?? [];
+    const found = answer ? await answer.json() : { error: {} };
+    this.parts = found.parts ?? [];
     this.dialog.querySelector("h2").textContent = _("compare.wire.title", { title });
-    this.dialog.querySelector("[role=status]").textContent = this.about(said);
+    this.dialog.querySelector("[role=status]").textContent = this.about(found);
     this.show();
     if (!this.dialog.open) this.dialog.showModal();
   }

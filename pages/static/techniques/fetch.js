@@ -43,7 +43,7 @@ export function connect({ after, onEvents, onStatus, client, username }) {
     for (let piece = await next(reader); !piece.done; piece = await next(reader)) {
       const found = unframe(rest + decoder.decode(piece.value, { stream: true }));
       rest = found.rest;
-      line.hear(found);
+      line.receive(found);
       if (line.bye) return; // it is the last event of a response
     }
   }

@@ -22,46 +22,46 @@ export function unframe(event) {
 
 /** Pass an event to its own frame: every frame calls this one function, with an object of the frame's window. */
 function deliver(event) {
-  const frames = [...document.querySelectorAll("iframe")].filter(({ hear }) => hear);
-  frames.find(({ contentWindow }) => event instanceof contentWindow.Object)?.hear(event);
+  const frames = [...document.querySelectorAll("iframe")].filter(({ receive }) => receive);
+  frames.find(({ contentWindow }) => event instanceof contentWindow.Object)?.receive(event);
 }
 
 /** Receive events after the cursor `after`, until closed. */
 export function connect({ after, onEvents, onStatus, client, username }) {
   const line = new Line({ after, onEvents, onStatus }, open);
-  let frame, newest, heard, looking;
+  let frame, newest, receivedAt, looking;
 
   function open() {
-    hangUp();
+    removeFrame();
     window.pushlab = deliver;
     frame = document.createElement("iframe");
-    Object.assign(frame, { hidden: true, hear });
+    Object.assign(frame, { hidden: true, receive });
     frame.onload = end; // the endless page has ended, or could not be loaded
     frame.src = address(PATH, { after: line.cursor, client, username });
     document.body.append(frame);
-    [newest, heard, looking] = [null, performance.now(), setInterval(look, LOOK_MS)];
+    [newest, receivedAt, looking] = [null, performance.now(), setInterval(look, LOOK_MS)];
   }
 
-  function hear(event) {
-    line.hear(unframe(event));
+  function receive(event) {
+    line.receive(unframe(event));
     if (event.type === "bye") end(); // later bytes of this page are no heartbeat
   }
 
   function look() {
     const head = frame.contentDocument?.head;
     const patience = newest ? SILENCE_MS : BEGIN_MS;
-    if (!head?.lastChild || head.lastChild === newest) return performance.now() - heard > patience && end();
+    if (!head?.lastChild || head.lastChild === newest) return performance.now() - receivedAt > patience && end();
     if (!newest) line.works();
-    [newest, heard] = [head.lastChild, performance.now()];
+    [newest, receivedAt] = [head.lastChild, performance.now()];
     while (head.firstChild !== newest) head.firstChild.remove(); // or the page would grow for ever
   }
 
   function end() {
-    hangUp();
+    removeFrame();
     line.lost();
   }
 
-  function hangUp() {
+  function removeFrame() {
     clearInterval(looking);
     frame?.remove();
   }
@@ -72,7 +72,7 @@ export function connect({ after, onEvents, onStatus, client, username }) {
 
   function close() {
     line.close();
-    hangUp();
+    removeFrame();
   }
 
   return { send, close };

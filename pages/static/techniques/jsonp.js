@@ -30,7 +30,7 @@ export function connect({ after, onEvents, onStatus, client, username, pace = {}
     const hold = line.up ? (pace.hold ?? HOLD) : AT_ONCE;
     const answer = await call(PATH, { after: line.cursor, hold, client, username }).catch(() => null);
     if (answer === null) return line.lost();
-    line.hear(unframe(answer));
+    line.receive(unframe(answer));
     line.again(0);
   }
 

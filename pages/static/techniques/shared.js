@@ -38,7 +38,7 @@ export class Line {
   }
 
   /** Pass events on, and store the next cursor: `cursor`, else that of the last event with an id. */
-  hear({ events, cursor }) {
+  receive({ events, cursor }) {
     if (this.closed) return;
     this.works();
     this.cursor = cursor ?? events.findLast(({ id }) => id)?.id ?? this.cursor;
@@ -99,13 +99,13 @@ export class NotSent extends Error {
 /** Send an object by POST. Resolves to the response, for a message `{id, duplicate}`; rejects with `NotSent`. */
 export async function post(path, message) {
   const headers = { "Content-Type": "application/json" };
-  let answer, said;
+  let answer, parsed;
   try {
     answer = await fetch(BASE + path, { method: "POST", headers, body: JSON.stringify(message) });
-    said = await answer.json();
+    parsed = await answer.json();
   } catch {
     throw new NotSent("unreachable", "The lab cannot be reached.", "unknown");
   }
-  if (answer.ok) return said;
-  throw new NotSent(said.error.code, said.error.message, said.stored);
+  if (answer.ok) return parsed;
+  throw new NotSent(parsed.error.code, parsed.error.message, parsed.stored);
 }

@@ -22,12 +22,12 @@ export function unframe(text) {
 /** Receive events after the cursor `after`, until closed. */
 export function connect({ after, onEvents, onStatus, client, username, pace = {} }) {
   const line = new Line({ after, onEvents, onStatus }, ask);
-  const hangUp = new AbortController();
+  const controller = new AbortController();
 
   async function ask() {
-    const text = await get(address(PATH, { after: line.cursor, client, username }), hangUp.signal);
+    const text = await get(address(PATH, { after: line.cursor, client, username }), controller.signal);
     if (text === null) return line.lost();
-    line.hear(unframe(text));
+    line.receive(unframe(text));
     line.again(1000 * (pace.interval ?? INTERVAL_S));
   }
 
@@ -37,7 +37,7 @@ export function connect({ after, onEvents, onStatus, client, username, pace = {}
 
   function close() {
     line.close();
-    hangUp.abort();
+    controller.abort();
   }
 
   return { send, close };

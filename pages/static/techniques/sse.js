@@ -27,11 +27,11 @@ export function connect({ after, onEvents, onStatus, client, username }) {
     source = new EventSource(address(PATH, { after: line.cursor, client, username }));
     source.onopen = () => line.works();
     source.onerror = end;
-    for (const name of NAMES) source.addEventListener(name, hear);
+    for (const name of NAMES) source.addEventListener(name, receive);
   }
 
-  function hear({ type, data }) {
-    line.hear(unframe(data));
+  function receive({ type, data }) {
+    line.receive(unframe(data));
     if (type !== "bye") return;
     source.close(); // by itself it would reconnect too early
     end();

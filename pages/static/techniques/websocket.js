@@ -16,8 +16,8 @@ export const HOLDS = 0;
 
 /** One text frame: an event of the room, or the reply to a message of this client. */
 export function unframe(text) {
-  const said = JSON.parse(text);
-  return said.type === "ack" || said.type === "error" ? { answer: said } : { events: [said] };
+  const parsed = JSON.parse(text);
+  return parsed.type === "ack" || parsed.type === "error" ? { answer: parsed } : { events: [parsed] };
 }
 
 /** Receive events after the cursor `after`, until closed. */
@@ -29,7 +29,7 @@ export function connect({ after, onEvents, onStatus, client, username }) {
   function open() {
     socket = new WebSocket(ORIGIN + address(PATH, { after: line.cursor, client, username }));
     socket.onopen = begin;
-    socket.onmessage = hear;
+    socket.onmessage = receive;
     socket.onclose = end;
   }
 
@@ -39,27 +39,27 @@ export function connect({ after, onEvents, onStatus, client, username }) {
     leave();
   }
 
-  function hear({ data }) {
+  function receive({ data }) {
     const { events, answer } = unframe(data);
-    if (events) line.hear({ events });
-    else unanswered.get(answer.mid)?.tell(answer);
+    if (events) line.receive({ events });
+    else unanswered.get(answer.mid)?.settle(answer);
   }
 
   function end() {
-    for (const { tell } of unanswered.values()) tell({ error: LOST, stored: "unknown" });
+    for (const { settle } of unanswered.values()) settle({ error: LOST, stored: "unknown" });
     line.lost();
   }
 
   function send(message) {
     return new Promise((resolve, reject) => {
-      const tell = ({ id, duplicate, error, stored }) => {
+      const settle = ({ id, duplicate, error, stored }) => {
         unanswered.delete(message.mid);
         leave();
         error ? reject(new NotSent(error.code, error.message, stored)) : resolve({ id, duplicate });
       };
       const state = socket?.readyState ?? WebSocket.CONNECTING; // while connecting, it is sent later
-      if (state > WebSocket.OPEN) return tell({ error: LOST, stored: false });
-      unanswered.set(message.mid, { message, tell });
+      if (state > WebSocket.OPEN) return settle({ error: LOST, stored: false });
+      unanswered.set(message.mid, { message, settle });
       if (state === WebSocket.OPEN) socket.send(JSON.stringify(message));
     });
   }

@@ -4,12 +4,12 @@
  */
 
 import { _ } from "./i18n.js";
-import { uuid4 } from "./guest.js";
+import { uuid4 } from "./user.js";
 
 const PATIENCE_MS = 10_000; // a send without a response for so long counts as failed
 
 /** Make `form` send by `send({mid, username, body})`, with `name()` as the username. */
-export function sayingForm(form, reason, name, send) {
+export function sendForm(form, reason, name, send) {
   let draft = null; // the message being sent, or whose sending failed
   const [box, button] = [form.elements.body, form.elements.send];
 
