@@ -23,7 +23,7 @@ class Uncounted(metered_stream.MeteredStream):
 
     def send(self, data):
         sent = 0
-        if self._total_write_index == self._total_write_done_index and not self._closed:
+        if not self.writing() and not self.closed():
             try:
                 sent = self.socket.send(data)
             except BlockingIOError:
@@ -32,7 +32,7 @@ class Uncounted(metered_stream.MeteredStream):
                 self.close(exc_info=error)
         if sent == len(data):
             return True
-        if not self._closed:
+        if not self.closed():
             IOStream.write(self, memoryview(data)[sent:])
         return False
 

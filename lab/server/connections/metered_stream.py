@@ -21,7 +21,7 @@ from lab.server.connections.heads import diagnosed
 from lab.server.connections.lingering_close import Lingering
 from lab.server.connections.refused import BARE, Refused
 from lab.server.connections.request_stream import HEAD_BYTES, RequestStream, gone
-from lab.server.connections.socket_options import TURNED_AWAY, bound_the_cost, most_connections, save_memory
+from lab.server.connections.socket_options import TURNED_AWAY, bound_the_cost, most_connections
 from lab.settings import Settings
 
 DRAIN_BYTES = 2**40
@@ -42,7 +42,6 @@ class MeteredStream(RequestStream):
         self, connection: socket.socket, server: "MeteredServer", address: str, **kwargs: Any
     ) -> None:
         super().__init__(connection, server.settings, server.lingering, **kwargs)
-        save_memory(self)
         self.server = server
         self.address = address
         self.total = server.meters.total
@@ -102,7 +101,7 @@ class MeteredStream(RequestStream):
         The rest is queued, and so are all bytes when the queue is not empty.
         """
         sent = 0
-        if self._total_write_index == self._total_write_done_index and not self._closed:  # nothing queued
+        if not self.queued and self.socket is not None:  # else bytes would overtake others, or it is closed
             try:
                 sent = self.socket.send(data)
             except (BlockingIOError, SSLWantWriteError):
@@ -113,7 +112,7 @@ class MeteredStream(RequestStream):
             self.total.bytes_out += sent
         if sent == len(data):
             return True
-        if not self._closed:
+        if not self.closed():
             super().write(memoryview(data)[sent:])
         return False
 
@@ -127,7 +126,7 @@ class MeteredStream(RequestStream):
 
         Tornado would stop reading and start again between two quick requests: two system calls each.
         """
-        return super().reading() or self._read_buffer_size < HEAD_BYTES
+        return super().reading() or self.unread < HEAD_BYTES
 
     def set_nodelay(self, value: bool) -> None:
         """Do nothing: Nagle's algorithm is always off, so Tornado does not need to switch it."""
@@ -135,7 +134,7 @@ class MeteredStream(RequestStream):
     @property
     def consumed(self) -> int:
         """Bytes that Tornado has consumed; unread bytes belong to a later request while one may follow."""
-        return self.bytes_in - (0 if self._closed else self._read_buffer_size)
+        return self.bytes_in - (0 if self.closed() else self.unread)
 
     # Crediting --------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 """Read requests from a socket, and pass each to Tornado in a form that it parses correctly.
 
-Built on the public methods of Tornado's stream by which its HTTP parser reads. Two attributes are private:
-the buffer of unread bytes, and its size; nothing public shows what a client has begun to send.
+Built on the public methods of Tornado's stream by which its HTTP parser reads, and on the unread bytes of
+`TornadoStream`, which show what a client has begun to send.
 """
 
 import asyncio
@@ -12,12 +12,13 @@ import time
 from collections.abc import Awaitable, Iterable
 from typing import Any, cast
 
-from tornado.iostream import IOStream, StreamClosedError, UnsatisfiableReadError
+from tornado.iostream import StreamClosedError, UnsatisfiableReadError
 
 from lab.server.connections import chunks, heads
 from lab.server.connections.body_limit import Expected
 from lab.server.connections.lingering_close import Lingering
 from lab.server.connections.refused import Refused
+from lab.server.connections.tornado_stream import TornadoStream
 from lab.settings import Settings
 
 HEAD_BYTES = 16 * 1024
@@ -32,7 +33,7 @@ GONE = getattr(select, "POLLRDHUP", 0)
 """Poll flags for a client that has closed its side (only on Linux) or reset the connection."""
 
 
-class RequestStream(IOStream):
+class RequestStream(TornadoStream):
     """A stream of requests: keeps its state, and refuses requests that cannot be parsed."""
 
     __slots__ = (
@@ -83,7 +84,7 @@ class RequestStream(IOStream):
 
     def overdue(self, now: float) -> bool:
         """Whether the time for the next head or a body is over; a head that has begun has less time."""
-        if self._read_buffer_size and self.stage == HEAD:
+        if self.unread and self.stage == HEAD:
             self.deadline = min(self.deadline, now + self._settings.patience)
         return now >= self.deadline
 
@@ -97,7 +98,7 @@ class RequestStream(IOStream):
         """Respond in place of a handler, unless one has begun to. The caller then closes the connection."""
         self.last = True
         if self._head_wanted:
-            head = self.head or bytes(self._read_buffer[:HEAD_BYTES])
+            head = self.head or self.unread_bytes(HEAD_BYTES)
             self.send_answer(*refused.answer(head, self._settings.scheme))
 
     def send_answer(self, head: bytes, body: bytes) -> bool:
@@ -147,7 +148,7 @@ class RequestStream(IOStream):
 
     def _too_long(self) -> Refused:
         if self.stage == HEAD:
-            return heads.too_long(bytes(self._read_buffer[:HEAD_BYTES]))
+            return heads.too_long(self.unread_bytes(HEAD_BYTES))
         return chunks.too_long(self.stage == TRAILERS)
 
     # Clients that disconnect or stop ------------------------------------------------------------
@@ -170,13 +171,13 @@ class RequestStream(IOStream):
     def has_begun(self) -> bool:
         """Whether a request has begun to arrive and is not complete."""
         if self.stage == HEAD:
-            return self._read_buffer_size > 0 and bool(self._read_buffer.strip(b"\r\n"))
+            return bool(self.unread_bytes().strip(b"\r\n"))
         return self.stage in (BODY, TRAILERS)
 
     @property
     def is_blind(self) -> bool:
         """Whether a disconnection may go unnoticed: the client has sent more than the request that waits."""
-        return self._read_buffer_size > 0 and self.stage == ANSWER and not self.brief and not self.closed()
+        return self.unread > 0 and self.stage == ANSWER and not self.brief and not self.closed()
 
     def drop(self) -> None:
         """Close; bytes that the client sent before it disconnected are read, so that they are counted."""

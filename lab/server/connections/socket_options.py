@@ -1,7 +1,6 @@
 """Socket options that limit the cost of one client, and how many connections the system allows."""
 
 import socket
-from typing import Any
 
 SEND_BUFFER_BYTES = 128 * 1024
 """Send buffer in the kernel for a client that does not read; the default can be megabytes."""
@@ -27,21 +26,6 @@ def bound_the_cost(connection: socket.socket) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, ASK_AFTER_S)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPINTVL, ASK_EVERY_S)
-
-
-class Few(list[Any]):
-    """A queue that is nearly always empty; an empty deque needs twelve times the memory."""
-
-    __slots__ = ()
-
-    def popleft(self) -> Any:
-        """Remove and return the first item."""
-        return self.pop(0)
-
-
-def save_memory(stream: Any) -> None:
-    """Replace a stream's queues with small ones; Tornado's own need 1.4 KB for each connection."""
-    stream._write_buffer._buffers, stream._write_futures = Few(), Few()
 
 
 def most_connections() -> float:
