@@ -9,7 +9,8 @@ from lab.catalogue import server_side
 from lab.room.messages import compact
 from lab.server.lifecycle import running
 from lab.settings import Settings
-from lab.techniques import endpoint, polling
+from lab.techniques import polling
+from lab.techniques.answering import Response
 from tests.support.lab_here import temporary
 from tests.support.listeners import WAITING, draft, each_technique, handshake
 from tests.support.wire import Wire, eventually, fetch
@@ -55,7 +56,7 @@ def assert_headers(wire, headers, *suffixes):
     assert headers["x-content-type-options"] == "nosniff" and raw.count(b"\r\ndate: ") == 1
 
 
-def finish(handler, stream, body, fully_sent):
+def finish(handler, body, fully_sent):
     """What Tornado itself does in place of `send_at_once`."""
     handler.finish(body)
 
@@ -71,8 +72,8 @@ async def test_a_response_sent_at_once_is_what_tornado_would_send(mode, monkeypa
     raw = []
     async with a_lab() as here:
         await publish(here)
-        for send in (endpoint.send_at_once, finish):
-            monkeypatch.setattr(endpoint, "send_at_once", send)
+        for send in (Response.send_at_once, finish):
+            monkeypatch.setattr(Response, "send_at_once", send)
             wire = await receive(here, mode, "after=")
             await wire.read_answer()
             raw.append(without_date(wire.received))

@@ -1,45 +1,37 @@
 """What all techniques share on the server: attribution of bytes, refusals, presence and counting.
 
-One base for Tornado's `RequestHandler` and `WebSocketHandler`. Errors of the lab become responses here and
-nowhere else.
+One base for Tornado's `RequestHandler` and `WebSocketHandler`; its response is in answering.py. Errors of the
+lab become responses here and nowhere else.
 """
 
 import asyncio
 import time
 from collections.abc import Awaitable
-from functools import lru_cache
 from typing import Any, ClassVar, cast
 
 from tornado.concurrent import future_add_done_callback
-from tornado.httputil import HTTPHeaders, format_timestamp
 from tornado.iostream import StreamClosedError
-from tornado.web import HTTPError, RequestHandler
+from tornado.web import HTTPError
 
 from lab import errors
 from lab.json_types import JsonObject
 from lab.meters import TechniqueMeters
 from lab.room.messages import Batch, Cursor, Draft, compact
 from lab.room.room import Room
-from lab.techniques.answering import send_at_once
+from lab.techniques.answering import Response
 from lab.techniques.context import Context
-from lab.techniques.guards import VERSION
-from lab.techniques.refusals import error_json, guards, parse_json, require_json, status_of
+from lab.techniques.refusals import error_headers, error_json, guards, parse_json, require_json, status_of
 from lab.techniques.stream import LONGEST_ID, MeteredStream, client_id, keeps_alive
 
 LONGEST_NAME = 32
 """Characters of a username that presence shows."""
 
 
-date = lru_cache(1)(format_timestamp)  # the Date header field, formatted once a second
-
-
-class Endpoint(RequestHandler):
+class Endpoint(Response):
     """The handler of a request; a technique's handler has its `mode`."""
 
-    mode: ClassVar[str] = ""
     waits: ClassVar[bool] = True
     """A technique's request stays open until there is a message; else its response follows at once."""
-    content_type: ClassVar[str] = "application/json"
     SUPPORTED_METHODS: tuple[str, ...] = ("GET", "HEAD")
     __slots__: tuple[str, ...] = ("_here", "asks", "client", "context", "empty", "keeps_alive")
     __slots__ += ("in_lane", "meter", "meters", "sending", "stream", "waiter")
@@ -50,7 +42,7 @@ class Endpoint(RequestHandler):
         """Attribute the bytes of this request to a meter, before it can be refused."""
         self.ui.clear()  # only Tornado's templates need it, and it is a reference cycle
         self.context = context
-        self.stream = cast(MeteredStream, self.request.connection.stream)  # type: ignore[union-attr]
+        self.stream = cast(MeteredStream, self.request.connection.stream)  # type: ignore[union-attr]  # it has one
         self.keeps_alive = keeps_alive(self.request)
         self.sending, self.asks = self.is_send(), self.request.method != "HEAD"
         stays_open = self.mode and self.waits and self.asks and not self.sending
@@ -177,45 +169,6 @@ class Endpoint(RequestHandler):
         """What GET answers, without a body (RFC 9110 section 9.3.2), which Tornado leaves out."""
         return self.get(*args, **kwargs)
 
-    def clear(self) -> None:
-        """Begin the response again without header fields; the common ones are added when the head is sent."""
-        self._headers = HTTPHeaders()
-        self._write_buffer = []
-        self.set_status(200)
-
-    def set_default_headers(self) -> None:
-        """Header fields of every response: no caching, no guessing of its type, no version of the server."""
-        self._headers["Content-Type"] = self.content_type
-        self._headers["Date"] = date(int(time.time()))
-        self._headers["Cache-Control"] = "no-store, no-transform"
-        self._headers["X-Content-Type-Options"] = "nosniff"
-        if not self.mode:  # a technique's responses are no documents, and each byte is measured
-            self._headers.update(guards(self.request.protocol))
-
-    def complete_head(self) -> None:
-        """Add the common header fields, once; a value that the handler has set takes precedence."""
-        if "Date" in self._headers:
-            return
-        if self.is_last:
-            also = ", Upgrade" if "Upgrade" in self._headers else ""
-            self.set_header("Connection", f"close{also}")
-        own, self._headers = self._headers, HTTPHeaders()
-        self.set_default_headers()
-        for name in own:
-            self._headers.pop(name, None)
-        for name, value in own.get_all():
-            self._headers.add(name, value)
-
-    def forget_headers(self) -> None:
-        """Free the header fields, which a request that stays open for hours does not need any more."""
-        sent = [self._headers] if self._headers_written else []
-        for headers in (self.request.headers, *sent) if self.request.version == "HTTP/1.1" else ():
-            headers.__init__()  # type: ignore[misc]  # `clear` would keep the tables, empty
-
-    def compute_etag(self) -> str | None:
-        """No hash of each response: where an entity tag is needed, the cursor is used."""
-        return None
-
     def answer(self, body: bytes, batch: Batch) -> None:
         """Finish a poll, and count its messages once all its bytes are sent."""
         if not self.asks:
@@ -225,40 +178,13 @@ class Endpoint(RequestHandler):
         self.meter.empty += self.empty
         if self.get_status() == 200 and self.request.version == "HTTP/1.1" and not self.is_last:
             self.complete_head()
-            send_at_once(self, self.stream, body, lambda: self._fully_sent(batch))
+            self.send_at_once(body, lambda: self._fully_sent(batch))
         else:
             future_add_done_callback(self.finish(body or None), lambda _: self._fully_sent(batch))
 
     def _fully_sent(self, batch: Batch) -> None:
         if batch.events and not self.stream.truncated:
             self.count(batch, {self: self.now()}, timed=bool(self.query("after")))
-
-    def finish(self, chunk: Any = None) -> "asyncio.Future[None]":
-        """Complete the response; close the connection after it when the lab is closing or full."""
-        self.complete_head()
-        done = super().finish(chunk)
-        if self.stream.expected:
-            self.stream.expected.answered()
-        if self.is_last:
-            future_add_done_callback(done, lambda _: self.stream.close())
-        return done
-
-    @property
-    def is_last(self) -> bool:
-        """Whether the connection closes after this response: by the client's wish, or the lab closes or is
-        full."""
-        over = self.context.draining or self.stream.over_limit or self.stream.last
-        return over or not (self.keeps_alive or self.get_status() == 101)
-
-    def end_connection(self) -> None:
-        """Close the connection after this response, and send no `keep-alive` to an HTTP/1.0 client."""
-        self.keeps_alive = False
-        self.request.headers.pop("Connection", None)
-
-    def flush(self, include_footers: bool = False) -> "asyncio.Future[None]":
-        """Send what was written so far, after the head."""
-        self.complete_head()
-        return super().flush(include_footers)
 
     def count(self, batch: Batch, delivered_at: "DeliveredAt", timed: bool) -> None:
         """Count a batch for all endpoints that have sent it, each with its time; they share one meter.
@@ -319,18 +245,10 @@ class Endpoint(RequestHandler):
 
     def write_error(self, status_code: int, **kwargs: Any) -> None:
         """Respond with an error object; that of a send also states whether the message is stored."""
-        self.set_header("Content-Type", Endpoint.content_type)
-        self._headers.update(guards(self.request.protocol))
         error = kwargs.get("exc_info", (None, None))[1]
-        if status_code == 405:
-            self.set_header("Allow", ", ".join(self.SUPPORTED_METHODS))
-        if isinstance(error, (errors.UpgradeRequired, errors.BadHandshake)):
-            self.set_header("Sec-WebSocket-Version", VERSION)  # RFC 6455 section 4.4
-        if status_code == 426:
-            self.set_header("Upgrade", "websocket")
-            self.set_header("Connection", "Upgrade")
-        if status_code in (429, 503):
-            self.set_header("Retry-After", str(getattr(error, "retry_s", 1)))
+        self.set_header("Content-Type", Endpoint.content_type)
+        self.set_header_fields(guards(self.request.protocol))
+        self.set_header_fields(error_headers(error, status_code, self.SUPPORTED_METHODS))
         self.explain(error_json(error, status_code, self.sending))
 
     def explain(self, error: JsonObject) -> None:

@@ -1,10 +1,11 @@
 """Errors of the lab as responses: the one place where an error becomes a status and a JSON object."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from lab import errors
 from lab.json_types import JsonObject
+from lab.techniques.guards import VERSION
 
 STATUS: dict[type[errors.LabError], int] = {
     errors.BadInput: 400,
@@ -72,6 +73,18 @@ def status_of(error: BaseException | None) -> int | None:
     if isinstance(error, OSError) and error.errno in errors.NO_FILE_LEFT:
         return 503
     return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), None)
+
+
+def error_headers(error: BaseException | None, status: int, methods: Iterable[str]) -> dict[str, str]:
+    """Header fields of an error: which methods or protocol the path supports, and when to try again."""
+    fields = {"Allow": ", ".join(methods)} if status == 405 else {}
+    if isinstance(error, (errors.UpgradeRequired, errors.BadHandshake)):
+        fields["Sec-WebSocket-Version"] = VERSION  # RFC 6455 section 4.4
+    if status == 426:
+        fields |= {"Upgrade": "websocket", "Connection": "Upgrade"}
+    if status in (429, 503):
+        fields["Retry-After"] = str(getattr(error, "retry_s", 1))
+    return fields
 
 
 def error_json(error: BaseException | None, status: int, sending: bool) -> JsonObject:
