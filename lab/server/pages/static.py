@@ -1,5 +1,7 @@
 """Scripts and styles of the pages, and the colours of the techniques."""
 
+import os
+from functools import cached_property
 from typing import Any
 
 from tornado.web import StaticFileHandler
@@ -57,7 +59,12 @@ class Static(Endpoint, StaticFileHandler):
 
     def compute_etag(self) -> str:
         """An entity tag of the file's time and form: the gzipped form has another tag."""
-        return f'"{self._stat().st_mtime_ns:x}{"-gzip" * self.packs}"'
+        return f'"{self.changed_ns:x}{"-gzip" * self.packs}"'
+
+    @cached_property
+    def changed_ns(self) -> int:
+        """When the file was last changed, read once, so that tag, length and content belong together."""
+        return os.stat(str(self.absolute_path)).st_mtime_ns
 
     def get_content_size(self) -> int:
         """The size of the sent content in bytes."""
@@ -68,4 +75,4 @@ class Static(Endpoint, StaticFileHandler):
         return self._packed() if self.packs else super().get_content(path, start, end)
 
     def _packed(self) -> bytes:
-        return packed_file(str(self.absolute_path), self._stat().st_mtime_ns)
+        return packed_file(str(self.absolute_path), self.changed_ns)
