@@ -212,6 +212,12 @@ def test_no_page_makes_markup_of_text():
     assert [path.name for path in PAGES.rglob("*.js") if ways.search(path.read_text(encoding="utf-8"))] == []
 
 
+def test_a_silenced_type_error_has_a_reason():
+    """Where the type checker must ignore an error, the line states which one, and why."""
+    silenced = re.compile(r"# type: ignore(?!\[[a-z-]+\]  # \S)")
+    assert [path.name for path in SOURCES if silenced.search(path.read_text(encoding="utf-8"))] == []
+
+
 def test_no_file_knows_its_machine():
     """No path of one particular machine stands in the source."""
     own = re.compile("|".join((r"/home/\w", r"/Users/\w", r"/tmp/\w", r"C:\\\\Users")))

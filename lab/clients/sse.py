@@ -27,7 +27,7 @@ END_OF_EVENT = re.compile(rb"(?>\r\n|\n|\r){2}")
 class Later(bytes):
     """Bytes after the first event of a stream: a byte order mark there is part of a field's name."""
 
-    def __add__(self, more: bytes) -> "Later":  # type: ignore[override]
+    def __add__(self, more: bytes) -> "Later":  # type: ignore[override]  # bytes accepts any buffer
         """These bytes and more after them."""
         return Later(bytes(self) + more)
 

@@ -60,7 +60,7 @@ def with_conditions(*without: str) -> Callable[[F], F]:
         lines = [f"    {field.name}: {MEANINGS[field.name]}" for field in known]
         text = inspect.cleandoc(function.__doc__ or "")
         function.__doc__ = "\n".join([text, "", "Conditions:", *lines, ""])
-        function.__signature__ = signature  # type: ignore[attr-defined]
+        function.__signature__ = signature  # type: ignore[attr-defined]  # any function may (PEP 362)
         return function
 
     return described

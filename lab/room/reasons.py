@@ -96,8 +96,9 @@ def _by_kind(error: BaseException) -> str:
 
 def _causes(error: BaseException) -> list[BaseException]:
     """The error and its causes."""
-    chain, cause = list[BaseException](), error
+    chain: list[BaseException] = []
+    cause: BaseException | None = error
     while cause is not None and len(chain) < 5:
         chain.append(cause)
-        cause = cause.__cause__ or cause.__context__  # type: ignore[assignment]
+        cause = cause.__cause__ or cause.__context__
     return chain

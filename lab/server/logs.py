@@ -23,7 +23,8 @@ class OneLine(logging.Formatter):
 
     def formatException(self, ei: object) -> str:
         """The traceback, with control characters escaped in each line."""
-        return "\n".join(map(harmless, super().formatException(ei).split("\n")))  # type: ignore[arg-type]
+        text = super().formatException(ei)  # type: ignore[arg-type]  # the type in logging is private
+        return "\n".join(map(harmless, text.split("\n")))
 
 
 class OnceASecond(logging.Filter):

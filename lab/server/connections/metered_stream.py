@@ -208,7 +208,9 @@ class MeteredStream(RequestStream):
 class MeteredServer(HTTPServer):
     """An HTTP server whose streams are metered and whose limits respond with the lab's error object."""
 
-    def initialize(self, application: Any, settings: Settings, meters: Meters) -> None:  # type: ignore[override]
+    def initialize(  # type: ignore[override]  # each server has arguments of its own
+        self, application: Any, settings: Settings, meters: Meters
+    ) -> None:
         """Make a server that does not listen yet."""
         super().initialize(
             application,
@@ -251,7 +253,7 @@ class MeteredServer(HTTPServer):
 
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
         """The connection is ready for a request, the first or the next."""
-        stream: MeteredStream = request_conn.stream  # type: ignore[attr-defined]
+        stream: MeteredStream = request_conn.stream  # type: ignore[attr-defined]  # HTTP/1 has one
         stream.begin()
         return Arriving(super().start_request(server_conn, request_conn), stream, self.settings)
 

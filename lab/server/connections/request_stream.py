@@ -111,7 +111,7 @@ class RequestStream(TornadoStream):
             self.expected.answered()
         if self.last and self.socket is not None:
             self._lingering.close(self.socket)
-            self.socket = None  # type: ignore[assignment]
+            self.socket = None  # type: ignore[assignment]  # as Tornado does
         else:
             super().close_fd()
 

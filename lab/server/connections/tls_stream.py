@@ -47,7 +47,9 @@ class SecureStream(MeteredStream, SSLIOStream):
 class SecureServer(MeteredServer):
     """A metered server with TLS."""
 
-    def initialize(self, *args: Any, tls: ssl.SSLContext, **kwargs: Any) -> None:  # type: ignore[override]
+    def initialize(  # type: ignore[override]  # each server has arguments of its own
+        self, *args: Any, tls: ssl.SSLContext, **kwargs: Any
+    ) -> None:
         """Make a server with this certificate that does not listen yet."""
         super().initialize(*args, **kwargs)
         self.tls = tls

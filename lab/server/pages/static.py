@@ -34,7 +34,7 @@ def colours(technique: Technique) -> str:
 class Static(Endpoint, StaticFileHandler):
     """Scripts and styles of the pages."""
 
-    def initialize(self, context: Context, path: str) -> None:  # type: ignore[override]
+    def initialize(self, context: Context, path: str) -> None:  # type: ignore[override]  # as the route says
         """Set the folder; a Range request gets a part of the file itself, not of its gzipped form."""
         super().initialize(context)
         StaticFileHandler.initialize(self, path)
@@ -70,7 +70,9 @@ class Static(Endpoint, StaticFileHandler):
         """The size of the sent content in bytes."""
         return len(self._packed()) if self.packs else super().get_content_size()
 
-    def get_content(self, path: str, start: int | None = None, end: int | None = None) -> Any:  # type: ignore[override]
+    def get_content(  # type: ignore[override]  # no class method: the content depends on the request
+        self, path: str, start: int | None = None, end: int | None = None
+    ) -> Any:
         """The sent content."""
         return self._packed() if self.packs else super().get_content(path, start, end)
 
