@@ -2,8 +2,14 @@
 
 Tornado does the handshake, sends, answers pings and ends the connection. Reading is the lab's own, because
 Tornado drops the connection without a close frame, lets unmasked frames and wrong close codes pass, and
-forgets that a message is compressed when a ping comes between its frames. So this file overrides
-`_receive_frame`, and of Tornado's other private methods it calls `_read_bytes` and `_handle_message`.
+forgets that a message is compressed when a ping comes between its frames.
+
+Tornado's protocol has no public method between the bytes of a socket and a whole message, so this file uses
+three private ones (tests/test_tornado_private.py):
+
+- `_receive_frame`, which its loop calls for each frame, is overridden.
+- `_read_bytes` reads, and counts the bytes after which the loop lets other clients run.
+- `_handle_message` passes a message to the handler, answers a ping, and completes the closing handshake.
 """
 
 import asyncio
@@ -126,7 +132,8 @@ class CheckedProtocol(WebSocketProtocol13):
         """Send the close code, shut down this side of TCP, and read until the client closes (section 7.1.1).
 
         A connection that is closed with something unread is reset, and the client might lose the code.
-        Tornado waits 5 s for the client. Raises `StreamClosedError` when the connection is over.
+        The stream reads, so that these bytes are credited to this technique. Tornado waits 5 s for the
+        client. Raises `StreamClosedError` when the connection is over.
         """
         self.handler.close(error.code, str(error))
         await self.stream.write(b"")  # until the code is sent
