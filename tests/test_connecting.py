@@ -371,7 +371,7 @@ def test_a_listener_process_that_cannot_start_is_noticed_at_once(listener_proces
 def test_a_listener_process_that_is_killed_is_noticed_at_once(listener_processes):
     """In the middle of the run, too, and not at its end."""
     with LabHere() as here, soon(), pytest.raises(RunFailed, match="killed by SIGKILL"):
-        measured(here, lambda: os.kill(listener_processes.process._process.pid, 9), duration=60)
+        measured(here, lambda: os.kill(listener_processes.process.pid, 9), duration=60)
 
 
 def test_a_lab_that_goes_away_is_noticed_at_once():

@@ -259,7 +259,7 @@ def packed_pieces(payload, count, between=b""):
 
 async def kinds(listener, count):
     """The types of the next so many answers."""
-    await listener._listen(lambda: len(listener.answers) >= count)
+    await listener.listen_until(lambda: len(listener.answers) >= count)
     return [reply["type"] for reply in listener.answers]
 
 

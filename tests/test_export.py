@@ -151,13 +151,13 @@ def test_one_figure_is_drawn_at_a_time_and_blocks_no_request(school, broken):
     desk = school.lab.lesson.drawing
     first = http.client.HTTPConnection("127.0.0.1", school.lab.port)
     first.request("GET", "/teacher/meters.svg", headers={"Authorization": f"Bearer {school.lab.key.token}"})
-    assert waited_for(lambda: desk._busy)
+    assert waited_for(lambda: desk.busy)
     assert school.ask("/healthz").status == 200
     with pytest.raises(urllib.error.HTTPError) as caught:
         school.ask("/teacher/meters.png")
     assert (caught.value.code, json.load(caught.value)["error"]["code"]) == (503, "cannot_draw")
     first.close()
-    assert waited_for(lambda: not desk._busy)
+    assert waited_for(lambda: not desk.busy)
 
 
 async def test_a_drawing_that_takes_too_long_is_ended(broken, monkeypatch):

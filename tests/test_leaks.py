@@ -34,22 +34,25 @@ REFUSED = (
 def holdings(here):
     """What the lab holds, by kind: what the loop knows, what the system knows, who is on which list."""
     loop, lab, lesson = asyncio.get_running_loop(), here.context, here.lesson
-    room, lanes = lab.room, lab.recorder._lanes.values()
+    room, lanes = lab.room, lab.recorder.lanes.values()
     lists = {
-        "connections": (here.server.open, here.server._from, lab.senders),
-        "room": (room._waiters, room._listeners, room._awaited, room._accepted_at),
+        "connections": (here.server.open, here.server.addresses, lab.senders),
         "channels": lab.channels.values(),
         "lanes": [lane.open for lane in lanes],
         "pages": (lesson.live_pages, lab.accounts, lesson.known_users),
-        "users": (lab.presence._users, lab.presence.hidden),
+        "users": (lab.presence.users, lab.presence.hidden),
     }
-    return {kind: sum(map(len, these)) for kind, these in lists.items()} | {
-        "timers": sum(not timer.cancelled() for timer in loop._scheduled),
-        "tasks": len(asyncio.all_tasks()),
-        "readers": len(loop._selector.get_map()),
-        "files": len(os.listdir("/proc/self/fd")),
-        "open": sum(technique.open for technique in lab.meters.techniques.values()),
-    }
+    return (
+        {kind: sum(map(len, these)) for kind, these in lists.items()}
+        | room.counts()
+        | {
+            "timers": sum(not timer.cancelled() for timer in loop._scheduled),
+            "tasks": len(asyncio.all_tasks()),
+            "readers": len(loop._selector.get_map()),
+            "files": len(os.listdir("/proc/self/fd")),
+            "open": sum(technique.open for technique in lab.meters.techniques.values()),
+        }
+    )
 
 
 async def usual(here):
@@ -122,7 +125,7 @@ async def test_a_lab_waits_for_simulated_students_that_are_ending():
     async with running(Settings(**temporary()), temporary=True) as here:
         simulated = here.lesson.simulated
         await simulated.start(Plan(words=("sse",), each=1))
-        process = simulated._fleets["sse"]
+        process = simulated.processes["sse"]
         leaving = asyncio.create_task(simulated.stop())
         await asyncio.sleep(0)
     assert process.returncode == 0

@@ -685,7 +685,7 @@ async def test_a_compressed_send_counts_uncompressed(compressing):
     payload = json.dumps(draft("b" * 400)).encode()
     await listener.wire.send(client_frame(TEXT, deflated(payload), 0xC0))
     (message,) = await listener.receive()
-    await listener._listen(lambda: listener.answers)
+    await listener.listen_until(lambda: listener.answers)
     counts = growth(before, await meters(compressing))["techniques"]["websocket"]["send"]
     assert message["body"] == "b" * 400
     assert (counts["messages"], counts["payload_bytes"]) == (1, len(payload))

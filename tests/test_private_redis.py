@@ -143,7 +143,7 @@ def test_what_was_left_in_the_shorter_folder_is_ended_too(temporary):
     temporary("x" * 107)
     left = PrivateRedis(next(programs()))
     assert left.folder.parent in redis_process.SHORT_PLACES
-    left._lock.close()  # as the system does when a process is killed
+    left.lock.close()  # as the system does when a process is killed
     reap()
     assert left.process.wait(10) == 0
     assert not left.folder.exists()

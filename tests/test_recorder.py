@@ -122,7 +122,7 @@ def test_a_poller_keeps_its_lane_only_for_a_short_wait(recorder, start):
     recorder.ended(anna, start)
     recorder.tend()
     assert not ben.in_lane
-    recorder._lanes["longpoll"].left -= GRACE_S["wait"]  # as if a second had passed
+    recorder.lanes["longpoll"].left -= GRACE_S["wait"]  # as if a second had passed
     recorder.tend()
     assert ben.in_lane
 
@@ -133,7 +133,7 @@ def test_leaving_in_any_order_leaves_nothing_behind(recorder, start):
     for request in reversed(requests):
         recorder.ended(request, start + 1)
     assert recorder.open() == {}
-    assert not any(lane.open for lane in recorder._lanes.values())
+    assert not any(lane.open for lane in recorder.lanes.values())
 
 
 def test_the_past_is_bounded(recorder, start):

@@ -257,7 +257,7 @@ async def test_a_send_in_pieces_around_a_ping_weighs_what_it_took(school):
     sent = pieces(text[:9], text[9:20], text[20:], between=ping)
     await listener.wire.send(sent)
     await listener.receive(1)
-    await listener._listen(lambda: listener.answers)
+    await listener.listen_until(lambda: listener.answers)
     send = growth(before, await meters(school.lab.port))["techniques"]["websocket"]["send"]
     weight = len(sent) - 2 * len(ping)
     assert (send["frames_in"], send["bytes_in"], send["payload_bytes"]) == (3, weight, len(text))

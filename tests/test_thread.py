@@ -193,7 +193,7 @@ def test_in_a_process_that_is_ending(how):
 def test_what_is_over_cannot_be_interrupted():
     """Ctrl-C after the end is for the caller alone."""
     done = InThread(answer)
-    while not done._ended.is_set():
+    while not done.ended.is_set():
         time.sleep(0.01)
-    done._interrupt()
+    done.interrupt()
     assert done.result()[1] is False

@@ -59,7 +59,7 @@ def passed(wire, came):
 
 def converse(school, mode, query, **headers):
     """Ask as a program does, and be shown: the bytes sent, the bytes received, when the bar began."""
-    lane, before = school.lab.context.recorder._lanes[mode], bars(school, mode)
+    lane, before = school.lab.context.recorder.lanes[mode], bars(school, mode)
     lane.left = float("-inf")  # the listener that was shown there is gone
     lines = [f"GET /{mode}?{query} HTTP/1.1", f"Host: 127.0.0.1:{school.lab.port}", "Connection: close"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
@@ -145,7 +145,7 @@ def test_a_socket_is_left_as_it_was(school):
     """When a request is over its connection has no owner; the meters still add up."""
     import http.client
 
-    school.lab.context.recorder._lanes["shortpoll"].left = float("-inf")
+    school.lab.context.recorder.lanes["shortpoll"].left = float("-inf")
     line = http.client.HTTPConnection("127.0.0.1", school.lab.port, timeout=PATIENCE_S)
     for _ in range(3):
         line.request("GET", "/shortpoll?username=kept-alive")
@@ -153,7 +153,7 @@ def test_a_socket_is_left_as_it_was(school):
     mine = line.sock.getsockname()
     (stream,) = [stream for stream in school.lab.server.open if stream.socket.getpeername() == mine]
     assert soon(lambda: not isinstance(stream.socket, RecordingSocket))
-    wires = list(school.lab.context.recorder._lanes["shortpoll"].wires)[-3:]
+    wires = list(school.lab.context.recorder.lanes["shortpoll"].wires)[-3:]
     assert [passed(wire.as_json(), True).count(b"GET ") for wire in wires] == [1, 1, 1]
     line.close()
 
@@ -168,7 +168,7 @@ def page(school, visit):
     names = set()
     page.on("request", lambda request: names.add(request.url.partition("username=")[2].partition("&")[0]))
     page.click("#listen")
-    lanes = [school.lab.context.recorder._lanes[mode] for mode in LISTENING]
+    lanes = [school.lab.context.recorder.lanes[mode] for mode in LISTENING]
     for _ in range(200):
         page.wait_for_timeout(100)
         if (

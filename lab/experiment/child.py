@@ -41,6 +41,11 @@ class Child:
         self._complaining.start()
         threading.Thread(target=self._read, daemon=True).start()
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._process.pid
+
     async def receive(self) -> JsonObject:
         """The next line. Raises `RunFailed` when there is none."""
         line = await self._lines.get()

@@ -152,7 +152,7 @@ async def _run(
         snapshots.before = await probe.snapshot(mode)
         plan = {"mode": mode, "clients": conditions.clients, "link": slow | {"after": cursor}}
         async with _simulated(plan, stop) as clients:
-            await clients.during(_listening(probe, mode, snapshots, conditions, stop, clients))
+            await clients.during(listening(probe, mode, snapshots, conditions, stop, clients))
             clients.begin()
             series: list[JsonObject] = []
             clients.watch(asyncio.create_task(_sample(probe, mode, snapshots, series)))
@@ -215,7 +215,7 @@ async def _slowly(conditions: Conditions, url: str) -> AsyncIterator[str]:
         yield f"{to.scheme}://127.0.0.1:{(await relay.receive())['port']}{to.path}"
 
 
-async def _listening(
+async def listening(
     probe: Probe,
     mode: str,
     snapshots: MeterSnapshots,

@@ -34,7 +34,8 @@ class InThread(Generic[T]):
     def __init__(self, make: Callable[[asyncio.Event], Coroutine[Any, Any, T]]) -> None:
         self._make = make
         self._error: BaseException | None = None
-        self._ended = threading.Event()
+        self.ended = threading.Event()
+        """Set when the coroutine has ended, or could not begin."""
         self._interrupts = 0
         self._loop: asyncio.AbstractEventLoop | None = None
         """Set when the coroutine begins; nothing waits for it, as it may never begin."""
@@ -48,29 +49,30 @@ class InThread(Generic[T]):
 
     def result(self, tick: Callable[[], None] = lambda: None) -> T:
         """Wait for the end, calling `tick` meanwhile. What the coroutine raised is raised here."""
-        while not self._ended.is_set():
+        while not self.ended.is_set():
             try:
                 tick()
-                self._ended.wait(LOOK_S)
+                self.ended.wait(LOOK_S)
             except KeyboardInterrupt:
-                self._interrupt()
+                self.interrupt()
             except BaseException:  # of `tick`: stop the coroutine before the caller goes on
                 self._give_up()
-                self._ended.wait()
+                self.ended.wait()
                 raise
         if self._error is not None:
             raise self._error
         return self._value
 
-    def _interrupt(self) -> None:
+    def interrupt(self) -> None:
+        """Ask the coroutine to stop in order; the second call cancels it."""
         self._interrupts += 1  # first: a loop that begins now checks it
         with suppress(RuntimeError):  # it has ended
             if self._loop is not None:
                 self._loop.call_soon_threadsafe(self._obey)
 
     def _give_up(self) -> None:
-        self._interrupt()
-        self._interrupt()
+        self.interrupt()
+        self.interrupt()
 
     def _obey(self) -> None:
         if self._interrupts:
@@ -87,7 +89,7 @@ class InThread(Generic[T]):
         except BaseException as error:  # raised again in the thread that waits
             self._error = error
         finally:
-            self._ended.set()
+            self.ended.set()
 
     async def _main(self) -> T:
         self._stop = asyncio.Event()

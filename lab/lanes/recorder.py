@@ -78,13 +78,14 @@ class Recorder:
         self.noted = 0
         """Number of all facts so far; an index in their sequence."""
         self._facts: deque[Fact] = deque(maxlen=KEPT_FACTS)
-        self._lanes = {mode: Lane(GRACE_S[technique.verb]) for mode, technique in TECHNIQUES.items()}
+        self.lanes = {mode: Lane(GRACE_S[technique.verb]) for mode, technique in TECHNIQUES.items()}
+        """The lane of each technique."""
 
     # What the endpoints report ----------------------------------------------------------------
 
     def began(self, request: Request, now: float) -> None:
         """A receive request began, at `now` (seconds on the event loop's clock)."""
-        lane = self._lanes[request.mode]
+        lane = self.lanes[request.mode]
         lane.open[request] = now
         if lane.request is None:
             if request.listener in (lane.listener, lane.rival) or lane.free(now):
@@ -102,7 +103,7 @@ class Recorder:
 
     def ended(self, request: Request, now: float) -> None:
         """A receive request ended."""
-        lane = self._lanes[request.mode]
+        lane = self.lanes[request.mode]
         began = lane.open.pop(request, now)
         if lane.request is request:
             ends = {"from": self._ms(began), "to": self._ms(now), "empty": request.empty}
@@ -113,7 +114,7 @@ class Recorder:
     def tend(self) -> None:
         """Give each lane whose listener is gone to the oldest open request of another listener."""
         now = time.monotonic()
-        for lane in self._lanes.values():
+        for lane in self.lanes.values():
             if lane.open and lane.free(now):
                 lane.show(next(iter(lane.open)))
 
@@ -125,12 +126,12 @@ class Recorder:
 
     def open(self) -> dict[str, float]:
         """The lanes in which a request is open at this moment, and when it began."""
-        in_lane = {mode: (lane, lane.request) for mode, lane in self._lanes.items()}
+        in_lane = {mode: (lane, lane.request) for mode, lane in self.lanes.items()}
         return {mode: self._ms(lane.open[request]) for mode, (lane, request) in in_lane.items() if request}
 
     def capture(self, mode: str, began: float) -> Capture | None:
         """The capture of the request that began at this time in a lane; None when it is not kept."""
-        return next((w for w in self._lanes[mode].wires if self._ms(w.began) == round(began, 2)), None)
+        return next((w for w in self.lanes[mode].wires if self._ms(w.began) == round(began, 2)), None)
 
     def now(self) -> float:
         """The current time in milliseconds, on the recorder's clock."""

@@ -25,42 +25,43 @@ class Presence:
     """The presence of one room: all its users by client id."""
 
     def __init__(self) -> None:
-        self._users: dict[str, User] = {}
+        self.users: dict[str, User] = {}
+        """The users by client id; `here` removes those that have left."""
         self.hidden: set[str] = set()
         """Clients whose page is in the background, where browsers delay timers: their delays are not
         measured."""
 
     def enter(self, client: str, username: str, mode: str, now: float) -> None:
         """A receive request of this client began, at `now` (seconds on a monotonic clock)."""
-        user = self._users.setdefault(client, User(username, mode))
+        user = self.users.setdefault(client, User(username, mode))
         user.username, user.mode, user.seen = username or user.username, mode, now
         user.open_requests += 1
 
     def leave(self, client: str, now: float) -> None:
         """The request ended; the client is still present for a few seconds."""
-        user = self._users[client]
+        user = self.users[client]
         user.open_requests -= 1
         user.seen = now
 
     def hide(self, client: str, hidden: bool) -> None:
         """The client's page went into the background, or returned."""
-        if hidden and client in self._users:
+        if hidden and client in self.users:
             self.hidden.add(client)
         else:
             self.hidden.discard(client)
 
     def _is_here(self, client: str, now: float) -> bool:
         """Whether a request is open, or the last one is not long ago."""
-        user, grace = self._users[client], HIDDEN_GRACE_S if client in self.hidden else POLL_GRACE_S
+        user, grace = self.users[client], HIDDEN_GRACE_S if client in self.hidden else POLL_GRACE_S
         return bool(user.open_requests) or now - user.seen < grace
 
     def here(self, now: float) -> list[dict[str, str | bool]]:
         """All present users: `{"client", "username", "mode"}` each, and `"hidden"` for a page in the
         background."""
-        self._users = {client: user for client, user in self._users.items() if self._is_here(client, now)}
-        self.hidden &= self._users.keys()
+        self.users = {client: user for client, user in self.users.items() if self._is_here(client, now)}
+        self.hidden &= self.users.keys()
         return [
             {"client": client, "username": user.username, "mode": user.mode}
             | ({"hidden": True} if client in self.hidden else {})
-            for client, user in self._users.items()
+            for client, user in self.users.items()
         ]

@@ -184,6 +184,12 @@ class Room:
         await self.tasks.stop_all()
         await self.history.close()
 
+    def counts(self) -> dict[str, int]:
+        """How many entries each of its collections has; all are empty when every client has left."""
+        lists = {"waiters": self._waiters, "listeners": self._listeners}
+        lists |= {"awaited": self._awaited, "accepted_at": self._accepted_at}
+        return {name: len(entries) for name, entries in lists.items()}
+
     @property
     def readers(self) -> int:
         """How many requests wait or stream at this moment."""

@@ -168,8 +168,9 @@ class PrivateRedis:
 
     def __init__(self, program: str) -> None:
         made = make_folder()
-        self._lock = open(made / "lock", "w")  # noqa: SIM115 - held for as long as the lab lives
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        self.lock = open(made / "lock", "w")  # noqa: SIM115 - held for as long as the lab lives
+        """The system closes it with the lab's process, however that ends; then `reap` may end this server."""
+        fcntl.flock(self.lock, fcntl.LOCK_EX)
         # It gets its final name only when it is locked; else another lab might treat it as left behind.
         self.folder = made.rename(made.with_name(made.name.removeprefix("making-")))
         self.socket = self.folder / SOCKET
@@ -232,7 +233,7 @@ class PrivateRedis:
         self._remove()
 
     def _remove(self) -> None:
-        self._lock.close()
+        self.lock.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
 

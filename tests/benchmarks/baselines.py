@@ -212,7 +212,7 @@ async def aiohttp():
     site = web.TCPSite(runner, "127.0.0.1", 0, backlog=4096)
     await site.start()
     say, port = await lines(received)
-    greet(site._server.sockets[0].getsockname()[1], port)
+    greet(runner.addresses[0][1], port)
     await until_told()
     await say.close()
 

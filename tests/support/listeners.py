@@ -111,18 +111,19 @@ class Listener:
 
     async def receive(self, count: int = 1, kind: str = "message") -> list[dict]:
         """Listen until this listener has received so many events of this kind in all; returns all events."""
-        return await self._listen(lambda: sum(e["type"] == kind for e in self.events) >= count)
+        return await self.listen_until(lambda: sum(e["type"] == kind for e in self.events) >= count)
 
     async def receive_until(self, id_: str) -> list[dict]:
         """Listen until this message has come; returns all events."""
-        return await self._listen(lambda: self.cursor == id_)
+        return await self.listen_until(lambda: self.cursor == id_)
 
     async def receive_up_to(self, n: int) -> "Listener":
         """Listen until the message of this number has come."""
-        await self._listen(lambda: self.cursor and number(self.cursor) >= n)
+        await self.listen_until(lambda: self.cursor and number(self.cursor) >= n)
         return self
 
-    async def _listen(self, done) -> list[dict]:
+    async def listen_until(self, done) -> list[dict]:
+        """Listen until something is true; returns all events."""
         try:
             async with asyncio.timeout(DEADLINE_S):
                 while not done():
@@ -449,7 +450,7 @@ class WebSocket(Listener):
         self.sends.append(framings.client_frame(opcode, payload))
         awaited = len(self.answers) + 1
         await self.wire.send(self.sends[-1])
-        await self._listen(lambda: len(self.answers) >= awaited)
+        await self.listen_until(lambda: len(self.answers) >= awaited)
         return Receipt(None, self.answers[-1])
 
     async def leave(self) -> None:

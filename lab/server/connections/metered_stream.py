@@ -223,7 +223,8 @@ class MeteredServer(HTTPServer):
         self.open: set[MeteredStream] = set()
         self.lingering = Lingering(self._late)
         self.most = min(settings.limit("connections"), most_connections())
-        self._from: Counter[str] = Counter()
+        self.addresses: Counter[str] = Counter()
+        """How many connections each client address has open."""
 
     def handle_stream(self, stream: IOStream, address: Any) -> None:
         """Accept a new connection: meter its stream and limit its cost."""
@@ -233,7 +234,7 @@ class MeteredServer(HTTPServer):
         metered = self.metered(stream.socket, address[0])
         self.meters.total.connections += 1
         self.open.add(metered)
-        self._from[metered.address] += 1
+        self.addresses[metered.address] += 1
         super().handle_stream(metered, address)
 
     def metered(self, connection: socket.socket, address: str) -> MeteredStream:
@@ -242,14 +243,14 @@ class MeteredServer(HTTPServer):
 
     def full(self, address: str) -> bool:
         """Whether one more connection, from this address, is one too many."""
-        return len(self.open) >= self.most or self._from[address] >= self.settings.limit("per_address")
+        return len(self.open) >= self.most or self.addresses[address] >= self.settings.limit("per_address")
 
     def closed_by(self, stream: MeteredStream) -> None:
         """Forget a closed connection."""
         self.open.discard(stream)
-        self._from[stream.address] -= 1
-        if not self._from[stream.address]:
-            del self._from[stream.address]
+        self.addresses[stream.address] -= 1
+        if not self.addresses[stream.address]:
+            del self.addresses[stream.address]
 
     def start_request(self, server_conn: object, request_conn: HTTPConnection) -> HTTPMessageDelegate:
         """The connection is ready for a request, the first or the next."""

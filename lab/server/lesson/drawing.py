@@ -15,20 +15,22 @@ class Drawing:
     """Draws one figure at a time, so that repeated clicks do not use the processor that the lesson needs."""
 
     def __init__(self) -> None:
-        self._busy = False
+        self.busy = False
+        """Whether a figure is being drawn."""
 
     async def picture(self, kind: str, exported: bytes) -> bytes:
         """An exported lesson as a picture, `svg` or `png`. Raises `CannotDraw`."""
-        if self._busy:
+        if self.busy:
             raise CannotDraw("A figure is being drawn already; ask again in a moment.")
-        self._busy = True
+        self.busy = True
         try:
             async with asyncio.timeout(PATIENCE_S):
                 return await _drawn(kind, exported)
         except TimeoutError as error:
             raise CannotDraw(f"The figure was not ready after {PATIENCE_S:g} s.") from error
         finally:
-            self._busy = False
+            self.busy = False
+        """Whether a figure is being drawn."""
 
 
 async def _drawn(kind: str, exported: bytes) -> bytes:

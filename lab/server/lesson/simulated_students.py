@@ -69,7 +69,8 @@ class SimulatedStudents:
         self.plan = Plan()
         self.ever = False
         """Whether the meters hold anything simulated."""
-        self._fleets: dict[str, asyncio.subprocess.Process] = {}
+        self.processes: dict[str, asyncio.subprocess.Process] = {}
+        """The process of the listeners of each technique."""
         self._links: list[asyncio.subprocess.Process] = []
         self._leaving: list[asyncio.subprocess.Process] = []
 
@@ -83,15 +84,15 @@ class SimulatedStudents:
             else f"{self.context.settings.scheme}://{in_url(self.host)}:{self.port}"
         )
         for mode in plan.words:
-            self._fleets[mode] = await self._fleet(mode, url)
+            self.processes[mode] = await self._fleet(mode, url)
         if plan.rate:
             self.context.room.tasks.keep(PUBLISHING, partial(self._speak, plan))
 
     async def stop(self) -> None:
         """Stop them, and wait until their processes have ended, also those that another call is stopping."""
         self.context.room.tasks.drop(PUBLISHING)
-        self._leaving += [*self._fleets.values(), *self._links]
-        self._fleets, self._links = {}, []
+        self._leaving += [*self.processes.values(), *self._links]
+        self.processes, self._links = {}, []
         await asyncio.gather(*map(_end, self._leaving))
         self._leaving = [process for process in self._leaving if process.returncode is None]
 
@@ -119,9 +120,9 @@ class SimulatedStudents:
 
     def as_json(self) -> JsonObject:
         """The state for the pages: the plan, how many run, and which have failed."""
-        alive = [mode for mode, fleet in self._fleets.items() if fleet.returncode is None]
-        gone = [mode for mode in self._fleets if mode not in alive]
-        now = {"running": bool(self._fleets), "students": self.plan.each * len(alive), "failed": gone}
+        alive = [mode for mode, fleet in self.processes.items() if fleet.returncode is None]
+        gone = [mode for mode in self.processes if mode not in alive]
+        now = {"running": bool(self.processes), "students": self.plan.each * len(alive), "failed": gone}
         return {"ever": self.ever, "name": self.name} | now | asdict(self.plan)
 
 

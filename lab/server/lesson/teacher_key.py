@@ -19,18 +19,19 @@ class Guesses:
     """The wrong tokens of the last minute, by address, so that no client can try all tokens."""
 
     def __init__(self) -> None:
-        self._wrong: dict[str, list[float]] = {}
+        self.wrong: dict[str, list[float]] = {}
+        """When each address has sent wrong tokens; older entries are removed by `admit`."""
 
     def admit(self, address: str) -> None:
         """Let this address try a token. Raises `TooManyTries`, also when it would be the right one."""
         since = time.monotonic() - TooManyTries.retry_s
-        self._wrong = {who: when for who, when in self._wrong.items() if when[-1] > since}
-        if sum(moment > since for moment in self._wrong.get(address, [])) >= TRIES:
+        self.wrong = {who: when for who, when in self.wrong.items() if when[-1] > since}
+        if sum(moment > since for moment in self.wrong.get(address, [])) >= TRIES:
             raise TooManyTries("Too many wrong tokens from this address; wait a minute.")
 
     def note(self, address: str) -> None:
         """Record a wrong token."""
-        self._wrong[address] = [*self._wrong.get(address, [])[1 - TRIES :], time.monotonic()]
+        self.wrong[address] = [*self.wrong.get(address, [])[1 - TRIES :], time.monotonic()]
 
 
 class TeacherKey:
