@@ -19,10 +19,12 @@ from lab.server.api.reports import HistoryReport
 from lab.server.api.teacher import ForTeacher
 from lab.server.lesson import teacher_key
 from lab.server.logs import OneLine
+from tests.support.drafts import draft
 from tests.support.framings import CLOSE, TEXT, ServerSentEvents, client_frame, read_frame
 from tests.support.lab_here import LabHere
 from tests.support.lab_process import LabProcess
-from tests.support.listeners import client, draft, each_technique, handshake, history
+from tests.support.lab_state import history
+from tests.support.listeners import client, each_technique, handshake
 from tests.support.wire import HOST, Closed, Wire, eventually, fetch
 from tests.test_cli import Serving
 

@@ -11,8 +11,9 @@ from lab.server.lifecycle import running
 from lab.settings import Settings
 from lab.techniques import polling
 from lab.techniques.answering import Response
+from tests.support.drafts import draft
 from tests.support.lab_here import temporary
-from tests.support.listeners import WAITING, draft, each_technique, handshake
+from tests.support.listeners import WAITING, each_technique, handshake
 from tests.support.wire import Wire, eventually, fetch
 
 BAD_REQUESTS = ["after=latest&hold=soon", "after=x&hold=1", "after=latest&hold=-1", "after=latest&hold=nan"]

@@ -7,18 +7,11 @@ from urllib.parse import quote
 import pytest
 
 from lab.catalogue import MODES
+from tests.support.drafts import draft
 from tests.support.framings import BINARY, CLOSE, TEXT, client_frame, read_frame
 from tests.support.lab_process import LabProcess
-from tests.support.listeners import (
-    CALLBACK,
-    WAITING,
-    client,
-    draft,
-    each_technique,
-    handshake,
-    is_in_room,
-    top,
-)
+from tests.support.lab_state import is_in_room, top
+from tests.support.listeners import CALLBACK, WAITING, client, each_technique, handshake
 from tests.support.wire import HOST, Wire, eventually, fetch
 
 POSTING = [mode for mode in MODES if mode not in ("jsonp", "websocket")]

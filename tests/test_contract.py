@@ -10,25 +10,11 @@ from uuid import uuid4
 
 import pytest
 
+from tests.support.drafts import draft, epoch, number
 from tests.support.framings import PING, PONG, TEXT, client_frame
 from tests.support.lab_process import LabProcess
-from tests.support.listeners import (
-    CALLBACK,
-    POLLING,
-    STREAMING,
-    WAITING,
-    client,
-    draft,
-    each_technique,
-    epoch,
-    held,
-    here,
-    history,
-    is_in_room,
-    meters,
-    number,
-    publish,
-)
+from tests.support.lab_state import held, here, history, is_in_room, meters, publish
+from tests.support.listeners import CALLBACK, POLLING, STREAMING, WAITING, client, each_technique
 from tests.support.wire import HOST, Closed, Wire, eventually, fetch, request_head
 
 KEPT = 100

@@ -6,9 +6,11 @@ import signal
 
 import pytest
 
+from tests.support.drafts import draft, number
 from tests.support.framings import CLOSE, TEXT, client_frame, read_frame
 from tests.support.lab_process import OpenLab
-from tests.support.listeners import client, draft, meters, number, top
+from tests.support.lab_state import meters, top
+from tests.support.listeners import client
 from tests.support.redis_server import RedisServer, free_port
 from tests.support.wire import eventually
 

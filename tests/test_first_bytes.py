@@ -8,7 +8,7 @@ import pytest
 
 from lab.catalogue import MODES, TECHNIQUES
 from lab.techniques.iframe import PREAMBLE
-from tests.support.listeners import draft
+from tests.support.drafts import draft
 from tests.support.nginx import Nginx
 from tests.support.wire import HOST, Body, Wire, eventually, fetch
 

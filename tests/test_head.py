@@ -4,7 +4,8 @@ import pytest
 
 from lab.catalogue import MODES, server_side
 from tests.support.lab_here import LabHere
-from tests.support.listeners import STREAMING, WAITING, meters
+from tests.support.lab_state import meters
+from tests.support.listeners import STREAMING, WAITING
 from tests.support.raw import raw
 from tests.support.wire import Wire, eventually, fetch
 

@@ -5,9 +5,11 @@ import json
 
 import pytest
 
+from tests.support.drafts import draft
 from tests.support.framings import TEXT, client_frame, read_frame
 from tests.support.lab_here import LabHere
-from tests.support.listeners import client, draft, handshake, history, is_conserved
+from tests.support.lab_state import history, is_conserved
+from tests.support.listeners import client, handshake
 from tests.support.raw import OWN, answers, chunked, message, raw
 from tests.support.wire import Wire, fetch
 

@@ -14,9 +14,10 @@ from lab.room import presence
 from lab.server.lesson.simulated_students import Plan
 from lab.server.lifecycle import running
 from lab.settings import Settings
+from tests.support.drafts import draft
 from tests.support.framings import TEXT, client_frame
 from tests.support.lab_here import temporary
-from tests.support.listeners import WAITING, client, draft, handshake
+from tests.support.listeners import WAITING, client, handshake
 from tests.support.wire import Wire, eventually, fetch
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="counts descriptors, as only Linux lets one")

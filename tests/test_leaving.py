@@ -8,18 +8,11 @@ from contextlib import contextmanager
 import pytest
 
 from lab.room.presence import POLL_GRACE_S
+from tests.support.drafts import draft
 from tests.support.framings import TEXT, client_frame
 from tests.support.lab_here import LabHere
-from tests.support.listeners import (
-    CALLBACK,
-    draft,
-    handshake,
-    held,
-    history,
-    is_conserved,
-    meters,
-    top,
-)
+from tests.support.lab_state import held, history, is_conserved, meters, top
+from tests.support.listeners import CALLBACK, handshake
 from tests.support.raw import OWN, answers, message, raw
 from tests.support.wire import Wire, eventually
 

@@ -13,19 +13,10 @@ from pathlib import Path
 import pytest
 import redis
 
+from tests.support.drafts import draft
 from tests.support.lab_process import LabProcess
-from tests.support.listeners import (
-    POLLING,
-    STREAMING,
-    WAITING,
-    client,
-    draft,
-    each_technique,
-    held,
-    meters,
-    publish,
-    top,
-)
+from tests.support.lab_state import held, meters, publish, top
+from tests.support.listeners import POLLING, STREAMING, WAITING, client, each_technique
 from tests.support.redis_server import RedisServer, free_port
 from tests.support.wire import DEADLINE_S, HOST, Closed, Wire, eventually, fetch
 

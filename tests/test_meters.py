@@ -17,23 +17,12 @@ from hypothesis import strategies as st
 from lab.meters import Durations, summary
 from lab.server.lifecycle import running
 from lab.settings import Settings
+from tests.support.base_listener import Tally
+from tests.support.drafts import draft
 from tests.support.framings import BINARY, CLOSE, PING, PONG, TEXT, canonical, client_frame
 from tests.support.lab_process import ROOT, LabProcess
-from tests.support.listeners import (
-    CALLBACK,
-    POLLING,
-    STREAMING,
-    WAITING,
-    Tally,
-    client,
-    draft,
-    each_technique,
-    held,
-    here,
-    is_conserved,
-    meters,
-    publish,
-)
+from tests.support.lab_state import held, here, is_conserved, meters, publish
+from tests.support.listeners import CALLBACK, POLLING, STREAMING, WAITING, client, each_technique
 from tests.support.relay import relay
 from tests.support.wire import HOST, Wire, eventually, fetch, request_head
 

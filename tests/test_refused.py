@@ -7,7 +7,7 @@ import pytest
 
 from lab.server.connections.heads import diagnosed, settled
 from tests.support.lab_here import LabHere
-from tests.support.listeners import history, is_conserved
+from tests.support.lab_state import history, is_conserved
 from tests.support.raw import OWN, answers, chunked, message, raw
 from tests.support.wire import Wire
 

@@ -10,10 +10,12 @@ import pytest
 import websockets
 
 from tests import autobahn
+from tests.support.drafts import draft
 from tests.support.echoes import ECHOES, echoes
 from tests.support.framings import BINARY, CLOSE, PING, PONG, TEXT, client_frame, read_frame
 from tests.support.lab_here import LabHere
-from tests.support.listeners import client, draft, handshake, held, meters
+from tests.support.lab_state import held, meters
+from tests.support.listeners import client, handshake
 from tests.support.wire import HOST, Wire, eventually, fetch
 from tests.test_meters import growth
 

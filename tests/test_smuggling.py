@@ -7,7 +7,8 @@ from contextlib import suppress
 
 import pytest
 
-from tests.support.listeners import draft, history
+from tests.support.drafts import draft
+from tests.support.lab_state import history
 from tests.support.nginx import Nginx
 from tests.support.wire import HOST, Wire, eventually
 

@@ -10,12 +10,15 @@ from uuid import uuid4
 import pytest
 from redis.exceptions import ResponseError
 
+from lab.catalogue import MODES
 from lab.errors import HistoryUnavailable
 from lab.room.history import History
 from lab.room.messages import Cursor, Draft
 from lab.room.room import Room
+from tests.support.drafts import draft
 from tests.support.lab_process import LabProcess
-from tests.support.listeners import MODES, client, draft, each_technique, publish, top
+from tests.support.lab_state import publish, top
+from tests.support.listeners import client, each_technique
 from tests.support.redis_server import RedisServer
 from tests.support.wire import DEADLINE_S, eventually, fetch
 

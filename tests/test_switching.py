@@ -6,7 +6,9 @@ from itertools import permutations
 import pytest
 
 from lab.catalogue import MODES
-from tests.support.listeners import client, here, number, publish
+from tests.support.drafts import number
+from tests.support.lab_state import here, publish
+from tests.support.listeners import client
 
 MESSAGES = 40
 

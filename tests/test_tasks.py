@@ -9,13 +9,15 @@ from contextlib import asynccontextmanager
 import pytest
 from websockets.sync.client import connect
 
+from lab.catalogue import MODES
 from lab.room.tasks import Tasks, log_unhandled
 from lab.server import lifecycle
 from lab.server.lesson import overload, simulated_students
 from lab.server.lesson.health import problems
 from lab.server.live import lanes
 from tests.support.lab_here import PATIENCE_S, LabHere
-from tests.support.listeners import MODES, client, publish, top
+from tests.support.lab_state import publish, top
+from tests.support.listeners import client
 from tests.support.wire import eventually, fetch
 
 TAIL = "that follows the history"

@@ -19,10 +19,12 @@ from lab.server.lesson.lan import Network
 from lab.server.lifecycle import running
 from lab.settings import Settings
 from lab.tls import trusting
+from tests.support.drafts import number
 from tests.support.framings import ServerSentEvents
 from tests.support.lab_here import temporary
 from tests.support.lab_process import ROOT, LabProcess
-from tests.support.listeners import each_technique, here, meters, number, publish
+from tests.support.lab_state import here, meters, publish
+from tests.support.listeners import each_technique
 from tests.support.relay import relay, unencrypted
 from tests.support.wire import DEADLINE_S, HOST, Wire, eventually, fetch
 from tests.test_contract import (

@@ -16,8 +16,9 @@ from lab.server import redis_process
 from lab.server.pages import i18n
 from lab.server.redis_process import find
 from tests import tools
+from tests.support.drafts import draft
 from tests.support.lab_here import LabHere
-from tests.support.listeners import draft, publish
+from tests.support.lab_state import publish
 from tests.support.redis_server import RedisServer, free_port
 from tests.support.wire import HOST, eventually, fetch
 

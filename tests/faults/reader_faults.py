@@ -10,8 +10,9 @@ from lab.experiment.records import received
 from lab.meters import summary
 from tests.faults.listeners import RecordingListener
 from tests.faults.scene import Scene, no_look_for_garbage
+from tests.support.base_listener import Listener
 from tests.support.kernel import ESTABLISHED, connections
-from tests.support.listeners import STREAMING, Listener, client
+from tests.support.listeners import STREAMING, client
 from tests.support.wire import Closed
 
 KEPT = 100

@@ -3,7 +3,7 @@
 import json
 from contextlib import suppress
 
-from tests.support.listeners import draft
+from tests.support.drafts import draft
 from tests.support.wire import Answer, Closed, Wire
 
 OWN = "Host: localhost"
