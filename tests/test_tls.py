@@ -27,21 +27,17 @@ from tests.support.lab_state import here, meters, publish
 from tests.support.listeners import each_technique
 from tests.support.relay import relay, unencrypted
 from tests.support.wire import DEADLINE_S, HOST, Wire, eventually, fetch
-from tests.test_contract import (
-    test_a_fragmented_send_is_one_send,
-    test_a_gap_has_the_exact_number,
+from tests.test_delivery import (
     test_a_message_sent_while_a_listener_connects_is_received_once,
     test_a_new_listener_receives_everything_kept,
     test_a_streaming_answer_sends_its_head_before_the_first_event,
-    test_a_websocket_answers_a_ping,
     test_hostile_text_stays_one_event,
     test_latest_means_from_now_on,
-    test_leaving_frees_the_place,
     test_messages_come_in_order,
     test_nothing_is_lost_or_doubled_across_reconnects,
-    test_one_message_answers_every_held_request,
     test_the_same_mid_is_stored_once,
 )
+from tests.test_gaps_and_resets import test_a_gap_has_the_exact_number
 from tests.test_meters import (
     test_a_header_is_head_and_nothing_else,
     test_nothing_is_counted_twice_or_not_at_all,
@@ -50,6 +46,8 @@ from tests.test_meters import (
     test_the_meters_equal_the_clients_own_count,
     visit,
 )
+from tests.test_open_requests import test_leaving_frees_the_place, test_one_message_answers_every_held_request
+from tests.test_own_forms import test_a_fragmented_send_is_one_send, test_a_websocket_answers_a_ping
 
 BEHIND_TLS = [
     test_a_fragmented_send_is_one_send,

@@ -1,5 +1,6 @@
 """Fixtures for every test: labs that run, a Redis to torment, and the rule that no lab writes a traceback."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from functools import cache
@@ -9,6 +10,7 @@ import pytest
 
 from tests.support.engines import ENGINES, Page
 from tests.support.lab_process import LABS, LabProcess
+from tests.support.lab_state import publish
 from tests.support.redis_server import RedisServer
 from tests.support.wire import OPEN
 
@@ -49,6 +51,14 @@ def redis_server() -> Iterator[RedisServer]:
     server = RedisServer()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def full_history() -> Iterator[tuple[int, list[str]]]:
+    """A lab in whose room 250 messages were sent: its port and all their cursors. No test sends more."""
+    process = LabProcess()
+    yield process.port, asyncio.run(publish(process.port, 250))
+    process.stop()
 
 
 @pytest.fixture(scope="module")
