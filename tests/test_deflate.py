@@ -11,13 +11,13 @@ from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFact
 
 from lab.techniques.client_frames import FrameError
 from lab.techniques.deflate import Agreement, Inflater, deflate
+from tests.support.counting import growth
 from tests.support.drafts import draft
 from tests.support.framings import BINARY, CLOSE, PING, PONG, TEXT, client_frame, read_frame
 from tests.support.lab_here import LabHere
 from tests.support.lab_state import meters, publish
 from tests.support.listeners import client, handshake
 from tests.support.wire import HOST, Wire
-from tests.test_meters import growth
 
 NAME = "permessage-deflate"
 CONTINUATION, LAST, RSV1 = 0, 0x80, 0x40

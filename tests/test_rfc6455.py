@@ -10,6 +10,7 @@ import pytest
 import websockets
 
 from tests import autobahn
+from tests.support.counting import growth
 from tests.support.drafts import draft
 from tests.support.echoes import ECHOES, echoes
 from tests.support.framings import BINARY, CLOSE, PING, PONG, TEXT, client_frame, read_frame
@@ -17,7 +18,6 @@ from tests.support.lab_here import LabHere
 from tests.support.lab_state import held, meters
 from tests.support.listeners import client, handshake
 from tests.support.wire import HOST, Wire, eventually, fetch
-from tests.test_meters import growth
 
 CONTINUATION, MORE, LAST = 0, 0x00, 0x80
 RESERVED_OPCODES = [3, 4, 5, 6, 7, 11, 12, 13, 14, 15]

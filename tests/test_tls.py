@@ -19,6 +19,7 @@ from lab.server.lesson.lan import Network
 from lab.server.lifecycle import running
 from lab.settings import Settings
 from lab.tls import trusting
+from tests.support.counting import visit
 from tests.support.drafts import number
 from tests.support.framings import ServerSentEvents
 from tests.support.lab_here import temporary
@@ -27,6 +28,7 @@ from tests.support.lab_state import here, meters, publish
 from tests.support.listeners import each_technique
 from tests.support.relay import relay, unencrypted
 from tests.support.wire import DEADLINE_S, HOST, Wire, eventually, fetch
+from tests.test_conservation import test_nothing_is_counted_twice_or_not_at_all
 from tests.test_delivery import (
     test_a_message_sent_while_a_listener_connects_is_received_once,
     test_a_new_listener_receives_everything_kept,
@@ -40,11 +42,9 @@ from tests.test_delivery import (
 from tests.test_gaps_and_resets import test_a_gap_has_the_exact_number
 from tests.test_meters import (
     test_a_header_is_head_and_nothing_else,
-    test_nothing_is_counted_twice_or_not_at_all,
     test_payload_is_the_message_objects_times_the_receivers,
     test_the_meters_equal_a_relay_to_the_byte,
     test_the_meters_equal_the_clients_own_count,
-    visit,
 )
 from tests.test_open_requests import test_leaving_frees_the_place, test_one_message_answers_every_held_request
 from tests.test_own_forms import test_a_fragmented_send_is_one_send, test_a_websocket_answers_a_ping

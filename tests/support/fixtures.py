@@ -61,6 +61,14 @@ def full_history() -> Iterator[tuple[int, list[str]]]:
     process.stop()
 
 
+@pytest.fixture(scope="session")
+def counted() -> Iterator[int]:
+    """The port of a lab for tests of the meters: no other test moves a byte of it."""
+    process = LabProcess()
+    yield process.port
+    process.stop()
+
+
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """One Chromium for all tests of a file; each user of it has a profile of its own."""
