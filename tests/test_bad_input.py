@@ -12,11 +12,10 @@ from tests.support.framings import BINARY, CLOSE, TEXT, client_frame, read_frame
 from tests.support.lab_process import LabProcess
 from tests.support.lab_state import is_in_room, top
 from tests.support.listeners import CALLBACK, WAITING, client, each_technique, handshake
-from tests.support.wire import HOST, Wire, eventually, fetch
+from tests.support.wire import HOST, JSON, Wire, eventually, fetch
 
 POSTING = [mode for mode in MODES if mode not in ("jsonp", "websocket")]
 READING_JSON = [*POSTING, "websocket"]
-JSON = {"Content-Type": "application/json"}
 ABSENT = object()
 LONE_SURROGATE = "half \ud800 of a pair"
 

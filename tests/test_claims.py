@@ -230,13 +230,6 @@ def judged(claim, found):
 # On the pages -------------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def school():
-    """A lab whose pages are shown other meters than its own."""
-    with LabHere() as school:
-        yield school
-
-
 def shown(visitor, path):
     """A page of the lab, and a function that gives it other meters than the lab has."""
     page, sockets = visitor.context.new_page(), []

@@ -13,7 +13,6 @@ from playwright.sync_api import expect
 from lab.server.logs import harmless
 from lab.server.pages import i18n
 from tests.support.browsing import PHONE, post
-from tests.support.lab_here import LabHere
 
 LANGUAGES = ["en", "zh-CN"]
 NAMES = {
@@ -54,13 +53,6 @@ PLACES = """(element) => {
     }
     return found;
 }"""
-
-
-@pytest.fixture(scope="module")
-def school():
-    """A lab with a teacher."""
-    with LabHere() as school:
-        yield school
 
 
 @contextmanager

@@ -11,7 +11,6 @@ from playwright.sync_api import expect
 from lab.catalogue import MODES
 from lab.server.pages.gzipped import takes_gzip
 from tests.support.browsing import PHONE
-from tests.support.lab_here import LabHere
 from tests.support.lab_process import ROOT
 from tests.support.listeners import POLLING
 from tests.support.wire import HOST
@@ -21,13 +20,6 @@ PAGES = ["/", "/room?mode=shortpoll", "/compare", "/teacher", *(f"/technique/{mo
 SCRIPT = "/static/compare.js"
 PLAIN = (ROOT / "pages" / SCRIPT[1:]).read_bytes()
 PUSHED = [f"/{mode}" for mode in POLLING]
-
-
-@pytest.fixture(scope="module")
-def school():
-    """A lab with a teacher's key."""
-    with LabHere() as school:
-        yield school
 
 
 def get(school, path, **headers):

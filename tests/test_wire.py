@@ -19,13 +19,6 @@ PATIENCE_S = 20.0
 STREAMS = [mode for mode, technique in TECHNIQUES.items() if technique.verb == "stream"]
 
 
-@pytest.fixture(scope="module")
-def school():
-    """A lab whose recorder can be read."""
-    with LabHere() as school:
-        yield school
-
-
 def soon(look):
     """What something is, once it is anything."""
     until = time.monotonic() + PATIENCE_S

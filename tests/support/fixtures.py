@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from tests.support.engines import ENGINES, Page
+from tests.support.lab_here import LabHere
 from tests.support.lab_process import LABS, LabProcess
 from tests.support.lab_state import publish
 from tests.support.redis_server import RedisServer
@@ -67,6 +68,20 @@ def counted() -> Iterator[int]:
     process = LabProcess()
     yield process.port
     process.stop()
+
+
+@pytest.fixture(scope="module")
+def school() -> Iterator[LabHere]:
+    """A lab in this process, for all tests of a file."""
+    with LabHere() as school:
+        yield school
+
+
+@pytest.fixture
+def lab_here() -> Iterator[LabHere]:
+    """A lab in this process, for one test."""
+    with LabHere() as lab:
+        yield lab
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,8 @@ HOST = "127.0.0.1"
 DEADLINE_S = 10.0
 """Nothing in these tests takes nearly as long; what does is lost."""
 END_OF_HEAD = b"\r\n\r\n"
+JSON = {"Content-Type": "application/json"}
+"""The header of a JSON body."""
 TCP_INFO_ACKED = 120
 """Where Linux' struct tcp_info keeps tcpi_bytes_acked; tcpi_bytes_received follows it."""
 
