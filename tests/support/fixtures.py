@@ -11,7 +11,7 @@ import pytest
 from tests.support.engines import ENGINES, Page
 from tests.support.lab_here import LabHere
 from tests.support.lab_process import LABS, LabProcess
-from tests.support.lab_state import publish
+from tests.support.lab_state import publish, top
 from tests.support.redis_server import RedisServer
 from tests.support.wire import OPEN
 
@@ -82,6 +82,14 @@ def lab_here() -> Iterator[LabHere]:
     """A lab in this process, for one test."""
     with LabHere() as lab:
         yield lab
+
+
+@pytest.fixture
+def refusing(lab) -> Iterator[LabProcess]:
+    """The shared lab, whose history must be as it was when the test is over."""
+    before = asyncio.run(top(lab.port))
+    yield lab
+    assert asyncio.run(top(lab.port)) == before
 
 
 @pytest.fixture(scope="module")
