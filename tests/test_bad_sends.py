@@ -17,7 +17,6 @@ LONE_SURROGATE = "half \ud800 of a pair"
 
 # Sending: fields ----------------------------------------------------------------------------------
 
-
 BAD_TEXT = {
     "body empty": ({"body": ""}, "bad_message"),
     "body missing": ({"body": ABSENT}, "bad_message"),
@@ -60,7 +59,6 @@ async def test_a_jsonp_send_that_is_no_utf_8_is_400(refusing):
 
 
 # Sending: bodies ----------------------------------------------------------------------------------
-
 
 BAD_BODIES = {
     "nothing": b"",

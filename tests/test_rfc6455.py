@@ -156,13 +156,6 @@ async def answered(port, path, data):
     return back, frame.close_code if frame.payload else None, wire
 
 
-@pytest.fixture
-def no_traceback(caplog):
-    """No error is logged."""
-    yield
-    assert [record for record in caplog.records if record.exc_info] == []
-
-
 @pytest.mark.parametrize("name", CASES)
 async def test_the_standard_is_kept(name, port, no_traceback):
     """What the standard allows comes back, what it forbids is closed with the code that it names."""

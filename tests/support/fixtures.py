@@ -93,6 +93,21 @@ def refusing(lab) -> Iterator[LabProcess]:
 
 
 @pytest.fixture(scope="module")
+def packing() -> Iterator[int]:
+    """The port of a lab that compresses, and takes messages that are longer than most windows."""
+    limits = {"rate": 0, "per_address": 0, "message_chars": 40_000}
+    with LabHere(compress=True, limits=limits, patience=60.0) as school:
+        yield school.lab.port
+
+
+@pytest.fixture
+def no_traceback(caplog) -> Iterator[None]:
+    """Whatever a client sends, no error is logged."""
+    yield
+    assert [record for record in caplog.records if record.exc_info] == []
+
+
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     """One Chromium for all tests of a file; each user of it has a profile of its own."""
     from tests.support.browsing import chromium

@@ -9,6 +9,8 @@ import zlib
 from dataclasses import dataclass
 
 TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+DEFLATE = "permessage-deflate"
+"""The extension that compresses messages (RFC 7692)."""
 
 
 class ServerSentEvents:
