@@ -13,7 +13,7 @@ import pytest
 from tests import tools
 
 if (Path(__file__).parent / "support" / "fixtures.py").exists():
-    pytest_plugins = ["tests.support.fixtures"]
+    pytest_plugins = ["tests.support.fixtures", "tests.support.browser_fixtures"]
 
 # The same examples every time and no stopwatch; `--hypothesis-profile=default` looks for new ones.
 hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)

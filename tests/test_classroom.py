@@ -23,7 +23,7 @@ from tests.support.browsing import (
     too_small,
 )
 from tests.support.lab_here import LabHere
-from tests.test_browser import User, publishing
+from tests.support.room_user import User, publishing
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(180)]
 

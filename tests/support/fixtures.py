@@ -2,13 +2,9 @@
 
 import asyncio
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from functools import cache
-from typing import Any
 
 import pytest
 
-from tests.support.engines import ENGINES, Page
 from tests.support.lab_here import LabHere
 from tests.support.lab_process import LABS, LabProcess
 from tests.support.lab_state import publish, top
@@ -105,50 +101,6 @@ def no_traceback(caplog) -> Iterator[None]:
     """Whatever a client sends, no error is logged."""
     yield
     assert [record for record in caplog.records if record.exc_info] == []
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    """One Chromium for all tests of a file; each user of it has a profile of its own."""
-    from tests.support.browsing import chromium
-
-    with chromium() as browser:
-        yield browser
-
-
-EACH_ENGINE = [pytest.param(name, marks=pytest.mark.needs(*tools)) for name, (_, tools) in ENGINES.items()]
-
-
-@pytest.fixture(scope="module")
-def engines() -> Iterator[Callable[[str], Page]]:
-    """Start a browser when it is first asked for; it ends with the file."""
-    with ExitStack() as stack:
-        yield cache(lambda name: stack.enter_context(ENGINES[name][0]()))
-
-
-@pytest.fixture(params=EACH_ENGINE)
-def engine(request, engines) -> Any:
-    """One page in a browser of each engine, for all tests of a file; each begins with an empty page."""
-    page = engines(request.param)
-    page.open("about:blank")
-    page.complaints()
-    return page
-
-
-@pytest.fixture(autouse=True)
-def browser_version(request) -> None:
-    """Write into the report in which version of a browser a test was made."""
-    if "engine" in request.fixturenames:
-        request.node.user_properties.append(("browser", request.getfixturevalue("engine").version))
-
-
-@pytest.fixture
-def visit(browser) -> Iterator[Callable[..., Any]]:
-    """Open a browser for a user; at the end of the test no console has an error."""
-    from tests.support.browsing import visiting
-
-    with visiting(browser) as visit:
-        yield visit
 
 
 @pytest.fixture(autouse=True)
