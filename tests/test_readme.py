@@ -49,6 +49,13 @@ def test_links_lead_somewhere(readme):
         assert (readme.parent / target).exists(), target
 
 
+@pytest.mark.parametrize("readme", READMES, ids=lambda path: path.parent.name)
+def test_every_named_test_exists(readme):
+    """Every file of tests that a README names, also in the middle of a command, is there."""
+    named = re.findall(r"\btests/[\w/]+\.py\b", readme.read_text(encoding="utf-8"))
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
 def test_the_readme_is_short():
     """The README is read to its end; long tables are in the folders that they describe."""
     assert len(README.splitlines()) <= 180

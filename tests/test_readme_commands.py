@@ -53,6 +53,8 @@ ELSEWHERE = {
     "uv run run_lab.py --mode longpoll": "uv may be absent; it reads the same pyproject.toml",
     WINDOWS: "Windows has other paths",
     ".venv/bin/python": "a word about the environment",
+    "py": "a word about the environment",
+    "python -m pytest tests/test_tornado_private.py tests/test_delivery.py": "test_readme.py",
 }
 """Commands that other tests run, or that no test can run here."""
 
