@@ -48,8 +48,8 @@ export function showSentence(place, techniques, chosen) {
   const { key, mode, values = {} } = sentence(techniques, chosen);
   const { requests, messages, empty, around } = values;
   const each = bytes(messages ? Math.round(around / messages) : null);
-  const values = { requests: counted("requests", requests), messages: counted("messages", messages) };
-  const words = capital(_(key, { title: _(`title.${mode}`), ...values, empty: number(empty), each }));
+  const amounts = { requests: counted("requests", requests), messages: counted("messages", messages) };
+  const words = capital(_(key, { title: _(`title.${mode}`), ...amounts, empty: number(empty), each }));
   place.className = `words ${mode ?? ""}`;
   if (place.textContent !== words) place.textContent = words;
   return words;
