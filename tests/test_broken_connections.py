@@ -97,7 +97,7 @@ def test_a_clock_that_is_set_is_no_silence(lab_here, enter):
 
 DUMB = """
 export const on = (type, listener) => ((window.handlers ??= {})[type] = listener);
-export const say = () => {};
+export const send = () => {};
 export const watch = () => {};
 """
 ANSWERED = """async (answers) => {

@@ -11,6 +11,7 @@ from lab.catalogue import MODES, TECHNIQUES
 from lab.server.pages import i18n
 from tests.support.browsing import (
     LISTENING,
+    LOOKS,
     MOST_HELD,
     PATIENCE_MS,
     PHONE,
@@ -444,8 +445,7 @@ def test_techniques_listen_in_order_while_their_connections_fit(visit, address):
 # Who can use it -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-@pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize(("language", "theme"), LOOKS)
 def test_axe_finds_no_barrier(visit, address, language, theme):
     """axe finds no barrier, in either language and theme, with traffic on the page."""
     page = visit(address, language=language, theme=theme).open(PATH)

@@ -26,6 +26,8 @@ ARGUMENTS = [
     "--disable-sync",
     f"--host-resolver-rules=MAP {NAME} 127.0.0.1",
 ]
+LOOKS = (("en", "light"), ("zh-CN", "dark"))
+"""Language and theme of a page for axe: its rules look at texts or at colours, none at both."""
 PROJECTOR, PHONE = {"width": 1280, "height": 720}, {"width": 360, "height": 740}
 
 MOST_HELD = 4
