@@ -12,10 +12,12 @@ from tests.support.lab_process import OpenLab
 from tests.support.lab_state import meters, top
 from tests.support.listeners import client
 from tests.support.redis_server import RedisServer, free_port
-from tests.support.wire import eventually
+from tests.support.wire import Wire, eventually
 
 pytestmark = [pytest.mark.needs("redis-server"), pytest.mark.timeout(120)]
 SENDERS, SENDS = 20, 400
+UNREAD = 100_000
+"""Bytes behind a request: the lab reads less than half of them while its response streams."""
 
 
 @pytest.fixture
@@ -73,6 +75,19 @@ async def test_an_idle_socket_is_closed_with_1012(receive, open_lab):
     listener = await client("websocket", lab.port, receive=receive).connect("latest")
     lab.signal(signal.SIGTERM)
     assert await answers_until_closed(listener) == ({}, 1012)
+
+
+async def test_bytes_that_the_lab_has_not_read_cost_no_last_answer(open_lab):
+    """A client sends more than the lab reads while it waits, and reads its bye only when the lab is gone."""
+    lab = open_lab()
+    wire = await Wire.open(lab.port)
+    await wire.request("GET", "/sse?after=latest")
+    await wire.read_head()
+    await wire.send(b"x" * UNREAD)
+    lab.signal(signal.SIGTERM)
+    await eventually(lambda: refuses(lab.port), "the lab listens no more")
+    assert await asyncio.to_thread(lab.wait) == 0
+    assert b"event: bye" in await wire.take_rest()
 
 
 async def has_come(port):

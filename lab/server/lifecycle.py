@@ -17,6 +17,7 @@ from lab.room.room import Room
 from lab.room.tasks import log_unhandled
 from lab.server.app import make_app
 from lab.server.connections.addresses import LOOPBACK, in_url, nearest, with_zone
+from lab.server.connections.lingering_close import LINGER_S
 from lab.server.connections.listen import Listening, listen
 from lab.server.connections.metered_stream import MeteredServer
 from lab.server.connections.tls_stream import SecureServer
@@ -187,6 +188,7 @@ async def _wait_for_clients(running: Running) -> None:
     await _until(lambda: not running.context.room.sending, LAST_ANSWER_S)
     for connection in list(running.server.open):
         connection.close()
+    await _until(lambda: not running.server.lingering.count, LINGER_S)
     await running.server.close_all_connections()
 
 

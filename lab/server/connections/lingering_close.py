@@ -21,8 +21,8 @@ READ_BYTES = 16 * 1024
 class Lingering:
     """The connections whose last response is sent and that are not closed yet."""
 
-    def __init__(self, count: Callable[[int], None]) -> None:
-        self._count = count
+    def __init__(self, received: Callable[[int], None]) -> None:
+        self._received = received
         self._tasks: set[asyncio.Task[None]] = set()
 
     def close(self, connection: socket.socket) -> None:
@@ -30,15 +30,31 @@ class Lingering:
         if len(self._tasks) >= MOST:
             connection.close()
             return
-        count = (lambda size: None) if isinstance(connection, SSLSocket) else self._count
+        count = (lambda size: None) if isinstance(connection, SSLSocket) else self._received
         task = asyncio.create_task(_drain(socket.socket(fileno=connection.detach()), count))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+
+    @property
+    def count(self) -> int:
+        """How many connections linger at this moment."""
+        return len(self._tasks)
 
     def stop(self) -> None:
         """Close all of them now."""
         for task in self._tasks:
             task.cancel()
+
+
+def has_unread(connection: socket.socket) -> bool:
+    """Whether the system holds bytes that were not read, because of which it would reset the connection."""
+    plain = socket.socket(fileno=connection.fileno())  # bytes of TLS count too, before they are decrypted
+    try:
+        return bool(plain.recv(1, socket.MSG_PEEK))
+    except OSError:  # none, or the client has reset the connection
+        return False
+    finally:
+        plain.detach()
 
 
 async def _drain(connection: socket.socket, count: Callable[[int], None]) -> None:

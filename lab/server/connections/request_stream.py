@@ -16,7 +16,7 @@ from tornado.iostream import StreamClosedError, UnsatisfiableReadError
 
 from lab.server.connections import chunks, heads
 from lab.server.connections.body_limit import Expected
-from lab.server.connections.lingering_close import Lingering
+from lab.server.connections.lingering_close import Lingering, has_unread
 from lab.server.connections.refused import Refused
 from lab.server.connections.tornado_stream import TornadoStream
 from lab.settings import Settings
@@ -109,7 +109,7 @@ class RequestStream(TornadoStream):
         """Close the socket; where bytes may be unread, close only the sending side first."""
         if self.expected:
             self.expected.answered()
-        if self.last and self.socket is not None:
+        if self.socket is not None and (self.last or has_unread(self.socket)):
             self._lingering.close(self.socket)
             self.socket = None  # type: ignore[assignment]  # as Tornado does
         else:
