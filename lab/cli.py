@@ -20,7 +20,7 @@ from lab.experiment.terminal import columns, complain, emptied, open_standard_st
 from lab.json_types import JsonObject
 from lab.program import COMMAND, NAME
 from lab.settings import LIMITS, parse_base, parse_limit
-from lab.signals import like_ctrl_c
+from lab.signals import like_ctrl_c, restored
 from lab.tls import check_key_log
 from lab.version import __version__
 
@@ -219,7 +219,8 @@ def _serve(options: argparse.Namespace) -> int:
     from lab.server.classroom import serve  # server and experiment are loaded only when needed
 
     if not _loop_runs():
-        return asyncio.run(serve(options, redis_of(options)))
+        with restored():
+            return asyncio.run(serve(options, redis_of(options)))
     from lab.experiment.thread import InThread  # as a measured run in a notebook, with its own loop
 
     with like_ctrl_c():

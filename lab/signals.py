@@ -30,17 +30,24 @@ def can_be_set() -> bool:
 
 
 @contextmanager
-def like_ctrl_c() -> Iterator[None]:
-    """Within the block each of them raises `KeyboardInterrupt`. Only the main thread can set this."""
+def restored() -> Iterator[list[signal.Signals]]:
+    """A block that may change what they do: afterwards all is as before. Yields those that can be set."""
     before = {number: signal.getsignal(number) for number in ending()} if can_be_set() else {}
-    interrupt = _Interrupt()
     try:
-        for number in before:
-            signal.signal(number, interrupt)
-        yield
+        yield list(before)
     finally:
         for number, usual in before.items():
             signal.signal(number, usual)
+
+
+@contextmanager
+def like_ctrl_c() -> Iterator[None]:
+    """Within the block each of them raises `KeyboardInterrupt`. Only the main thread can set this."""
+    interrupt = _Interrupt()
+    with restored() as numbers:
+        for number in numbers:
+            signal.signal(number, interrupt)
+        yield
 
 
 class _Interrupt:

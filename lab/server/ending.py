@@ -4,10 +4,9 @@ wait."""
 import asyncio
 import atexit
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from lab import signals
 
@@ -69,11 +68,16 @@ def stop_on_signals() -> Ending:
 
 
 def on_signal(number: signal.Signals, action: Callable[[], None]) -> None:
-    """Run this action in the event loop at each such signal. Only the main thread can set this."""
+    """Run this action in the event loop at each such signal. Only the main thread can set this.
+
+    Not by asyncio's `add_signal_handler`: a signal that comes while its loop closes prints a traceback.
+    """
     if not signals.can_be_set():
         return
     loop = asyncio.get_running_loop()
-    if sys.platform == "win32":
-        signal.signal(number, lambda *_: loop.call_soon_threadsafe(action))
-    else:
-        loop.add_signal_handler(number, action)
+
+    def request(*_: object) -> None:
+        with suppress(RuntimeError):  # the loop is closed: the lab has ended
+            loop.call_soon_threadsafe(action)
+
+    signal.signal(number, request)
