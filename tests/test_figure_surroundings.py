@@ -61,7 +61,6 @@ def drawn(folder=ROOT, **environment):
         | environment,
         capture_output=True,
         text=True,
-        timeout=60,
         check=False,
     )
     assert done.returncode == 0 and done.stderr == "", done.stderr

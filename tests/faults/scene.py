@@ -18,7 +18,7 @@ import aiohttp
 
 from lab.catalogue import MODES
 from lab.experiment.check import Checker
-from lab.experiment.records import At, Record
+from lab.experiment.records import At, Record, place
 from tests.faults.counts import Count, contradictions
 from tests.faults.listeners import Book, RecordingListener, Sender
 from tests.support.lab_process import OpenLab
@@ -97,6 +97,8 @@ class Scene:
         self.closing: list[Callable[[], None]] = []
         """What the fault leaves to be done when all is over."""
         self.struck = self.healed = 0.0
+        self.start: At = (0, 0)
+        """Where the first listeners begin."""
 
     # The lab ----------------------------------------------------------------------------------
 
@@ -155,6 +157,7 @@ class Scene:
         fault, scale = self.fault, self.scale
         each = scale.each if self.short else fault.each or scale.each
         start = (await self.get("/shortpoll?after=latest"))[1]["cursor"]
+        self.start = place(start)
         self.before = await self.look()
         for number, mode in enumerate(islice(cycle(MODES), each * len(MODES))):
             await self.welcome(RecordingListener(f"listener {number}", mode, self.url, start, self.book))
@@ -241,8 +244,8 @@ class Scene:
 
     @property
     def last(self) -> At:
-        """The last place that was acknowledged."""
-        return max((record.at for record in self.book if record.kind == "ack"), default=(0, 0))
+        """The last place that was acknowledged; before that, where the first listeners begin."""
+        return max((record.at for record in self.book if record.kind == "ack"), default=self.start)
 
     @property
     def latest(self) -> str:

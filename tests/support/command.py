@@ -8,7 +8,7 @@ import sys
 
 from tests.support.lab_process import ROOT
 
-PATIENCE_S = 40.0
+PATIENCE_S = 120.0
 
 
 class Command:
