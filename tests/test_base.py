@@ -80,6 +80,7 @@ def jupyter():
         "allow_root": True,
         "open_browser": False,
     }
+    own["jpserver_extensions"] = {"jupyter_server_proxy": True}  # also where its configuration is not found
     command = [sys.executable, "-m", "jupyter_server", *(f"--ServerApp.{name}={own[name]}" for name in own)]
     with LabHere(base="auto") as here:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
@@ -164,10 +165,10 @@ def test_the_teacher_comes_in_and_acts(way, visit):
     assert urlsplit(page.url).path == f"{way.base}teacher"
     cookies = {cookie["name"]: cookie["path"] for cookie in visitor.context.cookies()}
     assert cookies[way.here.lab.lesson.cookie] == way.base
-    page.click("[data-door=reset] button")
-    expect(page.locator("[data-door=reset] [role=alert]")).to_have_text("")
+    page.click("[data-action=reset] button")
+    expect(page.locator("[data-action=reset] [role=alert]")).to_have_text("")
     with page.expect_response(lambda response: "/teacher/" in response.url) as answer:
-        page.click("[data-door=reset] button")
+        page.click("[data-action=reset] button")
     assert answer.value.status == 200
 
 

@@ -182,7 +182,7 @@ def test_the_console_shows_live_meters(lab_here, enter):
     expect(user.lines("hello")).to_have_count(1)
     expect(row.locator("[data-figure='receive.messages']")).to_have_text("1")
     expect(row.locator("[data-figure='open']")).to_have_text("1")
-    expect(teacher.page.locator("#guests")).to_contain_text("Li Hua")
+    expect(teacher.page.locator("#users")).to_contain_text("Li Hua")
     assert teacher.complaints == []
 
 

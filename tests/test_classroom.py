@@ -99,7 +99,7 @@ def test_hostile_names_stay_text(lab_here, open_page):
     user = open_page(lab_here, "/room?mode=sse")
     user.evaluate("name => sessionStorage.setItem('pushlab-name', name)", name)
     user.reload()
-    expect(watching[0].locator("#guests")).to_contain_text(name)
+    expect(watching[0].locator("#users")).to_contain_text(name)
     expect(watching[1].locator(".company")).to_contain_text(name)
     for page in watching:
         assert page.evaluate("document.images.length") == 0
@@ -152,7 +152,7 @@ def test_a_hidden_page_is_left_out(lab_here, open_page):
         """() => { Object.defineProperty(document, 'hidden', { configurable: true, get: () => true });
             document.dispatchEvent(new Event('visibilitychange')); }"""
     )
-    expect(teacher.locator("#guests")).to_contain_text("(in the background)")
+    expect(teacher.locator("#users")).to_contain_text("(in the background)")
     post(lab_here.address)
     expect(page.locator("[data-id]")).to_have_count(1)
     receive = lab_here.lab.context.meters.techniques["sse"].receive

@@ -182,14 +182,14 @@ def test_the_console_lists_names_in_order(school, visit, language):
         line.textContent = _("teacher.hidden", { name });
     }"""
     with present(school, *NAMES.values()):
-        expect(page.locator("#guests li")).to_have_count(len(NAMES))
+        expect(page.locator("#users li")).to_have_count(len(NAMES))
         page.context.set_offline(True)  # what arrives every second would change the list
-        for line in page.locator("#guests bdi").all():
+        for line in page.locator("#users bdi").all():
             assert line.evaluate("(e) => getComputedStyle(e).unicodeBidi") == "isolate"
             assert line.text_content() in NAMES.values()
         assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     page.set_viewport_size({"width": 1280, "height": 720})
-    line = page.locator("#guests bdi").first.element_handle()
+    line = page.locator("#users bdi").first.element_handle()
     for name in NAMES.values():
         page.evaluate(hide, [line, name])
         assert_in_order(line, before, after)

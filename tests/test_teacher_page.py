@@ -102,14 +102,14 @@ def test_the_bet(lab_here, open_page):
     phone = open_page(lab_here, "/room?mode=sse")
     other = open_page(lab_here, "/room?mode=longpoll")
     wall = open_page(lab_here, "/")
-    teacher.click("[data-door=bet] [value=open]")
+    teacher.click("[data-action=bet] [value=open]")
     for mode in ("jsonp", "longpoll"):
         phone.click(f"[data-bet={mode}] button")
     other.click("[data-bet=sse] button")
     expect(wall.locator("#bet-state")).to_contain_text("2")
     assert [Axe().run(page).violations_count for page in (teacher, phone, wall)] == [0, 0, 0]
     expect(wall.locator("[data-bet=longpoll] .votes")).to_be_hidden()
-    teacher.click("[data-door=bet] [value=count]")
+    teacher.click("[data-action=bet] [value=count]")
     expect(wall.locator("#bet-state")).to_contain_text("voting is over")
     for reader in (phone, other):
         expect(reader.locator("[data-status]")).to_have_attribute("data-status", "waiting")
@@ -119,7 +119,7 @@ def test_the_bet(lab_here, open_page):
     expect(phone.locator("#bet-state")).to_contain_text("right")
     assert [Axe().run(page).violations_count for page in (teacher, phone, wall)] == [0, 0, 0]
     expect(other.locator("#bet-state")).to_contain_text("long polling")
-    teacher.click("[data-door=bet] [value=close]")
+    teacher.click("[data-action=bet] [value=close]")
     expect(phone.locator("#bet")).to_be_hidden()
 
 

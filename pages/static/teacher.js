@@ -9,7 +9,7 @@ import { on, watch } from "./live.js";
 import { statusLine } from "./status.js";
 import { post } from "./techniques/shared.js";
 
-const [count, guests, blank, next, lamp, verdict] = ["count", "guests", "guest", "next", "lamp", "verdict"].map((id) =>
+const [count, users, blank, next, lamp, verdict] = ["count", "users", "user", "next", "lamp", "verdict"].map((id) =>
   document.getElementById(id),
 );
 const problems = document.getElementById("problems");
@@ -40,10 +40,10 @@ function showMeters({ techniques }) {
 
 function showGuests(presence) {
   count.textContent = number(presence.length);
-  guests.replaceChildren(...presence.map(guest));
+  users.replaceChildren(...presence.map(user));
 }
 
-function guest({ username, mode, hidden }) {
+function user({ username, mode, hidden }) {
   const line = blank.content.firstElementChild.cloneNode(true);
   line.className = mode;
   line.firstElementChild.textContent = signs.get(mode);
@@ -95,7 +95,7 @@ watch((news) => {
   showBet(news.bet);
   showNext(news);
   showProblems(news.problems);
-  for (const button of document.querySelectorAll("[data-door=bet] button")) {
+  for (const button of document.querySelectorAll("[data-action=bet] button")) {
     button.disabled = !{ closed: ["open"], open: ["count", "close"], counting: ["close"] }[news.bet.state].includes(button.value);
   }
 });
@@ -119,14 +119,14 @@ function asked(form, button) {
 async function submit(form, button) {
   const alert = form.querySelector("[role=alert]");
   try {
-    await post(`/teacher/${form.dataset.door}`, asked(form, button));
+    await post(`/teacher/${form.dataset.action}`, asked(form, button));
     alert.textContent = "";
   } catch ({ code, message }) {
     alert.textContent = code === "unreachable" ? _("state.retrying") : message;
   }
 }
 
-for (const form of document.querySelectorAll("[data-door]")) {
+for (const form of document.querySelectorAll("[data-action]")) {
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     submit(form, event.submitter);

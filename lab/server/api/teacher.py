@@ -38,7 +38,7 @@ class ForTeacher(Endpoint):
         return lesson
 
 
-class Door(ForTeacher):
+class Action(ForTeacher):
     """An action that changes the lesson."""
 
     SUPPORTED_METHODS = ("POST",)
@@ -56,7 +56,7 @@ class Door(ForTeacher):
         raise NotImplementedError
 
 
-class LetPhonesJoin(Door):
+class LetPhonesJoin(Action):
     """Listen at an address of this machine's network too: `{"address"}`; without one, the likeliest."""
 
     async def do(self, wanted: JsonObject) -> JsonObject:
@@ -68,7 +68,7 @@ class LetPhonesJoin(Door):
         return network.as_json() | {"adapters": [adapter._asdict() for adapter in found]}
 
 
-class CrewAction(Door):
+class CrewAction(Action):
     """Simulated students: `{"do": "start", …the plan…}` or `{"do": "stop"}`; browsers alone: `pace`."""
 
     async def do(self, wanted: JsonObject) -> JsonObject:
@@ -85,7 +85,7 @@ class CrewAction(Door):
         return self.lesson.simulated.as_json()
 
 
-class BetAction(Door):
+class BetAction(Action):
     """The bet: `{"do": "open"}`, then `{"do": "count"}`, then `{"do": "close"}`."""
 
     async def do(self, wanted: JsonObject) -> JsonObject:
@@ -96,7 +96,7 @@ class BetAction(Door):
         return self.lesson.bet.as_json()
 
 
-class AssignAction(Door):
+class AssignAction(Action):
     """Which technique new users get: `{"to": "choice" | "rotation" | a mode}`."""
 
     async def do(self, wanted: JsonObject) -> JsonObject:
@@ -105,7 +105,7 @@ class AssignAction(Door):
         return {"to": self.lesson.assignment.way}
 
 
-class ResetAction(Door):
+class ResetAction(Action):
     """Reset the meters to zero."""
 
     async def do(self, wanted: JsonObject) -> JsonObject:

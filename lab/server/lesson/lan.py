@@ -42,7 +42,7 @@ class Network:
         """The addresses at which the lab listens."""
         self.tested: bool | None = None
         """Whether this machine reached itself at the chosen address; None before the test."""
-        self._guests: set[str] = set()
+        self._phones: set[str] = set()
         self.chosen: str | None = next(iter(self.addresses()), None)
         """The address that is shown to phones."""
 
@@ -80,7 +80,7 @@ class Network:
     def came(self, address: str) -> None:
         """A client at this address opened a page; it is counted unless it is this machine."""
         if not is_loopback(address) and address not in {*self.bound, *self._addresses()}:
-            self._guests.add(address)
+            self._phones.add(address)
 
     @property
     def url(self) -> str | None:
@@ -93,7 +93,7 @@ class Network:
 
     def as_json(self) -> JsonObject:
         """The state for the pages."""
-        return {"url": self.url, "address": self.chosen, "tested": self.tested, "phones": len(self._guests)}
+        return {"url": self.url, "address": self.chosen, "tested": self.tested, "phones": len(self._phones)}
 
     @staticmethod
     def _addresses() -> list[str]:

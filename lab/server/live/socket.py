@@ -120,7 +120,7 @@ def made(parts: JsonObject) -> JsonObject:
 
 def movements(lesson: Lesson) -> tuple[list[JsonObject], list[JsonObject]]:
     """Users that joined and that left since the last call: `{"client","username"}` each."""
-    now = {guest["client"]: guest["username"] for guest in here(lesson)}
+    now = {user["client"]: user["username"] for user in here(lesson)}
     was, lesson.known_users = lesson.known_users, now
     return only(now, was), only(was, now)
 
