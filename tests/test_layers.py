@@ -14,6 +14,7 @@ SOURCES = sorted((ROOT / "lab").rglob("*.py"))
 PAGES = ROOT / "pages"
 LAYERS = [
     (
+        "lab.anatomy",
         "lab.catalogue",
         "lab.errors",
         "lab.folders",

@@ -1,0 +1,14 @@
+"""The anatomy: the bytes of a connection, taken apart into the units and fields of their protocol.
+
+    dissect(parts, "websocket")[0].fields[0]
+
+Each technique has one file here for its protocol. Nothing here knows sockets, Tornado or the lab; the same
+function serves `/wire`, the pages, the terminal and the notebooks.
+"""
+
+from lab.anatomy.dissection import dissect
+from lab.anatomy.handshake import accept_steps
+from lab.anatomy.notes import NOTES
+from lab.anatomy.units import CUT, Field, LeftOut, Part, Unit, totals
+
+__all__ = ["CUT", "NOTES", "Field", "LeftOut", "Part", "Unit", "accept_steps", "dissect", "totals"]

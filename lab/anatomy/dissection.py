@@ -1,0 +1,63 @@
+"""The bytes of a connection in the order in which they passed, dissected into units in that order."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+
+from lab.anatomy.exchange import Loss, walk
+from lab.anatomy.side import Side
+from lab.anatomy.units import LeftOut, Part, Piece, Unit
+
+
+class Stream:
+    """The bytes of one direction: all of them, and which part each came in."""
+
+    def __init__(self, parts: Iterable[tuple[int, Part]], came: bool) -> None:
+        self.came = came
+        self.data = b""
+        self.holes: list[tuple[int, int]] = []
+        """Where bytes were left out, and how many."""
+        self._starts: list[int] = []
+        self._parts: list[tuple[int, Part]] = []
+        pieces, size = [], 0
+        for order, part in parts:
+            if isinstance(part, LeftOut):
+                self.holes.append((size, part.size))
+            elif part.data:
+                self._starts.append(size)
+                self._parts.append((order, part))
+                pieces.append(bytes(part.data))
+                size += len(part.data)
+        self.data = b"".join(pieces)
+
+    def unit(self, piece: Piece) -> tuple[int, int, Unit]:
+        """A unit with its time and its true offsets, after what decides its place among the units."""
+        start = piece.fields[0].start
+        order, part = self._parts[bisect_right(self._starts, start) - 1]
+        shift = sum(size for place, size in self.holes if place <= start)
+        fields = (
+            field._replace(start=field.start + shift, end=field.end + shift) if shift else field
+            for field in piece.fields
+        )
+        return order, start, Unit(piece.kind, self.came, part.at, tuple(fields))
+
+
+def dissect(parts: Sequence[Part], mode: str = "") -> list[Unit]:
+    """The units of these bytes, in the order in which their first bytes passed.
+
+    `parts` are reads and writes in their order; offsets are those of each direction's own bytes. `mode` is
+    the technique, which only bytes without an HTTP head need; without it they are taken for WebSocket frames.
+    Never raises, whatever the bytes are: what is not whole is a unit of the kind `cut`, and a frame that
+    breaks a rule is one whose kind begins with "not a frame".
+    """
+    client, server = (
+        Stream(((n, p) for n, p in enumerate(parts) if p.came is came), came) for came in (True, False)
+    )
+    sides = Side(client.data, True), Side(server.data, False)
+    holes = {stream.came: [place for place, _ in stream.holes] for stream in (client, server)}
+    walk(*sides, Loss(mode, holes))
+    found = [
+        stream.unit(piece)
+        for stream, side in zip((client, server), sides, strict=True)
+        for piece in side.pieces
+    ]
+    return [unit for *_, unit in sorted(found, key=lambda one: one[:2])]
