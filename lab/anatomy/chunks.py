@@ -10,7 +10,7 @@ from typing import NamedTuple
 from lab.anatomy.units import CUT, FRAMING, Field, Piece, Tiler, one_field
 
 SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})([ \t]*;[^\r\n]*)?\r\n")
-LATER = re.compile(rb"\r\n(?=[0-9A-Fa-f]{1,8}\r\n)")
+LATER = re.compile(rb"\n(?=[0-9A-Fa-f]{1,8}\r\n)")
 TRAILERS = re.compile(rb"(?:[^\r\n]+\r\n)*?\r\n")
 
 

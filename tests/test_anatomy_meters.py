@@ -1,0 +1,227 @@
+"""The dissector against the meters: head, framing and payload of real exchanges are what the lab counted."""
+
+import json
+import zlib
+
+import pytest
+
+from lab.anatomy import dissect, totals
+from lab.lanes.capture import Part
+from tests.support.counting import each_way_to_connect, growth, visit
+from tests.support.drafts import draft
+from tests.support.framings import BINARY, PING, TEXT, client_frame
+from tests.support.lab_process import LabProcess
+from tests.support.lab_state import here, meters, publish
+from tests.support.listeners import POLLING, STREAMING, client, each_technique
+from tests.support.raw import chunked, raw
+from tests.support.wire import HOST, Wire, eventually, request_head
+
+PARTS = ("head", "framing", "payload")
+
+
+@pytest.fixture(scope="module")
+def counted():
+    """The port of a lab that no other test uses."""
+    process = LabProcess()
+    yield process.port
+    process.stop()
+
+
+@pytest.fixture(scope="module")
+def compressing():
+    """The port of a lab that compresses."""
+    process = LabProcess(compress=True)
+    yield process.port
+    process.stop()
+
+
+def post(text):
+    """The head and the body of a send."""
+    body = json.dumps(draft(text)).encode()
+    return request_head("POST", "/sse", {"Host": HOST, "Content-Type": "application/json"}, len(body)), body
+
+
+def found(mode, *wires):
+    """The bytes of each part that the dissector finds on these connections; every byte is in a whole unit."""
+    units = [
+        unit
+        for wire in wires
+        for unit in dissect([Part(0, True, bytes(wire.sent)), Part(1, False, bytes(wire.received))], mode)
+    ]
+    assert [unit for unit in units if unit.kind == "cut" or unit.kind.startswith("not a")] == []
+    return totals(units)
+
+
+def counts(*uses):
+    """The same of these meters."""
+    return {part: sum(use[f"{part}_bytes"] for use in uses) for part in PARTS}
+
+
+async def grown(port, mode, before):
+    """What the meters of a technique have counted since then, for receiving and for sending."""
+    both = growth(before, await meters(port))["techniques"][mode]
+    return both["receive"], both["send"]
+
+
+@each_technique
+@each_way_to_connect
+async def test_it_finds_what_the_meters_count(mode, keep_alive, counted):
+    """Messages of every kind, a repeat, an empty answer: the sums of all fields are the meters', exactly."""
+    place, before = await here(counted), await meters(counted)
+    listener = await visit(mode, counted, place, keep_alive)
+    receive, send = await grown(counted, mode, before)
+    if mode == "websocket":
+        assert found(mode, *listener.receiving) == counts(receive, send)
+    else:
+        assert found(mode, *listener.receiving) == counts(receive)
+        assert found(mode, *listener.sending) == counts(send)
+
+
+@each_technique
+async def test_each_request_by_itself(mode, counted):
+    """One receive request with three messages: head, framing and payload are what it added to the meter."""
+    place = await here(counted)
+    ids = await publish(counted, 3, "</script>&\u2028\u2029<!-- 中文")
+    before = await meters(counted)
+    listener = await client(mode, counted, keep_alive=False).connect(place)
+    await listener.receive_until(ids[-1])
+    await listener.leave()
+    receive, _ = await grown(counted, mode, before)
+    assert len(listener.receiving) == 1 and found(mode, *listener.receiving) == counts(receive)
+
+
+@pytest.mark.parametrize("mode", [mode for mode in (*POLLING, *STREAMING) if mode != "websocket"])
+async def test_a_refused_send_has_no_payload(mode, counted):
+    """A message without a body is framing, by POST as in the query of a script."""
+    before = await meters(counted)
+    listener = client(mode, counted)
+    receipt = await listener.send_fields({"mid": draft()["mid"], "username": "ann", "body": ""})
+    assert receipt.status == 422
+    await listener.leave()
+    _, send = await grown(counted, mode, before)
+    assert found(mode, *listener.sending) == counts(send)
+    assert counts(send)["payload"] == 0
+
+
+async def test_refused_sends_on_a_websocket(counted):
+    """No JSON, no message, and bytes are answered by an error, so they are framing; a good one is payload."""
+    before = await meters(counted)
+    listener = await client("websocket", counted).connect("latest")
+    mid = draft()["mid"]
+    for opcode, data in (
+        (TEXT, b"no JSON"),
+        (TEXT, json.dumps({"mid": mid}).encode()),
+        (BINARY, b"{}"),
+        (TEXT, json.dumps(draft("good", mid=mid)).encode()),
+    ):
+        await listener.send_frame(opcode, data)
+    await listener.wire.send(client_frame(PING, b"?"))
+    await listener.receive()
+    await listener.leave()
+    assert found("websocket", listener.wire) == counts(*await grown(counted, "websocket", before))
+    assert [answer["type"] for answer in listener.answers] == ["error"] * 3 + ["ack"]
+
+
+@each_technique
+async def test_events_that_are_no_messages(mode, counted):
+    """A gap and a reset are framing, however the technique sends them."""
+    await publish(counted, 101)
+    before = await meters(counted)
+    epoch = (await here(counted)).split("-")[0]
+    for place, kind in ((f"{epoch}-1", "gap"), ("1000-1", "reset")):
+        listener = await client(mode, counted, keep_alive=False).connect(place)
+        await listener.receive(1, kind)
+        await listener.receive(100)
+        await listener.leave()
+        receive, _ = await grown(counted, mode, before)
+        assert found(mode, *listener.receiving) == counts(receive)
+        before = await meters(counted)
+
+
+async def test_a_body_in_chunks_and_an_interim_answer(counted):
+    """The chunks of a send are framing, and `100 Continue` is a head."""
+    before, wire = await meters(counted), await Wire.open(counted)
+    await wire.send(chunked(json.dumps(draft("in two chunks")), ";a=b", trailers=("X-Late: yes",)))
+    assert (await wire.read_answer()).status == 201
+    head, body = post("continued")
+    await wire.send(head.replace(b"\r\n\r\n", b"\r\nExpect: 100-continue\r\n\r\n"))
+    assert (await wire.read_head()).status == 100
+    await wire.send(body)
+    assert (await wire.read_answer()).status == 201
+    await wire.close()
+    _, send = await grown(counted, "sse", before)
+    assert found("sse", wire) == counts(send)
+
+
+@pytest.mark.parametrize("mode", [mode for mode in STREAMING if mode != "websocket"])
+async def test_a_stream_without_chunks(mode, counted):
+    """An HTTP/1.0 client gets the events as they are, until the connection ends."""
+    place = await here(counted)
+    before, wire = await meters(counted), await Wire.open(counted)
+    await wire.send(f"GET /{mode}?after={place} HTTP/1.0\r\nHost: {HOST}\r\n\r\n".encode())
+    ids = await publish(counted, 2)
+    while wire.received.count(ids[-1].encode()) < 1 or not wire.received.endswith(b"\n"):
+        await wire.more()
+    await wire.close()
+    receive, _ = await grown(counted, mode, before)
+    assert found(mode, wire) == counts(receive)
+
+
+async def test_several_requests_in_one_piece(counted):
+    """Pipelined requests of one technique are units of their own, each with its own response."""
+    place = await here(counted)
+    await publish(counted, 2)
+    before, wire = await meters(counted), await Wire.open(counted)
+    asked = [
+        request_head("GET", f"/longpoll?after={place}&hold=0", {"Host": HOST}, 0),
+        raw("HEAD /longpoll HTTP/1.1", f"Host: {HOST}"),
+        b"".join(post("three")).replace(b"/sse", b"/longpoll"),
+        request_head("GET", f"/longpoll?after={place}&hold=0", {"Host": HOST}, 0),
+    ]
+    await wire.send(b"".join(asked))
+    for method in ("GET", "HEAD", "POST", "GET"):
+        assert (await wire.read_answer(method)).status in (200, 201)
+    units = dissect([Part(0, True, bytes(wire.sent)), Part(1, False, bytes(wire.received))], "longpoll")
+    kinds = ["request", "request", "request", "message", "request"]
+    kinds += ["response", "answer", "response", "response", "answer", "response", "answer"]
+    assert [unit.kind for unit in units] == kinds
+    of_head = (1, 7)  # a HEAD request belongs to `other`
+    mine = [unit for place, unit in enumerate(units) if place not in of_head]
+    assert totals(mine) == counts(*await grown(counted, "longpoll", before))
+
+
+# Compressed messages ------------------------------------------------------------------------------
+
+OFFERS = ["permessage-deflate", "permessage-deflate; client_no_context_takeover; server_max_window_bits=9"]
+
+
+@pytest.mark.parametrize("offer", OFFERS, ids=["kept", "fresh"])
+async def test_compressed_messages(offer, compressing):
+    """Payload counts before compression; the fields are what was sent, and what that saved is known."""
+    before = await meters(compressing)
+    listener = await client("websocket", compressing, headers={"Sec-WebSocket-Extensions": offer}).connect(
+        "latest"
+    )
+    squeeze = zlib.compressobj(wbits=-15)
+    for _ in range(3):
+        if "client_no" in offer:
+            squeeze = zlib.compressobj(wbits=-15)
+        data = json.dumps(draft("again and again " * 20)).encode()
+        packed = (squeeze.compress(data) + squeeze.flush(zlib.Z_SYNC_FLUSH))[:-4]
+        half = len(packed) // 2
+        await listener.wire.send(client_frame(TEXT, packed[:half], 0x40) + client_frame(PING, b""))
+        await listener.wire.send(client_frame(0, packed[half:]))
+    await listener.receive(3)
+    await eventually(lambda: answered(listener, 3), "every send is answered")
+    await listener.leave()
+    assert found("websocket", listener.wire) == counts(*await grown(compressing, "websocket", before))
+    sent = dissect([Part(0, True, bytes(listener.wire.sent)), Part(1, False, bytes(listener.wire.received))])
+    texts = [field.value for unit in sent for field in unit.fields if field.name == "message" and field.value]
+    assert [json.loads(text)["body"] for text in texts] == ["again and again " * 20] * 6
+
+
+async def answered(listener, count):
+    """Whether so many sends are answered."""
+    if len(listener.answers) < count:
+        await listener.step()
+    return len(listener.answers) >= count
