@@ -11,7 +11,7 @@ from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame, Opcode
 
 from lab.anatomy import NOTES, accept_steps, dissect
-from lab.lanes.capture import Part
+from lab.lanes.ring import Part
 
 HELLO = b"Hello"
 

@@ -6,9 +6,9 @@ Each technique has one file here for its protocol. Nothing here knows sockets, T
 function serves `/wire`, the pages, the terminal and the notebooks.
 """
 
-from lab.anatomy.dissection import dissect
+from lab.anatomy.dissection import coarse, dissect
 from lab.anatomy.handshake import accept_steps
 from lab.anatomy.notes import NOTES
 from lab.anatomy.units import CUT, Field, LeftOut, Part, Unit, totals
 
-__all__ = ["CUT", "NOTES", "Field", "LeftOut", "Part", "Unit", "accept_steps", "dissect", "totals"]
+__all__ = ["CUT", "NOTES", "Field", "LeftOut", "Part", "Unit", "accept_steps", "coarse", "dissect", "totals"]

@@ -110,8 +110,8 @@ class Direction:
             self._keep([self._piece(frame, part, name, saved, text)])
 
 
-def dissect(client: Direction, server: Direction) -> tuple[list[Piece], list[Piece]]:
-    """The units of both directions, in the order of their bytes."""
+def dissect(client: Direction, server: Direction) -> list[list[Piece]]:
+    """The units of client and server, in the order of their bytes."""
     answers: dict[str | None, deque[str]] = defaultdict(deque)
     for message in server.messages:
         type_ = events.kind(message.event)
@@ -122,8 +122,4 @@ def dissect(client: Direction, server: Direction) -> tuple[list[Piece], list[Pie
         queue = answers[message.mid]
         stored = queue.popleft() == "ack" if queue else not server.closes
         client.show(message, PAYLOAD if stored else FRAMING)
-    return tuple(_ordered(side) for side in (client, server))  # type: ignore[return-value]  # a pair
-
-
-def _ordered(side: Direction) -> list[Piece]:
-    return [side.pieces[start] for start in sorted(side.pieces)]
+    return [[side.pieces[start] for start in sorted(side.pieces)] for side in (client, server)]

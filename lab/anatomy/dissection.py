@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 
-from lab.anatomy.exchange import Loss, walk
+from lab.anatomy.exchange import Known, walk
 from lab.anatomy.side import Side
 from lab.anatomy.units import LeftOut, Part, Piece, Unit
 
@@ -21,7 +21,7 @@ class Stream:
         pieces, size = [], 0
         for order, part in parts:
             if isinstance(part, LeftOut):
-                self.holes.append((size, part.size))
+                self.holes += [(size, part.size)] if part.size else []
             elif part.data:
                 self._starts.append(size)
                 self._parts.append((order, part))
@@ -49,15 +49,22 @@ def dissect(parts: Sequence[Part], mode: str = "") -> list[Unit]:
     Never raises, whatever the bytes are: what is not whole is a unit of the kind `cut`, and a frame that
     breaks a rule is one whose kind begins with "not a frame".
     """
-    client, server = (
-        Stream(((n, p) for n, p in enumerate(parts) if p.came is came), came) for came in (True, False)
-    )
-    sides = Side(client.data, True), Side(server.data, False)
-    holes = {stream.came: [place for place, _ in stream.holes] for stream in (client, server)}
-    walk(*sides, Loss(mode, holes))
-    found = [
-        stream.unit(piece)
-        for stream, side in zip((client, server), sides, strict=True)
-        for piece in side.pieces
+    return _units(parts, mode, coarse=False)
+
+
+def coarse(parts: Sequence[Part], mode: str = "") -> list[Unit]:
+    """The same, but each chunk and each frame is a unit with one field: several times faster."""
+    return _units(parts, mode, coarse=True)
+
+
+def _units(parts: Sequence[Part], mode: str, coarse: bool) -> list[Unit]:
+    ways = (True, False)
+    streams = [
+        Stream(((n, part) for n, part in enumerate(parts) if part.came is came), came) for came in ways
     ]
+    client, server = (Side(stream.data, stream.came, coarse) for stream in streams)
+    holes = {stream.came: [place for place, _ in stream.holes] for stream in streams}
+    walk(client, server, Known(mode, holes))
+    pairs = zip(streams, (client, server), strict=True)
+    found = [stream.unit(piece) for stream, side in pairs for piece in side.pieces]
     return [unit for *_, unit in sorted(found, key=lambda one: one[:2])]

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from lab.anatomy import chunks, conversation, heads, jsonp, ndjson, polls, script, sse
+from lab.anatomy import chunks, conversation, frames, heads, jsonp, ndjson, polls, script, sse
 from lab.anatomy.chunks import Chunk
 from lab.anatomy.heads import Head
 from lab.anatomy.side import Side, inside
@@ -16,24 +16,24 @@ STORED = {200, 201}
 BODILESS = {101, 204, 304}
 
 
-class Loss(NamedTuple):
-    """What is known of bytes without a head: the technique, and where bytes were left out."""
+class Known(NamedTuple):
+    """What is known without any head: the technique, and where bytes were left out."""
 
     mode: str
     holes: Mapping[bool, Collection[int]]
 
 
-def walk(client: Side, server: Side, loss: Loss) -> None:
+def walk(client: Side, server: Side, known: Known) -> None:
     """Dissect both directions."""
-    if not exchange(client, server, loss):
-        headless(client, server, loss)
-    while exchange(client, server, loss):
+    if not exchange(client, server, known):
+        headless(client, server, known)
+    while exchange(client, server, known):
         pass
     client.rest()
     server.rest()
 
 
-def exchange(client: Side, server: Side, loss: Loss) -> bool:
+def exchange(client: Side, server: Side, known: Known) -> bool:
     """Add one request and its response; returns whether there was any."""
     request, response = client.head(), server.head()
     while response and response.status < 200 and response.status != 101:  # 100 Continue: another one follows
@@ -48,7 +48,7 @@ def exchange(client: Side, server: Side, loss: Loss) -> bool:
         server.keep([heads.piece(server.data, response, False, [])])
     if upgraded(request, response):
         agreed = response.headers.get("sec-websocket-extensions", "") if response else None
-        converse(client, server, agreed, loss)
+        converse(client, server, agreed, known)
     else:
         bodies(client, server, request, response, stored)
     return bool(request or response)
@@ -61,13 +61,18 @@ def upgraded(request: Head | None, response: Head | None) -> bool:
     return request is not None and request.headers.get("upgrade", "").lower() == "websocket"
 
 
-def converse(client: Side, server: Side, agreed: str | None, loss: Loss) -> None:
+def converse(client: Side, server: Side, agreed: str | None, known: Known) -> None:
     """Add the frames of both directions, up to the end."""
-    both = [
-        conversation.Direction(side.data, side.place, side.came, agreed, loss.holes[side.came])
-        for side in (client, server)
-    ]
-    for side, pieces in zip((client, server), conversation.dissect(*both), strict=True):
+    sides = client, server
+    if client.coarse:
+        found = [frames.coarse(side.data, side.place) for side in sides]
+    else:
+        both = [
+            conversation.Direction(side.data, side.place, side.came, agreed, known.holes[side.came])
+            for side in sides
+        ]
+        found = conversation.dissect(*both)
+    for side, pieces in zip(sides, found, strict=True):
         side.keep(pieces)
 
 
@@ -92,14 +97,14 @@ def plain(body: bytes) -> list[Piece]:
     return one_field(body, 0, len(body), "body")
 
 
-def headless(client: Side, server: Side, loss: Loss) -> None:
+def headless(client: Side, server: Side, known: Known) -> None:
     """Bytes without any head: those of the technique, from the middle of a connection."""
-    known = [one.dissect for one in BODIES if loss.mode in one.MODES]
-    if not known:
-        return converse(client, server, None, loss)
+    found = [one.dissect for one in BODIES if known.mode in one.MODES]
+    if not found:
+        return converse(client, server, None, known)
     start = chunks.find(server.data)
     if start >= 0:
         server.keep(one_field(server.data, 0, start))
-        server.chunked(known[0])
+        server.chunked(found[0])
     else:
-        server.keep(inside(server.data, [Chunk(0, 0, len(server.data), len(server.data))], known[0]))
+        server.keep(inside(server.data, [Chunk(0, 0, len(server.data), len(server.data))], found[0]))

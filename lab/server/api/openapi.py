@@ -5,6 +5,7 @@ The techniques come from the catalogue, the limits from the settings, the errors
 
 from tornado.websocket import WebSocketHandler
 
+from lab.anatomy.units import FRAMING, HEAD, PAYLOAD
 from lab.catalogue import TECHNIQUES, Technique, server_side
 from lab.json_types import JsonObject
 from lab.meters import COUNTERS
@@ -24,6 +25,7 @@ YES: JsonObject = {"type": "boolean"}
 COUNT: JsonObject = {"type": "integer", "minimum": 0}
 SECONDS: JsonObject = {"type": ["number", "null"], "minimum": 0}
 CURSOR: JsonObject = {"type": "string", "pattern": f"^{PLACE.pattern}$"}
+MOMENT: JsonObject = {"type": "number", "minimum": 0}
 HOLD: JsonObject = {"type": "number", "minimum": 0}
 TIMES = ("mean", "p50", "p95", "p99", "max")
 
@@ -200,13 +202,26 @@ def schemas(settings: Settings) -> JsonObject:
         ),
         "Health": shape({"ok": YES, "versions": {"type": "object"}, "process": {"type": "object"}}),
         "Readiness": shape({"ready": YES, "reasons": TEXTS, "details": TEXTS}),
-        "Wire": shape({"parts": {"type": "array", "items": ref("Part")}, "left_out": COUNT}),
-        "Part": shape({"at": {"type": "number", "minimum": 0}, "came": YES, "text": TEXT}),
+        "Wire": shape({"parts": listed("Part"), "left_out": COUNT, "units": listed("Unit")}),
+        "Part": shape({"at": MOMENT, "came": YES, "text": TEXT}),
+        "Unit": shape({"kind": TEXT, "came": YES, "at": MOMENT, "fields": listed("Field")}),
+        "Field": field(),
         "Lesson": lesson(),
         "Meter": shape(dict.fromkeys(COUNTERS, COUNT) | {"delivery_s": ref("Delivery")}),
         "Delivery": shape({"count": COUNT} | dict.fromkeys(TIMES, SECONDS)),
         "Meters": meters(),
     }
+
+
+def listed(name: str) -> JsonObject:
+    """A list of objects of a named schema."""
+    return {"type": "array", "items": ref(name)}
+
+
+def field() -> JsonObject:
+    """Bytes of a unit that have one meaning; `note` is the key of a sentence about it."""
+    texts = dict.fromkeys(("name", "value", "note"), TEXT)
+    return shape({"start": COUNT, "end": COUNT, "part": {"enum": [HEAD, FRAMING, PAYLOAD]}, **texts})
 
 
 def events(draft: JsonObject) -> JsonObject:

@@ -1,4 +1,4 @@
-"""The bytes of one request of a lane, as they crossed the socket."""
+"""The bytes of one request of a lane, as they crossed the socket, and the units that they are."""
 
 import re
 
