@@ -6,6 +6,7 @@
     runs = lab.compare(["shortpoll", "websocket"], rounds=3)
     lab.save(runs, "runs.json")
     lab.figures.overhead(runs)
+    lab.anatomy.show("818537fa213d7f9f4d5158")
 
 Importing this loads neither the server nor matplotlib; each name is loaded when it is first used.
 """
@@ -15,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 from lab.version import __version__
 
 if TYPE_CHECKING:
-    from lab import figures
+    from lab import anatomy, figures
     from lab.experiment.session import compare, measure, predict
     from lab.results.runs import Run, load, save
 
-__all__ = ["Run", "__version__", "compare", "figures", "load", "measure", "predict", "save"]
+__all__ = ["Run", "__version__", "anatomy", "compare", "figures", "load", "measure", "predict", "save"]
 _HOME = {
     **dict.fromkeys(("measure", "compare", "predict"), "experiment.session"),
     **dict.fromkeys(("Run", "load", "save"), "results.runs"),
@@ -30,8 +31,8 @@ def __getattr__(name: str) -> Any:
     """Load a public name from where it lives."""
     from importlib import import_module
 
-    if name == "figures":
-        return import_module("lab.figures")
+    if name in ("anatomy", "figures"):
+        return import_module(f"lab.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'lab' has no attribute {name!r}")
     return getattr(import_module(f"lab.{_HOME[name]}"), name)

@@ -16,7 +16,7 @@ from lab.catalogue import MODES
 
 ROOT = Path(__file__).resolve().parent.parent
 PIP = (sys.executable, "-m", "pip", "-q", "--disable-pip-version-check")
-PUBLIC = {"compare", "figures", "load", "measure", "predict", "save"}
+PUBLIC = {"anatomy", "compare", "figures", "load", "measure", "predict", "save"}
 BIN = "Scripts" if os.name == "nt" else "bin"
 
 pytestmark = pytest.mark.timeout(180)  # it builds a wheel

@@ -1,0 +1,81 @@
+"""Units as plain text of 80 columns, for a terminal or a notebook: the bytes of each field, and its value."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+from unicodedata import east_asian_width
+
+from lab.anatomy.dissection import dissect
+from lab.anatomy.heads import REQUEST
+from lab.anatomy.units import Field, LeftOut, Part, Unit
+
+COLUMNS = 80
+ROW_BYTES = 16
+
+
+class Whole(NamedTuple):
+    """Bytes that passed at once."""
+
+    at: float
+    came: bool
+    data: bytes
+
+
+def show(data: Sequence[Part] | bytes | str, mode: str = "") -> None:
+    """Print the units of some bytes, one after the other: `lab.anatomy.show("818537fa213d7f9f4d5158")`.
+
+    `data` are parts, as for `dissect`, or bytes of one direction, perhaps in hexadecimal.
+    Raises `ValueError` for text that is not hexadecimal.
+    """
+    print("\n".join(lines(parts_of(data), mode)))
+
+
+def parts_of(data: Sequence[Part] | bytes | str) -> Sequence[Part]:
+    """These parts, or bytes alone as one part; a request or a masked frame is from a client."""
+    if isinstance(data, str):
+        data = bytes.fromhex(data)
+    if not isinstance(data, bytes):
+        return data
+    frame = len(data) > 1 and not chr(data[0]).isascii()
+    return [Whole(0.0, bool(REQUEST.match(data) or (frame and data[1] & 0x80)), data)]
+
+
+def lines(parts: Sequence[Part], mode: str = "") -> Iterator[str]:
+    """The lines of text that show these parts."""
+    streams = {came: b"".join(part.data for part in parts if part.came is came) for came in (True, False)}
+    holes = {came: any(isinstance(part, LeftOut) and part.came is came for part in parts) for came in streams}
+    place = {True: 0, False: 0}
+    for unit in dissect(parts, mode):
+        yield heading(unit)
+        for field in unit.fields:
+            start, place[unit.came] = place[unit.came], place[unit.came] + field.end - field.start
+            yield from rows(field, streams[unit.came][start : place[unit.came]])
+    if any(holes.values()):
+        yield "(Some bytes were not kept; the offsets are those of the whole stream.)"
+
+
+def heading(unit: Unit) -> str:
+    """The direction of a unit, its kind, its length and its time."""
+    size = unit.fields[-1].end - unit.fields[0].start
+    way = "client → server" if unit.came else "server → client"
+    return clipped(f"{way}: {unit.kind}, {size} bytes, at {unit.at:g}")
+
+
+def rows(field: Field, data: bytes) -> Iterator[str]:
+    """Offset, sixteen bytes and the name of a field; a last line has its value."""
+    for place in range(0, len(data), ROW_BYTES):
+        name = f"{field.part:7} {field.name}" if place == 0 else ""
+        row = data[place : place + ROW_BYTES].hex(" ")
+        yield clipped(f"{field.start + place:06x} {row:47} {name}".rstrip())
+    if field.value:
+        yield clipped(f"       = {field.value}")
+
+
+def clipped(text: str) -> str:
+    """One line, at most so wide, without control characters; a Chinese character is two columns wide."""
+    clean = "".join(character if character.isprintable() else "·" for character in text)
+    size = 0
+    for place, character in enumerate(clean):
+        size += 2 if east_asian_width(character) in "WF" else 1
+        if size > COLUMNS:
+            return f"{clean[: place - 1]}…"
+    return clean
