@@ -185,6 +185,13 @@ def test_every_form_of_the_same_message(payload):
     assert says(unit) == "Hello"
 
 
+def test_a_stream_that_ends_inside_a_message():
+    """Section 7.2.3.4: behind a block marked as the last another stream begins, with the same window."""
+    again, both = "f200110000", "f348cdc9c90700" + "f248cdc9c90700"
+    found = units(False, "c108f348cdc9c9070000", f"c105{again}", f"c1{len(both) // 2:02x}{both}", head=AGREED)
+    assert [says(unit) for unit in found] == ["Hello", "Hello", "HelloHello"]
+
+
 def test_a_compressed_message_in_fragments():
     """Section 7.2.3.1: RSV1 stands in the first frame only, and the text in the last field."""
     first, last = units(False, "4103f248cd", "8004c9c90700", head=AGREED)

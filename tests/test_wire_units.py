@@ -6,10 +6,12 @@ import pytest
 
 from lab.anatomy import NOTES
 from tests.support.counting import growth
-from tests.support.framings import TEXT
+from tests.support.drafts import draft
+from tests.support.framings import CLOSE, TEXT, client_frame
 from tests.support.lab_here import LabHere
 from tests.support.lab_state import here, meters, publish
-from tests.support.listeners import client, each_technique
+from tests.support.listeners import client, each_technique, handshake
+from tests.support.wire import HOST, Wire, request_head
 from tests.test_wire import bars, kept, passed, soon
 
 PARTS = ("head", "framing", "payload")
@@ -86,6 +88,22 @@ async def test_a_conversation_by_frames(school):
     assert [field["name"] for field in sent][-2:] == ["masking-key", "message"]
     assert json.loads(sent[-1]["value"])["body"] == "hello 中文"
     assert (refused[-1]["part"], refused[-1]["value"]) == ("framing", "no JSON")
+
+
+async def test_frames_that_came_with_the_handshake(school):
+    """A client that does not wait for the 101 sends both at once, and its frames are captured too."""
+
+    async def hurry():
+        wire = await Wire.open(school.lab.port)
+        head = request_head("GET", "/websocket?after=latest", {"Host": HOST} | handshake(), 0)
+        frames = client_frame(TEXT, json.dumps(draft("early")).encode()) + client_frame(CLOSE, b"\x03\xe8")
+        await wire.send(head + frames)
+        await wire.take_rest()
+        await wire.close()
+
+    wire, _ = await shown(school, "websocket", hurry)
+    assert_tiles(wire)
+    assert [unit["kind"] for unit in wire["units"] if unit["came"]] == ["request", "text", "close"]
 
 
 async def test_a_long_stream_keeps_its_newest_messages(school):

@@ -20,6 +20,8 @@ SLACK_BYTES = MOST_BYTES // 2
 """So many bytes more are kept before some are left out, because that takes milliseconds."""
 SECRET = re.compile(r"(?aim)^((?:set-)?cookie|authorization)(: *)([^\r\n]+)|([?&]token=)([^&\s]+)")
 
+UPGRADE = re.compile(rb"(?i)\nupgrade:")
+
 
 class Capture:
     """The captured bytes of one request."""
@@ -124,9 +126,12 @@ class RecordingSocket:
 
 
 def start_capture(request: Any, began: float) -> Capture:
-    """Start to capture a request; its head, which was already received, is added."""
+    """Start to capture a request; what was already received of it is added: its head, and early frames."""
     capture = Capture("" if request.client else request.query("username"), began, request.mode)
-    capture.keep(True, request.stream.head)
+    head = request.stream.head
+    capture.keep(True, head)
+    if UPGRADE.search(head):  # else further bytes belong to another request
+        capture.keep(True, request.stream.unread_bytes())
     if not request.stream.closed():
         request.stream.socket = RecordingSocket(request.stream.socket, capture)
     return capture
