@@ -122,6 +122,27 @@ async def test_refused_sends_on_a_websocket(counted):
     assert [answer["type"] for answer in listener.answers] == ["error"] * 3 + ["ack"]
 
 
+async def test_a_message_that_closes_the_socket(counted):
+    """Text that is not UTF-8 is answered by a close frame and stored nowhere: it is framing."""
+    before = await meters(counted)
+    listener = await client("websocket", counted).connect("latest")
+    await listener.send("good")
+    await listener.wire.send(client_frame(TEXT, b"\xff\xfe"))
+    await listener.wire.take_rest()
+    await listener.wire.close()
+    assert listener.wire.received.endswith(b"text that is not UTF-8")
+    assert found("websocket", listener.wire) == counts(*await grown(counted, "websocket", before))
+
+
+async def test_a_body_that_nothing_reads(counted):
+    """A GET request may have a body, which is no message of the room."""
+    before, wire = await meters(counted), await Wire.open(counted)
+    assert (await wire.ask("GET", "/shortpoll?after=latest", body=b"not a send")).status == 200
+    await wire.close()
+    receive, _ = await grown(counted, "shortpoll", before)
+    assert found("shortpoll", wire) == counts(receive)
+
+
 @each_technique
 async def test_events_that_are_no_messages(mode, counted):
     """A gap and a reset are framing, however the technique sends them."""
