@@ -204,6 +204,16 @@ def test_an_event_in_two_chunks():
     )
 
 
+def test_half_an_event_in_a_whole_chunk():
+    """Until the rest comes it is cut: one field, with the lines of its chunk."""
+    data = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    _, event, cut = tiled([Part(0, False, data + chunk(b":\n\n") + chunk(b"data: 1"))])
+    assert (event.kind, cut.kind) == ("heartbeat", "cut")
+    assert [(field.end - field.start, field.part) for field in cut.fields] == [
+        (len("7\r\ndata: 1\r\n"), "framing")
+    ]
+
+
 def test_a_message_that_looks_escaped_is_payload():
     """A backslash that the sender wrote is no escape of the script."""
     client, server = exchange("iframe")
