@@ -1,6 +1,7 @@
 """The fields of the dissector tile all bytes without gap or overlap, whatever the bytes are, at every cut."""
 
 import json
+import time
 from itertools import pairwise
 
 import pytest
@@ -172,6 +173,23 @@ def test_fuzzed_frames(frames):
             or (opcode != TEXT and (len(payload) > 125 or bits & 0b111 or not bits & 8))
         ):
             assert unit.kind.startswith("not a frame: ")
+
+
+MANY = 100_000
+HOSTILE = {
+    "pages": (b"", b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n" + b"<!doctype html>" * (MANY // 15)),
+    "fragments": (b"", b"HTTP/1.1 101 OK\r\n\r\n\x01\x00" + b"\x00\x00" * (MANY // 2)),
+    "nested": (b"", b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{"messages":[' + b"[" * MANY),
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_bytes_that_are_meant_to_take_long(name):
+    """A hundred thousand bytes of the same take seconds at most, not the square of it."""
+    client, server = HOSTILE[name]
+    start = time.process_time()
+    tiled([Part(0, True, client), Part(1, False, server)])
+    assert time.process_time() - start < 8
 
 
 def test_requests_of_several_techniques_on_one_connection():

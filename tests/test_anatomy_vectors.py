@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame, Opcode
 
-from lab.anatomy import NOTES, accept_steps, dissect
+from lab.anatomy import NOTES, LeftOut, accept_steps, dissect
 from lab.lanes.ring import Part
 
 HELLO = b"Hello"
@@ -170,6 +170,13 @@ def test_the_window_that_is_kept():
     squeeze = zlib.compressobj(wbits=-15)
     packed = [(squeeze.compress(HELLO) + squeeze.flush(zlib.Z_SYNC_FLUSH))[:-4].hex() for _ in range(3)]
     assert packed == ["f248cdc9c90700", "f200110000", THIRD]
+
+
+@pytest.mark.parametrize(("size", "text"), [(0, "Hello"), (9, "")])
+def test_the_window_at_a_place_where_bytes_are_missing(size, text):
+    """A message that refers back over missing bytes is not shown; where none are missing, it is."""
+    first, second = (Part(0, False, bytes.fromhex(hex_)) for hex_ in ("c107f248cdc9c90700", "c105f200110000"))
+    assert says(dissect([first, LeftOut(1, False, size), second])[-1]) == text
 
 
 def test_the_window_that_is_not_kept():

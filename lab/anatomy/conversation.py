@@ -87,7 +87,8 @@ class Direction:
 
     def _add(self, frame: Frame) -> None:
         """Add a frame to its message; until that is whole, it is neither payload nor readable."""
-        self._open = [*(self._open or []), frame]
+        self._open = self._open or []
+        self._open.append(frame)
         self._keep([self._piece(frame, FRAMING, "fragment", text=b"" if self._open[0].compressed else None)])
         if frame.final:
             packed = b"".join(one.payload for one in self._open)

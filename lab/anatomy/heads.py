@@ -75,12 +75,9 @@ def parse(data: bytes, place: int, came: bool) -> Head | None:
 
 def find(data: bytes, place: int, came: bool) -> int:
     """Where the next head begins, at or after `place`; -1 when there is none."""
-    pattern = LATER_REQUEST if came else STATUS
-    while found := pattern.search(data, place):
-        if parse(data, found.start(), came):
-            return found.start()
-        place = found.end()
-    return -1
+    found = (LATER_REQUEST if came else STATUS).search(data, place)
+    # A head that has no end has none that is later either.
+    return found.start() if found and parse(data, found.start(), came) else -1
 
 
 def piece(data: bytes, head: Head, came: bool, sent: list[tuple[int, int]]) -> Piece:

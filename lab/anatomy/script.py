@@ -7,7 +7,7 @@ from lab.anatomy.units import FRAMING, Piece, Tiler, one_field
 
 MEDIA_TYPE = "text/html"
 MODES = ("iframe",)
-PREAMBLE = re.compile(rb"<!doctype html>(?:(?!<script).)*?--> *\n", re.IGNORECASE | re.DOTALL)
+PREAMBLE = re.compile(rb"<!doctype html>(?:(?!<script).){0,1000}?--> *\n", re.IGNORECASE | re.DOTALL)
 HEARTBEAT = re.compile(rb"<!--.{0,1000}?-->\n?", re.DOTALL)
 SCRIPT = re.compile(rb"(<script nonce=\"[^\"<]*\">)([\w$.]+\()([^<]*)(\))(</script>\n?)")
 BEGINS = re.compile(rb"<(?:!doctype html>|!--|script nonce=)", re.IGNORECASE)

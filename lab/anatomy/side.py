@@ -18,6 +18,7 @@ class Side:
         self.data, self.came, self.coarse = data, came, coarse
         self.place = 0
         self.pieces: list[Piece] = []
+        self._more_heads = True
 
     def keep(self, pieces: list[Piece]) -> None:
         """Add the next units."""
@@ -29,8 +30,9 @@ class Side:
         """The next head, after what is none; None when there is none any more."""
         if head := heads.parse(self.data, self.place, self.came):
             return head
-        start = heads.find(self.data, self.place, self.came)
+        start = heads.find(self.data, self.place, self.came) if self._more_heads else -1
         if start < 0:
+            self._more_heads = False  # searched once, however many requests the other side has
             return None
         self.keep(one_field(self.data, self.place, start))
         return heads.parse(self.data, start, self.came)
