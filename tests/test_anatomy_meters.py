@@ -6,7 +6,7 @@ import zlib
 import pytest
 
 from lab.anatomy import dissect, totals
-from lab.lanes.ring import Part
+from lab.lanes.capture import Part
 from tests.support.counting import each_way_to_connect, growth, visit
 from tests.support.drafts import draft
 from tests.support.framings import BINARY, PING, TEXT, client_frame

@@ -13,7 +13,7 @@ import lab
 from lab.anatomy import LeftOut
 from lab.anatomy.printing import COLUMNS, lines
 from lab.catalogue import MODES
-from lab.lanes.ring import Part
+from lab.lanes.capture import Part
 from tests.support.lab_process import ROOT
 from tests.test_anatomy_tiling import exchange, parts_of
 

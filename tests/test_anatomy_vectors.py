@@ -11,7 +11,7 @@ from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame, Opcode
 
 from lab.anatomy import NOTES, LeftOut, accept_steps, dissect
-from lab.lanes.ring import Part
+from lab.lanes.capture import Part
 
 HELLO = b"Hello"
 

@@ -60,11 +60,6 @@ def last(data: bytes, place: int) -> Piece:
     return tiler.piece("last-chunk")
 
 
-def coarse(chunks: list[Chunk]) -> list[Piece]:
-    """Each chunk as a unit with one field."""
-    return [Piece("chunk", [Field(one.line, one.stop, FRAMING, "chunk", "", "chunk-size")]) for one in chunks]
-
-
 def place_in(data: bytes, chunks: list[Chunk], pieces: list[Piece]) -> list[Piece]:
     """The units of a body, moved to where its bytes are in the stream, with the lines of its chunks."""
     weaver = Weaver(data, chunks)

@@ -49,20 +49,11 @@ def dissect(parts: Sequence[Part], mode: str = "") -> list[Unit]:
     Never raises, whatever the bytes are: what is not whole is a unit of the kind `cut`, and a frame that
     breaks a rule is one whose kind begins with "not a frame".
     """
-    return _units(parts, mode, coarse=False)
-
-
-def coarse(parts: Sequence[Part], mode: str = "") -> list[Unit]:
-    """The same, but each chunk and each frame is a unit with one field: several times faster."""
-    return _units(parts, mode, coarse=True)
-
-
-def _units(parts: Sequence[Part], mode: str, coarse: bool) -> list[Unit]:
     ways = (True, False)
     streams = [
         Stream(((n, part) for n, part in enumerate(parts) if part.came is came), came) for came in ways
     ]
-    client, server = (Side(stream.data, stream.came, coarse) for stream in streams)
+    client, server = (Side(stream.data, stream.came) for stream in streams)
     holes = {stream.came: [place for place, _ in stream.holes] for stream in streams}
     walk(client, server, Known(mode, holes))
     pairs = zip(streams, (client, server), strict=True)

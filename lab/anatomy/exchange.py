@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
-from lab.anatomy import chunks, conversation, frames, heads, jsonp, ndjson, polls, script, sse
+from lab.anatomy import chunks, conversation, heads, jsonp, ndjson, polls, script, sse
 from lab.anatomy.chunks import Chunk
 from lab.anatomy.heads import Head
 from lab.anatomy.side import Side, inside
@@ -64,15 +64,11 @@ def upgraded(request: Head | None, response: Head | None) -> bool:
 def converse(client: Side, server: Side, agreed: str | None, known: Known) -> None:
     """Add the frames of both directions, up to the end."""
     sides = client, server
-    if client.coarse:
-        found = [frames.coarse(side.data, side.place) for side in sides]
-    else:
-        both = [
-            conversation.Direction(side.data, side.place, side.came, agreed, known.holes[side.came])
-            for side in sides
-        ]
-        found = conversation.dissect(*both)
-    for side, pieces in zip(sides, found, strict=True):
+    both = [
+        conversation.Direction(side.data, side.place, side.came, agreed, known.holes[side.came])
+        for side in sides
+    ]
+    for side, pieces in zip(sides, conversation.dissect(*both), strict=True):
         side.keep(pieces)
 
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from lab.anatomy.units import FRAMING, Field, Piece, Tiler, one_field
+from lab.anatomy.units import FRAMING, Piece, Tiler, one_field
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 KINDS = {0: "continuation", 1: "text", 2: "binary", 8: "close", 9: "ping", 10: "pong"}
@@ -111,14 +111,6 @@ def _close(tiler: Tiler, frame: Frame) -> None:
         note = "close-code.never" if code in NO_CODES else "close-code"
         tiler.add(frame.body + 2, FRAMING, "close-code", str(code), note)
         tiler.add(frame.end, FRAMING, "close-reason", frame.payload[2:].decode("utf-8", "replace"))
-
-
-def coarse(data: bytes, place: int) -> list[Piece]:
-    """Each frame as a unit with one field, and what is behind the last whole one."""
-    found = whole(data, place)
-    note = "fin-rsv-opcode"
-    pieces = [Piece("frame", [Field(one.start, one.end, FRAMING, "frame", "", note)]) for one in found]
-    return pieces + one_field(data, found[-1].end if found else place, len(data))
 
 
 def not_a_frame(data: bytes, frame: Frame, reason: str) -> list[Piece]:

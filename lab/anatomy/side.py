@@ -14,8 +14,8 @@ Dissect = Callable[[bytes], list[Piece]]
 class Side:
     """The bytes of one direction, how far they are dissected, and their units so far."""
 
-    def __init__(self, data: bytes, came: bool, coarse: bool = False) -> None:
-        self.data, self.came, self.coarse = data, came, coarse
+    def __init__(self, data: bytes, came: bool) -> None:
+        self.data, self.came = data, came
         self.place = 0
         self.pieces: list[Piece] = []
         self._more_heads = True
@@ -53,7 +53,7 @@ class Side:
     def chunked(self, dissect: Dissect) -> None:
         """Add the units of a body in chunks, as far as they are whole."""
         found = chunks.parse(self.data, self.place)
-        self.keep(chunks.coarse(found.chunks) if self.coarse else inside(self.data, found.chunks, dissect))
+        self.keep(inside(self.data, found.chunks, dissect))
         if found.whole:
             self.keep([chunks.last(self.data, self.place)])
 

@@ -6,21 +6,23 @@ Cookies and keys are blanked when the bytes are sent.
 
 import re
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
-from lab.anatomy import LeftOut, Unit, dissect
+from lab.anatomy import CUT, Unit, dissect
 from lab.json_types import JsonObject
-from lab.lanes.ring import Part, bounded, size_of
 
-MOST_BYTES = 32 * 1024
-"""Bytes kept of one request: a quarter for its beginning, with both heads, the others for its newest units.
-Of the rest only the size is kept. A unit that is longer is not kept; while it is not whole, its beginning is.
-"""
-SLACK_BYTES = MOST_BYTES // 2
-"""So many bytes more are kept before some are left out, because that takes milliseconds."""
+MOST_BYTES = 16 * 1024
+"""Bytes kept of one request: both heads and its first messages; of the rest only the size is kept."""
 SECRET = re.compile(r"(?aim)^((?:set-)?cookie|authorization)(: *)([^\r\n]+)|([?&]token=)([^&\s]+)")
-
 UPGRADE = re.compile(rb"(?i)\nupgrade:")
+
+
+class Part(NamedTuple):
+    """One read or write: its time in seconds, whether the bytes came from the client, and the bytes."""
+
+    at: float
+    came: bool
+    data: bytes
 
 
 class Capture:
@@ -31,43 +33,35 @@ class Capture:
         """The name by which a page may ask for its own bytes; empty for requests with a client id."""
         self.began = began
         self.mode = mode
-        """The technique; without one nothing is known of units, and only the beginning can be kept."""
-        self._parts: list[Part | LeftOut] = []
-        self._size = self._kept = 0
-        self._full = False
-        """A unit was longer than all that may be kept: nothing more is."""
+        """The technique."""
+        self.left_out = 0
+        self._parts: list[Part] = []
+        self._size = 0
 
     def keep(self, came: bool, data: bytes | memoryview) -> None:
         """Add bytes that were read or written."""
+        bytes_left = MOST_BYTES - self._size
+        if bytes_left > 0 and len(data):
+            self._parts.append(Part(time.monotonic(), came, bytes(data[:bytes_left])))
         self._size += len(data)
-        if len(data) and not self._full:
-            self._parts.append(Part(time.monotonic(), came, bytes(data)))
-            self._kept += len(data)
-        if self._kept > MOST_BYTES + SLACK_BYTES:
-            self._parts, self._full = self._bounded()
-            self._kept = size_of(self._parts)
-
-    def _bounded(self) -> tuple[list[Part | LeftOut], bool]:
-        """The parts within their limit, and whether only the beginning could be kept."""
-        if self._kept <= MOST_BYTES:
-            return self._parts, self._full
-        newest = bounded(self._parts, self.mode, MOST_BYTES) if self.mode else None
-        return (beginning(self._parts), True) if newest is None else (newest, False)
+        self.left_out += max(0, len(data) - max(0, bytes_left))
 
     def as_json(self) -> JsonObject:
         """The parts in order, bytes as Latin-1, and their units; times are milliseconds since it began."""
-        kept, _ = self._bounded()
         parts = [
             {
                 "at": self._ms(part.at),
                 "came": part.came,
                 "text": SECRET.sub(blanked, part.data.decode("latin-1")),
             }
-            for part in kept
-            if part.data
+            for part in self._parts
         ]
-        units = [self._unit(unit) for unit in dissect(kept, self.mode)]
-        return {"parts": parts, "left_out": self._size - size_of(kept), "units": units}
+        return {"parts": parts, "left_out": self.left_out, "units": list(map(self._unit, self._units()))}
+
+    def _units(self) -> list[Unit]:
+        """The units of the kept bytes; one that is not whole because bytes were left out is not shown."""
+        units = dissect(self._parts, self.mode)
+        return [unit for unit in units if not (self.left_out and unit.kind == CUT)]
 
     def _unit(self, unit: Unit) -> JsonObject:
         fields = [
@@ -85,15 +79,6 @@ class Capture:
 
     def _ms(self, moment: float) -> float:
         return round(max(0.0, moment - self.began) * 1000, 2)
-
-
-def beginning(parts: list[Part | LeftOut]) -> list[Part | LeftOut]:
-    """The first bytes of these parts, as many as may be kept."""
-    found, left = list[Part | LeftOut](), MOST_BYTES
-    for part in parts:
-        found.append(part if isinstance(part, LeftOut) else part._replace(data=part.data[:left]))
-        left -= len(found[-1].data)
-    return found
 
 
 def blanked(secret: re.Match[str]) -> str:
