@@ -47,7 +47,7 @@ def test_the_accept_value_step_by_step():
 
 
 def test_the_key_for_which_another_value_is_right():
-    """The value that stands beside a wrong key in some notes belongs to this key."""
+    """A value that some notes give for another key belongs to this one."""
     assert accept_steps("sN9cRrP/n9NdMgdcy2VJFQ==").accept == "fFBooB7FAkLlXgRSz0BT3v4hq5s="
 
 

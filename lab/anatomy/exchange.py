@@ -46,7 +46,7 @@ def exchange(client: Side, server: Side, known: Known) -> bool:
         stored = stored and request.method == "POST"
     if response:
         server.keep([heads.piece(server.data, response, False, [])])
-    if upgraded(request, response):
+    if upgraded(request, response, server):
         agreed = response.headers.get("sec-websocket-extensions", "") if response else None
         converse(client, server, agreed, known)
     else:
@@ -54,10 +54,10 @@ def exchange(client: Side, server: Side, known: Known) -> bool:
     return bool(request or response)
 
 
-def upgraded(request: Head | None, response: Head | None) -> bool:
-    """Whether frames follow: the response says so, or is not there although the request asks for them."""
-    if response:
-        return response.status == 101
+def upgraded(request: Head | None, response: Head | None, server: Side) -> bool:
+    """Whether frames follow: the response says so, or without a byte of it the request asks for them."""
+    if response or server.place < len(server.data):
+        return response is not None and response.status == 101
     return request is not None and request.headers.get("upgrade", "").lower() == "websocket"
 
 
