@@ -17,7 +17,7 @@ from lab.lanes.capture import Part
 from tests.support.lab_process import ROOT
 from tests.test_anatomy_tiling import exchange, parts_of
 
-ROW = re.compile(r"([0-9a-f]{6}) ((?:[0-9a-f]{2} )*[0-9a-f]{2}) *(?:(?:head|framing|payload) .*)?")
+ROW = re.compile(r"([0-9a-f]{6}) ((?:[0-9a-f]{2} ){0,15}[0-9a-f]{2}) *(?:(?:head|framing|payload) .*)?")
 HELLO = """\
 client → server: text, 11 bytes, at 0
 000000 81                                              framing fin-rsv-opcode
@@ -66,6 +66,12 @@ def test_any_bytes_are_shown(data, text, came, mode):
     shown = list(lines([Part(0, came, whole)], mode))
     assert bytes_in(shown)[came] == whole
     assert all(line.isprintable() and cell_len(line) <= COLUMNS for line in shown)
+
+
+def test_a_chinese_character_takes_two_columns():
+    """A long value ends with a sign that there is more, before the line is wider than the terminal."""
+    *_, value = lines([Part(0, False, b"\x81\x7e\x00\x96" + "长".encode() * 50)])
+    assert value.endswith("长…") and COLUMNS - 3 < cell_len(value) <= COLUMNS
 
 
 def test_a_request_alone_is_from_a_client(capsys):
