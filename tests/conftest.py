@@ -19,11 +19,12 @@ if (Path(__file__).parent / "support" / "fixtures.py").exists():
 hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("steady")
 
-# A shell that starts the tests in the background has them ignore Ctrl-C, and nohup has them ignore a closed
-# terminal. Every lab would inherit that; it does not inherit a handler.
+# A shell that starts the tests in the background has them ignore Ctrl-C and SIGQUIT, nohup a closed terminal.
+# Every lab would inherit that; it does not inherit a handler.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
-    signal.signal(signal.SIGHUP, lambda *_: None)
+for name in ("SIGHUP", "SIGQUIT"):
+    if (number := getattr(signal, name, None)) and signal.getsignal(number) is signal.SIG_IGN:
+        signal.signal(number, lambda *_: None)
 
 MISSED = "missed tool"
 BROWSER = "browser"
