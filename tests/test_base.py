@@ -26,6 +26,8 @@ from tests.support.nginx import Nginx
 from tests.support.redis_server import free_port
 
 LAB, USER = "/lab/", "/user/ann/"
+START_S = 150.0
+"""Jupyter takes some seconds to start, and many on a busy machine."""
 BUFFERED = {"iframe", "fetch"}
 """Techniques for which jupyter-server-proxy 4.6 collects the whole response, which never ends.
 
@@ -63,9 +65,11 @@ def nginx(base, location):
     """Nginx offers the lab at a path, and passes the path on or removes it."""
     with LabHere(base=base) as here:
         proxy = Nginx([here.lab.port], location)
-        until((proxy.folder / "pid").exists, lambda: "nginx listens")
-        yield Way(proxy.port, LAB, here)
-        proxy.close()
+        try:
+            until((proxy.folder / "pid").exists, lambda: "nginx listens")
+            yield Way(proxy.port, LAB, here)
+        finally:
+            proxy.close()
 
 
 @contextmanager
@@ -84,11 +88,13 @@ def jupyter():
     command = [sys.executable, "-m", "jupyter_server", *(f"--ServerApp.{name}={own[name]}" for name in own)]
     with LabHere(base="auto") as here:
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        way = Way(port, f"{USER}proxy/{here.lab.port}/", here)
-        until(lambda: answers(f"{way.url}readyz"), lambda: "Jupyter answers")
-        yield way
-        process.terminate()
-        process.wait()
+        try:
+            way = Way(port, f"{USER}proxy/{here.lab.port}/", here)
+            until(lambda: answers(f"{way.url}readyz"), lambda: "Jupyter answers", START_S)
+            yield way
+        finally:
+            process.terminate()
+            process.wait()
 
 
 def answers(url):

@@ -57,9 +57,9 @@ button, entry, toolbar, toolbutton, image {
 """A style for WebKit's own window, whose toolbar is otherwise wider than a phone."""
 
 
-def until(probe: Callable[[], Any], what: Callable[[], str]) -> Any:
+def until(probe: Callable[[], Any], what: Callable[[], str], patience_s: float = PATIENCE_S) -> Any:
     """Ask again and again until the answer is true; returns it. Fails when that takes too long."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + patience_s
     while not (result := probe()):
         assert time.monotonic() < deadline, f"Never came true: {what()}"
         time.sleep(POLL_S)
