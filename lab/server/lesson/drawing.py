@@ -30,7 +30,6 @@ class Drawing:
             raise CannotDraw(f"The figure was not ready after {PATIENCE_S:g} s.") from error
         finally:
             self.busy = False
-        """Whether a figure is being drawn."""
 
 
 async def _drawn(kind: str, exported: bytes) -> bytes:
