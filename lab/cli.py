@@ -7,10 +7,10 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import fields
 from textwrap import fill
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from lab.catalogue import MODES
 from lab.errors import CannotStart, LabError
@@ -28,6 +28,7 @@ if TYPE_CHECKING:  # loaded late, because serving needs none of it
     from lab.experiment.conditions import Conditions
     from lab.experiment.measure import Target
 
+T = TypeVar("T")
 DONE, FAILED, USAGE, NO_START, STOPPED = 0, 1, 2, 3, 130
 EVERYWHERE = "0.0.0.0"
 SUBJECT = "One chat room, every way to push, every byte counted. / 同一个聊天室，多种推送方式"
@@ -67,20 +68,16 @@ def port(text: str) -> int:
     return int(text)
 
 
-def base(text: str) -> str:
-    """Read a base path."""
-    try:
-        return parse_base(text)
-    except LabError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
+def checked(parse: Callable[[str], T]) -> Callable[[str], T]:
+    """The reader of an option, whose `LabError` argparse reports as it does its own errors."""
 
+    def read(text: str) -> T:
+        try:
+            return parse(text)
+        except LabError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
 
-def limit(text: str) -> tuple[str, float]:
-    """Read NAME=VALUE."""
-    try:
-        return parse_limit(text)
-    except LabError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
+    return read
 
 
 def make_parser() -> argparse.ArgumentParser:
@@ -110,11 +107,20 @@ def _serve_options(group: argparse._ArgumentGroup) -> None:
         "--allow-host", action="append", default=[], metavar="NAME", help="serve this host name too"
     )
     group.add_argument(
-        "--base", type=base, default="/", metavar="PATH", help="behind a proxy: its path, as /lab/, or auto"
+        "--base",
+        type=checked(parse_base),
+        default="/",
+        metavar="PATH",
+        help="behind a proxy: its path, as /lab/, or auto",
     )
     names = ", ".join(LIMITS)
     group.add_argument(
-        "--limit", action="append", default=[], type=limit, metavar="NAME=VALUE", help=f"0 = none; {names}"
+        "--limit",
+        action="append",
+        default=[],
+        type=checked(parse_limit),
+        metavar="NAME=VALUE",
+        help=f"0 = none; {names}",
     )
     group.add_argument(
         "--certfile", type=old_file, metavar="FILE", help="serve by https with this certificate"
