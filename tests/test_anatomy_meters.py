@@ -5,8 +5,7 @@ import zlib
 
 import pytest
 
-from lab.anatomy import dissect, totals
-from lab.lanes.capture import Part
+from lab.anatomy import Part, dissect, totals
 from tests.support.counting import each_way_to_connect, growth, visit
 from tests.support.drafts import draft
 from tests.support.framings import BINARY, PING, TEXT, client_frame
@@ -23,14 +22,6 @@ PARTS = ("head", "framing", "payload")
 def counted():
     """The port of a lab that no other test uses."""
     process = LabProcess()
-    yield process.port
-    process.stop()
-
-
-@pytest.fixture(scope="module")
-def compressing():
-    """The port of a lab that compresses."""
-    process = LabProcess(compress=True)
     yield process.port
     process.stop()
 

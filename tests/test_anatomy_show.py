@@ -10,10 +10,9 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 import lab
-from lab.anatomy import LeftOut
+from lab.anatomy import LeftOut, Part
 from lab.anatomy.printing import COLUMNS, lines
 from lab.catalogue import MODES
-from lab.lanes.capture import Part
 from tests.support.lab_process import ROOT
 from tests.test_anatomy_tiling import exchange, parts_of
 

@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lab.anatomy import CUT, NOTES, LeftOut, dissect, totals
+from lab.anatomy import CUT, NOTES, LeftOut, Part, dissect, totals
 from lab.catalogue import MODES, server_side
-from lab.lanes.capture import Part
 from lab.room.messages import Batch, Cursor, Event, bye, compact, gap
 from lab.techniques.streaming import chunk
 from tests.support.framings import CLOSE, PING, PONG, TEXT, client_frame

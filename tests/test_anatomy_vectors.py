@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from websockets.extensions.permessage_deflate import PerMessageDeflate
 from websockets.frames import Frame, Opcode
 
-from lab.anatomy import NOTES, LeftOut, accept_steps, dissect
-from lab.lanes.capture import Part
+from lab.anatomy import NOTES, LeftOut, Part, accept_steps, dissect
 
 HELLO = b"Hello"
 

@@ -4,26 +4,16 @@ import json
 import zlib
 from collections import Counter
 
-import pytest
 import websockets
 
 from tests.support.counting import assert_conserved, assert_tally, growth, visit
 from tests.support.drafts import draft
 from tests.support.framings import TEXT, client_frame
-from tests.support.lab_process import LabProcess
 from tests.support.lab_state import here, meters, publish
 from tests.support.listeners import client
 from tests.support.wire import HOST
 
 DEFLATE = {"Sec-WebSocket-Extensions": "permessage-deflate"}
-
-
-@pytest.fixture(scope="module")
-def compressing():
-    """The port of a lab that compresses."""
-    process = LabProcess(compress=True)
-    yield process.port
-    process.stop()
 
 
 def deflated(data):

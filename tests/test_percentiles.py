@@ -46,7 +46,7 @@ def test_nothing_measured_is_not_zero():
 
 @given(SAMPLES)
 def test_durations_are_summed_up_like_any_samples(samples):
-    """Taken in heaps of any size, samples give the same figures as all at once."""
+    """Samples that are added in groups of any size give the same figures as all at once."""
     durations = Durations()
     for size in range(len(samples) + 1):
         durations.add(samples[size * (size - 1) // 2 : size * (size + 1) // 2])

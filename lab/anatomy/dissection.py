@@ -1,17 +1,17 @@
 """The bytes of a connection in the order in which they passed, dissected into units in that order."""
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from lab.anatomy.exchange import Known, walk
 from lab.anatomy.side import Side
-from lab.anatomy.units import LeftOut, Part, Piece, Unit
+from lab.anatomy.units import LeftOut, Part, Parts, Piece, Unit
 
 
 class Stream:
     """The bytes of one direction: all of them, and which part each came in."""
 
-    def __init__(self, parts: Iterable[tuple[int, Part]], came: bool) -> None:
+    def __init__(self, parts: Iterable[tuple[int, Part | LeftOut]], came: bool) -> None:
         self.came = came
         self.data = b""
         self.holes: list[tuple[int, int]] = []
@@ -41,7 +41,7 @@ class Stream:
         return order, start, Unit(piece.kind, self.came, part.at, tuple(fields))
 
 
-def dissect(parts: Sequence[Part], mode: str = "") -> list[Unit]:
+def dissect(parts: Parts, mode: str = "") -> list[Unit]:
     """The units of these bytes, in the order in which their first bytes passed.
 
     `parts` are reads and writes in their order; offsets are those of each direction's own bytes. `mode` is

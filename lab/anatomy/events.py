@@ -28,6 +28,12 @@ def kind(event: Any) -> str:
     return type_ if isinstance(type_, str) else "message"
 
 
+def kind_in(text: bytes) -> str:
+    """The type of the event in some JSON; "no JSON" when it is none."""
+    event = parsed(text)
+    return "no JSON" if event is None else kind(event)
+
+
 def add(tiler: Tiler, end: int, type_: str) -> None:
     """Add the JSON of an event of this type."""
     if type_ == "message":

@@ -18,8 +18,7 @@ def dissect(data: bytes) -> list[Piece]:
 def _line(tiler: Tiler, end: int) -> Piece:
     first, line = tiler.place == 0, tiler.data[tiler.place : end - 1]
     if line.strip():
-        event = events.parsed(line)
-        events.add(tiler, end - 1, "no JSON" if event is None else events.kind(event))
+        events.add(tiler, end - 1, events.kind_in(line))
         tiler.add(end, FRAMING, "line-end")
         return tiler.piece("line")
     tiler.add(end, FRAMING, "empty-line")

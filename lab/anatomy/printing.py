@@ -1,26 +1,17 @@
 """Units as plain text of 80 columns, for a terminal or a notebook: the bytes of each field, and its value."""
 
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator
 from unicodedata import east_asian_width
 
 from lab.anatomy.dissection import dissect
 from lab.anatomy.heads import REQUEST
-from lab.anatomy.units import Field, LeftOut, Part, Unit
+from lab.anatomy.units import Field, LeftOut, Part, Parts, Unit
 
 COLUMNS = 80
 ROW_BYTES = 16
 
 
-class Whole(NamedTuple):
-    """Bytes that passed at once."""
-
-    at: float
-    came: bool
-    data: bytes
-
-
-def show(data: Sequence[Part] | bytes | str, mode: str = "") -> None:
+def show(data: Parts | bytes | str, mode: str = "") -> None:
     """Print the units of some bytes, one after the other: `lab.anatomy.show("818537fa213d7f9f4d5158")`.
 
     `data` are parts, as for `dissect`, or bytes of one direction, perhaps in hexadecimal.
@@ -29,27 +20,26 @@ def show(data: Sequence[Part] | bytes | str, mode: str = "") -> None:
     print("\n".join(lines(parts_of(data), mode)))
 
 
-def parts_of(data: Sequence[Part] | bytes | str) -> Sequence[Part]:
+def parts_of(data: Parts | bytes | str) -> Parts:
     """These parts, or bytes alone as one part; a request or a masked frame is from a client."""
     if isinstance(data, str):
         data = bytes.fromhex(data)
     if not isinstance(data, bytes):
         return data
     frame = len(data) > 1 and not chr(data[0]).isascii()
-    return [Whole(0.0, bool(REQUEST.match(data) or (frame and data[1] & 0x80)), data)]
+    return [Part(0.0, bool(REQUEST.match(data) or (frame and data[1] & 0x80)), data)]
 
 
-def lines(parts: Sequence[Part], mode: str = "") -> Iterator[str]:
+def lines(parts: Parts, mode: str = "") -> Iterator[str]:
     """The lines of text that show these parts."""
     streams = {came: b"".join(part.data for part in parts if part.came is came) for came in (True, False)}
-    holes = {came: any(isinstance(part, LeftOut) and part.came is came for part in parts) for came in streams}
     place = {True: 0, False: 0}
     for unit in dissect(parts, mode):
         yield heading(unit)
         for field in unit.fields:
             start, place[unit.came] = place[unit.came], place[unit.came] + field.end - field.start
             yield from rows(field, streams[unit.came][start : place[unit.came]])
-    if any(holes.values()):
+    if any(isinstance(part, LeftOut) for part in parts):
         yield "(Some bytes were not kept; the offsets are those of the whole stream.)"
 
 

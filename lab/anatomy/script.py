@@ -39,8 +39,7 @@ def _unit(tiler: Tiler) -> Piece | None:
 def _script(tiler: Tiler, script: re.Match[bytes]) -> Piece:
     tiler.add(script.end(1), FRAMING, "script-open")
     tiler.add(script.end(2), FRAMING, "call-open")
-    event = events.parsed(script[3])
-    events.add_escaped(tiler, script.end(3), "no JSON" if event is None else events.kind(event))
+    events.add_escaped(tiler, script.end(3), events.kind_in(script[3]))
     tiler.add(script.end(4), FRAMING, "call-end")
     tiler.add(script.end(5), FRAMING, "script-close")
     return tiler.piece("script")

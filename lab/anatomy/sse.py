@@ -6,7 +6,7 @@ The HTML standard, section 9.2.6.
 import re
 
 from lab.anatomy import events
-from lab.anatomy.units import FRAMING, PAYLOAD, Piece, Tiler, one_field
+from lab.anatomy.units import FRAMING, Piece, Tiler, one_field
 
 MEDIA_TYPE = "text/event-stream"
 MODES = ("sse",)
@@ -45,15 +45,9 @@ def _line(tiler: Tiler, line: re.Match[bytes], named: bool) -> None:
     name = line[1].decode("latin-1")
     if name == "data" and line[2]:
         tiler.add(line.start(3), FRAMING, "sse-data")
-        text = line[3]
-        tiler.add(line.end(3), *((FRAMING, "event") if named else _part(text)))
+        events.add(tiler, line.end(3), "named" if named else events.kind(events.parsed(line[3])))
         tiler.add(line.end(), FRAMING, "line-end")
     else:
         value = line[3].decode("utf-8", "replace")
         known = "comment" if line[2] and not name else name if name in NAMES else "unknown"
         tiler.add(line.end(), FRAMING, f"sse-{known}", value)
-
-
-def _part(text: bytes) -> tuple[str, str]:
-    message = events.kind(events.parsed(text)) == "message"
-    return (PAYLOAD, "message") if message else (FRAMING, "event")

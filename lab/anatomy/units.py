@@ -4,28 +4,20 @@ A unit is what a protocol sends as one thing: a head, an event, a frame. Its fie
 gap or overlap, and each field is head, framing or payload, as in the meters. Knows bytes and nothing else.
 """
 
-from collections.abc import Iterable
-from typing import NamedTuple, Protocol
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 HEAD, FRAMING, PAYLOAD = "head", "framing", "payload"
 CUT = "cut"
 """The kind of a unit that is not whole, because the bytes begin or end inside it."""
 
 
-class Part(Protocol):
-    """One read or write of a socket."""
+class Part(NamedTuple):
+    """One read or write of a socket: its time, whether the bytes came from the client, and the bytes."""
 
-    @property
-    def at(self) -> float:
-        """Its time; the unit is the caller's."""
-
-    @property
-    def came(self) -> bool:
-        """Whether the bytes came from the client."""
-
-    @property
-    def data(self) -> bytes:
-        """The bytes."""
+    at: float
+    came: bool
+    data: bytes
 
 
 class LeftOut(NamedTuple):
@@ -35,6 +27,10 @@ class LeftOut(NamedTuple):
     came: bool
     size: int
     data: bytes = b""
+
+
+Parts = Sequence[Part | LeftOut]
+"""What was kept of a connection, in the order in which it passed."""
 
 
 class Field(NamedTuple):

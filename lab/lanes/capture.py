@@ -6,23 +6,15 @@ Cookies and keys are blanked when the bytes are sent.
 
 import re
 import time
-from typing import Any, NamedTuple
+from typing import Any
 
-from lab.anatomy import CUT, Unit, dissect
+from lab.anatomy import CUT, Part, Unit, dissect
 from lab.json_types import JsonObject
 
 MOST_BYTES = 16 * 1024
 """Bytes kept of one request: both heads and its first messages; of the rest only the size is kept."""
 SECRET = re.compile(r"(?aim)^((?:set-)?cookie|authorization)(: *)([^\r\n]+)|([?&]token=)([^&\s]+)")
 UPGRADE = re.compile(rb"(?i)\nupgrade:")
-
-
-class Part(NamedTuple):
-    """One read or write: its time in seconds, whether the bytes came from the client, and the bytes."""
-
-    at: float
-    came: bool
-    data: bytes
 
 
 class Capture:

@@ -28,6 +28,14 @@ def hasty_lab() -> Iterator[LabProcess]:
     process.stop()
 
 
+@pytest.fixture(scope="session")
+def compressing() -> Iterator[int]:
+    """The port of a lab that compresses."""
+    process = LabProcess(compress=True)
+    yield process.port
+    process.stop()
+
+
 @pytest.fixture
 def start_lab() -> Iterator[Callable[..., LabProcess]]:
     """Start labs of the test's own; they end with it, and so do their Redis servers."""
