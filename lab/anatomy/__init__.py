@@ -7,7 +7,7 @@ Each technique has one file here for its protocol. Nothing here knows sockets, T
 function serves `/wire`, the pages, the terminal and the notebooks.
 """
 
-from lab.anatomy.dissection import dissect
+from lab.anatomy.dissection import as_json, dissect
 from lab.anatomy.handshake import accept_steps
 from lab.anatomy.notes import NOTES
 from lab.anatomy.printing import show
@@ -21,6 +21,7 @@ __all__ = [
     "Part",
     "Unit",
     "accept_steps",
+    "as_json",
     "dissect",
     "show",
     "totals",

@@ -1,7 +1,8 @@
 """The bytes of a connection in the order in which they passed, dissected into units in that order."""
 
 from bisect import bisect_right
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 from lab.anatomy.exchange import Known, walk
 from lab.anatomy.side import Side
@@ -59,3 +60,9 @@ def dissect(parts: Parts, mode: str = "") -> list[Unit]:
     pairs = zip(streams, (client, server), strict=True)
     found = [stream.unit(piece) for stream, side in pairs for piece in side.pieces]
     return [unit for *_, unit in sorted(found, key=lambda one: one[:2])]
+
+
+def as_json(parts: Sequence[Part], mode: str = "") -> dict[str, Any]:
+    """Whole parts and their units as an object: `{"parts", "left_out", "units"}`, the shape of `/wire`."""
+    units = [unit.as_json() for unit in dissect(parts, mode)]
+    return {"parts": [part.as_json() for part in parts], "left_out": 0, "units": units}

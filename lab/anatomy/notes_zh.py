@@ -30,8 +30,8 @@ NOTES_ZH = {
     "header.x-content-type-options": "浏览器不得猜测类型，只能用写明的类型。",
     "header.content-security-policy": "只有带这个 nonce 的脚本才能在页面里运行。",
     "header.sec-websocket-key": "16 个随机字节的 Base64；服务器的回答证明它读了这个值（RFC 6455 §1.3）。",
-    "header.sec-websocket-accept": "密钥加固定 GUID，求 SHA-1，再 Base64：只有懂 WebSocket 的服务器才会这样回答"
-    "（RFC 6455 §1.3）。",
+    "header.sec-websocket-accept": "密钥加固定 GUID，求 SHA-1，再 Base64："
+    "只有懂 WebSocket 的服务器才会这样回答（RFC 6455 §1.3）。",
     "header.sec-websocket-version": "13 是标准的版本；之前的草案与它不同。",
     "header.sec-websocket-extensions": "客户端提出，服务器选择，例如压缩（RFC 6455 §9.1）。",
     "header.sec-websocket-protocol": "帧里面说的是什么协议（RFC 6455 §1.9）。",

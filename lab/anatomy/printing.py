@@ -21,13 +21,16 @@ def show(data: Parts | bytes | str, mode: str = "") -> None:
 
 
 def parts_of(data: Parts | bytes | str) -> Parts:
-    """These parts, or bytes alone as one part; a request or a masked frame is from a client."""
+    """These parts, or bytes alone, perhaps in hexadecimal, as one part."""
     if isinstance(data, str):
         data = bytes.fromhex(data)
-    if not isinstance(data, bytes):
-        return data
+    return [one_part(data)] if isinstance(data, bytes) else data
+
+
+def one_part(data: bytes) -> Part:
+    """Bytes of one direction as a part; a request or a masked frame is from a client."""
     frame = len(data) > 1 and not chr(data[0]).isascii()
-    return [Part(0.0, bool(REQUEST.match(data) or (frame and data[1] & 0x80)), data)]
+    return Part(0.0, bool(REQUEST.match(data) or (frame and data[1] & 0x80)), data)
 
 
 def lines(parts: Parts, mode: str = "") -> Iterator[str]:

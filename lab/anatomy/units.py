@@ -5,7 +5,7 @@ gap or overlap, and each field is head, framing or payload, as in the meters. Kn
 """
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 HEAD, FRAMING, PAYLOAD = "head", "framing", "payload"
 CUT = "cut"
@@ -18,6 +18,10 @@ class Part(NamedTuple):
     at: float
     came: bool
     data: bytes
+
+    def as_json(self) -> dict[str, Any]:
+        """The part as an object, its bytes as Latin-1."""
+        return {"at": self.at, "came": self.came, "text": self.data.decode("latin-1")}
 
 
 class LeftOut(NamedTuple):
@@ -57,6 +61,13 @@ class Unit(NamedTuple):
     came: bool
     at: float
     fields: tuple[Field, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """The unit as an object, without `saved`: only the meters need that."""
+        fields = [field._asdict() for field in self.fields]
+        for field in fields:
+            del field["saved"]
+        return {"kind": self.kind, "came": self.came, "at": self.at, "fields": fields}
 
 
 class Piece(NamedTuple):

@@ -10,12 +10,13 @@ from tornado.web import Application, RequestHandler
 from lab import folders
 from lab.catalogue import MODES, server_side
 from lab.json_types import JsonObject
+from lab.server.api import anatomy as bytes_data
 from lab.server.api import export, openapi, reports, wire
 from lab.server.api import teacher as actions
 from lab.server.connections import base_path
 from lab.server.lesson.lesson import Lesson
 from lab.server.live import lanes, socket
-from lab.server.pages import compare, join, page, room, static, teacher, technique
+from lab.server.pages import anatomy, compare, join, page, room, static, teacher, technique
 
 
 class BelowBase(Application):
@@ -44,6 +45,13 @@ def make_app(lesson: Lesson) -> Application:
         ("/room", room.RoomPage),
         ("/compare", compare.Compare),
         ("/wire", wire.WireView),
+        ("/anatomy", anatomy.Anatomy),
+        ("/anatomy/recorded", bytes_data.Recorded),
+        ("/anatomy/texts", bytes_data.Texts),
+        ("/anatomy/dissect", bytes_data.Dissect),
+        ("/anatomy/accept", bytes_data.Accept),
+        ("/anatomy/deflated", bytes_data.Deflated),
+        ("/anatomy/break", bytes_data.Break),
         (r"/technique/(\w+)", technique.TechniquePage),
         ("/teacher", teacher.Teacher),
         ("/teacher/network", actions.LetPhonesJoin),

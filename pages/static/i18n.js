@@ -16,6 +16,11 @@ export function _(key, values = {}) {
   return (TEXTS[key] ?? key).replace(/\{(\w+)\}/g, (place, name) => shown(values[name] ?? place));
 }
 
+/** Add texts that were loaded later, by their keys. */
+export function add(texts) {
+  Object.assign(TEXTS, texts);
+}
+
 /**
  * A text that cannot change the order of the text around it (UAX 9): between FSI and PDI, its own isolates closed.
  * Plain text is returned unchanged. The same as `isolated` in lab/server/pages/i18n.py.

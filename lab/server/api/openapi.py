@@ -5,11 +5,13 @@ The techniques come from the catalogue, the limits from the settings, the errors
 
 from tornado.websocket import WebSocketHandler
 
+from lab.anatomy.forbidden import FORBIDDEN
 from lab.anatomy.units import FRAMING, HEAD, PAYLOAD
 from lab.catalogue import TECHNIQUES, Technique, server_side
 from lab.json_types import JsonObject
 from lab.meters import COUNTERS
 from lab.room.messages import PLACE, UUID, compact
+from lab.server.api.anatomy import HEX, LONGEST_KEY, LONGEST_TEXT
 from lab.server.api.export import AsCsv, AsJson, AsPng, AsSvg
 from lab.server.api.wire import NUMBER
 from lab.server.connections import base_path
@@ -46,7 +48,7 @@ def describe(settings: Settings) -> JsonObject:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Push Lab", "version": __version__, "description": DESCRIPTION},
-        "paths": offered | REPORTS | EXPORTS,
+        "paths": offered | REPORTS | EXPORTS | anatomy(),
         "components": {
             "securitySchemes": {"teacher": {"type": "http", "scheme": "bearer"}},
             "schemas": schemas(settings),
@@ -162,6 +164,30 @@ EXPORTS: JsonObject = {
         (AsPng, "That figure in pixels.", TEXT),
     )
 }
+
+
+def anatomy() -> JsonObject:
+    """The data of the anatomy page."""
+    some: JsonObject = {"type": "object"}
+    digits = query("bytes", TEXT | {"pattern": f"^{HEX.pattern}$"}, True)
+    key, body = (
+        query(name, TEXT | {"minLength": 1, "maxLength": most}, True)
+        for name, most in (("key", LONGEST_KEY), ("body", LONGEST_TEXT))
+    )
+    mode = query("mode", {"enum": ["", *TECHNIQUES]})
+    wanted = {"content": content(shape({"frame": {"enum": list(FORBIDDEN)}})), "required": True}
+    reports = {
+        path: {"get": operation(sentence, {"200": answer(sentence, schema)}, where)}
+        for path, sentence, schema, where in (
+            ("/anatomy/recorded", "Recorded exchanges of every technique.", some, []),
+            ("/anatomy/texts", "The names and notes of fields.", some, [query("lang", TEXT)]),
+            ("/anatomy/dissect", "The units of some bytes.", ref("Wire"), [digits, mode]),
+            ("/anatomy/accept", "How Sec-WebSocket-Accept is computed.", some, [key]),
+            ("/anatomy/deflated", "What compression makes of a message.", some, [body]),
+        )
+    }
+    probe = operation("Send a forbidden frame to this lab.", {"200": answer("What it did.", some)}, [])
+    return reports | {"/anatomy/break": {"post": probe | {"requestBody": wanted}}}
 
 
 # Shapes -------------------------------------------------------------------------------------------

@@ -11,13 +11,17 @@ from lab.server.connections.metered_stream import MeteredServer
 from lab.server.lesson.assignment import Assignment
 from lab.server.lesson.bet import Bet
 from lab.server.lesson.drawing import Drawing
+from lab.server.lesson.forbidden_frames import Prober
 from lab.server.lesson.health import problems
 from lab.server.lesson.lan import Network
 from lab.server.lesson.overload import Overload
 from lab.server.lesson.simulated_students import Plan, SimulatedStudents
 from lab.server.lesson.teacher_key import TeacherKey, cookie_name
 from lab.techniques.context import Context
+from lab.techniques.send_rate import SendRate
 
+PROBES_PER_S = 1.0
+"""Forbidden frames that one address may have sent; a burst may have two."""
 Fields = JsonObject
 """What a page sends on `/live`."""
 
@@ -63,6 +67,8 @@ class Lesson:
     server: MeteredServer = field(init=False)
     network: Network = field(init=False)
     bet: Bet = field(init=False)
+    prober: Prober = field(init=False)
+    probe_rate: SendRate = field(default_factory=lambda: SendRate(PROBES_PER_S))
     simulated: SimulatedStudents = field(init=False)
     overload: Overload = field(init=False)
     assignment: Assignment = field(default_factory=Assignment)
@@ -77,6 +83,7 @@ class Lesson:
         self.simulated = SimulatedStudents(self.context, self.simulated_name, nearest(addresses), port)
         self.overload = Overload(self.context.room.tasks)
         self.bet = Bet(self.context.meters)
+        self.prober = Prober(nearest(addresses), port, self.context.settings.certfile)
         self.handlers["vote"] = lambda page, fields: self.bet.vote(fields)
         self.on_change |= {
             "network": self.network.as_json,

@@ -1,0 +1,111 @@
+/**
+ * The bytes of one exchange: on the left its units, one a row, both directions; on the right the chosen unit.
+ *
+ *     new ExchangeView(element).show({ parts, units });   // an answer of /wire
+ *
+ * Up and down choose a unit, left and right a field, N shows one field after the other.
+ */
+
+import { _, bytes, duration } from "../i18n.js";
+import { isControl, isFrame, sizeOf, unitsOf } from "./bytes.js";
+import { element } from "./dom.js";
+import { kindName, texts } from "./texts.js";
+import { UnitView } from "./unit.js";
+
+const FILTERS = {
+  all: () => true,
+  payload: ({ fields }) => sizeOf(fields, "payload") > 0,
+  control: isControl,
+};
+
+/** What a row says of a unit: the request or status line, or its kind. */
+export function label(unit) {
+  const [first, second, third] = unit.fields;
+  if (unit.kind === "request") return `${first.value.trim()} ${second.value.split("?")[0]}`;
+  if (unit.kind === "response") return `${second.value} ${third?.value.trim() ?? ""}`.trim();
+  const masked = isFrame(unit) && unit.came && !unit.kind.startsWith("not") ? `, ${_("anatomy.masked")}` : "";
+  const named = unit.fields.find(({ name }) => name === "close-code")?.value ?? typeOf(unit);
+  return kindName(unit.kind) + (named ? `: ${named}` : "") + masked;
+}
+
+/** The type of the event in a unit, such as "ack"; of a send there is none. */
+function typeOf({ fields }) {
+  const event = fields.find(({ name }) => name === "message" || name === "event");
+  return event && /^\{"type":"(\w+)"/.exec(event.value)?.[1];
+}
+
+/** The view of an exchange inside an element. */
+export class ExchangeView {
+  constructor(box) {
+    this.list = element("ol", { class: "units", role: "listbox", tabindex: 0 });
+    this.filter = element("select", { onchange: () => this.fill() });
+    this.side = element("div", { class: "unit" });
+    this.view = new UnitView(this.side);
+    this.box = box;
+    this.list.addEventListener("keydown", (event) => this.key(event));
+    this.side.addEventListener("keydown", (event) => this.key(event));
+  }
+
+  /** Show parts and units; the chosen unit stays chosen if it is still there. */
+  async show(exchange) {
+    await texts();
+    this.units = unitsOf(exchange);
+    if (!this.filter.length) this.build();
+    this.fill();
+  }
+
+  build() {
+    this.filter.append(...Object.keys(FILTERS).map((name) => element("option", { value: name }, _(`anatomy.filter.${name}`))));
+    this.list.setAttribute("aria-label", _("anatomy.units"));
+    this.filter.setAttribute("aria-label", _("anatomy.filter"));
+    this.box.classList.add("exchange");
+    const head = element("p", { class: "columns soft" }, element("span", {}, _("anatomy.unit")), element("span", {}, _("anatomy.sizes")));
+    this.box.replaceChildren(element("div", { class: "conversation" }, this.filter, head, this.list), this.side);
+  }
+
+  fill() {
+    const shown = this.units.filter(FILTERS[this.filter.value]);
+    const before = this.rows?.indexOf(this.current) ?? -1;
+    this.rows = shown;
+    this.list.replaceChildren(...shown.map((unit) => this.row(unit)));
+    const payload = shown.findIndex(FILTERS.payload);
+    this.choose(before >= 0 ? Math.min(before, shown.length - 1) : Math.max(0, payload));
+  }
+
+  row(unit) {
+    const sizes = unit.overhead < unit.size ? `${unit.overhead} + ${bytes(unit.size - unit.overhead)}` : bytes(unit.size);
+    const way = element("span", { class: "way", "aria-label": _(unit.came ? "anatomy.up" : "anatomy.down") }, unit.came ? "→" : "←");
+    const shown = [way, element("span", { class: "label" }, label(unit)), element("span", { class: "size" }, sizes)];
+    const time = element("span", { class: "soft time" }, duration(unit.at / 1000));
+    const pick = () => this.choose(this.rows.indexOf(unit));
+    return element("li", { role: "option", class: unit.came ? "came" : "sent", onclick: pick }, ...shown, time);
+  }
+
+  choose(n) {
+    this.current = this.rows[n];
+    [...this.list.children].forEach((row, i) => {
+      row.setAttribute("aria-selected", i === n);
+      row.id = i === n ? `${(this.list.id ||= `units-${++ExchangeView.count}`)}-chosen` : "";
+    });
+    if (!this.current) return this.side.replaceChildren(element("p", { class: "soft" }, _("anatomy.none")));
+    this.list.setAttribute("aria-activedescendant", `${this.list.id}-chosen`);
+    if (this.list === document.activeElement) this.list.children[n].scrollIntoView({ block: "nearest" });
+    this.view.show(this.current);
+  }
+
+  key(event) {
+    const now = this.rows.indexOf(this.current);
+    const actions = {
+      ArrowDown: () => this.choose(Math.min(this.rows.length - 1, now + 1)),
+      ArrowUp: () => this.choose(Math.max(0, now - 1)),
+      ArrowRight: () => this.view.move(1),
+      ArrowLeft: () => this.view.move(-1),
+      n: () => this.view.reveal(),
+    };
+    if (!actions[event.key] || !this.current || event.ctrlKey || event.metaKey || event.altKey) return;
+    event.preventDefault();
+    actions[event.key]();
+  }
+}
+
+ExchangeView.count = 0;

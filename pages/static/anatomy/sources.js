@@ -1,0 +1,145 @@
+/**
+ * Where the shown bytes come from: a recording that comes with the lab, a request of this room, or bytes that the user
+ * types. A link such as /anatomy#818537fa213d7f9f4d5158 opens the sandbox with these bytes.
+ */
+
+import { _, number } from "../i18n.js";
+import { Audience } from "../lanes/audience.js";
+import { on, send } from "../live.js";
+import { pace } from "../pace.js";
+import { address, post } from "../techniques/shared.js";
+import { uuid4 } from "../user.js";
+import { fromHex, hex } from "./bytes.js";
+
+const AGAIN_MS = 1000; // an open stream grows; it is asked for again so often
+const EXAMPLES = ["818537fa213d7f9f4d5158", "810548656c6c6f", "010348656c80026c6f", "8a8537fa213d7f9f4d5158", "c107f248cdc9c90700"];
+
+const $ = (id) => document.getElementById(id);
+const answered = async (path, parameters = {}) => (await fetch(address(path, parameters))).json();
+
+/** The recorded exchanges, by technique: `{recorded, exchanges: {mode: exchange}}`. */
+export async function recordings() {
+  const { recorded, exchanges } = await answered("/anatomy/recorded");
+  return { recorded, exchanges: Object.fromEntries(exchanges.map((exchange) => [exchange.mode, exchange])) };
+}
+
+/** Show the exchanges of three sources in a view, as the user chooses. `onShown` gets each exchange that is shown. */
+export class Sources {
+  constructor(view, found, onShown) {
+    Object.assign(this, { view, found, onShown, source: "recorded", mode: $("mode").value, bars: {} });
+    for (const button of document.querySelectorAll("[data-source]")) {
+      button.addEventListener("click", () => this.use(button.dataset.source));
+    }
+    $("mode").addEventListener("change", () => this.turn($("mode").value));
+    $("hex").addEventListener("input", () => this.typed());
+    $("examples").addEventListener("change", () => this.type($("examples").value));
+    $("examples").append(...EXAMPLES.map((digits) => new Option(_(`anatomy.example.${digits}`), digits)));
+    $("live-send").addEventListener("submit", (event) => this.say(event));
+    addEventListener("hashchange", () => this.follow());
+    this.follow() || this.use("recorded");
+  }
+
+  /** Open the sandbox if the address has bytes. */
+  follow() {
+    const data = fromHex(location.hash.slice(1));
+    if (!data) return false;
+    $("hex").value = hex(data);
+    this.use("sandbox");
+    return true;
+  }
+
+  async use(source) {
+    this.source = source;
+    for (const button of document.querySelectorAll("[data-source]")) {
+      button.setAttribute("aria-pressed", button.dataset.source === source);
+    }
+    for (const part of document.querySelectorAll("[data-for]")) {
+      part.hidden = !part.dataset.for.split(" ").includes(source);
+    }
+    clearInterval(this.timer);
+    if (source !== "live") this.audience?.stop();
+    await { recorded: () => this.recorded(), live: () => this.live(), sandbox: () => this.typed() }[source]();
+  }
+
+  turn(mode) {
+    this.mode = mode;
+    this.use(this.source);
+  }
+
+  show(exchange, about) {
+    $("about").textContent = about;
+    $("exchange").className = `exchange ${this.source === "sandbox" ? "websocket" : this.mode}`;
+    this.onShown(exchange, this);
+    return this.view.show(exchange);
+  }
+
+  recorded() {
+    const { lab, browser, date } = this.found.recorded;
+    return this.show(this.found.exchanges[this.mode], _("anatomy.about.recorded", { lab, browser, date }));
+  }
+
+  // This room ---------------------------------------------------------------------------------
+
+  live() {
+    $("about").textContent = _("anatomy.about.wait");
+    this.stopped ??= on("lanes", (batch) => this.learn(batch));
+    send({ type: "lanes" });
+    this.audience?.stop();
+    this.audience = new Audience({ modes: [this.mode], pace, onState: () => {} });
+    this.audience.start();
+    this.timer = setInterval(() => this.look(), AGAIN_MS);
+  }
+
+  /** The newest request in each lane that brought a message. */
+  learn({ facts, open }) {
+    for (const { lane, from, empty } of facts) if (from !== undefined && !empty) this.bars[lane] = from;
+    for (const [lane, from] of Object.entries(open)) if (this.isStream(lane)) this.bars[lane] = from;
+  }
+
+  isStream(mode) {
+    return this.found.exchanges[mode].verb === "stream";
+  }
+
+  async look() {
+    const from = this.bars[this.mode];
+    if (from === undefined || document.hidden) return;
+    const found = await answered("/wire", { lane: this.mode, from, as: this.audience.me }).catch(() => null);
+    if (this.source !== "live" || !found) return;
+    if (found.error) return ($("about").textContent = _("anatomy.about.foreign"));
+    const size = JSON.stringify([from, found.parts.length, found.left_out]);
+    if (size !== this.shown) this.show(found, _("anatomy.about.live", { n: number(found.left_out) }));
+    this.shown = size;
+  }
+
+  /** Send a message to the room, by the shown technique if its connection can. */
+  async say(event) {
+    event.preventDefault();
+    const box = $("live-send").elements.body;
+    const message = { mid: uuid4(), username: _("anatomy.username"), body: box.value };
+    const line = this.audience?.lines[0];
+    await (line?.send?.(message) ?? post("/longpoll", message)).then(
+      () => (box.value = ""),
+      (error) => ($("about").textContent = _("compare.failed", { reason: error.message })),
+    );
+  }
+
+  // The sandbox -------------------------------------------------------------------------------
+
+  type(digits) {
+    $("hex").value = digits;
+    this.typed();
+  }
+
+  async typed() {
+    const text = $("hex").value;
+    const data = fromHex(text) ?? new TextEncoder().encode(text.replace(/\r?\n/g, "\r\n"));
+    if (!data.length) return this.show({ parts: [], units: [] }, _("anatomy.about.sandbox"));
+    const digits = hex(data).replaceAll(" ", "");
+    const found = await answered("/anatomy/dissect", { bytes: digits });
+    if (found.error) return ($("about").textContent = _("anatomy.about.long"));
+    const link = new URL(location);
+    link.hash = digits;
+    history.replaceState(null, "", link);
+    this.show(found, _("anatomy.about.sandbox"));
+  }
+}
