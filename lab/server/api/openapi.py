@@ -175,7 +175,8 @@ def anatomy() -> JsonObject:
         for name, most in (("key", LONGEST_KEY), ("body", LONGEST_TEXT))
     )
     mode = query("mode", {"enum": ["", *TECHNIQUES]})
-    wanted = {"content": content(shape({"frame": {"enum": list(FORBIDDEN)}})), "required": True}
+    frame = {"type": "object", "properties": {"frame": {"enum": list(FORBIDDEN)}}, "required": ["frame"]}
+    wanted = {"content": content(frame), "required": True}
     reports = {
         path: {"get": operation(sentence, {"200": answer(sentence, schema)}, where)}
         for path, sentence, schema, where in (

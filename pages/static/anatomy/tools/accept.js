@@ -11,7 +11,7 @@ const OTHER = { key: "sN9cRrP/n9NdMgdcy2VJFQ==", accept: "fFBooB7FAkLlXgRSz0BT3v
 const STEPS = ["key", "text", "sha1", "accept"];
 
 /** Build the tool in an element. */
-export function acceptTool(box) {
+export function build(box) {
   const key = element("input", { value: SAMPLE, maxlength: 100, spellcheck: "false", autocomplete: "off" });
   const steps = element("dl", { class: "steps" });
   const verdict = element("p", { class: "notice" });

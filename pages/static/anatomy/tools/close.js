@@ -18,7 +18,7 @@ export function closeFrame(code, client) {
 }
 
 /** Build the tool in an element. */
-export function closeTool(box) {
+export function build(box) {
   const first = element("select", {}, ["client", "server"].map((side) => element("option", { value: side }, _(`anatomy.side.${side}`))));
   const code = element("select", {}, CODES.map((n) => element("option", { value: n }, `${n} ${_(`anatomy.code.${n}`)}`)));
   const steps = element("ol", { class: "close-steps" });

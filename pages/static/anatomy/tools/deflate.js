@@ -9,7 +9,7 @@ import { element } from "../dom.js";
 const PAUSE_MS = 200; // after the last letter
 
 /** Build the tool in an element. */
-export function deflateTool(box) {
+export function build(box) {
   const body = element("input", { value: _("anatomy.deflate.body"), maxlength: 500, autocomplete: "off" });
   const rows = element("ul", { class: "sizes" });
   let timer;

@@ -23,7 +23,7 @@ export function fragments(pieces, ping) {
 }
 
 /** Build the tool in an element. */
-export function fragmentsTool(box) {
+export function build(box) {
   const text = element("input", { value: "Hello", maxlength: 40, autocomplete: "off" });
   const ping = element("input", { type: "checkbox" });
   const letters = element("p", { class: "letters" });

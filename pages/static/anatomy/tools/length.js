@@ -18,7 +18,7 @@ export function header(length, mask = null) {
 }
 
 /** Build the tool in an element. */
-export function lengthTool(box) {
+export function build(box) {
   const slider = element("input", { type: "range", min: 0, max: MOST, value: 150, "aria-label": _("anatomy.length.label") });
   const exact = element("input", { type: "number", min: 0, max: MOST, value: 150 });
   const rows = element("dl", { class: "steps" });

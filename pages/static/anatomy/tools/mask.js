@@ -15,7 +15,7 @@ export function masked(data, key) {
 }
 
 /** Build the tool in an element. */
-export function maskTool(box) {
+export function build(box) {
   const text = element("input", { value: "Hello", maxlength: SHOWN, autocomplete: "off" });
   const rows = element("tbody");
   const sentence = element("p", { role: "status", class: "notice" });
