@@ -16,7 +16,7 @@ from tests.support.listeners import POLLING
 from tests.support.wire import HOST
 
 MOST_BYTES = 60_000
-PAGES = ["/", "/room?mode=shortpoll", "/compare", "/teacher", *(f"/technique/{mode}" for mode in MODES)]
+PAGES = ["/", "/anatomy", "/room?mode=shortpoll", "/compare", "/teacher", *(f"/technique/{mode}" for mode in MODES)]
 SCRIPT = "/static/compare.js"
 PLAIN = (ROOT / "pages" / SCRIPT[1:]).read_bytes()
 PUSHED = [f"/{mode}" for mode in POLLING]

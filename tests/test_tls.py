@@ -27,7 +27,7 @@ from tests.support.lab_process import ROOT, LabProcess
 from tests.support.lab_state import here, meters, publish
 from tests.support.listeners import each_technique
 from tests.support.relay import relay, unencrypted
-from tests.support.wire import DEADLINE_S, HOST, Wire, eventually, fetch
+from tests.support.wire import DEADLINE_S, HOST, JSON, Wire, eventually, fetch
 from tests.test_conservation import test_nothing_is_counted_twice_or_not_at_all
 from tests.test_delivery import (
     test_a_message_sent_while_a_listener_connects_is_received_once,
@@ -117,6 +117,13 @@ def full_history(shown):
     with unencrypted(process.port, trusting(shown["certfile"])) as port:
         yield port, asyncio.run(publish(port, 250))
     process.stop()
+
+
+async def test_a_forbidden_frame_is_sent_to_a_lab_behind_tls(lab):
+    """The lab reaches itself by https too."""
+    answer = await fetch(lab.port, "POST", "/anatomy/break", JSON, b'{"frame":"rsv2"}')
+    assert answer.status == 200
+    assert [unit["kind"] for unit in answer.json["units"]][-1] == "close"
 
 
 # What encryption adds -----------------------------------------------------------------------------

@@ -11,6 +11,7 @@ import { address, post } from "../techniques/shared.js";
 import { uuid4 } from "../user.js";
 import { fromHex, hex } from "./bytes.js";
 
+const MOST_BYTES = 4096; // the lab dissects no more
 const AGAIN_MS = 1000; // an open stream grows; it is asked for again so often
 const EXAMPLES = ["818537fa213d7f9f4d5158", "810548656c6c6f", "010348656c80026c6f", "8a8537fa213d7f9f4d5158", "c107f248cdc9c90700"];
 
@@ -102,10 +103,13 @@ export class Sources {
 
   async look() {
     const from = this.bars[this.mode];
-    if (from === undefined || document.hidden) return;
+    if (from === undefined || from === this.foreign || document.hidden) return;
     const found = await answered("/wire", { lane: this.mode, from, as: this.audience.me }).catch(() => null);
     if (this.source !== "live" || !found) return;
-    if (found.error) return ($("about").textContent = _("anatomy.about.foreign"));
+    if (found.error) {
+      this.foreign = from; // another user's: it need not be asked for again
+      return ($("about").textContent = _("anatomy.about.foreign"));
+    }
     const size = JSON.stringify([from, found.parts.length, found.left_out]);
     if (size !== this.shown) this.show(found, _("anatomy.about.live", { n: number(found.left_out) }));
     this.shown = size;
@@ -134,9 +138,9 @@ export class Sources {
     const text = $("hex").value;
     const data = fromHex(text) ?? new TextEncoder().encode(text.replace(/\r?\n/g, "\r\n"));
     if (!data.length) return this.show({ parts: [], units: [] }, _("anatomy.about.sandbox"));
+    if (data.length > MOST_BYTES) return ($("about").textContent = _("anatomy.about.long"));
     const digits = hex(data).replaceAll(" ", "");
     const found = await answered("/anatomy/dissect", { bytes: digits });
-    if (found.error) return ($("about").textContent = _("anatomy.about.long"));
     const link = new URL(location);
     link.hash = digits;
     history.replaceState(null, "", link);
