@@ -1,4 +1,4 @@
-"""The anatomy page in a browser: units and bytes, three sources, six tools, forbidden frames, duplex, print."""
+"""The anatomy page in a browser: units and bytes, sources, six tools, forbidden frames, duplex, print."""
 
 import json
 import re
@@ -53,6 +53,11 @@ def page(visit, school):
 def chosen(page):
     """The text of the chosen unit's row."""
     return page.locator("#exchange .units [aria-selected=true]").inner_text()
+
+
+def has_message(unit):
+    """Whether a unit has bytes of a message."""
+    return any(field["part"] == "payload" for field in unit["fields"])
 
 
 def bytes_shown(page):
