@@ -17,7 +17,9 @@ class Request:
     def __init__(self, mode, listener):
         self.mode, self.listener = mode, listener
         self.in_lane = self.empty = False
-        self.client, self.stream = "", SimpleNamespace(head=b"", socket=None, closed=lambda: True)
+        stream = SimpleNamespace(head=b"", socket=None, closed=lambda: True)
+        stream.consumed = stream.bytes_in = stream.bytes_out = 0
+        self.client, self.stream = "", stream
 
     def query(self, name):
         return ""

@@ -11,7 +11,7 @@ import pytest
 from playwright.sync_api import expect
 
 from lab.catalogue import TECHNIQUES
-from lab.lanes.capture import MOST_BYTES, Capture, RecordingSocket
+from lab.lanes.capture import RecordingSocket
 from tests.support.browsing import LISTENING, PROJECTOR, RESTING, barriers, post
 from tests.support.lab_here import LabHere
 
@@ -124,16 +124,6 @@ def test_a_request_for_a_missing_bar_is_refused(school, query, status):
     assert refusal(school.look, "/wire?" + urllib.parse.quote(query, safe="=&"))[0] == status
 
 
-def test_what_is_kept_is_bounded():
-    """Of a long stream the beginning is kept, and how much was left out is counted to the byte."""
-    wire = Capture("", 0.0)
-    for _ in range(100):
-        wire.keep(False, b"x" * 1000)
-    found = wire.as_json()
-    assert len(passed(found, False)) == MOST_BYTES
-    assert found["left_out"] == 100_000 - MOST_BYTES
-
-
 def test_a_socket_is_left_as_it_was(school):
     """When a request is over its connection has no owner; the meters still add up."""
     import http.client
@@ -147,7 +137,7 @@ def test_a_socket_is_left_as_it_was(school):
     (stream,) = [stream for stream in school.lab.server.open if stream.socket.getpeername() == mine]
     assert soon(lambda: not isinstance(stream.socket, RecordingSocket))
     wires = list(school.lab.context.recorder.lanes["shortpoll"].wires)[-3:]
-    assert [passed(wire.as_json(), True).count(b"GET ") for wire in wires] == [1, 1, 1]
+    assert [passed(wire.shown().as_json(), True).count(b"GET ") for wire in wires] == [1, 1, 1]
     line.close()
 
 

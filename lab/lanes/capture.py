@@ -1,96 +1,129 @@
 """The bytes of one request as they crossed the socket, kept so that a page can show them.
 
-Only requests in a lane are captured, and of each a bounded number of bytes; other sockets stay unchanged.
-Cookies and keys are blanked when the bytes are sent.
+Only requests in a lane are captured, and of each a bounded number of bytes: the first ones and the newest.
+To keep a read or a write takes a few operations, however long the request lasts, because the measured
+latencies include them. Where units begin is found when a page asks (shown.py). What helps there is noted:
+
+- The lab writes whole units. A write begins one, unless the socket accepted only a part of the last write.
+- A client's bytes arrive in any pieces. The WebSocket protocol calls `frame_begins` before it reads a frame.
 """
 
 import re
-import time
-from typing import Any
+from collections import deque
+from time import monotonic
+from typing import Any, NamedTuple
 
-from lab.anatomy import CUT, Part, Unit, dissect
-from lab.json_types import JsonObject
+from lab.lanes.shown import Kept, Shown
 
-MOST_BYTES = 16 * 1024
-"""Bytes kept of one request: both heads and its first messages; of the rest only the size is kept."""
-SECRET = re.compile(r"(?aim)^((?:set-)?cookie|authorization)(: *)([^\r\n]+)|([?&]token=)([^&\s]+)")
+FIRST_BYTES = 4 * 1024
+"""Bytes kept of the beginning of a request: both heads and its first messages."""
+NEWEST_BYTES = 12 * 1024
+"""Bytes kept of its end."""
+LEAST_BYTES = 96
+"""What a read or write counts at least, because Python needs memory for each."""
+MOST_STARTS = NEWEST_BYTES // LEAST_BYTES
 UPGRADE = re.compile(rb"(?i)\nupgrade:")
 
 
-class Capture:
-    """The captured bytes of one request."""
+class Place(NamedTuple):
+    """How many bytes of a connection were received and sent before a moment."""
 
-    def __init__(self, owner: str, began: float, mode: str = "") -> None:
+    received: int
+    sent: int
+
+
+def place_of(request: Any) -> Place:
+    """Where the bytes of a request begin, whose head has just been read."""
+    stream = request.stream
+    return Place(stream.consumed - len(stream.head), stream.bytes_out)
+
+
+class Capture:
+    """The captured bytes of one request: the first ones, and a ring of the newest."""
+
+    def __init__(
+        self, owner: str, began: float, mode: str = "", first: int = FIRST_BYTES, newest: int = NEWEST_BYTES
+    ) -> None:
         self.owner = owner
         """The name by which a page may ask for its own bytes; empty for requests with a client id."""
         self.began = began
         self.mode = mode
         """The technique."""
-        self.left_out = 0
-        self._parts: list[Part] = []
-        self._size = 0
+        self.before = [0, 0]
+        """Bytes that were sent and received before the capture began."""
+        self._first: list[Kept] = []
+        self._newest: deque[Kept] = deque()
+        self._first_space = first
+        self._most = self._space = newest
+        self._dropped = [0, 0]
+        """Bytes sent and received between the first and the newest, which are not kept."""
+        self._received = 0
+        self._starts: deque[int] = deque(maxlen=MOST_STARTS)
+        """Where the newest frames of the client begin, in the bytes received since the capture began."""
 
-    def keep(self, came: bool, data: bytes | memoryview) -> None:
-        """Add bytes that were read or written."""
-        bytes_left = MOST_BYTES - self._size
-        if bytes_left > 0 and len(data):
-            self._parts.append(Part(time.monotonic(), came, bytes(data[:bytes_left])))
-        self._size += len(data)
-        self.left_out += max(0, len(data) - max(0, bytes_left))
+    def keep(self, came: bool, data: bytes | memoryview, whole: bool = True) -> None:
+        """Add bytes that were read or written; `whole` when they begin a unit."""
+        size = len(data)
+        if came:
+            self._received += size
+        if self._first_space > 0 or size > self._most:
+            data, size, whole = self._keep_first(came, data, whole)
+        if not size:
+            return
+        self._newest.append((monotonic(), came, bytes(data), whole))
+        self._space -= size if size > LEAST_BYTES else LEAST_BYTES
+        while self._space < 0:
+            _, way, old, _ = self._newest.popleft()
+            size = len(old)
+            self._space += size if size > LEAST_BYTES else LEAST_BYTES
+            self._dropped[way] += size
 
-    def as_json(self) -> JsonObject:
-        """The parts in order, bytes as Latin-1, and their units; times are milliseconds since it began."""
-        parts = [
-            {
-                "at": self._ms(part.at),
-                "came": part.came,
-                "text": SECRET.sub(blanked, part.data.decode("latin-1")),
-            }
-            for part in self._parts
-        ]
-        return {"parts": parts, "left_out": self.left_out, "units": list(map(self._unit, self._units()))}
+    def _keep_first(
+        self, came: bool, data: bytes | memoryview, whole: bool
+    ) -> tuple[bytes | memoryview, int, bool]:
+        """Add as much to the first bytes as has space there, and return what may be among the newest."""
+        size, space = len(data), max(0, self._first_space)
+        if size and space:
+            self._first.append((monotonic(), came, bytes(data[:space]), whole))
+            self._first_space -= max(size, LEAST_BYTES)
+        rest = data[max(space, size - self._most) :]
+        self._dropped[came] += max(0, size - space - len(rest))
+        return rest, len(rest), whole and len(rest) == size
 
-    def _units(self) -> list[Unit]:
-        """The units of the kept bytes; one that is not whole because bytes were left out is not shown."""
-        units = dissect(self._parts, self.mode)
-        return [unit for unit in units if not (self.left_out and unit.kind == CUT)]
+    def frame_begins(self, unread: int) -> None:
+        """The next frame of the client begins here, where so many received bytes are still unread."""
+        self._starts.append(self._received - unread)
 
-    def _unit(self, unit: Unit) -> JsonObject:
-        fields = [
-            {
-                "start": field.start,
-                "end": field.end,
-                "part": field.part,
-                "name": field.name,
-                "value": SECRET.sub(blanked, field.value),
-                "note": field.note,
-            }
-            for field in unit.fields
-        ]
-        return {"kind": unit.kind, "came": unit.came, "at": self._ms(unit.at), "fields": fields}
-
-    def _ms(self, moment: float) -> float:
-        return round(max(0.0, moment - self.began) * 1000, 2)
+    def shown(self) -> Shown:
+        """What is kept at this moment, for a page."""
+        dropped, before = (self._dropped[0], self._dropped[1]), (self.before[0], self.before[1])
+        ring = [*self._first], [*self._newest]
+        return Shown(self.mode, self.began, *ring, dropped, before, [*self._starts])
 
 
-def blanked(secret: re.Match[str]) -> str:
-    """The same line with its secret replaced by as many asterisks."""
-    name, colon, value, parameter, token = secret.groups()
-    return f"{name}{colon}{'*' * len(value)}" if name else parameter + "*" * len(token)
+class SendingSocket:
+    """A socket that also captures the bytes that it sends."""
 
-
-class RecordingSocket:
-    """A socket that also captures the bytes that it sends and receives."""
-
-    def __init__(self, inner: Any, capture: Capture) -> None:
+    def __init__(self, inner: Any, capture: Capture, whole: bool = True) -> None:
         self.inner = inner
         self.wire = capture
+        self._whole = whole
+        """Whether the next write begins a unit."""
 
     def send(self, data: bytes | memoryview, *flags: int) -> int:
         """Send, and capture the bytes that were sent."""
         count: int = self.inner.send(data, *flags)
-        self.wire.keep(False, data[:count])
+        all_sent = count == len(data)
+        self.wire.keep(False, data if all_sent else data[:count], self._whole)
+        self._whole = all_sent
         return count
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+
+class RecordingSocket(SendingSocket):
+    """A socket that also captures the bytes that it sends and receives."""
 
     def recv_into(self, buffer: bytearray | memoryview, *size: int) -> int:
         """Receive, and capture the bytes that were received."""
@@ -98,23 +131,32 @@ class RecordingSocket:
         self.wire.keep(True, memoryview(buffer)[:count])
         return count
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.inner, name)
 
+def start_capture(request: Any, began: float, place: Place) -> Capture:
+    """Start to capture a request; what was just received of it is added: its head, and early frames.
 
-def start_capture(request: Any, began: float) -> Capture:
-    """Start to capture a request; what was already received of it is added: its head, and early frames."""
+    `place` is where it began. A request that is open already has no head any more.
+    """
     capture = Capture("" if request.client else request.query("username"), began, request.mode)
-    head = request.stream.head
+    stream = request.stream
+    head = stream.head
     capture.keep(True, head)
     if UPGRADE.search(head):  # else further bytes belong to another request
-        capture.keep(True, request.stream.unread_bytes())
-    if not request.stream.closed():
-        request.stream.socket = RecordingSocket(request.stream.socket, capture)
+        capture.keep(True, stream.unread_bytes())
+    if not head:
+        capture.before = [stream.bytes_out - place.sent, stream.bytes_in - place.received]
+    if not stream.closed():
+        stream.socket = RecordingSocket(stream.socket, capture, not stream.writing())
     return capture
 
 
 def stop_capture(request: Any) -> None:
     """Stop capturing: later bytes on the connection belong to another request."""
-    if isinstance(request.stream.socket, RecordingSocket):
+    if isinstance(request.stream.socket, SendingSocket):
         request.stream.socket = request.stream.socket.inner
+
+
+def frame_begins(request: Any) -> None:
+    """A client's next frame begins: note the place, if the request is captured."""
+    if isinstance(request.stream.socket, RecordingSocket):
+        request.stream.socket.wire.frame_begins(request.stream.unread)

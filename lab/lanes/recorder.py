@@ -9,11 +9,11 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 from itertools import islice
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 from lab.catalogue import TECHNIQUES
 from lab.json_types import JsonObject
-from lab.lanes.capture import Capture, start_capture, stop_capture
+from lab.lanes.capture import Capture, Place, place_of, start_capture, stop_capture
 from lab.room.messages import Batch
 
 KEPT_FACTS = 4096
@@ -35,6 +35,8 @@ class Request(Protocol):
     """Whether it is the one in its technique's lane."""
     empty: bool
     """Whether its response carried no event."""
+    stream: Any
+    """Its connection."""
 
     @property
     def mode(self) -> str:
@@ -43,6 +45,13 @@ class Request(Protocol):
     @property
     def listener(self) -> object:
         """The key of its client: its own id, else its username, else its connection."""
+
+
+class Opened(NamedTuple):
+    """When an open request began, and where in the bytes of its connection."""
+
+    at: float
+    place: Place
 
 
 @dataclass
@@ -55,7 +64,7 @@ class Lane:
     rival: object = None
     """The first other listener with a request since the lane's listener had one."""
     left: float = float("-inf")
-    open: dict[Request, float] = field(default_factory=dict)
+    open: dict[Request, Opened] = field(default_factory=dict)
     wires: deque[Capture] = field(default_factory=lambda: deque(maxlen=KEPT_WIRES))
     """The bytes of the newest requests that the lane has shown."""
 
@@ -63,7 +72,7 @@ class Lane:
         """Give the lane to a request."""
         self.listener, self.request, self.rival = request.listener, request, None
         request.in_lane = True
-        self.wires.append(start_capture(request, self.open[request]))
+        self.wires.append(start_capture(request, *self.open[request]))
 
     def free(self, now: float) -> bool:
         """Whether the lane's listener has sent no request in time."""
@@ -86,7 +95,7 @@ class Recorder:
     def began(self, request: Request, now: float) -> None:
         """A receive request began, at `now` (seconds on the event loop's clock)."""
         lane = self.lanes[request.mode]
-        lane.open[request] = now
+        lane.open[request] = Opened(now, place_of(request))
         if lane.request is None:
             if request.listener in (lane.listener, lane.rival) or lane.free(now):
                 lane.show(request)
@@ -104,9 +113,9 @@ class Recorder:
     def ended(self, request: Request, now: float) -> None:
         """A receive request ended."""
         lane = self.lanes[request.mode]
-        began = lane.open.pop(request, now)
-        if lane.request is request:
-            ends = {"from": self._ms(began), "to": self._ms(now), "empty": request.empty}
+        opened = lane.open.pop(request, None)
+        if opened and lane.request is request:
+            ends = {"from": self._ms(opened.at), "to": self._ms(now), "empty": request.empty}
             self._note({"lane": request.mode} | ends)
             stop_capture(request)
             lane.request, lane.left, lane.rival = None, now, None
@@ -127,7 +136,7 @@ class Recorder:
     def open(self) -> dict[str, float]:
         """The lanes in which a request is open at this moment, and when it began."""
         in_lane = {mode: (lane, lane.request) for mode, lane in self.lanes.items()}
-        return {mode: self._ms(lane.open[request]) for mode, (lane, request) in in_lane.items() if request}
+        return {mode: self._ms(lane.open[request].at) for mode, (lane, request) in in_lane.items() if request}
 
     def capture(self, mode: str, began: float) -> Capture | None:
         """The capture of the request that began at this time in a lane; None when it is not kept."""

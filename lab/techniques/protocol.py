@@ -19,6 +19,7 @@ from typing import Any, cast
 
 from tornado.websocket import WebSocketHandler, WebSocketProtocol13
 
+from lab.lanes.capture import frame_begins
 from lab.techniques.client_frames import (
     CLOSE,
     LENGTH_BYTES,
@@ -89,6 +90,8 @@ class CheckedProtocol(WebSocketProtocol13):
 
     async def _receive_frame(self) -> None:
         """Read one frame, and process the message that it completes."""
+        if self.handler.in_lane:
+            frame_begins(self.handler)
         try:
             await self._read_frame()
         except FrameError as error:
@@ -147,6 +150,8 @@ class CheckedProtocol(WebSocketProtocol13):
 class CheckedHandler(WebSocketHandler):
     """A WebSocket whose frames are checked."""
 
+    in_lane: bool
+    """Whether its bytes are captured."""
     agreement: Agreement | None = None
     received: Message
     """The message that is being handled, or was handled last."""

@@ -1,5 +1,6 @@
 """The bytes of one request of a lane, as they crossed the socket, and the units that they are."""
 
+import asyncio
 import re
 
 from lab.catalogue import MODES
@@ -16,7 +17,7 @@ NUMBER = re.compile(r"\d{1,12}(\.\d{1,6})?", re.ASCII)
 class WireView(Endpoint):
     """The bytes of a request in a lane: a student sees those of the own page, the teacher all."""
 
-    def get(self) -> None:
+    async def get(self) -> None:
         """`lane` and `from` name the request, `as` the page. Raises `NotFound`, `Forbidden`,
         `BadParameter`."""
         lesson: Lesson = self.settings["lesson"]
@@ -24,7 +25,7 @@ class WireView(Endpoint):
         own = capture.owner and capture.owner == self.get_query_argument("as", "")
         if not own and not lesson.key.fits(self.get_cookie(lesson.cookie, "")):
             raise Forbidden("These are the bytes of another user; only the teacher may see them.")
-        self.finish(compact(capture.as_json()))
+        self.finish(await asyncio.to_thread(lambda: compact(capture.shown().as_json())))
 
     def _wanted(self, recorder: Recorder) -> Capture:
         mode, moment = self.get_query_argument("lane", ""), self.get_query_argument("from", "")
