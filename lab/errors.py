@@ -59,6 +59,12 @@ class BadExtensions(BadInput):
     code = "bad_extensions"
 
 
+class BadSubprotocols(BadInput):
+    """A WebSocket handshake whose list of subprotocols is malformed."""
+
+    code = "bad_subprotocols"
+
+
 class BadMessage(BadInput):
     """A message with a field that is missing, of the wrong kind or empty."""
 

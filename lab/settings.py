@@ -26,6 +26,8 @@ LIMITS = {
 }
 
 
+COMPRESS = FRESH, KEPT = "fresh", "kept"
+"""How WebSocket messages are compressed: each alone, so that listeners share it, or with the window kept."""
 AUTO = "auto"
 """The base path is what a proxy writes into X-Forwarded-Prefix, for each request."""
 PATH = re.compile(r"/(?:[\w.~@:%+-]+/)*", re.ASCII)
@@ -78,7 +80,8 @@ class Settings:
     """Seconds for a head, or a body, from its first byte on; for a first head, from connecting on."""
     idle: float = 75.0
     """Seconds that a kept-alive connection may be idle between requests; pollers ask sooner."""
-    compress: bool = False
+    compress: bool | str = False
+    """Whether WebSocket messages are compressed: False, "fresh" (or True), or "kept"."""
     base: str = "/"
     """The path below which a reverse proxy offers the lab, or `auto`."""
     allow_hosts: tuple[str, ...] = ()
@@ -87,6 +90,11 @@ class Settings:
     keyfile: str | None = None
     """The file of its key, unless the key is in the same file."""
     limits: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def keeps_window(self) -> bool:
+        """Whether a compressed message may refer back to the earlier ones of its connection."""
+        return self.compress == KEPT
 
     @property
     def scheme(self) -> str:

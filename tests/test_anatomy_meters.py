@@ -6,6 +6,7 @@ import zlib
 import pytest
 
 from lab.anatomy import Part, dissect, totals
+from tests.support import binary_events
 from tests.support.counting import each_way_to_connect, growth, visit
 from tests.support.drafts import draft
 from tests.support.framings import BINARY, PING, TEXT, client_frame
@@ -202,34 +203,143 @@ async def test_several_requests_in_one_piece(counted):
     assert totals(mine) == counts(*await grown(counted, "longpoll", before))
 
 
+# Binary messages ----------------------------------------------------------------------------------
+
+SPOKEN = {"Sec-WebSocket-Protocol": "pushlab.binary"}
+
+
+def every_field(listener):
+    """The names and values of the fields in the payload of this client's frames."""
+    parts = [Part(0, True, bytes(listener.wire.sent)), Part(1, False, bytes(listener.wire.received))]
+    return [(field.name, field.value) for unit in dissect(parts) for field in unit.fields]
+
+
+async def test_binary_messages(counted):
+    """Sends, a repeat, refused sends, text, bytes that are no send, a ping: all as counted."""
+    place, before = await here(counted), await meters(counted)
+    listener = await client("websocket", counted, headers=SPOKEN).connect(place)
+    message = draft("你好", "ann")
+    for fields in (message, message, draft() | {"body": "x" * 501}):
+        await listener.send_fields(fields)
+    for opcode, data in ((TEXT, json.dumps(draft()).encode()), (BINARY, b"no send"), (BINARY, b"")):
+        await listener.send_frame(opcode, data)
+    await listener.wire.send(client_frame(PING, b"?"))
+    (event,) = await listener.receive()
+    await listener.leave()
+    receive, send = await grown(counted, "websocket", before)
+    assert [answer["type"] for answer in listener.answers] == ["ack"] * 2 + ["error"] * 4
+    assert found("websocket", listener.wire) == counts(receive, send)
+    assert receive["payload_bytes"] == listener.received_payload
+    epoch, n = event["id"].split("-")
+    shown = [("event-kind", "message"), ("cursor-epoch", epoch), ("cursor-n", n), ("mid", event["mid"])]
+    shown += [("time", str(event["time"])), ("username-length", "3"), ("username", "ann")]
+    fields = every_field(listener)
+    assert set(shown) <= set(fields)
+    assert fields.count(("message-body", "你好")) == 3
+
+
+@pytest.mark.parametrize(("place", "kind"), [("1-1", "reset"), ("1", "gap")])
+async def test_binary_events_that_are_no_messages(place, kind, counted):
+    """A gap and a reset are framing, and have their own fields."""
+    await publish(counted, 101)
+    epoch, before = (await here(counted)).split("-")[0], await meters(counted)
+    listener = await client("websocket", counted, headers=SPOKEN).connect(
+        f"{epoch}-1" if kind == "gap" else place
+    )
+    await listener.receive(1, kind)
+    await listener.receive(100)
+    await listener.leave()
+    receive, _ = await grown(counted, "websocket", before)
+    assert found("websocket", listener.wire) == counts(receive)
+    fields = dict(every_field(listener))
+    assert fields["event-kind"] == "message" and ("missed" in fields) == (kind == "gap")
+
+
+async def test_binary_frames_without_their_head(counted):
+    """From the middle of a connection binary frames are read too, and the totals are the same."""
+    listener = await client("websocket", counted, headers=SPOKEN).connect("latest")
+    await listener.send("hello")
+    await listener.receive()
+    await listener.leave()
+    client_bytes, server_bytes = bytes(listener.wire.sent), bytes(listener.wire.received)
+    whole = found("websocket", listener.wire)
+    headless = [
+        Part(0, came, data[data.index(b"\r\n\r\n") + 4 :])
+        for came, data in ((True, client_bytes), (False, server_bytes))
+    ]
+    assert totals(dissect(headless, "websocket")) == whole | {"head": 0}
+
+
+async def test_binary_sends_in_fragments(counted):
+    """The frames of one send are its payload together."""
+    before = await meters(counted)
+    listener = await client("websocket", counted, headers=SPOKEN, receive="0").connect()
+    data = binary_events.send(draft("in pieces"))
+    await listener.wire.send(client_frame(BINARY, data[:20], 0) + client_frame(PING, b""))
+    await listener.wire.send(client_frame(0, data[20:]))
+    await eventually(lambda: answered(listener, 1), "the send is answered")
+    await listener.leave()
+    assert found("websocket", listener.wire) == counts(*await grown(counted, "websocket", before))
+
+
 # Compressed messages ------------------------------------------------------------------------------
 
 OFFERS = ["permessage-deflate", "permessage-deflate; client_no_context_takeover; server_max_window_bits=9"]
+OFFERS += ["permessage-deflate; server_no_context_takeover"]
 
 
-@pytest.mark.parametrize("offer", OFFERS, ids=["kept", "fresh"])
-async def test_compressed_messages(offer, compressing):
+@pytest.mark.parametrize("spoken", [{}, SPOKEN], ids=["text", "binary"])
+@pytest.mark.parametrize("offer", OFFERS, ids=["kept", "fresh", "server-fresh"])
+@pytest.mark.parametrize("how", ["fresh", "kept"])
+async def test_compressed_messages(how, offer, spoken, labs_that_compress):
     """Payload counts before compression; the fields are what was sent, and what that saved is known."""
-    before = await meters(compressing)
-    listener = await client("websocket", compressing, headers={"Sec-WebSocket-Extensions": offer}).connect(
-        "latest"
+    port = labs_that_compress[how]
+    before = await meters(port)
+    headers = {"Sec-WebSocket-Extensions": offer} | spoken
+    listener = await client("websocket", port, headers=headers).connect("latest")
+    first, pack = (
+        (BINARY, binary_events.send) if spoken else (TEXT, lambda fields: json.dumps(fields).encode())
     )
     squeeze = zlib.compressobj(wbits=-15)
     for _ in range(3):
         if "client_no" in offer:
             squeeze = zlib.compressobj(wbits=-15)
-        data = json.dumps(draft("again and again " * 20)).encode()
+        data = pack(draft("again and again " * 20))
         packed = (squeeze.compress(data) + squeeze.flush(zlib.Z_SYNC_FLUSH))[:-4]
         half = len(packed) // 2
-        await listener.wire.send(client_frame(TEXT, packed[:half], 0x40) + client_frame(PING, b""))
+        await listener.wire.send(client_frame(first, packed[:half], 0x40) + client_frame(PING, b""))
         await listener.wire.send(client_frame(0, packed[half:]))
     await listener.receive(3)
     await eventually(lambda: answered(listener, 3), "every send is answered")
     await listener.leave()
-    assert found("websocket", listener.wire) == counts(*await grown(compressing, "websocket", before))
-    sent = dissect([Part(0, True, bytes(listener.wire.sent)), Part(1, False, bytes(listener.wire.received))])
-    texts = [field.value for unit in sent for field in unit.fields if field.name == "message" and field.value]
+    assert found("websocket", listener.wire) == counts(*await grown(port, "websocket", before))
+    texts = [value for name, value in every_field(listener) if name == "message" and value]
     assert [json.loads(text)["body"] for text in texts] == ["again and again " * 20] * 6
+
+
+async def test_a_gap_in_a_kept_window(labs_that_compress):
+    """Events that are no messages are packed with the same window, and are framing."""
+    port = labs_that_compress["kept"]
+    await publish(port, 101, "again and again")
+    epoch, before = (await here(port)).split("-")[0], await meters(port)
+    headers = {"Sec-WebSocket-Extensions": OFFERS[0]}
+    for place, kind in ((f"{epoch}-1", "gap"), ("1-1", "reset")):
+        listener = await client("websocket", port, headers=headers).connect(place)
+        await listener.receive(1, kind)
+        await listener.receive(100)
+        await listener.leave()
+        receive, _ = await grown(port, "websocket", before)
+        assert found("websocket", listener.wire) == counts(receive)
+        before = await meters(port)
+
+
+@pytest.fixture(scope="module")
+def labs_that_compress():
+    """The ports of two labs: one packs each message alone, one keeps the window."""
+    both = {how: LabProcess(compress=how) for how in ("fresh", "kept")}
+    yield {how: process.port for how, process in both.items()}
+    for process in both.values():
+        process.stop()
 
 
 async def answered(listener, count):

@@ -54,8 +54,8 @@ LONGEST = {
     "pages/static/techniques": 80,
     "pages/templates": 30,
 }
-LONGER = {"lab/techniques/websocket.py": 145}
-"""A WebSocket also carries sends, control frames, compression and the last answer before the end, which other
+LONGER = {"lab/techniques/websocket.py": 160}
+"""A WebSocket also carries sends, subprotocols, compression and the last answer before the end, which other
 techniques leave to HTTP."""
 
 

@@ -4,17 +4,26 @@ What the meters count as payload depends on the answer: a client's message is pa
 it (an `error`, or a close frame without an `ack` before it), and a server's is payload when it is a message.
 """
 
+import json
 import re
 from collections import defaultdict, deque
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
-from lab.anatomy import events, frames
+from lab.anatomy import binary, events, frames
+from lab.anatomy.binary import Inner
 from lab.anatomy.deflate import NAME, Inflater
 from lab.anatomy.frames import BINARY, CLOSE, TEXT, Frame
 from lab.anatomy.units import FRAMING, PAYLOAD, Piece, one_field
 
 UUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+class Agreed(NamedTuple):
+    """What the response to the handshake states."""
+
+    extensions: str
+    subprotocol: str
 
 
 class Message(NamedTuple):
@@ -23,10 +32,29 @@ class Message(NamedTuple):
     frames: list[Frame]
     data: bytes | None
 
+    speaks_binary: bool = False
+    """Whether this connection speaks `pushlab.binary`."""
+
+    @property
+    def packed(self) -> binary.Event | None:
+        """The event in a binary message of `pushlab.binary`; None when there is none."""
+        return (
+            binary.read(self.data or b"") if self.speaks_binary and self.frames[0].opcode == BINARY else None
+        )
+
     @property
     def event(self) -> Any:
-        """The JSON value in a text message; None when there is none."""
+        """The event as it is in JSON; None when there is none, or when the lab does not read it."""
+        if self.speaks_binary:
+            return self.packed.value if self.packed else None
         return events.parsed(self.data or b"") if self.frames[0].opcode == TEXT else None
+
+    @property
+    def text(self) -> str:
+        """What it says, to be read: text, the JSON of a binary event, or bytes in hexadecimal."""
+        if self.packed and self.packed.fields[-1].name != "json":
+            return json.dumps(self.packed.value, ensure_ascii=False, separators=(",", ":"))
+        return text_of(self.data or b"", self.frames[0].opcode)
 
     @property
     def mid(self) -> str | None:
@@ -39,12 +67,14 @@ class Direction:
     """All frames of one direction."""
 
     def __init__(
-        self, data: bytes, place: int, came: bool, agreed: str | None, holes: Collection[int]
+        self, data: bytes, place: int, came: bool, agreed: Agreed | None, holes: Collection[int]
     ) -> None:
         self.data, self.came, self.holes = data, came, holes
-        self.compression = agreed is None or NAME in agreed
+        self.compression = agreed is None or NAME in agreed.extensions
         side = "client" if came else "server"
-        self.inflater = Inflater(f"{side}_no_context_takeover" not in (agreed or ""))
+        self.inflater = Inflater(agreed is None or f"{side}_no_context_takeover" not in agreed.extensions)
+        self.speaks_binary = agreed and agreed.subprotocol == binary.NAME
+        """None: it is not known."""
         self.pieces: dict[int, Piece] = {}
         """Each unit by its first byte."""
         self.messages: list[Message] = []
@@ -80,16 +110,15 @@ class Direction:
     def _keep(self, pieces: list[Piece]) -> None:
         self.pieces |= {piece.fields[0].start: piece for piece in pieces}
 
-    def _piece(self, frame: Frame, part: str, name: str, saved: int = 0, text: bytes | None = None) -> Piece:
-        shown = frame.payload if text is None else text
-        value = shown.hex(" ") if frame.opcode == BINARY else shown.decode("utf-8", "replace")
-        return frames.piece(self.data, frame, part, name, value, saved)
+    def _piece(self, frame: Frame, part: str, name: str, saved: int = 0, value: str | None = None) -> Piece:
+        shown = text_of(frame.payload, frame.opcode) if value is None else value
+        return frames.piece(self.data, frame, part, [Inner(len(frame.payload), name, shown)], saved)
 
     def _add(self, frame: Frame) -> None:
         """Add a frame to its message; until that is whole, it is neither payload nor readable."""
         self._open = self._open or []
         self._open.append(frame)
-        self._keep([self._piece(frame, FRAMING, "fragment", text=b"" if self._open[0].compressed else None)])
+        self._keep([self._piece(frame, FRAMING, "fragment", value="" if self._open[0].compressed else None)])
         if frame.final:
             packed = b"".join(one.payload for one in self._open)
             self.messages.append(Message(self._open, self._inflated(packed)))
@@ -102,17 +131,36 @@ class Direction:
     def show(self, message: Message, part: str) -> None:
         """Make the units of a message, now that it is known what it is."""
         name, compressed = "message" if part == PAYLOAD else "event", message.frames[0].compressed
+        packed = message.packed
+        if packed and not compressed and len(message.frames) == 1:
+            return self._keep([frames.piece(self.data, message.frames[0], part, packed.fields)])
         full = [frame for frame in message.frames if frame.payload][-1:]
         size = sum(len(frame.payload) for frame in message.frames)
         for frame in message.frames:
-            text, saved = b"" if compressed else None, 0
+            value, saved = "" if compressed else None, 0
             if compressed and frame in full and message.data is not None:
-                text, saved = message.data, (len(message.data) - size) * (part == PAYLOAD)
-            self._keep([self._piece(frame, part, name, saved, text)])
+                value, saved = message.text, (len(message.data) - size) * (part == PAYLOAD)
+            self._keep([self._piece(frame, part, name, saved, value)])
+        return None
+
+
+def text_of(data: bytes, opcode: int) -> str:
+    """Text, or bytes in hexadecimal for a binary message."""
+    return data.hex(" ") if opcode == BINARY else data.decode("utf-8", "replace")
+
+
+def speaks_binary(messages: Sequence[Message]) -> bool:
+    """Whether binary messages are those of `pushlab.binary`, where no handshake states it."""
+    return any(one._replace(speaks_binary=True).packed for one in messages)
 
 
 def dissect(client: Direction, server: Direction) -> list[list[Piece]]:
     """The units of client and server, in the order of their bytes."""
+    known = server.speaks_binary
+    if known is None:
+        known = speaks_binary(server.messages or client.messages)
+    for side in (client, server):
+        side.messages = [message._replace(speaks_binary=known) for message in side.messages]
     answers: dict[str | None, deque[str]] = defaultdict(deque)
     for message in server.messages:
         type_ = events.kind(message.event)

@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from lab.anatomy import chunks, conversation, heads, jsonp, ndjson, polls, script, sse
 from lab.anatomy.chunks import Chunk
+from lab.anatomy.conversation import Agreed
 from lab.anatomy.heads import Head
 from lab.anatomy.side import Side, inside
 from lab.anatomy.units import FRAMING, PAYLOAD, Piece, Tiler, one_field
@@ -47,8 +48,7 @@ def exchange(client: Side, server: Side, known: Known) -> bool:
     if response:
         server.keep([heads.piece(server.data, response, False, [])])
     if upgraded(request, response, server):
-        agreed = response.headers.get("sec-websocket-extensions", "") if response else None
-        converse(client, server, agreed, known)
+        converse(client, server, agreed(response) if response else None, known)
     else:
         bodies(client, server, request, response, stored)
     return bool(request or response)
@@ -61,11 +61,17 @@ def upgraded(request: Head | None, response: Head | None, server: Side) -> bool:
     return request is not None and request.headers.get("upgrade", "").lower() == "websocket"
 
 
-def converse(client: Side, server: Side, agreed: str | None, known: Known) -> None:
+def agreed(response: Head) -> Agreed:
+    """What the server states about the frames that follow."""
+    names = ("sec-websocket-extensions", "sec-websocket-protocol")
+    return Agreed(*(response.headers.get(name, "") for name in names))
+
+
+def converse(client: Side, server: Side, found: Agreed | None, known: Known) -> None:
     """Add the frames of both directions, up to the end."""
     sides = client, server
     both = [
-        conversation.Direction(side.data, side.place, side.came, agreed, known.holes[side.came])
+        conversation.Direction(side.data, side.place, side.came, found, known.holes[side.came])
         for side in sides
     ]
     for side, pieces in zip(sides, conversation.dissect(*both), strict=True):

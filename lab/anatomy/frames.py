@@ -1,7 +1,9 @@
 """WebSocket frames: two bytes of header, a longer length, a mask, the payload (RFC 6455 section 5.2)."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
+from lab.anatomy.binary import Inner
 from lab.anatomy.units import FRAMING, Piece, Tiler, one_field
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
@@ -90,8 +92,8 @@ def fault(frame: Frame, came: bool, compression: bool, in_message: bool | None) 
     return next((reason for reason, kept in rules.items() if not kept), "")
 
 
-def piece(data: bytes, frame: Frame, part: str, name: str, value: str, saved: int = 0) -> Piece:
-    """The unit of a frame, with what its payload is."""
+def piece(data: bytes, frame: Frame, part: str, inside: Sequence[Inner], saved: int = 0) -> Piece:
+    """The unit of a frame, with the fields of its payload; `saved` is for its only one."""
     tiler, kind = Tiler(data, frame.start), KINDS[frame.opcode]
     flags = "".join(f"{flag} " for flag, bit in (("FIN", 0x80), ("RSV1", 0x40)) if frame.bits & bit)
     tiler.add(tiler.place + 1, FRAMING, "fin-rsv-opcode", f"{flags}{frame.opcode} = {kind}", f"opcode.{kind}")
@@ -101,7 +103,8 @@ def piece(data: bytes, frame: Frame, part: str, name: str, value: str, saved: in
     tiler.add(frame.body, FRAMING, "masking-key", frame.key.hex())
     if frame.opcode == CLOSE:
         _close(tiler, frame)
-    tiler.add(frame.end, part, name, value, saved=saved)
+    for inner in inside:
+        tiler.add(frame.body + inner.end, part, inner.name, inner.value, saved=saved)
     return tiler.piece(kind)
 
 

@@ -84,6 +84,9 @@ class Link:
     """Whether to send the header fields of a browser, or as few as HTTP allows."""
     keep_alive: bool = True
     compress: bool = False
+    """Whether a WebSocket's messages may be compressed."""
+    subprotocol: str | None = None
+    """What a WebSocket speaks inside its frames: "json" or "binary"; None: no subprotocol is offered."""
     certfile: str | None = None
     """The file of the trusted certificate, when the lab is reached by https."""
     asks: Callable[[], None] = lambda: None

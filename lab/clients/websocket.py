@@ -12,9 +12,11 @@ A browser does this with `WebSocket`; here aiohttp reads and masks the frames.
 
 import json
 from collections.abc import AsyncIterator
+from typing import Any
 
 import aiohttp
 
+from lab.clients import binary
 from lab.clients.link import BROWSER, FRESH, SILENCE_S, Link, Refused, Unframed, compact
 from lab.json_types import JsonObject
 
@@ -26,16 +28,16 @@ HANDSHAKE = ("User-Agent", "Accept-Encoding", "Accept-Language")
 """Chromium's header fields in a handshake: fewer than in any other request."""
 
 
-def unframe(data: str) -> Unframed:
-    """One text frame: one event."""
-    return Unframed([json.loads(data)])
+def unframe(data: str | bytes) -> Unframed:
+    """One frame, of text or binary: one event."""
+    return Unframed([binary.decode(data) if isinstance(data, bytes) else json.loads(data)])
 
 
 async def listen(link: Link) -> None:
     """Connect, and read each frame as it arrives."""
     socket = await connect(link, "/websocket" + link.query())
     try:
-        async for frame in texts(socket):
+        async for frame in data_of(socket):
             link.received(unframe(frame))
     finally:
         await socket.close()
@@ -59,18 +61,22 @@ async def send(link: Link, message: dict[str, str]) -> JsonObject:
 
 async def exchange(socket: aiohttp.ClientWebSocketResponse, message: dict[str, str]) -> JsonObject:
     """Send a message, and return the reply with its mid. Raises `ClientError` when none arrives."""
-    await socket.send_str(compact(message).decode())
-    async for frame in texts(socket):
-        answer: JsonObject = json.loads(frame)
+    if socket.protocol == binary.NAME:
+        await socket.send_bytes(binary.encode_send(message))
+    else:
+        await socket.send_str(compact(message).decode())
+    async for frame in data_of(socket):
+        (answer,) = unframe(frame).events
         if answer.get("mid") == message["mid"]:
             return answer
     raise aiohttp.ClientConnectionError("The lab closed the connection before it replied.")
 
 
-async def texts(socket: aiohttp.ClientWebSocketResponse) -> AsyncIterator[str]:
-    """The received text frames, until the connection ends or a frame is invalid."""
+async def data_of(socket: aiohttp.ClientWebSocketResponse) -> AsyncIterator[str | bytes]:
+    """The received text or binary frames, until the connection ends or a frame is invalid."""
+    kind = aiohttp.WSMsgType.BINARY if socket.protocol == binary.NAME else aiohttp.WSMsgType.TEXT
     async for frame in socket:
-        if frame.type is not aiohttp.WSMsgType.TEXT:
+        if frame.type is not kind:
             return
         yield frame.data
 
@@ -79,10 +85,14 @@ async def connect(link: Link, path: str) -> aiohttp.ClientWebSocketResponse:
     """Open a WebSocket. Raises `Refused` when the lab refuses the handshake."""
     spoken = {name: BROWSER[name] for name in HANDSHAKE} | FRESH | {"Origin": link.origin}
     headers = spoken | ({} if link.compress else OFFER) if link.browser else {}
-    compress = 15 if link.compress else 0  # the window's bits, as aiohttp counts them
+    options: Any = {"headers": headers, "timeout": PATIENCE}
+    options["compress"] = 15 if link.compress else 0  # the window's bits, as aiohttp counts them
+    options["protocols"] = [f"pushlab.{link.subprotocol}"] if link.subprotocol else []
     try:
-        return await link.session.ws_connect(
-            link.url + path, headers=headers, compress=compress, timeout=PATIENCE
-        )
+        socket: aiohttp.ClientWebSocketResponse = await link.session.ws_connect(link.url + path, **options)
     except aiohttp.WSServerHandshakeError as error:
         raise Refused(error.status, "no_handshake", error.message) from error
+    if options["protocols"] and socket.protocol not in options["protocols"]:
+        await socket.close()
+        raise Refused(0, "no_subprotocol", f"This lab does not speak {options['protocols'][0]}.")
+    return socket

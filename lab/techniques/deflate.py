@@ -3,8 +3,9 @@
     client: Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=10, permessage-deflate
     server: Sec-WebSocket-Extensions: permessage-deflate; server_max_window_bits=10
 
-Each of the server's messages is packed alone, so that all listeners share its bytes; a client may refer
-back to its earlier messages. RFC 7692; the header is RFC 6455 section 9.1.
+With `--compress` each of the server's messages is packed alone, so that all listeners share its bytes; with
+`--compress kept` each client has a compressor of its own, which refers back to the client's earlier messages.
+A client may always refer back to its own. RFC 7692; the header is RFC 6455 section 9.1.
 """
 
 import re
@@ -16,6 +17,7 @@ from typing import Any
 from lab.errors import BadExtensions
 from lab.room.messages import Batch
 from lab.techniques.client_frames import INVALID_DATA, TOO_BIG, FrameError
+from lab.techniques.frames import DEFLATED, data_frame, split
 
 NAME = "permessage-deflate"
 WINDOWS = {str(bits) for bits in range(8, 16)}
@@ -93,6 +95,11 @@ class Agreement:
         return int(self._agreed.get(f"{side}_max_window_bits") or zlib.MAX_WBITS)
 
     @property
+    def server_may_refer_back(self) -> bool:
+        """Whether a message of the server may refer to its earlier ones."""
+        return "server_no_context_takeover" not in self._agreed
+
+    @property
     def client_refers_back(self) -> bool:
         """Whether a client's message may refer to its earlier ones."""
         return "client_no_context_takeover" not in self._agreed
@@ -108,9 +115,36 @@ def deflate(payload: bytes, window: int = zlib.MAX_WBITS) -> bytes:
     return (squeeze.compress(payload) + squeeze.flush(zlib.Z_SYNC_FLUSH))[: -len(TAIL)]
 
 
-def saved_bytes(batch: Batch, window: int) -> int:
-    """Bytes that compression saves on the messages of a batch, for each client that receives it."""
-    return batch.payload_bytes - sum(len(deflate(message.json, window)) for message in batch.messages)
+class Packer:
+    """Packs the messages of one client, each of which refers back to the earlier ones (`--compress kept`).
+
+    A message that is packed must be sent, and in this order: the client's window follows the server's.
+    """
+
+    def __init__(self, window: int) -> None:
+        self.saved: list[int] = []
+        """Bytes saved on each frame that was packed in the last call."""
+        self._window = window
+        self._stream: Any = None  # up to 268 kB, so not for a client that has not received anything
+
+    def pack(self, payload: bytes) -> bytes:
+        """Raw deflate of one message, without its `TAIL` (RFC 7692 section 7.2.1)."""
+        if self._stream is None:
+            self._stream = zlib.compressobj(wbits=-self._window)
+        packed: bytes = self._stream.compress(payload) + self._stream.flush(zlib.Z_SYNC_FLUSH)
+        return packed[: -len(TAIL)]
+
+    def seal(self, frames: bytes) -> bytes:
+        """These frames of all clients, packed for this client."""
+        plain = list(split(frames))
+        packed = [(opcode | DEFLATED, self.pack(payload)) for opcode, payload in plain]
+        self.saved = [len(old) - len(new) for (_, old), (_, new) in zip(plain, packed, strict=True)]
+        return b"".join(data_frame(bits, payload) for bits, payload in packed)
+
+    def saved_bytes(self, batch: Batch) -> int:
+        """Bytes saved on the messages of the batch that was packed last."""
+        each = zip(batch.events, self.saved, strict=True)
+        return sum(saved for event, saved in each if event.kind == "message")
 
 
 class Inflater:

@@ -48,6 +48,8 @@ class Message:
         self.frames = 0
         self.wire_bytes = 0
         """Heads, masks and payloads of its frames, without the control frames between them."""
+        self.payload_bytes = 0
+        """Bytes of the whole message, without compression."""
         self.saved_bytes = 0
         """Bytes that compression saved."""
 
@@ -63,6 +65,7 @@ class Message:
         self.payload.clear()  # the handler keeps the message, until the next one comes
         if inflater and self.compressed:
             data = inflater.read(packed)
+        self.payload_bytes = len(data)
         self.saved_bytes = len(data) - len(packed)
         if self.opcode == TEXT:
             check_text(data)

@@ -26,7 +26,7 @@ PATIENCE_S = 10.0
 
 Frame = Callable[[Batch], bytes]
 Seal = Callable[[bytes], bytes]
-"""Fills in what differs from client to client in shared bytes, without changing their length."""
+"""Makes of the shared bytes those of one client, which are then sent; inside a chunk the length must stay."""
 
 
 class Channel:
@@ -107,7 +107,7 @@ class Outlet:
         self.channel = channel
         self.socket = endpoint.stream
         self.send = sealed(self.socket.send, seal) if seal else self.socket.send
-        """Write bytes to the socket; returns whether all were sent."""
+        """Write shared bytes to the socket; returns whether all were sent."""
         self.last_write = endpoint.now()
         self.pulling: asyncio.Task[None] | None = None
         self.finished: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -123,10 +123,10 @@ class Outlet:
 
     def send_one(self, data: bytes) -> bool:
         """Send bytes to this client only; returns whether all were sent."""
-        delivered_at = self.send(data)
-        if not delivered_at:
+        fully_sent = self.socket.send(data)
+        if not fully_sent:
             self.fall_behind()
-        return delivered_at
+        return fully_sent
 
     def fall_behind(self, batch: Batch | None = None, timed: bool = True) -> None:
         """Bytes are queued, perhaps of this batch: send this client nothing more until the queue is empty."""
@@ -188,7 +188,7 @@ async def stream(
 
 
 def sealed(send: Callable[[bytes], bool], seal: Seal) -> Callable[[bytes], bool]:
-    """A `send` that first fills in the bytes that belong to this client."""
+    """A `send` that first makes the bytes of this client."""
     return lambda data: send(seal(data))
 
 

@@ -10,35 +10,25 @@
 Costs one handshake, then 2 to 14 bytes of framing per message. RFC 6455; compression is RFC 7692.
 """
 
-from functools import cache
-from typing import Any
+from typing import Any, cast
 
-from lab.errors import BadJson, LabError, TooManySends
+from lab.errors import LabError, TooManySends
 from lab.json_types import JsonObject
-from lab.room.messages import Batch, compact, mid_of
-from lab.techniques.deflate import deflate, saved_bytes
+from lab.room.messages import Batch, mid_of
+from lab.techniques.deflate import Packer
 from lab.techniques.endpoint import DeliveredAt, Endpoint
-from lab.techniques.frames import DEFLATED, text_frame
 from lab.techniques.guards import MOST_REFUSALS, TOO_FAST, require_handshake
 from lab.techniques.protocol import CheckedHandler
-from lab.techniques.refusals import error_json, parse_json
-from lab.techniques.streaming import Channel, Frame, Outlet
+from lab.techniques.refusals import error_json
+from lab.techniques.streaming import Channel, Outlet
+from lab.techniques.subprotocols import JSON, chosen, framing
 
 HEARTBEAT = b"\x89\x00"
 """An empty ping frame; the client's library answers with a pong."""
 RESTART = 1012, "restart"
 """Close code "service restart": reconnect later (IANA WebSocket close code registry)."""
-
-
-def frame(batch: Batch) -> bytes:
-    """One text frame per event."""
-    return b"".join(text_frame(event.json) for event in batch.events)
-
-
-@cache
-def deflated(window: int) -> Frame:
-    """One compressed text frame per event, each packed alone, so that all listeners of a window share it."""
-    return lambda batch: b"".join(text_frame(deflate(event.json, window), DEFLATED) for event in batch.events)
+frame = framing(JSON)
+"""One text frame per event."""
 
 
 class WebSocket(Endpoint, CheckedHandler):
@@ -46,6 +36,10 @@ class WebSocket(Endpoint, CheckedHandler):
 
     mode = "websocket"
     SUPPORTED_METHODS = ("GET",)
+    spoken = JSON
+    """The subprotocol that was agreed."""
+    packer: Packer | None = None
+    """Compresses what this client receives; None when all share the bytes, or nothing is compressed."""
     outlet: Outlet | None = None
     answering = False
     refusals = 0
@@ -58,13 +52,22 @@ class WebSocket(Endpoint, CheckedHandler):
         """Check the handshake request and respond to it."""
         require_handshake(self.request)
         self.start = self.after
-        self.negotiate(compression=self.context.settings.compress)
+        self.spoken = chosen(self.request.headers.get("Sec-WebSocket-Protocol"))
+        self.negotiate(compression=bool(self.context.settings.compress))
         await super().get(*args, **kwargs)
+
+    def select_subprotocol(self, subprotocols: list[str]) -> str | None:
+        """The subprotocol that the response names: none unless the client has offered it."""
+        return self.spoken.name if self.spoken.name in subprotocols else None
 
     def open(self, *args: str, **kwargs: str) -> None:
         """The handshake is complete: join the channel of this framing."""
-        framing = deflated(self.agreement.window("server")) if self.agreement else frame
-        self.outlet = Outlet(self, Channel.of(self.context, framing, HEARTBEAT))
+        shared = framing(self.spoken, self.agreement and self.agreement.window("server"))
+        if self.agreement and self.agreement.server_may_refer_back and self.context.settings.keeps_window:
+            self.packer = Packer(self.agreement.window("server"))
+            shared = framing(self.spoken, unpacked=True)
+        channel = Channel.of(self.context, shared, HEARTBEAT)
+        self.outlet = Outlet(self, channel, self.packer.seal if self.packer else None)
         self.outlet.finished.add_done_callback(lambda _: self.hang_up())
         if self.sending:
             self.context.senders.add(self.outlet)
@@ -80,7 +83,7 @@ class WebSocket(Endpoint, CheckedHandler):
         if self.ws_connection is None:
             return  # closed: no reply can be sent, so nothing is stored
         self.answering = True
-        data = text_frame(compact(await self.answer_to(message)))
+        data = self.spoken.framed(await self.answer_to(message))
         if self.outlet and self.outlet.send_one(data):  # else it is queued, and counts as receiving
             self.meters.send.frames_out += 1
             self.stream.reassign(0, len(data), self.meters.send)
@@ -97,10 +100,8 @@ class WebSocket(Endpoint, CheckedHandler):
         """Store a message; returns the ack or the error object."""
         fields: object = None
         try:
-            if isinstance(message, bytes):
-                raise BadJson("A send is a text frame, not a binary one.")
-            fields, payload = parse_json(message), len(message.encode())
-            stored = await self.publish(fields, payload)
+            fields = self.spoken.parse(message)
+            stored = await self.publish(fields, self.received.payload_bytes)
         except LabError as error:
             self.refusals += isinstance(error, TooManySends)
             return {"type": "error", "mid": mid_of(fields)} | error_json(error, 400, sending=True)
@@ -108,9 +109,16 @@ class WebSocket(Endpoint, CheckedHandler):
         return {"type": "ack", "mid": mid_of(fields)} | stored
 
     def count(self, batch: Batch, delivered_at: DeliveredAt, timed: bool) -> None:
-        """Count a batch; when it is compressed, also the bytes that this saved."""
-        if self.agreement:
-            self.meter.saved_bytes += len(delivered_at) * saved_bytes(batch, self.agreement.window("server"))
+        """Count a batch as it stands in the frames, and what compression saved; all have the same framing."""
+        if self.spoken is not JSON:
+            more = self.spoken.payload_bytes(batch) - batch.payload_bytes
+            self.meter.payload_bytes += len(delivered_at) * more
+        if self.packer:
+            packers = (cast(WebSocket, one).packer for one in delivered_at)
+            self.meter.saved_bytes += sum(packer.saved_bytes(batch) for packer in packers if packer)
+        elif self.agreement:
+            saved = self.spoken.saved_bytes(batch, self.agreement.window("server"))
+            self.meter.saved_bytes += len(delivered_at) * saved
         super().count(batch, delivered_at, timed)
 
     def on_pong(self, data: bytes) -> None:

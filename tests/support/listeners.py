@@ -11,9 +11,9 @@ from urllib.parse import quote
 import pytest
 
 from lab.catalogue import MODES, TECHNIQUES
-from tests.support import framings
+from tests.support import binary_events, framings
 from tests.support.base_listener import Listener, Receipt, Tally
-from tests.support.framings import CLOSE, PING, PONG, TEXT
+from tests.support.framings import BINARY, CLOSE, PING, PONG, TEXT
 from tests.support.wire import Answer, Body, Closed, Wire
 
 each_technique = pytest.mark.parametrize("mode", MODES)
@@ -222,7 +222,7 @@ class WebSocket(Listener):
         self.answers: list[dict] = []
         self.frames: list[framings.Frame] = []
         self.sends: list[bytes] = []
-        self.answer_bytes = 0
+        self.answer_bytes = self.message_bytes = 0
         self.close_code: int | None = None
         self.inflater = framings.Inflater()
         self.head = await self._shake_hands(after)
@@ -243,8 +243,10 @@ class WebSocket(Listener):
             raise Closed
         frame = await framings.read_frame(self.wire)
         self.frames.append(frame)
-        if frame.opcode == TEXT:
-            self._take_text(frame, json.loads(self.inflater.read(frame).decode()))
+        if frame.opcode in (TEXT, BINARY):
+            assert (frame.opcode == BINARY) == self.binary, "the framing that was agreed"
+            data = self.inflater.read(frame)
+            self._take_event(frame, data, binary_events.event(data) if self.binary else json.loads(data))
         elif frame.opcode == PING:
             await self.wire.send(framings.client_frame(PONG, frame.payload))
         elif frame.opcode == CLOSE:
@@ -255,15 +257,30 @@ class WebSocket(Listener):
         """Pings."""
         return sum(frame.opcode == PING for frame in self.frames)
 
-    def _take_text(self, frame: framings.Frame, value: dict) -> None:
+    @property
+    def binary(self) -> bool:
+        """Whether the lab has agreed to `pushlab.binary`."""
+        return self.head.headers.get("sec-websocket-protocol") == "pushlab.binary"
+
+    def _take_event(self, frame: framings.Frame, data: bytes, value: dict) -> None:
         if value["type"] in ("ack", "error"):
             self.answers.append(value)
             self.answer_bytes += frame.size
         else:
             self.take(value)
+            self.message_bytes += len(data) * (value["type"] == "message")
+
+    @property
+    def received_payload(self) -> int:
+        """The bytes of all message objects received, as they stood in their frames before compression."""
+        return self.message_bytes
 
     async def send_fields(self, fields: dict) -> Receipt:
-        """Send a text frame, and read until it is answered."""
+        """Send a frame as it was agreed, and read until it is answered."""
+        if not self.receiving:
+            await self.connect("latest")
+        if self.binary:
+            return await self.send_frame(BINARY, binary_events.send(fields))
         return await self.send_frame(TEXT, json.dumps(fields).encode())
 
     async def send_frame(self, opcode: int, payload: bytes) -> Receipt:
