@@ -1,4 +1,4 @@
-"""The data of the anatomy page: recorded exchanges, computations about bytes, forbidden frames that are sent."""
+"""The data of the anatomy page: recordings, computations about bytes, and forbidden frames that are sent."""
 
 import json
 import re

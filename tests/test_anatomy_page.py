@@ -99,11 +99,17 @@ def test_keys_choose_units_and_fields(page):
     expect(page.locator("#exchange .note b")).to_contain_text("MASK, length")
 
 
-def test_control_frames_can_be_filtered(page):
-    """Ping, pong and both close frames remain: what the browser's own tools do not show."""
-    page.locator("#exchange select").select_option("control")
-    rows = page.locator("#exchange .units .label").all_inner_texts()
-    assert [row.split(":")[0].split(",")[0] for row in rows] == ["ping", "pong", "close", "close"]
+def test_units_can_be_filtered(page):
+    """Handshake, messages, ping and pong, close: what the browser's own tools do not show among them."""
+    for name, wanted in {
+        "handshake": ["GET /websocket", "101 Switching Protocols"],
+        "alive": ["ping", "pong, masked"],
+        "close": ["close: 1001, masked", "close: 1001"],
+    }.items():
+        page.locator(f"#exchange .filters [value={name}]").click()
+        expect(page.locator("#exchange .units .label")).to_have_text(wanted)
+    page.locator("#mode").select_option("longpoll")
+    expect(page.locator("#exchange .filters [value=close]")).to_be_hidden()
 
 
 def test_every_technique_has_its_recording(page, recorded):

@@ -2,8 +2,6 @@
  * The bytes of an exchange, by unit and field. Knows no DOM.
  */
 
-const CONTROL = new Set(["ping", "pong", "close"]);
-
 /** The units of an exchange, each with `size`, `overhead`, and fields with their own `data`, bytes as numbers. */
 export function unitsOf({ parts, units }) {
   const streams = Object.fromEntries([true, false].map((came) => [came, joined(parts, came)]));
@@ -36,11 +34,6 @@ export function sizeOf(fields, part) {
 /** Whether a unit is a WebSocket frame. */
 export function isFrame({ fields }) {
   return fields[0].name === "fin-rsv-opcode";
-}
-
-/** Whether a unit is a control frame. */
-export function isControl({ kind }) {
-  return CONTROL.has(kind);
 }
 
 /** Bytes as hexadecimal digits with spaces. */

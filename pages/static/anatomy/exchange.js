@@ -7,16 +7,27 @@
  */
 
 import { _, bytes, duration } from "../i18n.js";
-import { isControl, isFrame, sizeOf, unitsOf } from "./bytes.js";
+import { BASE } from "../techniques/shared.js";
+import { isFrame, sizeOf, unitsOf } from "./bytes.js";
 import { element } from "./dom.js";
 import { kindName, texts } from "./texts.js";
 import { UnitView } from "./unit.js";
 
+const SHEET = `${BASE}/static/anatomy/exchange.css`;
+const KINDS = { alive: ["ping", "pong", "heartbeat"], close: ["close"], handshake: ["request", "response"] };
 const FILTERS = {
   all: () => true,
-  payload: ({ fields }) => sizeOf(fields, "payload") > 0,
-  control: isControl,
+  handshake: ({ kind }) => KINDS.handshake.includes(kind),
+  message: ({ fields }) => sizeOf(fields, "payload") > 0,
+  alive: ({ kind }) => KINDS.alive.includes(kind),
+  close: ({ kind }) => KINDS.close.includes(kind),
 };
+
+/** The page's own style sheets do not have the component's: it brings it along. */
+function style() {
+  if (document.querySelector(`link[href="${SHEET}"]`)) return;
+  document.head.append(element("link", { rel: "stylesheet", href: SHEET }));
+}
 
 /** What a row says of a unit: the request or status line, or its kind. */
 export function label(unit) {
@@ -38,7 +49,8 @@ function typeOf({ fields }) {
 export class ExchangeView {
   constructor(box) {
     this.list = element("ol", { class: "units", role: "listbox", tabindex: 0 });
-    this.filter = element("select", { onchange: () => this.fill() });
+    this.filters = element("div", { class: "filters", role: "group" });
+    this.filter = "all";
     this.side = element("div", { class: "unit" });
     this.view = new UnitView(this.side);
     this.box = box;
@@ -48,27 +60,45 @@ export class ExchangeView {
 
   /** Show parts and units; the chosen unit stays chosen if it is still there. */
   async show(exchange) {
+    style();
     await texts();
     this.units = unitsOf(exchange);
-    if (!this.filter.length) this.build();
+    if (!this.filters.children.length) this.build();
+    this.offer();
     this.fill();
   }
 
   build() {
-    this.filter.append(...Object.keys(FILTERS).map((name) => element("option", { value: name }, _(`anatomy.filter.${name}`))));
+    const button = (name) => element("button", { type: "button", class: "quiet", value: name, onclick: () => this.turn(name) }, _(`anatomy.filter.${name}`));
+    this.filters.append(...Object.keys(FILTERS).map(button));
+    this.filters.setAttribute("aria-label", _("anatomy.filter"));
     this.list.setAttribute("aria-label", _("anatomy.units"));
-    this.filter.setAttribute("aria-label", _("anatomy.filter"));
     this.box.classList.add("exchange");
     const head = element("p", { class: "columns soft" }, element("span", {}, _("anatomy.unit")), element("span", {}, _("anatomy.sizes")));
-    this.box.replaceChildren(element("div", { class: "conversation" }, this.filter, head, this.list), this.side);
+    this.box.replaceChildren(element("div", { class: "conversation" }, this.filters, head, this.list), this.side);
+  }
+
+  turn(name) {
+    this.filter = name;
+    this.offer();
+    this.fill();
+  }
+
+  /** A filter for which there is no unit is not offered. */
+  offer() {
+    if (!this.units.some(FILTERS[this.filter])) this.filter = "all";
+    for (const button of this.filters.children) {
+      button.hidden = button.value !== "all" && !this.units.some(FILTERS[button.value]);
+      button.setAttribute("aria-pressed", button.value === this.filter);
+    }
   }
 
   fill() {
-    const shown = this.units.filter(FILTERS[this.filter.value]);
+    const shown = this.units.filter(FILTERS[this.filter]);
     const before = this.rows?.indexOf(this.current) ?? -1;
     this.rows = shown;
     this.list.replaceChildren(...shown.map((unit) => this.row(unit)));
-    const payload = shown.findIndex(FILTERS.payload);
+    const payload = shown.findIndex(FILTERS.message);
     this.choose(before >= 0 ? Math.min(before, shown.length - 1) : Math.max(0, payload));
   }
 
