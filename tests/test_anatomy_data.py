@@ -6,17 +6,23 @@ import zlib
 from urllib.parse import urlencode
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from lab import folders
-from lab.anatomy import CUT, NOTES
-from lab.anatomy.forbidden import FORBIDDEN
+from lab.anatomy import CUT, NOTES, Part, as_json
+from lab.anatomy.forbidden import FORBIDDEN, masked
 from lab.anatomy.notes_zh import NOTES_ZH
 from lab.anatomy.packed import deflated
-from lab.catalogue import TECHNIQUES
+from lab.catalogue import MODES, TECHNIQUES
+from lab.lanes.hidden import hidden
 from tests.support.lab_here import LabHere
+from tests.support.lab_state import publish
+from tests.support.listeners import client, each_technique
 from tests.support.refusals import assert_refused
-from tests.support.wire import JSON, fetch
+from tests.support.wire import HOST, JSON, fetch
 
+SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
 TAIL = b"\x00\x00\xff\xff"
 
 
@@ -91,6 +97,64 @@ def test_a_recording_holds_no_secret():
     assert "cookie:" not in text
     assert "token=" not in text
     assert "authorization" not in text
+
+
+# The last exchange --------------------------------------------------------------------------------
+
+
+async def last(school, mode, teacher=False):
+    """The last exchange of a technique, for the teacher or for anybody."""
+    key = school.lab.key.exchange(school.lab.key.ticket(), HOST) if teacher else ""
+    cookie = {"Cookie": f"{school.lab.lesson.cookie}={key}"}
+    answer = await fetch(school.lab.port, "GET", f"/anatomy/last?mode={mode}", cookie)
+    assert answer.status == 200
+    return answer.json
+
+
+def passed(exchange, came):
+    """All bytes of one direction."""
+    return "".join(part["text"] for part in exchange["parts"] if part["came"] is came)
+
+
+@each_technique
+async def test_everybody_sees_the_last_exchange_but_not_what_its_client_sent(mode):
+    """Nothing before the first; then the message and every length, and the teacher sees all."""
+    with LabHere(hold=1) as room:
+        assert await last(room, mode) is None
+        listener = await client(mode, room.lab.port, username="Sauron").connect("latest")
+        ids = await publish(room.lab.port, 1, "seen by everybody")
+        await listener.receive_until(ids[-1])
+        seen, whole = await last(room, mode), await last(room, mode, teacher=True)
+        await listener.leave()
+    assert "seen by everybody" in passed(seen, False) == passed(whole, False)
+    assert "Sauron" in passed(whole, True)
+    assert "Sauron" not in json.dumps(seen)
+    assert len(passed(seen, True)) == len(passed(whole, True))
+    assert [unit["kind"] for unit in seen["units"]] == [unit["kind"] for unit in whole["units"]]
+    assert passed(seen, True).startswith(f"GET /{mode}?***")
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.binary(max_size=60)), max_size=6), st.sampled_from(sorted(MODES)))
+def test_hiding_keeps_every_length_whatever_the_bytes(parts, mode):
+    """Random bytes of both directions: nothing raises, and only the client's bytes change."""
+    exchange = as_json([Part(0.0, came, data) for came, data in parts], mode)
+    before = [(part["came"], part["text"]) for part in exchange["parts"]]
+    after = [(part["came"], part["text"]) for part in hidden(exchange)["parts"]]
+    assert [(came, len(text)) for came, text in before] == [(came, len(text)) for came, text in after]
+    assert [text for came, text in before if not came] == [text for came, text in after if not came]
+
+
+def test_a_frames_message_is_hidden_and_its_form_is_not():
+    """The header and the mask of a client's frame are shown, its payload is not."""
+    head = b"GET /websocket HTTP/1.1\r\nUpgrade: websocket\r\nUser-Agent: Nazgul\r\n\r\n"
+    frame = FORBIDDEN["unmasked"].frame[:1] + b"\x85" + masked(b"Hello")
+    exchange = hidden(as_json([Part(0, True, head), Part(0, False, SWITCHING), Part(0, True, frame)]))
+    text = passed(exchange, True)
+    assert "Upgrade: websocket" in text
+    assert "User-Agent:*******" in text
+    assert text.endswith(frame[:6].decode("latin-1") + "*****")
+    assert "Hello" not in json.dumps(exchange)
 
 
 # Texts --------------------------------------------------------------------------------------------
@@ -225,7 +289,7 @@ async def test_one_address_may_not_send_many(school):
 
 @pytest.mark.parametrize("wanted", [{}, {"frame": "x"}, {"frame": ["rsv2"]}, {"frame": None}, [], "rsv2"])
 async def test_another_frame_is_refused(school, wanted):
-    """Only the named frames can be sent: nobody chooses the bytes."""
+    """Only the named frames can be sent: no client chooses the bytes."""
     answer = await fetch(school.lab.port, "POST", "/anatomy/break", JSON, json.dumps(wanted).encode())
     assert_refused(answer, 400, "bad_parameter")
 

@@ -1,7 +1,6 @@
 """The page of each technique: its idea, what is measured beside each claim, and the code that really runs."""
 
 import json
-import re
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -11,7 +10,6 @@ from playwright.sync_api import expect
 
 from lab.catalogue import DEFAULT, MODES, client_side, server_side
 from lab.server.pages import i18n
-from lab.server.pages.technique import timeline
 from tests.support.browsing import (
     LOOKS,
     PHONE,
@@ -33,15 +31,6 @@ each = pytest.mark.parametrize("mode", MODES)
 def address(lab):
     """Where the shared lab is."""
     return f"http://127.0.0.1:{lab.port}"
-
-
-@each
-def test_the_timeline_is_the_one_in_the_file(mode):
-    """It is cut from the docstring of the module that serves, whole."""
-    drawn = timeline(mode)
-    assert drawn in server_side(mode).__doc__
-    assert re.match(r" +client +server\n", drawn)
-    assert 5 <= len(drawn.splitlines()) <= 9
 
 
 @each
@@ -71,6 +60,24 @@ def test_the_code_is_the_code_that_runs(visit, address, mode):
         assert lines == numbered
     assert page.locator("#server-3 a").get_attribute("href") == "#server-3"
     assert page.locator("[style]").count() == 0
+
+
+@pytest.mark.needs("chromium")
+def test_the_last_exchange_of_the_room_is_shown(start_lab, visit):
+    """A recording, marked, until there is one; then the newest; and the recording again when it is chosen."""
+    address = f"http://127.0.0.1:{start_lab().port}"
+    visitor = visit(address)
+    page = visitor.open("/technique/shortpoll")
+    about, text = page.locator("#about"), page.locator(".last .field-list")
+    expect(about).to_contain_text("here is a recording")
+    room = visitor.open("/room?mode=shortpoll")
+    expect(room.locator("[data-status=waiting]")).to_be_visible()
+    post(address, "the newest of this room")
+    expect(text.get_by_text("the newest of this room")).to_be_visible()
+    expect(about).to_contain_text("of this room")
+    page.locator(".last [value=recorded]").click()
+    expect(about).to_contain_text("Recorded with Push Lab")
+    expect(text.get_by_text("the newest of this room")).to_be_hidden()
 
 
 @pytest.mark.needs("chromium")

@@ -47,6 +47,7 @@ def make_app(lesson: Lesson) -> Application:
         ("/wire", wire.WireView),
         ("/anatomy", anatomy.Anatomy),
         ("/anatomy/recorded", bytes_data.Recorded),
+        ("/anatomy/last", bytes_data.Last),
         ("/anatomy/texts", bytes_data.Texts),
         ("/anatomy/dissect", bytes_data.Dissect),
         ("/anatomy/accept", bytes_data.Accept),

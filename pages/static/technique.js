@@ -1,8 +1,9 @@
 /**
- * The page of one technique: writes the figure that was measured in this room next to each claim,
- * and shows no claim that the figure contradicts.
+ * The page of one technique: shows its last exchange, writes the figure that was measured in this room next to each
+ * claim, and shows no claim that the figure contradicts.
  */
 
+import { LastExchange } from "./anatomy/last.js";
 import { _ } from "./i18n.js";
 import { figure } from "./lanes/figures.js";
 import { write } from "./lanes/tables.js";
@@ -12,7 +13,10 @@ const status = document.getElementById("status");
 const { technique: mode } = document.getElementById("technique").dataset;
 const places = [...document.querySelectorAll("[data-figure]")];
 
+const last = new LastExchange(document.querySelector(".last"), mode);
+
 watch(({ meters }) => {
+  last.follow(meters.techniques[mode]);
   for (const place of places) {
     const name = place.dataset.figure;
     const value = figure(name, meters.techniques[mode]);

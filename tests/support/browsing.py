@@ -146,7 +146,7 @@ def sheets(page):
 def too_much(page):
     """What a projector cannot show without scrolling: the page itself, or any box not made for reading in."""
     return page.evaluate(
-        """() => [...document.querySelectorAll("html, main, main *:not(pre, .log, #users, input)")]
+        """() => [...document.querySelectorAll("html, main, main *:not(pre, .log, #users, input, .units, .grid, .field-list, .unseen)")]
             .filter((e) => e.checkVisibility() && e.scrollHeight > e.clientHeight + 1 &&
                 (e.tagName === "HTML" || getComputedStyle(e).overflowY !== "visible"))
             .map((e) => [e.tagName, e.id, e.className, e.scrollHeight, e.clientHeight])"""

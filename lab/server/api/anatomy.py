@@ -1,7 +1,9 @@
 """The data of the anatomy page: recorded exchanges, and true computations about bytes that a user chooses."""
 
+import asyncio
 import json
 import re
+from collections.abc import Iterable
 from functools import cache
 from uuid import uuid4
 
@@ -12,9 +14,12 @@ from lab.anatomy.notes import NOTES
 from lab.anatomy.notes_zh import NOTES_ZH
 from lab.anatomy.packed import deflated
 from lab.anatomy.printing import one_part
+from lab.anatomy.units import PAYLOAD
 from lab.catalogue import MODES
 from lab.errors import BadParameter
 from lab.json_types import JsonObject
+from lab.lanes.capture import Capture
+from lab.lanes.hidden import hidden
 from lab.room.messages import compact
 from lab.server.lesson.lesson import Lesson
 from lab.server.pages import i18n
@@ -25,6 +30,8 @@ from lab.techniques.refusals import parse_json, require_json
 HEX = re.compile(r"([0-9a-fA-F]{2}){1,4096}", re.ASCII)
 """What the sandbox dissects: up to 4,096 bytes."""
 NOTES_BY_LANGUAGE = {i18n.ENGLISH: NOTES, i18n.CHINESE: NOTES_ZH}
+LOOKED_AT = 5
+"""Of the newest requests of a lane so many are searched for a message."""
 LONGEST_KEY = 100
 LONGEST_TEXT = 500
 AFTER = (1, 2, 10, 100)
@@ -49,6 +56,35 @@ class Recorded(Packed):
     def get(self) -> None:
         """Send them with their units."""
         self.finish_packed(recorded())
+
+
+class Last(Packed):
+    """The last exchange of a technique in this room; the teacher alone sees what its client sent."""
+
+    async def get(self) -> None:
+        """`mode` is the technique. The answer is null when there is none. Raises
+        `BadParameter`."""
+        mode = self.query("mode")
+        if mode not in MODES:
+            raise BadParameter(f"mode is one of {', '.join(MODES)}.")
+        lesson: Lesson = self.settings["lesson"]
+        newest = [*lesson.context.recorder.lanes[mode].wires][: -LOOKED_AT - 1 : -1]
+        whole = lesson.key.fits(self.get_cookie(lesson.cookie, ""))
+        self.finish_packed(await asyncio.to_thread(last, newest, whole))
+
+
+def last(newest: Iterable[Capture], whole: bool) -> bytes:
+    """The newest exchange with a message, else the newest; null when there is none."""
+    found = [capture.shown().as_json() for capture in newest]
+    best = next((exchange for exchange in found if has_message(exchange)), found[0] if found else None)
+    return compact(best if whole or best is None else hidden(best))
+
+
+def has_message(exchange: JsonObject) -> bool:
+    """Whether a message was delivered in it."""
+    return any(
+        field["part"] == PAYLOAD for unit in exchange["units"] if not unit["came"] for field in unit["fields"]
+    )
 
 
 @cache

@@ -166,6 +166,10 @@ EXPORTS: JsonObject = {
 }
 
 
+KNOWN: JsonObject = {"enum": list(TECHNIQUES)}
+LAST: JsonObject = {"anyOf": [ref("Wire"), {"type": "null"}]}
+
+
 def anatomy() -> JsonObject:
     """The data of the anatomy page."""
     some: JsonObject = {"type": "object"}
@@ -181,6 +185,7 @@ def anatomy() -> JsonObject:
         path: {"get": operation(sentence, {"200": answer(sentence, schema)}, where)}
         for path, sentence, schema, where in (
             ("/anatomy/recorded", "Recorded exchanges of every technique.", some, []),
+            ("/anatomy/last", "The last exchange of a technique.", LAST, [query("mode", KNOWN, True)]),
             ("/anatomy/texts", "The names and notes of fields.", some, [query("lang", TEXT)]),
             ("/anatomy/dissect", "The units of some bytes.", ref("Wire"), [digits, mode]),
             ("/anatomy/accept", "How Sec-WebSocket-Accept is computed.", some, [key]),

@@ -1,4 +1,4 @@
-"""The page of one technique: its idea, its claims with their figures, and the code that is running.
+"""The page of one technique: idea, last exchange, claims with their figures, and the code that is running.
 
 The code is read from the files that this lab runs, and highlighted here; the page brings no highlighter.
 """
@@ -49,7 +49,9 @@ class Claim(NamedTuple):
 
 
 class TechniquePage(Page):
-    """One technique: idea, timeline, claims with their figures, code."""
+    """One technique: idea, last exchange, claims with their figures, code."""
+
+    text_prefixes = ("technique.last.",)
 
     def get(self, mode: str) -> None:
         """The page of a technique. Raises `NotFound` for an unknown one."""
@@ -59,7 +61,6 @@ class TechniquePage(Page):
             "technique.html",
             technique=TECHNIQUES[mode],
             idea=self.idea(mode),
-            timeline=timeline(mode),
             claims=[*self.claims(mode, "pro"), *self.claims(mode, "con")],
             sources=sources(mode),
         )
@@ -90,11 +91,6 @@ def limits() -> dict[str, float]:
     """The limit of each claim about an amount, from `pages/claims.json`."""
     found: dict[str, float] = json.loads((folders.PAGES / "claims.json").read_text(encoding="utf-8"))
     return found
-
-
-def timeline(mode: str) -> str:
-    """The timeline in the docstring of the technique's server file."""
-    return next((paragraph for paragraph in paragraphs(mode) if paragraph.startswith("    ")), "")
 
 
 def paragraphs(mode: str) -> list[str]:
