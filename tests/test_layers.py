@@ -55,8 +55,8 @@ LONGEST = {
     "pages/templates": 30,
 }
 LONGER = {"lab/techniques/websocket.py": 160}
-"""A WebSocket also carries sends, subprotocols, compression and the last answer before the end, which other
-techniques leave to HTTP."""
+"""A WebSocket also carries sends and keeps their bytes, subprotocols, compression and the last answer before
+the end, which other techniques leave to HTTP."""
 
 
 def module_name(path):

@@ -90,9 +90,18 @@ class Capture:
         self._dropped[came] += max(0, size - space - len(rest))
         return rest, len(rest), whole and len(rest) == size
 
+    def skip(self, came: bool, size: int) -> None:
+        """Count so many bytes that are not there to be kept."""
+        self._dropped[came] += size
+
     def frame_begins(self, unread: int) -> None:
         """The next frame of the client begins here, where so many received bytes are still unread."""
         self._starts.append(self._received - unread)
+
+    @property
+    def kept(self) -> int:
+        """How many reads and writes are kept."""
+        return len(self._first) + len(self._newest)
 
     def shown(self) -> Shown:
         """What is kept at this moment, for a page."""

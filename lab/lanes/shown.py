@@ -53,22 +53,12 @@ class Shown(NamedTuple):
         return whole.parts()
 
     def _part(self, part: Part) -> JsonObject:
-        text = SECRET.sub(blanked, part.data.decode("latin-1"))
-        return {"at": self._ms(part.at), "came": part.came, "text": text}
+        shown = part._replace(at=self._ms(part.at)).as_json()
+        return shown | {"text": SECRET.sub(blanked, shown["text"])}
 
     def _unit(self, unit: Unit) -> JsonObject:
-        fields = [
-            {
-                "start": field.start,
-                "end": field.end,
-                "part": field.part,
-                "name": field.name,
-                "value": SECRET.sub(blanked, field.value),
-                "note": field.note,
-            }
-            for field in unit.fields
-        ]
-        return {"kind": unit.kind, "came": unit.came, "at": self._ms(unit.at), "fields": fields}
+        fields = (field._replace(value=SECRET.sub(blanked, field.value)) for field in unit.fields)
+        return unit._replace(at=self._ms(unit.at), fields=tuple(fields)).as_json()
 
     def _ms(self, moment: float) -> float:
         return round(max(0.0, moment - self.began) * 1000, 2)

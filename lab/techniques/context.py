@@ -8,6 +8,7 @@ from typing import Protocol
 from tornado.netutil import is_valid_ip
 
 from lab.lanes.recorder import Recorder
+from lab.lanes.sends import Sends
 from lab.meters import Account, Meters
 from lab.room.presence import Presence
 from lab.room.room import Room
@@ -45,6 +46,7 @@ class Context:
     accounts: dict[tuple[str, str], Account] = field(default_factory=dict)
     """The receiving costs of clients whose page shows them, by client id and technique."""
     recorder: Recorder = field(default_factory=Recorder)
+    sends: Sends = field(default_factory=Sends)
     channels: dict[object, "OpenStreams"] = field(default_factory=dict)
     """The open streams, by framing."""
     senders: set["OpenStream"] = field(default_factory=set)

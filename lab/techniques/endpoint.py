@@ -15,6 +15,8 @@ from tornado.web import HTTPError
 
 from lab import errors
 from lab.json_types import JsonObject
+from lab.lanes.capture import stop_capture
+from lab.lanes.sends import capture_exchange
 from lab.meters import TechniqueMeters
 from lab.room.messages import Batch, Cursor, Draft, compact
 from lab.room.room import Room
@@ -112,8 +114,10 @@ class Endpoint(Response):
         return self._here or self.query("username") or self.stream
 
     def on_finish(self) -> None:
-        """The response is complete: the receiving request has ended."""
+        """The response is complete: the request has ended."""
         self.depart()
+        if self.sending:
+            stop_capture(self)
 
     def on_connection_close(self) -> None:
         """The client disconnected: cancel the pending wait."""
@@ -227,11 +231,18 @@ class Endpoint(Response):
             raise errors.BadJson("A message is a JSON object.")
         draft = Draft.check(fields, limit("message_chars"), limit("username_chars"))
         self.context.send_rate.take(f"{self.request.remote_ip} {draft.username}", self.now())
+        self.context.sends.begin(draft.mid)
         cursor, duplicate = await self.room.publish(draft)
+        if not duplicate:
+            self.keep_send(draft.mid)
         meter = self.meters.send
         meter.messages += not duplicate
         meter.payload_bytes += payload_bytes
         return {"id": str(cursor), "duplicate": duplicate}
+
+    def keep_send(self, mid: str) -> None:
+        """Keep the bytes of this request and of its response, for its sender and the teacher."""
+        capture_exchange(self.context.sends, mid, self)
 
     def check_origin(self, origin: str) -> bool:
         """Refuse a WebSocket from a page of another site. Raises `Forbidden`."""

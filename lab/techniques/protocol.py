@@ -36,6 +36,8 @@ from lab.techniques.client_frames import (
 from lab.techniques.deflate import Agreement, Inflater
 
 READ_BYTES = 65_536
+MOST_RAW = 4096
+"""Bytes of a message's frames that are kept as they came."""
 
 
 class Message:
@@ -45,6 +47,8 @@ class Message:
         self.opcode = head.opcode
         self.compressed = head.compressed
         self.payload = bytearray()
+        self.raw = bytearray()
+        """The first bytes of its frames as they came."""
         self.frames = 0
         self.wire_bytes = 0
         """Heads, masks and payloads of its frames, without the control frames between them."""
@@ -53,11 +57,12 @@ class Message:
         self.saved_bytes = 0
         """Bytes that compression saved."""
 
-    def add(self, payload: bytes, wire_bytes: int) -> None:
-        """Add a frame of this message."""
+    def add(self, payload: bytes, raw: bytes) -> None:
+        """Add a frame of this message: its payload, and all its bytes as they came."""
         self.payload += payload
+        self.raw += raw[: MOST_RAW - len(self.raw)]
         self.frames += 1
-        self.wire_bytes += wire_bytes
+        self.wire_bytes += len(raw)
 
     def read(self, inflater: Inflater | None) -> bytes:
         """The message, decompressed and checked. Raises `FrameError` when it cannot be read."""
@@ -101,18 +106,18 @@ class CheckedProtocol(WebSocketProtocol13):
             await self._refuse(error)
 
     async def _read_frame(self) -> None:
-        head = Head.parse(await self._read_bytes(2))
+        head = Head.parse(first := await self._read_bytes(2))
         check_head(head, self.inflater is not None, self.message is not None)
         extra = await self._read_bytes(LENGTH_BYTES.get(head.length, 0))
         length = payload_length(head, extra)
         if length + len(self.message.payload if self.message else b"") > self.params.max_message_size:
             raise FrameError(TOO_BIG, "message too big")
         mask = await self._read_bytes(4)
-        payload = unmasked(await self._read_bytes(length), mask)
+        payload = unmasked(masked := await self._read_bytes(length), mask)
         if head.control:
             await self._take_control(head, payload)
         else:
-            await self._take_data(head, payload, 2 + len(extra) + len(mask) + length)
+            await self._take_data(head, payload, first + extra + mask + masked)
 
     async def _take_control(self, head: Head, payload: bytes) -> None:
         """A close, a ping or a pong; it may come between the frames of a message (section 5.4)."""
@@ -120,10 +125,10 @@ class CheckedProtocol(WebSocketProtocol13):
             check_close(payload)
         await self._hand_on(head.opcode, payload)
 
-    async def _take_data(self, head: Head, payload: bytes, wire_bytes: int) -> None:
+    async def _take_data(self, head: Head, payload: bytes, raw: bytes) -> None:
         """Process a frame of a message; the last one passes the message to the handler."""
         message = self.message = self.message or Message(head)
-        message.add(payload, wire_bytes)
+        message.add(payload, raw)
         if head.final:
             self.message = None
             data = message.read(self.inflater)

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 from lab.errors import LabError, TooManySends
 from lab.json_types import JsonObject
+from lab.lanes.capture import Capture
 from lab.room.messages import Batch, mid_of
 from lab.techniques.deflate import Packer
 from lab.techniques.endpoint import DeliveredAt, Endpoint
@@ -42,6 +43,8 @@ class WebSocket(Endpoint, CheckedHandler):
     """Compresses what this client receives; None when all share the bytes, or nothing is compressed."""
     outlet: Outlet | None = None
     answering = False
+    exchange: Capture | None = None
+    """The bytes of the send that has just stored a message, until its ack is sent."""
     refusals = 0
 
     def is_send(self) -> bool:
@@ -84,12 +87,21 @@ class WebSocket(Endpoint, CheckedHandler):
             return  # closed: no reply can be sent, so nothing is stored
         self.answering = True
         data = self.spoken.framed(await self.answer_to(message))
+        if self.exchange:
+            self.exchange.keep(False, data)
+            self.exchange = None
         if self.outlet and self.outlet.send_one(data):  # else it is queued, and counts as receiving
             self.meters.send.frames_out += 1
             self.stream.reassign(0, len(data), self.meters.send)
         self.answering = False
         if self.context.draining:
             self.hang_up()
+
+    def keep_send(self, mid: str) -> None:
+        """Keep the client's frames as they came, and then the ack."""
+        self.exchange = self.context.sends.add(mid, self.mode)
+        self.exchange.keep(True, bytes(self.received.raw))
+        self.exchange.skip(True, self.received.wire_bytes - len(self.received.raw))
 
     def hang_up(self) -> None:
         """The lab closes: close the socket, unless a reply to a send is pending."""

@@ -132,18 +132,26 @@ def ref(shape: str) -> JsonObject:
 
 REFUSALS = sorted({*STATUS.values(), *CODES})
 AFTER: JsonObject = {"anyOf": [CURSOR, {"enum": ["latest", ""]}]}
-BAR = [
-    query("lane", {"enum": list(TECHNIQUES)}, True),
-    query("from", {"type": "string", "pattern": f"^{NUMBER.pattern}$"}, True),
+WIRE = [
+    query("lane", {"enum": list(TECHNIQUES)}),
+    query("from", {"type": "string", "pattern": f"^{NUMBER.pattern}$"}),
     query("as", TEXT),
+    query("mid", ref("Mid")),
 ]
+"""A request in a lane, or a send."""
 REPORTS: JsonObject = {
     path: {"get": operation(sentence, {"200": answer(sentence, schema, media_type)}, where)}
     for path, sentence, schema, media_type, where in (
         ("/history", "The kept messages.", ref("Batch"), Endpoint.content_type, []),
         ("/meters", "What everything cost.", ref("Meters"), Endpoint.content_type, []),
         ("/metrics", "The same for Prometheus.", TEXT, "text/plain", []),
-        ("/wire", "The bytes of a bar in a lane.", ref("Wire"), Endpoint.content_type, BAR),
+        (
+            "/wire",
+            "The bytes of a request in a lane, or of a send.",
+            ref("Wire"),
+            Endpoint.content_type,
+            WIRE,
+        ),
         ("/healthz", "The lab is alive.", ref("Health"), Endpoint.content_type, []),
         ("/readyz", "It can do its work.", ref("Readiness"), Endpoint.content_type, []),
         ("/openapi.json", "This description.", {"type": "object"}, Endpoint.content_type, []),
