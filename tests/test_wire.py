@@ -114,7 +114,7 @@ def test_secrets_are_blanked(school):
 @pytest.mark.parametrize(
     ("query", "status"),
     [
-        ("lane=shortpoll&from=0.01", 404), ("lane=shortpoll", 400), ("lane=nowhere&from=1", 400), ("", 400),
+        ("lane=shortpoll&from=0.01", 404), ("lane=shortpoll", 404), ("lane=nowhere&from=1", 400), ("", 404),
         ("lane=sse&from=nan", 400), ("lane=sse&from=-1", 400), ("lane=sse&from=1e9", 400),
         ("lane=sse&from=٣", 400),
     ],

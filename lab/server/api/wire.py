@@ -57,6 +57,8 @@ class WireView(Endpoint):
 
     def _wanted(self, recorder: Recorder) -> Capture:
         mode, moment = self.get_query_argument("lane", ""), self.get_query_argument("from", "")
+        if not mode or not moment:
+            raise NotFound("A request is named by lane and from, a send by mid.")
         if mode not in MODES or not NUMBER.fullmatch(moment):
             raise BadParameter(
                 "lane is the name of a technique, from the moment in ms at which a bar begins."
