@@ -19,7 +19,7 @@ from lab.experiment.link_model import PRESETS, Network
 from lab.experiment.terminal import columns, complain, emptied, open_standard_streams
 from lab.json_types import JsonObject
 from lab.program import COMMAND, NAME
-from lab.settings import LIMITS, parse_base, parse_limit
+from lab.settings import COMPRESS, FRESH, LIMITS, parse_base, parse_limit
 from lab.signals import like_ctrl_c, restored
 from lab.tls import check_key_log
 from lab.version import __version__
@@ -148,7 +148,15 @@ def _measure_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--payload", type=number, default=40, help="characters per message (40)")
     group.add_argument("--headers", choices=["browser", "bare"], default="browser", help="(browser)")
     group.add_argument("--no-keep-alive", action="store_true", help="a new connection for every request")
-    group.add_argument("--compress", action="store_true", help="WebSocket per-message deflate")
+    group.add_argument(
+        "--compress",
+        nargs="?",
+        const=FRESH,
+        default=False,
+        choices=COMPRESS,
+        help="WebSocket per-message deflate, each message alone (fresh) or with the window kept",
+    )
+    group.add_argument("--subprotocol", choices=["json", "binary"], help="JSON or binary in WebSocket frames")
     group.add_argument("--rounds", type=number, default=1, help="repeat, in rotated order (1)")
     group.add_argument("--seed", type=number, default=1, help="of the timetable (1)")
     group.add_argument("--url", help="measure a running lab (by https: with its --certfile)")

@@ -109,7 +109,8 @@ def test_bandwidth_is_none_or_enough():
 @pytest.mark.parametrize("value", [True, False, np.True_, np.array(False), 1, 0])
 def test_a_switch_is_true_or_false(value):
     """Both, in Python's and NumPy's spelling, become Python's."""
-    assert Conditions(keep_alive=value, compress=value).keep_alive is bool(value)
+    assert Conditions(keep_alive=value).keep_alive is bool(value)
+    assert Conditions(compress=value).compress == ("fresh" if value else False)
 
 
 @pytest.mark.parametrize("value", ["no", "", None, 2, 0.0, [], np.array([True])])

@@ -5,8 +5,9 @@ from typing import Any
 
 from lab.errors import BadParameter
 from lab.experiment.link_model import Network
-from lab.experiment.quantities import hint, number, one_of, truth, whole
+from lab.experiment.quantities import hint, number, one_of, quoted, truth, whole
 from lab.json_types import JsonObject
+from lab.settings import COMPRESS, FRESH
 
 MOST_CLIENTS = 20_000
 MOST_MESSAGES = 1_000_000
@@ -28,7 +29,8 @@ NUMBERS: dict[str, tuple[float, float]] = {
     "bandwidth": (0, 1e12),
 }
 CHOICES = {"arrivals": ("poisson", "periodic"), "headers": ("browser", "bare")}
-SWITCHES = ("keep_alive", "compress")
+SUBPROTOCOLS = ("json", "binary")
+"""What a WebSocket can speak inside its frames, without the prefix of the names on the wire."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,8 @@ class Conditions:
     arrivals: str = "poisson"
     headers: str = "browser"
     keep_alive: bool = True
-    compress: bool = False
+    compress: bool | str = False
+    """How WebSocket messages are compressed: False, "fresh" (or True) or "kept"."""
     rounds: int = 1
     seed: int = 1
     rtt: float = 0.0
@@ -57,6 +60,8 @@ class Conditions:
     """Greatest deviation of each way from half the round trip."""
     bandwidth: float = 0.0
     """Bits per second of each listener's link, each way; 0 is no limit."""
+    subprotocol: str | None = None
+    """The WebSocket's subprotocol, "json" or "binary"; None: the clients offer none."""
 
     def __post_init__(self) -> None:
         for name, value in self._checked().items():
@@ -75,7 +80,12 @@ class Conditions:
             {name: whole(name, given[name], *bounds) for name, bounds in WHOLE.items()}
             | {name: number(name, given[name], *bounds) for name, bounds in NUMBERS.items()}
             | {name: one_of(name, given[name], choices) for name, choices in CHOICES.items()}
-            | {name: truth(name, given[name]) for name in SWITCHES}
+            | {"keep_alive": truth("keep_alive", given["keep_alive"])}
+            | {"compress": compression(given["compress"])}
+            | {
+                "subprotocol": given["subprotocol"]
+                and one_of("subprotocol", given["subprotocol"], SUBPROTOCOLS)
+            }
         )
 
     @property
@@ -101,7 +111,20 @@ class Conditions:
             values[f"{name}_s"] = values.pop(name)
         if not self.jitter:  # only recorded when there is some
             del values["jitter_s"]
+        if not self.subprotocol:
+            del values["subprotocol"]
         return values
+
+
+def compression(value: object) -> bool | str:
+    """False, "fresh" or "kept"; True is "fresh". Raises `BadParameter` for any other value."""
+    if isinstance(value, str) and value in COMPRESS:
+        return str(value)
+    try:
+        return FRESH if truth("compress", value) else False
+    except BadParameter:
+        words = ", ".join(COMPRESS)
+        raise BadParameter(f"compress is True or False, or one of {words}, not {quoted(value)}.") from None
 
 
 def known(conditions: JsonObject) -> Conditions:

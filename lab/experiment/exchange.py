@@ -51,7 +51,7 @@ async def exchange(mode: str, conditions: Conditions, settings: JsonObject | Non
     c = conditions
     kept = {name: value for name, value in (settings or {}).items() if name in SHARED_SETTINGS}
     certfile = kept.get("certfile")
-    key = (mode, c.headers, c.keep_alive, c.compress, c.payload, f"{c.hold:g}", certfile)
+    key = (mode, c.headers, c.keep_alive, c.compress, c.subprotocol, c.payload, f"{c.hold:g}", certfile)
     if key not in _known:
         own = {"room": f"run-{secrets.token_hex(6)}", "hold": HOLD_S, "compress": c.compress}
         limits = LIFTED | (settings or {}).get("limits", {})
@@ -69,7 +69,8 @@ def link_of(conditions: Conditions, url: str, cursor: str, certfile: str | None 
         "hold": conditions.hold,
         "browser": conditions.headers == "browser",
         "keep_alive": conditions.keep_alive,
-        "compress": conditions.compress,
+        "compress": bool(conditions.compress),
+        "subprotocol": conditions.subprotocol,
         "certfile": certfile,
     }
 

@@ -127,6 +127,7 @@ async def measure(
         latency_s=summary(latencies),
         server_cpu_s=snapshots.cpu_s,
         server_rss_bytes=snapshots.after["rss_bytes"],
+        server_rss_growth_bytes=_grown(snapshots),
         predicted=dict.fromkeys(predicted) if stop.is_set() else predicted,
         series=outcome.series,
         conditions=conditions.as_json(),
@@ -272,6 +273,12 @@ def _patience(conditions: Conditions, stop: asyncio.Event) -> float:
 
 
 # Afterwards -----------------------------------------------------------------------------------
+
+
+def _grown(snapshots: MeterSnapshots) -> int | None:
+    """By how many bytes the server's memory has grown since before the first client; None if not measured."""
+    before, after = (found.get("rss_bytes") for found in (snapshots.before, snapshots.after))
+    return None if before is None or after is None else after - before
 
 
 def _latencies(records: list[Record], sent: Sent) -> list[float]:

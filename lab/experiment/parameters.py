@@ -22,12 +22,13 @@ class ConditionValues(TypedDict, total=False):
     arrivals: Literal["poisson", "periodic"]
     headers: Literal["browser", "bare"]
     keep_alive: bool
-    compress: bool
+    compress: bool | Literal["fresh", "kept"]
     rounds: int
     seed: int
     rtt: float
     jitter: float
     bandwidth: float
+    subprotocol: Literal["json", "binary"] | None
 
 
 MEANINGS = {
@@ -40,12 +41,13 @@ MEANINGS = {
     "arrivals": '"poisson" (at random moments) or "periodic" (evenly spaced)',
     "headers": '"browser" (as a browser sends them) or "bare"',
     "keep_alive": "whether a client keeps its connection for the next request",
-    "compress": "whether WebSocket messages are compressed (RFC 7692)",
+    "compress": 'whether WebSocket messages are compressed: "fresh" (or True) or "kept" (RFC 7692)',
     "rounds": "how often everything is measured",
     "seed": "whole number from which the moments of the messages are drawn",
     "rtt": "seconds of round trip that a slow link adds; 0: no slow link",
     "jitter": "seconds that each way may differ from half the round trip",
     "bandwidth": "bits per second of each client's link, each way; 0: no limit",
+    "subprotocol": 'what the WebSocket speaks in its frames: "json" or "binary"; None: none is offered',
 }
 
 

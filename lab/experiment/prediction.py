@@ -20,7 +20,9 @@ from typing import NamedTuple
 
 from lab.catalogue import TECHNIQUES
 from lab.experiment.conditions import Conditions
+from lab.experiment.variants import FRAMED
 from lab.json_types import JsonObject
+from lab.settings import KEPT
 
 
 class Exchange(NamedTuple):
@@ -62,7 +64,7 @@ class Prediction:
 
     mode: str
     requests: float
-    bytes: float
+    bytes: float | None
     latency_mean_s: float | None
     latency_max_s: float | None
     empty_share: float | None
@@ -190,9 +192,11 @@ def predict_run(mode: str, conditions: Conditions, weights: Exchange) -> Predict
     It counts every listener's first request, and then from the timetable's zero for W, the duration, and
     on until the last message can have arrived and the listener can have asked again. Requests are
     clients × (requests per second × W + edges), bytes requests × (request + empty answer) + deliveries ×
-    what a message adds; the polls that are held at the end have no answer yet.
+    what a message adds; the polls that are held at the end have no answer yet. No form here knows how well a
+    message is compressed that refers back to earlier ones, nor how long it travels on a narrow link.
     """
     one = ideal(mode, conditions, weights)
+    learns = mode == FRAMED and conditions.compress == KEPT
     requests = conditions.clients * (one.requests_per_s * conditions.duration + one.edges)
     held = conditions.clients if TECHNIQUES[mode].verb == "wait" else 0
     moved = requests * weights.request + (requests - held) * weights.answer
@@ -200,8 +204,8 @@ def predict_run(mode: str, conditions: Conditions, weights: Exchange) -> Predict
     return Prediction(
         mode,
         requests,
-        moved,
-        one.latency_mean_s,
+        None if learns else moved,
+        None if learns and conditions.bandwidth else one.latency_mean_s,
         one.latency_max_s,
         one.empty_share,
         one.requests_per_s,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from typing import Unpack
+from typing import TypeVar, Unpack
 
 from lab.catalogue import MODES
 from lab.errors import BadParameter
@@ -16,7 +16,10 @@ from lab.experiment.prediction import Prediction, predict_run
 from lab.experiment.publisher import Progress
 from lab.experiment.quantities import one_of, quoted
 from lab.experiment.thread import InThread
+from lab.experiment.variants import check_variants, marked, variants
 from lab.results.runs import Run
+
+T = TypeVar("T")
 
 
 @with_conditions("rounds")
@@ -32,7 +35,7 @@ def measure(
     """
     known({**conditions})
     conditions["rounds"] = 1
-    return compare([_mode(mode)], url=url, certfile=certfile, **conditions)[0]
+    return _compare([_mode(mode)], url, certfile, conditions, alone=True)[0]
 
 
 @with_conditions()
@@ -45,15 +48,25 @@ def compare(
     """Measure several techniques under the same conditions, round by round, and return all runs.
 
     `modes` is a collection of their names, one name, or "all"; a set is measured in the catalogue's order.
+    With `compress="kept"` or `subprotocol="binary"` the WebSocket is also measured without them.
     In a notebook a bar shows how far it is. Raises as `measure` does.
     """
+    return _compare(modes, url, certfile, conditions)
+
+
+def _compare(
+    modes: Iterable[str],
+    url: str | None,
+    certfile: str | None,
+    conditions: ConditionValues,
+    alone: bool = False,
+) -> list[Run]:
     wanted, under, bar = modes_of(modes), known({**conditions}), Bar()
     if not (url is None or isinstance(url, str)):
         raise BadParameter(f"The url is text such as http://127.0.0.1:8000, not {quoted(url)}.")
     try:
-        return run_rounds(
-            wanted, under, Target(url and url.rstrip("/"), certfile=certfile), bar.moved, bar.show
-        )
+        target = Target(url and url.rstrip("/"), certfile=certfile)
+        return run_rounds(wanted, under, target, bar.moved, bar.show, alone=alone)
     finally:
         bar.clear()
 
@@ -68,6 +81,7 @@ def predict(mode: str, **conditions: Unpack[ConditionValues]) -> Prediction:
     Raises `BadParameter` for conditions that make no sense, `CannotStart` when no lab can be started.
     """
     wanted, mode = known({**conditions}), _mode(mode)
+    check_variants([mode], wanted, None)
     return predict_run(mode, wanted, InThread(lambda stop: exchange(mode, wanted)).result())
 
 
@@ -96,19 +110,26 @@ def run_rounds(
     target: Target,
     progress: Progress = lambda share, text: None,
     tick: Callable[[], None] = lambda: None,
+    alone: bool = False,
 ) -> list[Run]:
     """Measure the techniques in turn, `rounds` times; each round begins with another one.
+
+    A technique is also measured without compression or in text frames (`variants`), unless `alone`.
 
     `progress` is called with the share that is done, in another thread; `tick` in this one while it waits.
 
     Ctrl-C ends the run in progress early: it is returned marked partial, and no run follows it.
     """
 
+    check_variants(modes, conditions, target.url)
+    each = [(mode, under) for mode in modes for under in variants(mode, conditions)[-1 if alone else 0 :]]
+
     async def rounds(stop: asyncio.Event) -> list[Run]:
         runs: list[Run] = []
-        for number, mode in enumerate(order(modes, conditions.rounds)):
-            step = _within(progress, number, len(modes) * conditions.rounds, mode)
-            runs.append(await measure_once(mode, conditions, target, number // len(modes) + 1, stop, step))
+        for number, (mode, under) in enumerate(order(each, conditions.rounds)):
+            step = _within(progress, number, len(each) * conditions.rounds, mode)
+            run = await measure_once(mode, under, target, number // len(each) + 1, stop, step)
+            runs.append(marked(run, conditions, under))
             if stop.is_set():
                 break
         return runs
@@ -116,12 +137,12 @@ def run_rounds(
     return InThread(rounds).result(tick)
 
 
-def order(modes: Sequence[str], rounds: int) -> list[str]:
+def order(modes: Sequence[T], rounds: int) -> list[T]:
     """The order of measurements: each round starts with another technique, so that none is always first."""
     return [mode for start in range(rounds) for mode in rotated(modes, start % len(modes))]
 
 
-def rotated(modes: Sequence[str], start: int) -> list[str]:
+def rotated(modes: Sequence[T], start: int) -> list[T]:
     """The same modes, beginning with another one."""
     return [*modes[start:], *modes[:start]]
 

@@ -7,6 +7,7 @@
     lab.figures.scale(runs)                          cost against the number of listeners
     lab.figures.ladder(runs)                         one message's way, technique by technique
     lab.figures.comparison(runs)                     four of them on one sheet
+    lab.figures.compression(runs)                    ways to compress: bytes, processor time, memory
 
 Each takes runs and `size="page"` or `"projector"`, and returns a matplotlib Figure.
 """
@@ -14,8 +15,18 @@ Each takes runs and `size="page"` or `"projector"`, and returns a matplotlib Fig
 from lab.figures import loading  # noqa: F401 - before anything else of matplotlib
 from lab.figures.bars import overhead
 from lab.figures.comparison import comparison
+from lab.figures.compression import compression
 from lab.figures.curves import prediction, scale
 from lab.figures.ladder import ladder
 from lab.figures.lines import latency, requests
 
-__all__ = ["comparison", "ladder", "latency", "overhead", "prediction", "requests", "scale"]
+__all__ = [
+    "comparison",
+    "compression",
+    "ladder",
+    "latency",
+    "overhead",
+    "prediction",
+    "requests",
+    "scale",
+]

@@ -39,7 +39,9 @@ def late(measured: float | None, predicted: float | None) -> str:
 
 
 def times(value: float | None) -> str:
-    """A factor, as 1.23x."""
+    """A factor, as 1.23x or 0.12x."""
+    if value is not None and value < 1:
+        return f"{value:.2f}x"
     return NOTHING if value is None else f"{value:#.3g}".rstrip(".") + "x"
 
 

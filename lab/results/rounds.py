@@ -26,11 +26,14 @@ class Spread(NamedTuple):
 
 
 def by_mode(runs: Sequence[Run]) -> dict[str, list[Run]]:
-    """The runs of each technique, in the order in which they first came."""
+    """The runs of each technique, in the order in which they first came.
+
+    Runs that are there for comparison are left out, unless a technique has no others.
+    """
     modes: dict[str, list[Run]] = {}
     for run in runs:
         modes.setdefault(run.mode, []).append(run)
-    return modes
+    return {mode: [run for run in those if run.asked] or those for mode, those in modes.items()}
 
 
 def known(runs: Sequence[Run], figure: Figure) -> list[float] | None:

@@ -11,8 +11,11 @@ from typing import Any, TextIO
 from lab.errors import BadInput, BadParameter
 from lab.json_types import JsonObject
 from lab.results.writing import write_whole
+from lab.settings import FRESH
 
 SCHEMA = "pushlab.run/1"
+OPTIONAL = ("subprotocol", "compress", "server_rss_growth_bytes")
+"""What a run records only when it was asked for."""
 MOST_SAMPLES = 200
 """Latencies of one run that a record holds when asked to."""
 BYTE_ORDER_MARKS = {
@@ -49,6 +52,12 @@ class Run:
     """Whether the run was stopped early."""
     fleet: JsonObject = field(default_factory=dict)
     """The load of the measuring clients: `cpu_share` of a core, and `late_s` of the publisher."""
+    subprotocol: str | None = None
+    """What the WebSocket spoke in this run, where the conditions name a subprotocol."""
+    compress: bool | str | None = None
+    """How this run was compressed, where ways to compress are compared."""
+    server_rss_growth_bytes: int | None = None
+    """Growth of the server's memory since before the first client, where ways to compress are compared."""
     samples: list[float] = field(default_factory=list, compare=False, repr=False)
     """Every latency in seconds, shortest first; a record holds them only when asked to."""
 
@@ -56,6 +65,12 @@ class Run:
     def clean(self) -> bool:
         """Whether nothing was lost, doubled or out of order."""
         return not (self.lost or self.duplicated or self.out_of_order)
+
+    @property
+    def asked(self) -> bool:
+        """Whether it was made as the conditions ask for; else it is there for comparison."""
+        spoken, compress = self.conditions.get("subprotocol"), self.conditions["compress"]
+        return self.subprotocol in (None, spoken) and self.compress in (None, compress)
 
     @property
     def missing(self) -> int:
@@ -84,7 +99,8 @@ class Run:
         With `samples` also some latencies in seconds, evenly spaced among all that were measured.
         """
         values = asdict(self)
-        for name in ("conditions", "lab", "samples", *(() if self.partial else ("partial",))):
+        absent = [name for name in OPTIONAL if values[name] is None]
+        for name in ("conditions", "lab", "samples", *absent, *(() if self.partial else ("partial",))):
             del values[name]
         return values | ({"samples": thinned(self.samples)} if samples else {})
 
@@ -138,7 +154,10 @@ def load(path: str | Path) -> list[Run]:
         found = json.loads(text_of(Path(path).read_bytes()))
         if found["schema"] != SCHEMA:
             raise BadInput(f"{path} has schema {found['schema']!r}; this lab reads {SCHEMA}.")
-        return [Run(**run, conditions=found["conditions"], lab=found["lab"]) for run in found["runs"]]
+        conditions = found["conditions"]
+        if conditions.get("compress") is True:  # of a lab that had one way to compress
+            conditions["compress"] = FRESH
+        return [Run(**run, conditions=conditions, lab=found["lab"]) for run in found["runs"]]
     except (ValueError, KeyError, TypeError) as error:
         raise BadInput(f"{path} holds no runs of the lab ({error}).") from error
 
@@ -155,7 +174,8 @@ def text_of(data: bytes) -> str:
 def write_csv(runs: Iterable[Run], file: TextIO) -> None:
     """One line per run, units in the column names; an empty cell is "not measured"."""
     rows = [flat(run) for run in runs]
-    writer = csv.DictWriter(file, fieldnames=list(rows[0]), lineterminator="\n")
+    names = dict.fromkeys(name for row in rows for name in row)  # not every run has every column
+    writer = csv.DictWriter(file, fieldnames=list(names), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
 

@@ -10,6 +10,7 @@ from rich.text import Text
 from lab.catalogue import TECHNIQUES
 from lab.json_types import JsonObject
 from lab.results.client_load import warnings
+from lab.results.comparing import comparisons
 from lab.results.format import bits, count, percent, seconds, times
 from lab.results.narrow import LEAST, Column, blocks, wrapped
 from lab.results.rounds import by_mode, median_over_rounds
@@ -38,7 +39,7 @@ def show(runs: Sequence[Run], console: Console) -> None:
 
 def _usual(runs: Sequence[Run], console: Console) -> list[Any]:
     parts = [conditions(runs[0]), table(runs), bars(runs, console), predictions(runs), spreads(runs)]
-    return [*parts, footnotes(runs)]
+    return [*parts, *comparisons(runs), footnotes(runs)]
 
 
 def _narrow(runs: Sequence[Run], console: Console) -> list[Any]:
@@ -50,7 +51,7 @@ def _narrow(runs: Sequence[Run], console: Console) -> list[Any]:
     parts.append(bars(runs, console))
     parts += _blocks(THEORY_COLUMNS, {mode: pairs(rounds) for mode, rounds in modes.items()}, width)
     sure = spreads(runs)
-    return [*parts, sure and wrapped(sure.plain, width), *_notes(runs, width)]
+    return [*parts, sure and wrapped(sure.plain, width), *comparisons(runs), *_notes(runs, width)]
 
 
 def _sizes(columns: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
@@ -88,7 +89,9 @@ def conditions(run: Run, width: int = 79) -> str:
         f"{c['rounds']} round{'s' * (c['rounds'] > 1)}",
         f"seed {c['seed']}",
     ]
-    extra = [*(() if c["keep_alive"] else ("no keep-alive",)), *(("compressed",) if c["compress"] else ())]
+    extra = [] if c["keep_alive"] else ["no keep-alive"]
+    extra += [f"compressed ({c['compress']} window)"] if c["compress"] else []
+    extra += [f"{c['subprotocol']} frames"] if c.get("subprotocol") else []
     text = " · ".join(["One room", *words, *extra]).replace(" ", "\N{NO-BREAK SPACE}")
     filled = fill(text.replace("\N{NO-BREAK SPACE}·\N{NO-BREAK SPACE}", " · "), width, break_on_hyphens=False)
     return filled.replace("\N{NO-BREAK SPACE}", " ")
