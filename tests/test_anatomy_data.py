@@ -80,9 +80,25 @@ async def test_recorded_units_have_every_recorded_byte(school):
         assert any(f["part"] == "payload" for unit in exchange["units"] for f in unit["fields"])
 
 
+async def test_variants_are_what_their_names_say(school):
+    """A POST with its message; the second message smaller when the window is kept; the same in binary."""
+    found = {(e["mode"], e["variant"]): e for e in (await asked(school, "recorded"))["exchanges"]}
+    sizes = {}
+    for variant in ("", "fresh", "kept", "binary"):
+        units = [u for u in found["websocket", variant]["units"] if u["kind"] in ("text", "binary")]
+        delivered = [u for u in units if not u["came"] and any(f["part"] == "payload" for f in u["fields"])]
+        sizes[variant] = delivered[-1]["fields"][-1]["end"] - delivered[-1]["fields"][0]["start"]
+    assert sizes["binary"] < sizes["kept"] < sizes["fresh"] < sizes[""]
+    assert found["shortpoll", "send"]["units"][0]["fields"][0]["value"].strip() == "POST"
+
+
 async def test_the_recorded_websocket_shows_a_whole_life(school):
     """Handshake, a frame each way, ping and pong, and a close of both sides."""
-    exchange = next(e for e in (await asked(school, "recorded"))["exchanges"] if e["mode"] == "websocket")
+    exchange = next(
+        e
+        for e in (await asked(school, "recorded"))["exchanges"]
+        if (e["mode"], e["variant"]) == ("websocket", "")
+    )
     life = [(unit["kind"], unit["came"]) for unit in exchange["units"]]
     wanted = [("request", True), ("response", False), ("text", True), ("text", False)]
     wanted += [("ping", False), ("pong", True), ("close", True), ("close", False)]

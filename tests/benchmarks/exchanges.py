@@ -5,6 +5,7 @@
 The bytes are those of the server's socket. They go into `pages/recorded.json`, which comes with the lab.
 """
 
+import asyncio
 import json
 import time
 from datetime import date
@@ -21,23 +22,34 @@ HEARTBEAT_S = 1.0
 """So that a stream's heartbeat is recorded too."""
 
 
+BINARY = """() => new Promise((resolve) => {
+  globalThis.socket = new WebSocket(`ws://${location.host}/websocket?after=latest`, ["pushlab.binary"]);
+  socket.onopen = resolve;
+})"""
+
+
 def main() -> None:
     """Record, and write the file."""
     with chromium() as browser:
         recorded = {"lab": __version__, "browser": f"Chromium {browser.version}", "date": str(date.today())}
         exchanges = [record(browser, mode) for mode in TECHNIQUES]
+        exchanges += [record(browser, "shortpoll", "send")]
+        exchanges += [record(browser, "websocket", variant) for variant in ("fresh", "kept", "binary")]
     found = {"recorded": recorded, "exchanges": exchanges}
     path = folders.PAGES / "recorded.json"
     path.write_text(json.dumps(found, ensure_ascii=True, indent=1) + "\n", encoding="utf-8")
     print(path, path.stat().st_size, "bytes")
 
 
-def record(browser, mode):
-    """The request that brought the last message to a room page, in a lab of its own."""
-    with LabHere(heartbeat=HEARTBEAT_S, hold=5) as school:
+def record(browser, mode, variant=""):
+    """The request that brought the last message to a room page, in a lab of its own; or a variant of it."""
+    compress = variant if variant in ("fresh", "kept") else False
+    with LabHere(heartbeat=HEARTBEAT_S, hold=5, compress=compress) as school:
         visitor = Visitor(browser, school.address, size=PHONE)
-        page = visitor.open(f"/room?mode={mode}")
+        page = visitor.open(f"/room?mode={'sse' if variant == 'binary' else mode}")
         page.wait_for_selector("[data-status=waiting]")
+        if variant == "binary":
+            page.evaluate(BINARY)
         page.fill("#name", "Li Lei")
         page.press("#name", "Tab")
         for n, body in enumerate(BODIES, 1):
@@ -45,19 +57,26 @@ def record(browser, mode):
             page.press("form#say [name=body]", "Enter")
             page.wait_for_selector(f"#messages [data-id]:nth-of-type({n})")
         stream = TECHNIQUES[mode].verb == "stream"
-        capture = wait(lambda: found(school, mode, stream))
+        if variant == "send":
+            mid = page.locator("#messages [data-mid]").last.get_attribute("data-mid")
+            asked = school.lab.context.sends.as_json(mid)
+            shown = asyncio.run_coroutine_threadsafe(asked, school.loop).result()
+        else:
+            capture = wait(lambda: found(school, mode, stream))
+            shown = capture.shown().as_json()
         visitor.context.close()
         if mode == "websocket":
             wait(lambda: kinds(capture).count("close") == 2)
-        shown = capture.as_json()
+            shown = capture.shown().as_json()
     parts = [[part["at"], part["came"], part["text"]] for part in shown["parts"]]
-    return {"mode": mode, "verb": TECHNIQUES[mode].verb, "parts": parts}
+    return {"mode": mode, "variant": variant, "verb": TECHNIQUES[mode].verb, "parts": parts}
 
 
 def found(school, mode, stream):
     """The capture with the last message, and with a heartbeat if it is a stream."""
     for capture in school.lab.context.recorder.lanes[mode].wires:
-        texts = [part["text"] for part in capture.as_json()["parts"] if not part["came"]]
+        units = capture.shown().as_json()["units"]
+        texts = [field["value"] for unit in units if not unit["came"] for field in unit["fields"]]
         heartbeat = not stream or {"heartbeat", "pong"} & set(kinds(capture))
         if any(BODIES[-1] in text for text in texts) and heartbeat:
             return capture
@@ -66,7 +85,7 @@ def found(school, mode, stream):
 
 def kinds(capture):
     """The kinds of its units."""
-    return [unit["kind"] for unit in capture.as_json()["units"]]
+    return [unit["kind"] for unit in capture.shown().as_json()["units"]]
 
 
 def wait(condition):

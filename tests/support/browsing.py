@@ -28,6 +28,8 @@ ARGUMENTS = [
 ]
 LOOKS = (("en", "light"), ("zh-CN", "dark"))
 """Language and theme of a page for axe: its rules look at texts or at colours, none at both."""
+READ = "pre, .log, #users, input, .units, .grid, .field-list, .unseen"
+"""Boxes made for reading in: a projector may scroll them."""
 PROJECTOR, PHONE = {"width": 1280, "height": 720}, {"width": 360, "height": 740}
 
 MOST_HELD = 4
@@ -146,10 +148,11 @@ def sheets(page):
 def too_much(page):
     """What a projector cannot show without scrolling: the page itself, or any box not made for reading in."""
     return page.evaluate(
-        """() => [...document.querySelectorAll("html, main, main *:not(pre, .log, #users, input, .units, .grid, .field-list, .unseen)")]
+        """(read) => [...document.querySelectorAll(`html, main, main *:not(${read})`)]
             .filter((e) => e.checkVisibility() && e.scrollHeight > e.clientHeight + 1 &&
                 (e.tagName === "HTML" || getComputedStyle(e).overflowY !== "visible"))
-            .map((e) => [e.tagName, e.id, e.className, e.scrollHeight, e.clientHeight])"""
+            .map((e) => [e.tagName, e.id, e.className, e.scrollHeight, e.clientHeight])""",
+        READ,
     )
 
 

@@ -7,6 +7,8 @@ from lab.server.pages.page import Page
 
 TOOLS = ("accept", "length", "mask", "fragments", "deflate", "close")
 """Each has its script in `pages/static/anatomy/tools/` and its texts."""
+VARIANTS = ("shortpoll:send", "websocket:binary", "websocket:fresh", "websocket:kept")
+"""Further recordings: a technique, and what is different in it."""
 SHEETS = ("exchange", "wires", *TOOLS, "break", "duplex")
 
 
@@ -22,4 +24,4 @@ class Anatomy(Page):
 
     def get(self) -> None:
         """Send the page; its data come from `/anatomy/…`, `/wire` and `/live`."""
-        self.show("anatomy.html", forbidden=FORBIDDEN, tools=TOOLS, sheets=SHEETS)
+        self.show("anatomy.html", forbidden=FORBIDDEN, tools=TOOLS, variants=VARIANTS, sheets=SHEETS)

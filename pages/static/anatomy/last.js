@@ -40,7 +40,7 @@ export class LastExchange {
     if (found) return this.show(found, _("technique.last.shown"));
     const { recorded, exchanges } = (this.recordings ??= await answered("/anatomy/recorded"));
     const key = this.source === "room" ? "none" : "record";
-    return this.show(exchanges.find(({ mode }) => mode === this.mode), _(`technique.last.${key}`, recorded));
+    return this.show(exchanges.find(({ mode, variant }) => mode === this.mode && !variant), _(`technique.last.${key}`, recorded));
   }
 
   show(exchange, about) {

@@ -18,16 +18,18 @@ const EXAMPLES = ["818537fa213d7f9f4d5158", "810548656c6c6f", "010348656c80026c6
 const $ = (id) => document.getElementById(id);
 const answered = async (path, parameters = {}) => (await fetch(address(path, parameters))).json();
 
-/** The recorded exchanges, by technique: `{recorded, exchanges: {mode: exchange}}`. */
+/** The recorded exchanges: `{recorded, exchanges}`, by technique, or "technique:variant" of a further one. */
 export async function recordings() {
   const { recorded, exchanges } = await answered("/anatomy/recorded");
-  return { recorded, exchanges: Object.fromEntries(exchanges.map((exchange) => [exchange.mode, exchange])) };
+  const key = ({ mode, variant }) => (variant ? `${mode}:${variant}` : mode);
+  return { recorded, exchanges: Object.fromEntries(exchanges.map((exchange) => [key(exchange), exchange])) };
 }
 
 /** Show the exchanges of three sources in a view, as the user chooses. `onShown` gets each exchange that is shown. */
 export class Sources {
   constructor(view, found, onShown) {
-    Object.assign(this, { view, found, onShown, source: "recorded", mode: $("mode").value, bars: {} });
+    Object.assign(this, { view, found, onShown, source: "recorded", bars: {} });
+    this.choose($("mode").value);
     for (const button of document.querySelectorAll("[data-source]")) {
       button.addEventListener("click", () => this.use(button.dataset.source));
     }
@@ -62,8 +64,13 @@ export class Sources {
     await { recorded: () => this.recorded(), live: () => this.live(), sandbox: () => this.typed() }[source]();
   }
 
-  turn(mode) {
-    this.mode = mode;
+  /** A technique, or a variant of it, such as "websocket:binary". */
+  choose(name) {
+    [this.name, this.mode] = [name, name.split(":")[0]];
+  }
+
+  turn(name) {
+    this.choose(name);
     this.use(this.source);
   }
 
@@ -76,7 +83,7 @@ export class Sources {
 
   recorded() {
     const { lab, browser, date } = this.found.recorded;
-    return this.show(this.found.exchanges[this.mode], _("anatomy.about.recorded", { lab, browser, date }));
+    return this.show(this.found.exchanges[this.name], _("anatomy.about.recorded", { lab, browser, date }));
   }
 
   // This room ---------------------------------------------------------------------------------

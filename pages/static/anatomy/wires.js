@@ -31,7 +31,7 @@ const total = (pieces) => pieces.reduce((sum, [, , n]) => sum + n, 0);
 
 /** Draw the picture into an element: one row for each technique. */
 export function drawWires(box, { recorded, exchanges }) {
-  const rows = Object.values(exchanges).map((exchange) => ({ exchange, pieces: segments(exchange) }));
+  const rows = Object.values(exchanges).filter(({ variant }) => !variant).map((exchange) => ({ exchange, pieces: segments(exchange) }));
   const most = Math.max(...rows.map(({ pieces }) => total(pieces)));
   const picture = shape("svg", { viewBox: `0 0 ${WIDTH} ${ROW * rows.length}`, role: "img", "aria-labelledby": "wires-title" });
   picture.append(hatching(), ...rows.map((row, i) => drawRow(row, i, (WIDTH - LEFT - RIGHT) / most)));
