@@ -62,6 +62,12 @@ TOOLS = {
         "nginx",
         "install nginx (macOS: brew install nginx)",
     ),
+    "tshark": Tool(
+        "another program must dissect the same frames alike",
+        ("tshark",),
+        "tshark",
+        "install Wireshark (macOS: brew install wireshark)",
+    ),
     "redis-server": Tool(
         "the lab must also work with an installed Redis, not only with the one it brings",
         ("redis-server", "valkey-server"),
