@@ -39,6 +39,18 @@ def main() -> None:
     path = folders.PAGES / "recorded.json"
     path.write_text(json.dumps(found, ensure_ascii=True, indent=1) + "\n", encoding="utf-8")
     print(path, path.stat().st_size, "bytes")
+    with chromium() as browser:
+        draw(browser)
+
+
+def draw(browser):
+    """The picture of one message on all wires, for the README."""
+    with LabHere() as school:
+        page = Visitor(browser, school.address).open("/anatomy")
+        picture = page.locator("#wires > svg")
+        picture.wait_for()
+        page.emulate_media(media="print")
+        picture.screenshot(path=folders.PAGES / "wires.png")
 
 
 def record(browser, mode, variant=""):

@@ -8,7 +8,7 @@ import { _, number } from "../i18n.js";
 import { sizeOf, unitsOf } from "./bytes.js";
 import { element, shape } from "./dom.js";
 
-const [WIDTH, ROW, BAR, LEFT, RIGHT] = [1000, 56, 30, 210, 120]; // in the drawing's own units
+const [WIDTH, ROW, BAR, LEFT, RIGHT] = [1000, 56, 30, 230, 110]; // in the drawing's own units
 const PARTS = ["head", "framing", "payload"];
 
 /** The units that one message needs: all of a poll, of a stream the newest unit with a message. */
