@@ -173,32 +173,52 @@ def test_enter_on_a_lane_opens_its_bytes(page):
         page.focus(f"[data-lane={mode}] .ways")
         page.keyboard.press("Enter")
         dialog = page.locator("#wire")
-        expect(dialog.locator("li pre").first).to_contain_text(f"GET /{mode}?")
+        expect(dialog.locator(".units li").first).to_contain_text(f"GET /{mode}")
         if mode in STREAMS:
-            expect(dialog.locator("li pre").nth(1)).to_contain_text("HTTP/1.1 ")
+            expect(dialog.locator(".units li").nth(1)).to_contain_text(
+                "101" if mode == "websocket" else "200"
+            )
         page.keyboard.press("Escape")
         expect(dialog).to_be_hidden()
         expect(page.locator(f"[data-lane={mode}] .ways")).to_be_focused()
 
 
 @pytest.mark.needs("chromium")
-def test_text_or_digits_and_nothing_runs(page, school):
-    """A message is text in it, or sixteen bytes a line in hexadecimal; markup stays text. axe is content."""
+@pytest.mark.parametrize("mode", ["sse", "websocket"])
+def test_its_units_are_shown_and_nothing_runs(page, school, mode):
+    """Each unit with its fields; a message is text, markup too. A link opens the bytes in the anatomy. axe is
+    content."""
     post(school.address, "<img src=x onerror=hacked=1>")
-    message = page.locator("#wire pre", has_text="<img src=x onerror=hacked=1>")
+    value = page.locator("#wire .field-list", has_text="<img src=x onerror=hacked=1>")
     for _ in range(50):
-        page.focus("[data-lane=sse] .ways")
+        page.focus(f"[data-lane={mode}] .ways")
         page.keyboard.press("Enter")
-        expect(page.locator("#wire li").first).to_be_visible()
-        if message.count():
+        expect(page.locator("#wire .units li").first).to_be_visible()
+        page.locator("#wire .units li").last.click()
+        if value.count():
             break
         page.keyboard.press("Escape")
         page.wait_for_timeout(200)
-    expect(message).to_be_visible()
+    expect(value).to_be_visible()
     assert page.evaluate("typeof hacked") == "undefined"
     assert barriers(page) == []
-    page.check("#wire input")
-    expect(page.locator("#wire pre").first).to_contain_text("47 45 54 20 2f 73 73 65 3f")  # GET /sse?
+    with page.expect_popup() as opened:
+        page.click("#wire a")
+    anatomy = opened.value
+    units = anatomy.locator("#exchange .units li")
+    expect(units.first).to_contain_text({"sse": "200", "websocket": "message"}[mode])
+    anatomy.close()
+
+
+@pytest.mark.needs("chromium")
+def test_masked_frames_are_seen_in_the_lane(page):
+    """A page that listens sends on its own WebSocket: the frame and its ack are among the lane's units."""
+    page.fill("#say [name=body]", "masked")
+    page.press("#say [name=body]", "Enter")
+    expect(page.locator("#say [name=body]")).to_have_value("")
+    page.press("[data-lane=websocket] .ways", "Enter")
+    expect(page.locator("#wire .units li.came", has_text="masked").first).to_be_visible()
+    expect(page.locator("#wire .units li", has_text="ack").first).to_be_visible()
 
 
 @pytest.mark.needs("chromium")
@@ -238,7 +258,7 @@ def test_a_student_sees_whose_bytes_they_are(page, school, visit):
         if dialog.is_visible():
             break
     expect(dialog.locator("[role=status]")).to_contain_text("another user")
-    expect(dialog.locator("li")).to_have_count(0)
+    expect(dialog.locator("[data-exchange]")).to_be_hidden()
     assert all("403" in other.complaints.pop() for _ in other.complaints[:])  # the browser's own line
 
 

@@ -21,7 +21,6 @@ import { post } from "./techniques/shared.js";
 const FRAME_MS = 33; // thirty pictures a second are smooth, and leave the processor to the lab
 const STILL_MS = 1000; // for users whose system asks for less motion
 const STEPS = { ArrowLeft: -1, ArrowRight: 1 };
-const SAY = "/longpoll"; // any path that accepts a message: the cost of sending is counted apart
 
 const $ = (id) => document.getElementById(id);
 const rows = [...document.querySelectorAll("[data-lane]")];
@@ -110,6 +109,7 @@ function choose(mode) {
     row.querySelector("button").setAttribute("aria-pressed", row.dataset.lane === chosen);
     row.toggleAttribute("data-chosen", row.dataset.lane === chosen);
   }
+  showSender();
   if (techniques) announce(true);
 }
 
@@ -185,9 +185,24 @@ $("scale").addEventListener("click", () => {
 $("hint-listen").addEventListener("click", () => audience.start());
 $("hint-crew")?.addEventListener("click", () => post("/teacher/crew", { do: "start" }).catch(() => {}));
 
-// A message for all ---------------------------------------------------------------------------
+// A message for all: by the chosen lane's technique, so that its own way to send is seen -----------
 
-bindForm($("say"), (message) => post(SAY, message), (reason) => {
+/** The technique that sends. */
+function sender() {
+  return chosen ?? $("say").dataset.default;
+}
+
+function showSender() {
+  const { send: button } = $("say").elements;
+  const title = _("compare.send_by", { title: _(`title.${sender()}`) });
+  button.className = sender();
+  button.querySelector("b").textContent = signs[sender()];
+  Object.assign(button, { title, ariaLabel: title });
+}
+
+showSender();
+
+bindForm($("say"), (message) => audience.send(sender(), message), (reason) => {
   if (reason === null) showAudience(audience.state, audience.rest);
   else Object.assign($("notice"), { hidden: false, textContent: _("compare.failed", { reason }) });
 });

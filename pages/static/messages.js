@@ -19,9 +19,10 @@ export function isNews(id, cursor) {
 
 /**
  * Show events in `list`, an <ol> inside a box that scrolls. `delay(time)` returns how long after its `time` a message
- * arrived, as `{seconds, bound}`, or null if unknown. Returns `{show, company, cursor, follow}`.
+ * arrived, as `{seconds, bound}`, or null if unknown; `openBytes(mid)` a function that shows the bytes of this message,
+ * or null where they cannot be shown. Returns `{show, company, cursor, follow}`.
  */
-export function messageList(list, delay = () => null) {
+export function messageList(list, delay = () => null, openBytes = () => null) {
   const { change, follow } = followed(list, list.parentElement);
   let before = new Map(); // mid -> its line, from a history that is gone
   let cursor = null;
@@ -44,6 +45,8 @@ export function messageList(list, delay = () => null) {
         element("time", "", CLOCK.format(time * 1000)),
         Object.assign(element("span", "body", body), { dir: "auto" }),
       ]);
+      const open = openBytes(mid);
+      if (open) line.append(bytesButton(open));
       Object.assign(line.dataset, { id, mid });
       list.append(line);
     },
@@ -89,6 +92,11 @@ function delivery(known) {
   const within = seconds <= bound; // shorter than the clocks of two machines can be compared
   const text = _(within ? "room.within" : "room.after", { n: duration(within ? bound : seconds) });
   return Object.assign(element("span", "delivery", text), { title: _("room.bound", { n: duration(bound) }) });
+}
+
+function bytesButton(open) {
+  const button = Object.assign(element("button", "quiet bytes", _("room.bytes")), { type: "button", onclick: open });
+  return Object.assign(button, { title: _("room.bytes_title"), ariaLabel: _("room.bytes_title") });
 }
 
 /** An element with a class and with text or children; text is never read as HTML. */

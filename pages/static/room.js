@@ -26,8 +26,10 @@ const client = uuid4();
 const clock = serverClock();
 const tally = new Tally(client, showTally);
 const showStatus = statusLine(status);
-const messages = messageList(document.getElementById("messages"), delay);
+const messages = messageList(document.getElementById("messages"), delay, openBytes);
 const opened = performance.now();
+const sent = new Map(); // mid of an own message -> the technique by which it was sent
+let claimed;
 const showBet = betPanel(document.getElementById("bet"), (mode) => send({ type: "vote", client, mode }));
 
 // The connection -----------------------------------------------------------------------------
@@ -142,8 +144,31 @@ nameBox.addEventListener("change", () => {
 sendForm(form, reason, () => nameBox.value, async (message) => {
   await firstConnection; // a user can press Enter before the technique's file is here
   messages.follow(); // show the message to its sender
+  sent.set(message.mid, mode);
   return connection.send(message);
-});
+}, nextMid);
+
+// The bytes of own messages -------------------------------------------------------------------
+
+/** The mid of the next message. It was claimed when the last one was sent: later, another page could claim it. */
+function nextMid() {
+  const mid = claimed;
+  claim();
+  return mid;
+}
+
+function claim() {
+  claimed = uuid4();
+  send({ type: "mine", mid: claimed });
+}
+
+/** What opens the bytes of a message that this page has sent; null for others. */
+function openBytes(mid) {
+  const sender = sent.get(mid);
+  return sender && (() => import("./lanes/own_bytes.js").then(({ showBytes }) => showBytes(mid, sender)));
+}
+
+claim();
 
 // A phone's keyboard ------------------------------------------------------------------------
 

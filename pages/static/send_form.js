@@ -4,19 +4,18 @@
  */
 
 import { _ } from "./i18n.js";
-import { uuid4 } from "./user.js";
 
 const PATIENCE_MS = 10_000; // a send without a response for so long counts as failed
 
-/** Make `form` send by `send({mid, username, body})`, with `name()` as the username. */
-export function sendForm(form, reason, name, send) {
+/** Make `form` send by `send({mid, username, body})`, with `name()` as the username and `newMid()` for each message. */
+export function sendForm(form, reason, name, send, newMid) {
   let draft = null; // the message being sent, or whose sending failed
   const [box, button] = [form.elements.body, form.elements.send];
 
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
     if (!box.value.trim()) return;
-    if (draft?.body !== box.value) draft = { mid: uuid4(), body: box.value };
+    if (draft?.body !== box.value) draft = { mid: newMid(), body: box.value };
     button.disabled = true;
     try {
       await Promise.race([send({ ...draft, username: name() }), late()]);

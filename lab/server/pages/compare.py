@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from lab.catalogue import TECHNIQUES
+from lab.catalogue import DEFAULT, TECHNIQUES
 from lab.server.pages.page import Page
 
 
@@ -22,4 +22,4 @@ class Compare(Page):
 
     def get(self) -> None:
         """Send the page; its data come over `/live`."""
-        self.show("compare.html")
+        self.show("compare.html", default=DEFAULT)

@@ -24,7 +24,7 @@ export function resting(holds) {
 export class Audience {
   /** `onState` is called with "off", "here", "elsewhere" (in another tab) or "hidden", and which techniques rest. */
   constructor({ modes, onState, pace }) {
-    Object.assign(this, { modes, onState, pace, state: "off", lines: [], rest: [] });
+    Object.assign(this, { modes, onState, pace, state: "off", lines: [], listening: [], rest: [] });
     this.me = uuid4();
     this.channel = new BroadcastChannel(CHANNEL);
     this.channel.onmessage = ({ data }) => this.receive(data);
@@ -72,9 +72,15 @@ export class Audience {
     if (state === this.state) return;
     this.state = state;
     for (const line of this.lines) line.close();
-    [this.lines, this.rest] = [[], []];
+    [this.lines, this.listening, this.rest] = [[], [], []];
     if (state === "here") this.connect();
     this.onState(state, this.rest);
+  }
+
+  /** Send a message by a technique: on its connection if it listens here, else as a client that only sends. */
+  async send(mode, message) {
+    const line = this.lines[this.listening.indexOf(mode)] ?? (await import(`../techniques/${mode}.js`));
+    return line.send(message);
   }
 
   async connect() {
@@ -86,6 +92,7 @@ export class Audience {
     // Without a client id presence does not count them as users; the lanes recognise them by the username.
     const how = { after: LATEST, onEvents: nothing, onStatus: nothing, username: this.me, pace: this.pace };
     const listens = (_, i) => !this.rest.includes(this.modes[i]);
+    this.listening = this.modes.filter(listens);
     this.lines = techniques.filter(listens).map(({ connect }) => connect(how));
   }
 }

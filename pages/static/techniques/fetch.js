@@ -20,6 +20,11 @@ export function unframe(text) {
   return { events: lines.filter(Boolean).map((line) => JSON.parse(line)), rest };
 }
 
+/** Send a message. */
+export function send(message) {
+  return post(PATH, message);
+}
+
 /** Receive events after the cursor `after`, until closed. */
 export function connect({ after, onEvents, onStatus, client, username }) {
   const line = new Line({ after, onEvents, onStatus }, open);
@@ -52,10 +57,6 @@ export function connect({ after, onEvents, onStatus, client, username }) {
     clearTimeout(watch);
     watch = setTimeout(disconnect, SILENCE_MS);
     return reader.read().catch(() => ({ done: true })); // the connection was lost
-  }
-
-  function send(message) {
-    return post(PATH, message);
   }
 
   function disconnect() {

@@ -26,6 +26,11 @@ function deliver(event) {
   frames.find(({ contentWindow }) => event instanceof contentWindow.Object)?.receive(event);
 }
 
+/** Send a message. */
+export function send(message) {
+  return post(PATH, message);
+}
+
 /** Receive events after the cursor `after`, until closed. */
 export function connect({ after, onEvents, onStatus, client, username }) {
   const line = new Line({ after, onEvents, onStatus }, open);
@@ -64,10 +69,6 @@ export function connect({ after, onEvents, onStatus, client, username }) {
   function removeFrame() {
     clearInterval(looking);
     frame?.remove();
-  }
-
-  function send(message) {
-    return post(PATH, message);
   }
 
   function close() {

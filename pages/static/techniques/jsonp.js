@@ -22,6 +22,11 @@ export function unframe({ messages, cursor }) {
   return { events: messages, cursor };
 }
 
+/** Send a message. */
+export function send({ mid, username, body }) {
+  return call(SEND, { mid, username, body });
+}
+
 /** Receive events after the cursor `after`, until closed. */
 export function connect({ after, onEvents, onStatus, client, username, pace = {} }) {
   const line = new Line({ after, onEvents, onStatus }, ask);
@@ -32,10 +37,6 @@ export function connect({ after, onEvents, onStatus, client, username, pace = {}
     if (answer === null) return line.lost();
     line.receive(unframe(answer));
     line.again(0);
-  }
-
-  function send({ mid, username, body }) {
-    return call(SEND, { mid, username, body });
   }
 
   function close() {

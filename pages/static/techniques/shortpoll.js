@@ -19,6 +19,11 @@ export function unframe(text) {
   return { events: messages, cursor };
 }
 
+/** Send a message. */
+export function send(message) {
+  return post(PATH, message);
+}
+
 /** Receive events after the cursor `after`, until closed. */
 export function connect({ after, onEvents, onStatus, client, username, pace = {} }) {
   const line = new Line({ after, onEvents, onStatus }, ask);
@@ -29,10 +34,6 @@ export function connect({ after, onEvents, onStatus, client, username, pace = {}
     if (text === null) return line.lost();
     line.receive(unframe(text));
     line.again(1000 * (pace.interval ?? INTERVAL_S));
-  }
-
-  function send(message) {
-    return post(PATH, message);
   }
 
   function close() {

@@ -18,6 +18,11 @@ export function unframe(data) {
   return { events: [JSON.parse(data)] };
 }
 
+/** Send a message. */
+export function send(message) {
+  return post(PATH, message);
+}
+
 /** Receive events after the cursor `after`, until closed. */
 export function connect({ after, onEvents, onStatus, client, username }) {
   const line = new Line({ after, onEvents, onStatus }, open);
@@ -40,10 +45,6 @@ export function connect({ after, onEvents, onStatus, client, username }) {
   function end() {
     if (source.readyState === EventSource.CLOSED) line.lost(); // it has given up: open a new one
     else line.breaks(); // it reconnects by itself
-  }
-
-  function send(message) {
-    return post(PATH, message);
   }
 
   function close() {

@@ -20,14 +20,21 @@ export function unframe(text) {
   return parsed.type === "ack" || parsed.type === "error" ? { answer: parsed } : { events: [parsed] };
 }
 
-/** Receive events after the cursor `after`, until closed. */
-export function connect({ after, onEvents, onStatus, client, username }) {
+/** Send a message on a connection of its own, which receives nothing. */
+export function send(message) {
+  const nothing = () => {};
+  const line = connect({ receive: 0, onEvents: nothing, onStatus: nothing });
+  return line.send(message).finally(line.close);
+}
+
+/** Receive events after the cursor `after`, until closed. With `receive: 0` it only sends. */
+export function connect({ after, onEvents, onStatus, client, username, receive: receives }) {
   const line = new Line({ after, onEvents, onStatus }, open);
   const unanswered = new Map(); // mid -> the sent message, and the functions that settle its promise
   let socket;
 
   function open() {
-    socket = new WebSocket(ORIGIN + address(PATH, { after: line.cursor, client, username }));
+    socket = new WebSocket(ORIGIN + address(PATH, { after: line.cursor, client, username, receive: receives }));
     socket.onopen = begin;
     socket.onmessage = receive;
     socket.onclose = end;
