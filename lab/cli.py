@@ -175,6 +175,7 @@ def _output_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--report", type=page_file, metavar="FILE", help="one HTML page with conditions, table and figures"
     )
+    group.add_argument("--wire", action="store_true", help="the bytes of one message / 一条消息的字节")
     group.add_argument("--quiet", action="store_true", help="no progress, no table")
     group.add_argument("-v", "--verbose", action="store_true", help="one log line per request")
     group.add_argument("--no-color", action="store_true", help="plain text; NO_COLOR does the same")
@@ -258,7 +259,7 @@ def _measure(options: argparse.Namespace, stdout_open: bool) -> int:
     conditions = conditions_of(options)
     check_outputs(options, stdout_open)
     with like_ctrl_c(), progress(options) as moved:
-        runs = run_rounds(modes, conditions, target_of(options), moved)
+        runs = run_rounds(modes, conditions, target_of(options), moved, wire=options.wire)
     written = put_out(runs, options)
     if any(run.partial for run in runs):
         return STOPPED

@@ -35,7 +35,7 @@ def measured(monkeypatch, runs):
     """A command line whose runs are recorded ones; `end` is done where the run would end."""
 
     def measured(*arguments, end=lambda: None):
-        def instead(*_):
+        def instead(*_, **__):
             end()
             return runs
 

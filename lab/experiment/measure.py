@@ -27,6 +27,7 @@ from lab.experiment.child import RunFailed, child
 from lab.experiment.conditions import Conditions
 from lab.experiment.connecting import NotConnected, allow_files
 from lab.experiment.exchange import LIFTED, exchange, link_of
+from lab.experiment.one_message import one_message
 from lab.experiment.own_lab import own_lab
 from lab.experiment.prediction import Prediction, predict_run
 from lab.experiment.probe import Probe, difference, subtract
@@ -98,9 +99,17 @@ class Outcome(NamedTuple):
 
 
 async def measure(
-    mode: str, conditions: Conditions, target: Target, round_: int, stop: asyncio.Event, progress: Progress
+    mode: str,
+    conditions: Conditions,
+    target: Target,
+    round_: int,
+    stop: asyncio.Event,
+    progress: Progress,
+    wire: bool = False,
 ) -> Run:
     """Measure one technique once. Setting `stop` ends the run early; it is then marked partial.
+
+    With `wire` the bytes of one more message are recorded afterwards.
 
     Raises `CannotStart` when there is no lab to measure, `RunFailed` when a process of the run breaks.
     """
@@ -111,6 +120,9 @@ async def measure(
     async with _lab(conditions, target) as (url, versions), _slowly(conditions, url) as slow_url:
         progress(0.0, "connecting")
         outcome = await _run(theory, conditions, (url, slow_url), target.certfile, stop, progress)
+        recorded = None
+        if wire and not stop.is_set():
+            recorded = await one_message(mode, conditions, url, target.certfile)
     away: dict[str, str] = outcome.received["away"]
     if away and not stop.is_set():
         raise NotConnected(Counter(away.values()), conditions.clients)
@@ -134,6 +146,7 @@ async def measure(
         lab=versions,
         partial=stop.is_set(),
         fleet=outcome.fleet,
+        wire=recorded,
         samples=latencies,
     )
 

@@ -22,6 +22,7 @@ from lab.experiment.publisher import Progress as Moved
 from lab.experiment.terminal import Lossy, columns, complain, emptied
 from lab.results.runs import Run, document, save, write_csv
 from lab.results.table import show
+from lab.results.wire import show_wires
 from lab.results.writing import write_whole
 
 FILES = ("json", "csv", "plot", "report")
@@ -131,7 +132,10 @@ def _print(runs: Sequence[Run], options: argparse.Namespace) -> None:
     elif options.csv == STANDARD_OUTPUT:
         sys.stdout.write(_csv(runs))
     elif not options.quiet:
-        show(runs, Screen(no_color=options.no_color or None, width=columns(sys.stdout), height=25))
+        screen = Screen(no_color=options.no_color or None, width=columns(sys.stdout), height=25)
+        show(runs, screen)
+        if options.wire:
+            show_wires(runs, screen)
 
 
 def _csv(runs: Sequence[Run]) -> str:

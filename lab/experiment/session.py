@@ -111,10 +111,12 @@ def run_rounds(
     progress: Progress = lambda share, text: None,
     tick: Callable[[], None] = lambda: None,
     alone: bool = False,
+    wire: bool = False,
 ) -> list[Run]:
     """Measure the techniques in turn, `rounds` times; each round begins with another one.
 
     A technique is also measured without compression or in text frames (`variants`), unless `alone`.
+    With `wire` the runs of the first round have the bytes of one message.
 
     `progress` is called with the share that is done, in another thread; `tick` in this one while it waits.
 
@@ -128,7 +130,8 @@ def run_rounds(
         runs: list[Run] = []
         for number, (mode, under) in enumerate(order(each, conditions.rounds)):
             step = _within(progress, number, len(each) * conditions.rounds, mode)
-            run = await measure_once(mode, under, target, number // len(each) + 1, stop, step)
+            of_round = number // len(each) + 1
+            run = await measure_once(mode, under, target, of_round, stop, step, wire and of_round == 1)
             runs.append(marked(run, conditions, under))
             if stop.is_set():
                 break

@@ -14,7 +14,7 @@ from lab.results.writing import write_whole
 from lab.settings import FRESH
 
 SCHEMA = "pushlab.run/1"
-OPTIONAL = ("subprotocol", "compress", "server_rss_growth_bytes")
+OPTIONAL = ("subprotocol", "compress", "server_rss_growth_bytes", "wire")
 """What a run records only when it was asked for."""
 MOST_SAMPLES = 200
 """Latencies of one run that a record holds when asked to."""
@@ -58,6 +58,8 @@ class Run:
     """How this run was compressed, where ways to compress are compared."""
     server_rss_growth_bytes: int | None = None
     """Growth of the server's memory since before the first client, where ways to compress are compared."""
+    wire: JsonObject | None = None
+    """The bytes of one message, received and sent after the measured time, in the shape of `/wire`."""
     samples: list[float] = field(default_factory=list, compare=False, repr=False)
     """Every latency in seconds, shortest first; a record holds them only when asked to."""
 
@@ -181,9 +183,10 @@ def write_csv(runs: Iterable[Run], file: TextIO) -> None:
 
 
 def flat(run: Run) -> JsonObject:
-    """A run in one level: `receive.bytes_in` becomes `receive_bytes_in`. The series is left out."""
+    """A run in one level: `receive.bytes_in` becomes `receive_bytes_in`. Series and bytes are left out."""
     values = run.as_json()
     del values["series"]
+    values.pop("wire", None)
     row: JsonObject = {}
     for name, value in values.items():
         row |= _flat(name, value)
