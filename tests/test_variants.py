@@ -9,13 +9,14 @@ from rich.console import Console
 
 import lab
 from lab.catalogue import MODES
-from lab.cli import main
+from lab.cli import conditions_of, main, make_parser
 from lab.errors import BadParameter
 from lab.experiment.conditions import Conditions
 from lab.experiment.variants import variants
 from lab.results.rounds import by_mode
 from lab.results.runs import document, write_csv
 from lab.results.table import show
+from lab.server.classroom import settings_of
 from tests.test_cli import QUICK, run_lab
 
 SHORT = {"clients": 5, "rate": 20, "duration": 1}
@@ -195,3 +196,20 @@ def test_a_lab_that_runs_cannot_be_compared(capsys):
     """How a running lab compresses is its own: the comparison starts labs, so a URL is wrong usage."""
     assert main(["--mode", "websocket", "--compress", "kept", "--url", "http://127.0.0.1:9"]) == 2
     assert "leave out the URL" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "compress"),
+    [
+        ([], False),
+        (["--compress"], "fresh"),
+        (["--compress", "fresh"], "fresh"),
+        (["--compress", "kept"], "kept"),
+    ],
+)
+def test_a_class_can_be_served_in_each_way(options, compress):
+    """Without a word `--compress` is fresh, for the classroom as for a measured run."""
+    settings = settings_of(make_parser().parse_args([*options, "--no-browser"]), None, 8000)
+    assert settings.compress == compress and settings.keeps_window is (compress == "kept")
+    measured = conditions_of(make_parser().parse_args(["--mode", "websocket", *options]))
+    assert measured.compress == compress

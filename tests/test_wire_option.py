@@ -164,7 +164,8 @@ def test_the_command_line_prints_it():
     done = run_lab("--mode", "longpoll", "--wire", *QUICK)
     figures, _, exchange = done.stdout.partition("longpoll: one message, sent")
     assert "Nothing lost" in figures and "longpoll: one message, received" in exchange
-    assert "\x1b" not in done.stdout and max(map(cell_len, done.stdout.splitlines())) <= 80
+    assert done.stderr == "" and "\x1b" not in done.stdout
+    assert max(map(cell_len, done.stdout.splitlines())) <= 80
     assert "one message" not in run_lab("--mode", "longpoll", *QUICK).stdout
 
 

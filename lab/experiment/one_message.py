@@ -48,6 +48,7 @@ class RecordingRelay:
         self._began = 0.0
         self._stopped = False
         self._open: set[asyncio.StreamWriter] = set()
+        self._relaying: set[asyncio.Task[None] | None] = set()
 
     async def __aenter__(self) -> "RecordingRelay":
         self._server = await asyncio.start_server(self._relay, LOOPBACK)
@@ -59,6 +60,7 @@ class RecordingRelay:
         self._server.close()
         for writer in self._open:
             writer.transport.abort()
+        await asyncio.gather(*filter(None, self._relaying), return_exceptions=True)
 
     @property
     def url(self) -> str:
@@ -77,6 +79,7 @@ class RecordingRelay:
 
     async def _relay(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._open.add(writer)
+        self._relaying.add(asyncio.current_task())
         host, port = self._to.hostname, self._to.port or (443 if self._tls else 80)
         with suppress(OSError):
             lab_reader, lab_writer = await asyncio.open_connection(host, port, ssl=self._tls)

@@ -57,6 +57,7 @@ def _bars(axes: Axes, groups: Sequence[tuple[str, list[Run]]], scale: float, rea
         axes.text(max(0.0, scale * value), at, f" {count(scale * value)}", va="center", ha="left")
         longest = max(longest, scale * value)
     axes.set_xlim(0, 1.4 * longest or 1)
+    axes.tick_params(axis="y", length=0)
     axes.grid(axis="x")
 
 

@@ -71,7 +71,7 @@ class Run:
     @property
     def asked(self) -> bool:
         """Whether it was made as the conditions ask for; else it is there for comparison."""
-        spoken, compress = self.conditions.get("subprotocol"), self.conditions["compress"]
+        spoken, compress = self.conditions.get("subprotocol"), self.conditions.get("compress")
         return self.subprotocol in (None, spoken) and self.compress in (None, compress)
 
     @property
