@@ -29,7 +29,7 @@ function showDuplex(exchange, { source, mode }) {
 const tools = new IntersectionObserver((seen) => {
   for (const { target } of seen.filter(({ isIntersecting }) => isIntersecting)) {
     tools.unobserve(target);
-    import(`./anatomy/tools/${target.dataset.sheet}.js`).then(({ build }) => build(target));
+    import(`./anatomy/tools/${target.dataset.sheet}.js`).then(({ build }) => build(target, found));
   }
 });
 for (const box of document.querySelectorAll(".tools > [data-sheet]")) tools.observe(box);

@@ -10,14 +10,17 @@ import json
 import time
 from datetime import date
 
+import lab
 from lab import folders
 from lab.catalogue import TECHNIQUES
+from lab.results.comparing import bytes_per_delivery, cpu_per_delivery, memory_per_client
 from lab.version import __version__
 from tests.support.browsing import PHONE, Visitor, chromium
 from tests.support.lab_here import LabHere
 
 BODIES = ("Hello, everyone!", "Who is here?")
 PATIENCE_S = 20.0
+CONDITIONS = {"clients": 50, "rate": 20, "duration": 10}
 HEARTBEAT_S = 1.0
 """So that a stream's heartbeat is recorded too."""
 
@@ -35,7 +38,7 @@ def main() -> None:
         exchanges = [record(browser, mode) for mode in TECHNIQUES]
         exchanges += [record(browser, "shortpoll", "send")]
         exchanges += [record(browser, "websocket", variant) for variant in ("fresh", "kept", "binary")]
-    found = {"recorded": recorded, "exchanges": exchanges}
+    found = {"recorded": recorded, "compression": compression(), "exchanges": exchanges}
     path = folders.PAGES / "recorded.json"
     path.write_text(json.dumps(found, ensure_ascii=True, indent=1) + "\n", encoding="utf-8")
     print(path, path.stat().st_size, "bytes")
@@ -51,6 +54,21 @@ def draw(browser):
         picture.wait_for()
         page.emulate_media(media="print")
         picture.screenshot(path=folders.PAGES / "wires.png")
+
+
+def compression():
+    """What three ways to compress cost, measured here; the machine should have nothing else to do."""
+    runs = lab.compare(["websocket"], compress="kept", **CONDITIONS)
+    ways = [
+        {
+            "way": run.compress or "none",
+            "bytes": bytes_per_delivery([run]),
+            "cpu_s": cpu_per_delivery(run),
+            "memory_bytes": memory_per_client(run),
+        }
+        for run in runs
+    ]
+    return CONDITIONS | {"ways": ways}
 
 
 def record(browser, mode, variant=""):

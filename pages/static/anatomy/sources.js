@@ -18,11 +18,11 @@ const EXAMPLES = ["818537fa213d7f9f4d5158", "810548656c6c6f", "010348656c80026c6
 const $ = (id) => document.getElementById(id);
 const answered = async (path, parameters = {}) => (await fetch(address(path, parameters))).json();
 
-/** The recorded exchanges: `{recorded, exchanges}`, by technique, or "technique:variant" of a further one. */
+/** What was recorded: `{recorded, compression, exchanges}`; a further exchange of a technique is "technique:variant". */
 export async function recordings() {
-  const { recorded, exchanges } = await answered("/anatomy/recorded");
+  const { exchanges, ...rest } = await answered("/anatomy/recorded");
   const key = ({ mode, variant }) => (variant ? `${mode}:${variant}` : mode);
-  return { recorded, exchanges: Object.fromEntries(exchanges.map((exchange) => [key(exchange), exchange])) };
+  return { ...rest, exchanges: Object.fromEntries(exchanges.map((exchange) => [key(exchange), exchange])) };
 }
 
 /** Show the exchanges of three sources in a view, as the user chooses. `onShown` gets each exchange that is shown. */
