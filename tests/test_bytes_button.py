@@ -105,7 +105,7 @@ def sends(school, monkeypatch):
 
 @pytest.mark.parametrize("listening", [False, True], ids=["alone", "listening"])
 def test_the_chosen_lane_sends_its_own_way(school, visit, sends, listening):
-    """Nothing chosen: the default. A chosen lane: its technique, by a masked frame or a request of its own."""
+    """Nothing chosen: the default. A chosen lane: its technique, by a masked frame or a request."""
     page = visit(school.address, size=PROJECTOR).open("/compare?view=projector")
     if listening:
         page.click("#listen")
