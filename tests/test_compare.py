@@ -325,6 +325,7 @@ def test_a_failed_send_stays_with_the_reason(visit, address):
     visitor = visit(address)
     listening = visitor.open(PATH)
     listening.route("**/longpoll", lambda route: route.fulfill(status=503, json=REFUSED))
+    listening.click("[data-lane=longpoll] .sign")  # whose technique sends
     listening.fill("form#say [name=body]", "lost?")
     listening.keyboard.press("Enter")
     expect(listening.locator("#notice")).to_contain_text("The history is away.")
