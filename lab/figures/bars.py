@@ -10,7 +10,7 @@ from lab.figures import style
 from lab.results.format import count, percent, times
 from lab.results.rounds import by_mode, median_over_rounds
 from lab.results.runs import Run
-from lab.results.table import part
+from lab.results.table import transferred
 
 BAR = 0.62
 
@@ -48,7 +48,7 @@ def _stack(axes: Axes, at: int, mode: str, rounds: Sequence[Run]) -> float:
     """One technique's bar; returns its length in bytes."""
     left = 0.0
     for name, (_, strength, hatch) in style.PARTS.items():
-        width = median_over_rounds(rounds, part(name)) or 0.0
+        width = median_over_rounds(rounds, transferred(name)) or 0.0
         look: style.Options = {"color": style.tint(mode, strength), "hatch": hatch, "edgecolor": "white"}
         axes.barh(at, width, BAR, left=left, linewidth=0, **look)
         left += width

@@ -87,6 +87,12 @@ class Run:
         return total
 
     @property
+    def transferred(self) -> dict[str, int]:
+        """Head, framing and payload as they crossed the wire; the meters count payload before compression."""
+        head, framing = self.receive["head_bytes"], self.receive["framing_bytes"]
+        return {"head": head, "framing": framing, "payload": self.wire_bytes - head - framing}
+
+    @property
     def overhead(self) -> float | None:
         """Bytes on the wire for each byte of the messages themselves."""
         return self.wire_bytes / self.receive["payload_bytes"] if self.receive["payload_bytes"] else None

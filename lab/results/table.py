@@ -147,6 +147,11 @@ def part(name: str) -> Callable[[Run], float | None]:
     return lambda run: run.per_delivery(run.receive[f"{name}_bytes"])
 
 
+def transferred(name: str) -> Callable[[Run], float | None]:
+    """The same as it crossed the wire: of the payload the bytes that compression left."""
+    return lambda run: run.per_delivery(run.transferred[name])
+
+
 def latency(name: str) -> Callable[[Run], float | None]:
     """A percentile of the latency."""
     return lambda run: run.latency_s[name]
@@ -157,7 +162,7 @@ def bars(runs: Sequence[Run], console: Console) -> Text:
     shades = SHADES if console.encoding.startswith("utf") else ASCII_SHADES
     modes = by_mode(runs)
     sizes = {
-        mode: [median_over_rounds(rounds, part(name)) or 0 for name in PARTS]
+        mode: [median_over_rounds(rounds, transferred(name)) or 0 for name in PARTS]
         for mode, rounds in modes.items()
     }
     longest = max(sum(parts) for parts in sizes.values()) or 1
@@ -192,6 +197,8 @@ def footnotes(runs: Sequence[Run]) -> str:
         f"Push Lab {lab['version']} · Python {lab['python']} · Tornado {lab['tornado']}",
         f"Redis: {lab['redis']}",
     ]
+    if runs[0].conditions["compress"]:
+        lines.insert(1, "Payload: before compression in the table, as transferred in the bars.")
     return "\n".join(lines + verdicts(runs) + strained(runs))
 
 
