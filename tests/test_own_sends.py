@@ -130,6 +130,21 @@ async def test_a_page_sees_what_crossed_the_socket(school, mode):
         assert teacher_sees(school, mid) == {key: found[key] for key in ("parts", "left_out", "units")}
 
 
+async def test_each_send_of_a_connection_has_its_own_bytes(school):
+    """On a connection that stays open a send ends with its response: what follows belongs to the next one."""
+    async with on_live(school) as page:
+        mids = [str(uuid.uuid4()) for _ in range(3)]
+        for mid in mids:
+            await page.claims(mid)
+        sender = client("sse", school.lab.port)
+        for mid in mids:
+            await sender.send_fields(draft(mid=mid))
+        found = [await page.bytes_of(mid) for mid in mids]
+        await sender.leave()
+        for came, all_bytes in ((True, sender.sending[0].sent), (False, sender.sending[0].received)):
+            assert b"".join(passed(one, came) for one in found) == bytes(all_bytes)
+
+
 async def test_fragments_are_shown_as_they_came(school):
     """A message in several frames: each with its own mask."""
     async with on_live(school) as page:

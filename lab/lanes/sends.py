@@ -6,6 +6,7 @@ bytes is not decided here.
 
 import asyncio
 import time
+from collections import OrderedDict
 from typing import Any, TypeVar
 
 from lab.json_types import JsonObject
@@ -24,8 +25,8 @@ class Sends:
     """The sends that stored a message, the newest of them by mid."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, Capture] = {}
-        self._known: dict[str, None] = {}
+        self._kept: OrderedDict[str, Capture] = OrderedDict()
+        self._known: OrderedDict[str, None] = OrderedDict()
         self._json: dict[Capture, tuple[int, JsonObject]] = {}
 
     def begin(self, mid: str) -> None:
@@ -55,11 +56,11 @@ class Sends:
         return self._json[capture][1]
 
 
-def keep_newest(kept: dict[str, T], key: str, value: T, most: int) -> list[T]:
+def keep_newest(kept: "OrderedDict[str, T]", key: str, value: T, most: int) -> list[T]:
     """Add an item as the newest, and remove the oldest above so many; returns those that went."""
     gone = [kept.pop(key)] if key in kept else []
     kept[key] = value
-    return gone + [kept.pop(next(iter(kept))) for _ in range(len(kept) - most)]
+    return gone + [kept.popitem(last=False)[1] for _ in range(len(kept) - most)]
 
 
 def capture_exchange(sends: Sends, mid: str, request: Any) -> None:
