@@ -16,6 +16,7 @@ from lab.errors import BadInput, BadParameter
 from lab.experiment import session
 from lab.experiment.terminal import Lossy, columns
 from lab.results.writing import CannotWrite, check, write_whole
+from tests.support.command import PATIENCE_S
 from tests.support.lab_process import ROOT
 from tests.support.small_disk import SmallDisk
 
@@ -195,7 +196,12 @@ def run_lab(shell):
     command = " ".join([sys.executable, str(ROOT / "run_lab.py"), *QUICK])
     environment = os.environ | {"LAB": command}
     done = subprocess.run(
-        ["bash", "-c", shell], env=environment, capture_output=True, text=True, timeout=55, check=False
+        ["bash", "-c", shell],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_S,
+        check=False,
     )
     assert "Traceback" not in done.stdout + done.stderr
     return done

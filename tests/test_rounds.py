@@ -94,7 +94,10 @@ def stall(url, process):
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="this system cannot stop a process")
 def test_a_stalled_server_raises_every_sample_that_it_delayed(server):
-    """Two seconds at ten a second delay twenty messages for each listener, fifteen by more than 0.5 s."""
+    """Two seconds at ten a second delay twenty messages for each listener, fifteen by more than 0.5 s.
+
+    A busy machine delays others too, so there is no upper bound.
+    """
     url, process = server
     stalling = threading.Thread(target=stall, args=(url, process), daemon=True)
     stalling.start()
@@ -102,5 +105,5 @@ def test_a_stalled_server_raises_every_sample_that_it_delayed(server):
     stalling.join()
     raised = sum(sample > 0.5 for sample in run.samples) / CLIENTS
     assert run.clean and run.missing <= 1  # the one that was on its way to Redis just then may be refused
-    assert (STALL_S - 0.5) * RATE - 2 <= raised < 3 * RATE
+    assert raised >= (STALL_S - 0.5) * RATE - 2
     assert run.latency_s["max"] > STALL_S - 2 / RATE

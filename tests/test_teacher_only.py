@@ -31,10 +31,16 @@ def state(school):
 
 
 def test_whatever_changes_something_is_a_send_or_the_teachers(school):
-    """A path that accepts more than GET and HEAD is for the teacher only, or belongs to a technique."""
+    """A path that accepts more than GET and HEAD is for the teacher only, or belongs to a technique.
+
+    `/anatomy/break` sends to the lab what the lab refuses, so it changes nothing but meters; at most once a
+    second for each address.
+    """
     for path, handler in routes(school):
         changes = not READING.issuperset(handler.SUPPORTED_METHODS)
-        assert not changes or handler.mode or issubclass(handler, ForTeacher), path
+        assert not changes or handler.mode or issubclass(handler, ForTeacher) or path == "/anatomy/break", (
+            path
+        )
     assert len(list(teachers(school))) >= 9
 
 

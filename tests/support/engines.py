@@ -301,7 +301,7 @@ def firefox() -> Iterator[Firefox]:
         ) as started:
             listening = (re.search(r"WebDriver BiDi listening on (\S+)", line) for line in started.stderr)
             url = next(filter(None, listening))[1]
-            with started.stderr, connect(f"{url}/session", max_size=None) as socket:
+            with started.stderr, connect(f"{url}/session", max_size=None, ping_interval=None) as socket:
                 page = Firefox(socket)
                 yield page
                 page.close()
