@@ -53,12 +53,14 @@ class Shown(NamedTuple):
         return whole.parts()
 
     def _part(self, part: Part) -> JsonObject:
-        shown = part._replace(at=self._ms(part.at)).as_json()
-        return shown | {"text": SECRET.sub(blanked, shown["text"])}
+        shown = part.as_json()
+        return shown | {"at": self._ms(part.at), "text": SECRET.sub(blanked, shown["text"])}
 
     def _unit(self, unit: Unit) -> JsonObject:
-        fields = (field._replace(value=SECRET.sub(blanked, field.value)) for field in unit.fields)
-        return unit._replace(at=self._ms(unit.at), fields=tuple(fields)).as_json()
+        shown = unit.as_json()
+        for field in shown["fields"]:
+            field["value"] = SECRET.sub(blanked, field["value"])
+        return shown | {"at": self._ms(unit.at)}
 
     def _ms(self, moment: float) -> float:
         return round(max(0.0, moment - self.began) * 1000, 2)
