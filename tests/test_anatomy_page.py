@@ -306,15 +306,30 @@ def test_a_phone_shows_it_in_one_column(visit, school):
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
 
 
-def test_messages_of_others_stay_theirs(visit, school):
-    """A student sees no byte of a request that is another user's."""
+def test_a_student_sees_own_bytes_while_another_has_the_lane(visit, school):
+    """Not those of the other listener, who came first."""
     other = visit(school.address).open("/room?mode=sse")
     expect(other.locator("[data-status=waiting]")).to_be_visible()
-    visitor = visit(school.address)
-    page = visitor.open("/anatomy")
+    page = visit(school.address).open("/anatomy")
     page.locator("#mode").select_option("sse")
     page.locator("[data-source=live]").click()
-    post(school.address, "for others")
-    expect(page.locator("#about")).to_contain_text("another user's")
-    assert len(visitor.complaints) == 1, "it asks once, and is refused"
-    visitor.complaints.clear()
+    expect(page.locator("#about")).to_contain_text("listens")
+    page.locator("#live-send input").fill("for both")
+    page.locator("#live-send input").press("Enter")
+    expect(page.locator("#exchange .field-list").get_by_text("for both")).to_be_visible()
+    page.locator("#exchange .units li").first.click()
+    target = page.locator("#exchange .field-list bdi").nth(1).inner_text()
+    assert target.startswith("/sse?")
+    assert "client=" not in target  # as the other's has
+
+
+def test_the_teacher_sees_the_bytes_of_all(open_page, school):
+    """The newest request in the lane, of the listener who has it."""
+    open_page(school, "/room?mode=sse").wait_for_selector("[data-status=waiting]")
+    page = open_page(school, "/anatomy", teacher=True)
+    page.locator("#mode").select_option("sse")
+    page.locator("[data-source=live]").click()
+    post(school.address, "seen by the teacher")
+    expect(page.locator("#exchange .field-list").get_by_text("seen by the teacher")).to_be_visible()
+    page.locator("#exchange .units li").first.click()
+    assert "client=" in page.locator("#exchange .field-list bdi").nth(1).inner_text()

@@ -10,14 +10,13 @@ from lab.lanes.sends import KEPT_SENDS, Sends
 from lab.server.live.own_sends import MOST_CLAIMS
 from tests.support.counting import growth
 from tests.support.drafts import draft
-from tests.support.framings import TEXT, client_frame, read_frame
+from tests.support.framings import TEXT, client_frame
 from tests.support.lab_here import LabHere
 from tests.support.lab_state import meters
-from tests.support.listeners import client, each_technique, handshake
+from tests.support.listeners import client, each_technique
+from tests.support.live_page import LivePage
 from tests.support.wire import HOST, Wire
 from tests.test_wire import passed, refusal
-
-NEWS = ("news",)
 
 
 @pytest.fixture(scope="module")
@@ -25,51 +24,6 @@ def school():
     """A lab whose recorder can be read."""
     with LabHere(hold=0.5) as school:
         yield school
-
-
-class LivePage:
-    """A page on `/live`: sends messages, and receives the answers that are no update."""
-
-    @classmethod
-    async def open(cls, school):
-        """Connect."""
-        page = cls()
-        page.wire = await Wire.open(school.lab.port)
-        await page.wire.request("GET", "/live?light=1", handshake())
-        await page.wire.read_head()
-        return page
-
-    async def tell(self, **message):
-        """Send a message."""
-        await self.wire.send(client_frame(TEXT, json.dumps(message).encode()))
-
-    async def answer(self):
-        """The next answer."""
-        while (found := json.loads((await read_frame(self.wire)).payload))["type"] in NEWS:
-            pass
-        return found
-
-    async def ask(self, **message):
-        """Send a message and return its answer."""
-        await self.tell(**message)
-        return await self.answer()
-
-    async def claims(self, mid):
-        """Claim a mid, and wait until the lab has processed it; returns the code of its refusal."""
-        await self.tell(type="mine", mid=mid)
-        found = await self.ask(type="clock", at=1)
-        if found["type"] == "clock":
-            return None
-        assert (await self.answer())["type"] == "clock"
-        return found["error"]["code"]
-
-    async def bytes_of(self, mid):
-        """Ask for the bytes of a send."""
-        return await self.ask(type="bytes", mid=mid)
-
-    async def leave(self):
-        """Disconnect."""
-        await self.wire.close()
 
 
 @asynccontextmanager

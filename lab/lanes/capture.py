@@ -144,8 +144,11 @@ class RecordingSocket(SendingSocket):
 def start_capture(request: Any, began: float, place: Place) -> Capture:
     """Start to capture a request; what was just received of it is added: its head, and early frames.
 
-    `place` is where it began. A request that is open already has no head any more.
+    `place` is where it began. A request that is open already has no head any more. One that is captured
+    already keeps its capture.
     """
+    if isinstance(request.stream.socket, RecordingSocket):
+        return request.stream.socket.wire
     capture = Capture("" if request.client else request.query("username"), began, request.mode)
     stream = request.stream
     head = stream.head

@@ -37,6 +37,8 @@ class Request(Protocol):
     """Whether its response carried no event."""
     stream: Any
     """Its connection."""
+    client: str
+    """The id of its client; empty when it sent none."""
 
     @property
     def mode(self) -> str:
@@ -89,6 +91,8 @@ class Recorder:
         self._facts: deque[Fact] = deque(maxlen=KEPT_FACTS)
         self.lanes = {mode: Lane(GRACE_S[technique.verb]) for mode, technique in TECHNIQUES.items()}
         """The lane of each technique."""
+        self.followed: dict[object, deque[Capture]] = {}
+        """The newest requests of pages that see their own bytes, by the name that only the page knows."""
 
     # What the endpoints report ----------------------------------------------------------------
 
@@ -100,6 +104,8 @@ class Recorder:
             if request.listener in (lane.listener, lane.rival) or lane.free(now):
                 lane.show(request)
             lane.rival = lane.rival or request.listener
+        if not request.client and request.listener in self.followed:
+            self.followed[request.listener].append(start_capture(request, *lane.open[request]))
 
     def handed(self, request: Request, batch: Batch, now: float, timed: bool) -> None:
         """A batch was delivered to the lane's request, at `now`; the response may be complete already."""
@@ -117,8 +123,8 @@ class Recorder:
         if opened and lane.request is request:
             ends = {"from": self._ms(opened.at), "to": self._ms(now), "empty": request.empty}
             self._note({"lane": request.mode} | ends)
-            stop_capture(request)
             lane.request, lane.left, lane.rival = None, now, None
+        stop_capture(request)
 
     def tend(self) -> None:
         """Give each lane whose listener is gone to the oldest open request of another listener."""

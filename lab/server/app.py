@@ -15,7 +15,7 @@ from lab.server.api import export, openapi, reports, wire
 from lab.server.api import teacher as actions
 from lab.server.connections import base_path
 from lab.server.lesson.lesson import Lesson
-from lab.server.live import lanes, own_sends, socket
+from lab.server.live import lanes, own_requests, own_sends, socket
 from lab.server.pages import anatomy, compare, join, page, room, static, teacher, technique
 
 
@@ -69,6 +69,7 @@ def make_app(lesson: Lesson) -> Application:
     ]
     lanes.Lanes(lesson)
     own_sends.OwnSends(lesson)
+    own_requests.OwnRequests(lesson)
     given: JsonObject = {"context": context}
     routes: list[Any] = [(path, handler, given) for path, handler in techniques + own]
     routes.append((r"/static/(.*)", static.Static, given | {"path": str(folders.PAGES / "static")}))

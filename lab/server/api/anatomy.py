@@ -3,7 +3,7 @@
 import asyncio
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from functools import cache
 from uuid import uuid4
 
@@ -14,12 +14,12 @@ from lab.anatomy.notes import NOTES
 from lab.anatomy.notes_zh import NOTES_ZH
 from lab.anatomy.packed import deflated
 from lab.anatomy.printing import one_part
-from lab.anatomy.units import PAYLOAD
 from lab.catalogue import MODES
 from lab.errors import BadParameter
 from lab.json_types import JsonObject
 from lab.lanes.capture import Capture
 from lab.lanes.hidden import hidden
+from lab.lanes.newest import with_message
 from lab.room.messages import compact
 from lab.server.lesson.lesson import Lesson
 from lab.server.pages import i18n
@@ -30,8 +30,6 @@ from lab.techniques.refusals import parse_json, require_json
 HEX = re.compile(r"([0-9a-fA-F]{2}){1,4096}", re.ASCII)
 """What the sandbox dissects: up to 4,096 bytes."""
 NOTES_BY_LANGUAGE = {i18n.ENGLISH: NOTES, i18n.CHINESE: NOTES_ZH}
-LOOKED_AT = 5
-"""Of the newest requests of a lane so many are searched for a message."""
 LONGEST_KEY = 100
 LONGEST_TEXT = 500
 AFTER = (1, 2, 10, 100)
@@ -68,23 +66,15 @@ class Last(Packed):
         if mode not in MODES:
             raise BadParameter(f"mode is one of {', '.join(MODES)}.")
         lesson: Lesson = self.settings["lesson"]
-        newest = [*lesson.context.recorder.lanes[mode].wires][: -LOOKED_AT - 1 : -1]
+        newest = [*lesson.context.recorder.lanes[mode].wires]
         whole = lesson.key.fits(self.get_cookie(lesson.cookie, ""))
         self.finish_packed(await asyncio.to_thread(last, newest, whole))
 
 
-def last(newest: Iterable[Capture], whole: bool) -> bytes:
+def last(newest: Sequence[Capture], whole: bool) -> bytes:
     """The newest exchange with a message, else the newest; null when there is none."""
-    found = [capture.shown().as_json() for capture in newest]
-    best = next((exchange for exchange in found if has_message(exchange)), found[0] if found else None)
-    return compact(best if whole or best is None else hidden(best))
-
-
-def has_message(exchange: JsonObject) -> bool:
-    """Whether a message was delivered in it."""
-    return any(
-        field["part"] == PAYLOAD for unit in exchange["units"] if not unit["came"] for field in unit["fields"]
-    )
+    found = with_message(newest)
+    return compact(found if whole or found is None else hidden(found))
 
 
 @cache

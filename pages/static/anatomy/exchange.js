@@ -39,6 +39,11 @@ export function label(unit) {
   return kindName(unit.kind) + (named ? `: ${named}` : "") + masked;
 }
 
+/** Whether two units are the same one, in an exchange that has grown meanwhile. */
+function isSame(unit, other) {
+  return unit.at === other?.at && unit.came === other.came && unit.fields[0].start === other.fields[0].start;
+}
+
 /** The type of the event in a unit, such as "ack"; of a send there is none. */
 function typeOf({ fields }) {
   const event = fields.find(({ name }) => name === "message" || name === "event");
@@ -58,8 +63,9 @@ export class ExchangeView {
     this.side.addEventListener("keydown", (event) => this.key(event));
   }
 
-  /** Show parts and units; the chosen unit stays chosen if it is still there. */
-  async show(exchange) {
+  /** Show parts and units; the chosen unit stays chosen if it is still there, else the first or newest message is. */
+  async show(exchange, newest = false) {
+    this.newest = newest;
     style();
     await texts();
     this.units = unitsOf(exchange);
@@ -95,11 +101,11 @@ export class ExchangeView {
 
   fill() {
     const shown = this.units.filter(FILTERS[this.filter]);
-    const before = this.rows?.indexOf(this.current) ?? -1;
     this.rows = shown;
+    const before = shown.findIndex((unit) => isSame(unit, this.current));
     this.list.replaceChildren(...shown.map((unit) => this.row(unit)));
-    const payload = shown.findIndex(FILTERS.message);
-    this.choose(before >= 0 ? Math.min(before, shown.length - 1) : Math.max(0, payload));
+    const payload = this.newest ? shown.findLastIndex(FILTERS.message) : shown.findIndex(FILTERS.message);
+    this.choose(before >= 0 ? before : Math.max(0, payload));
   }
 
   row(unit) {

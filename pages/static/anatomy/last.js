@@ -45,6 +45,6 @@ export class LastExchange {
 
   show(exchange, about) {
     this.about.textContent = about;
-    return this.view.show(exchange);
+    return this.view.show(exchange, this.source === "room");
   }
 }

@@ -29,6 +29,7 @@ export async function recordings() {
 export class Sources {
   constructor(view, found, onShown) {
     Object.assign(this, { view, found, onShown, source: "recorded", bars: {} });
+    this.sees = "teacher" in $("sources").dataset; // the bytes of all users
     this.choose($("mode").value);
     for (const button of document.querySelectorAll("[data-source]")) {
       button.addEventListener("click", () => this.use(button.dataset.source));
@@ -78,7 +79,7 @@ export class Sources {
     $("about").textContent = about;
     $("exchange").className = `exchange ${this.source === "sandbox" ? "websocket" : this.mode}`;
     this.onShown(exchange, this);
-    return this.view.show(exchange);
+    return this.view.show(exchange, this.source === "live");
   }
 
   recorded() {
@@ -90,15 +91,19 @@ export class Sources {
 
   live() {
     $("about").textContent = _("anatomy.about.wait");
-    this.stopped ??= on("lanes", (batch) => this.learn(batch));
-    send({ type: "lanes" });
+    this.stopped ??= [
+      on("lanes", (batch) => this.learn(batch)),
+      on("followed", () => this.audience.start()),
+      on("own", (found) => this.receive(found)),
+    ];
     this.audience?.stop();
     this.audience = new Audience({ modes: [this.mode], pace, onState: () => {} });
-    this.audience.start();
-    this.timer = setInterval(() => this.look(), AGAIN_MS);
+    send(this.sees ? { type: "lanes" } : { type: "follow", as: this.audience.me });
+    if (this.sees) this.audience.start();
+    this.timer = setInterval(() => document.hidden || this.look(), AGAIN_MS);
   }
 
-  /** The newest request in each lane that brought a message. */
+  /** The newest request in each lane that brought a message, for the teacher. */
   learn({ facts, open }) {
     for (const { lane, from, empty } of facts) if (from !== undefined && !empty) this.bars[lane] = from;
     for (const [lane, from] of Object.entries(open)) if (this.isStream(lane)) this.bars[lane] = from;
@@ -108,16 +113,17 @@ export class Sources {
     return this.found.exchanges[mode].verb === "stream";
   }
 
+  /** Ask for the newest bytes: a student's own, the teacher's of all. */
   async look() {
+    if (!this.sees) return send({ type: "own", lane: this.mode }, false);
     const from = this.bars[this.mode];
-    if (from === undefined || from === this.foreign || document.hidden) return;
-    const found = await answered("/wire", { lane: this.mode, from, as: this.audience.me }).catch(() => null);
-    if (this.source !== "live" || !found) return;
-    if (found.error) {
-      this.foreign = from; // another user's: it need not be asked for again
-      return ($("about").textContent = _("anatomy.about.foreign"));
-    }
-    const size = JSON.stringify([from, found.parts.length, found.left_out]);
+    if (from !== undefined) this.receive(await answered("/wire", { lane: this.mode, from }));
+  }
+
+  receive(found) {
+    const hasMessage = found.units?.some(({ came, fields }) => !came && fields.some(({ part }) => part === "payload"));
+    if (this.source !== "live" || !hasMessage) return;
+    const size = JSON.stringify([found.parts, found.left_out]);
     if (size !== this.shown) this.show(found, _("anatomy.about.live", { n: number(found.left_out) }));
     this.shown = size;
   }

@@ -41,6 +41,6 @@ export function build(box, found) {
   }
 
   body.addEventListener("input", () => (clearTimeout(timer), (timer = setTimeout(show, PAUSE_MS))));
-  box.append(element("label", {}, _("anatomy.deflate.label"), body), rows, element("p", { class: "soft" }, _("anatomy.deflate.why")), ...measured(found));
+  box.append(element("label", {}, _("anatomy.deflate.label"), body), rows, element("p", { class: "soft deflate-why" }, _("anatomy.deflate.why")), ...measured(found));
   return show();
 }
