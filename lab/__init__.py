@@ -7,6 +7,7 @@
     lab.save(runs, "runs.json")
     lab.figures.overhead(runs)
     lab.anatomy.show("818537fa213d7f9f4d5158")
+    lab.exercises.check("handshake", my_answer)
 
 Importing this loads neither the server nor matplotlib; each name is loaded when it is first used.
 """
@@ -16,11 +17,22 @@ from typing import TYPE_CHECKING, Any
 from lab.version import __version__
 
 if TYPE_CHECKING:
-    from lab import anatomy, figures
+    from lab import anatomy, exercises, figures
     from lab.experiment.session import compare, measure, predict
     from lab.results.runs import Run, load, save
 
-__all__ = ["Run", "__version__", "anatomy", "compare", "figures", "load", "measure", "predict", "save"]
+__all__ = [
+    "Run",
+    "__version__",
+    "anatomy",
+    "compare",
+    "exercises",
+    "figures",
+    "load",
+    "measure",
+    "predict",
+    "save",
+]
 _HOME = {
     **dict.fromkeys(("measure", "compare", "predict"), "experiment.session"),
     **dict.fromkeys(("Run", "load", "save"), "results.runs"),
@@ -31,7 +43,7 @@ def __getattr__(name: str) -> Any:
     """Load a public name from where it lives."""
     from importlib import import_module
 
-    if name in ("anatomy", "figures"):
+    if name in ("anatomy", "exercises", "figures"):
         return import_module(f"lab.{name}")
     if name not in _HOME:
         raise AttributeError(f"module 'lab' has no attribute {name!r}")

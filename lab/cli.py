@@ -96,6 +96,7 @@ def make_parser() -> argparse.ArgumentParser:
     _measure_options(parser.add_argument_group("measure / 测量"))
     _network_options(parser.add_argument_group("simulate a network / 模拟网络"))
     _output_options(parser.add_argument_group("output / 输出"))
+    _learn_options(parser.add_argument_group("learn / 学习"))
     return parser
 
 
@@ -158,7 +159,7 @@ def _measure_options(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--subprotocol", choices=["json", "binary"], help="JSON or binary in WebSocket frames")
     group.add_argument("--rounds", type=number, default=1, help="repeat, in rotated order (1)")
-    group.add_argument("--seed", type=number, default=1, help="of the timetable (1)")
+    group.add_argument("--seed", type=number, help="of the timetable (1), of an exercise (random)")
     group.add_argument("--url", help="measure a running lab (by https: with its --certfile)")
 
 
@@ -181,6 +182,21 @@ def _output_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--no-color", action="store_true", help="plain text; NO_COLOR does the same")
 
 
+def _learn_options(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--exercise",
+        nargs="?",
+        const="",
+        metavar="WORD|all",
+        help="do an exercise; alone: list them",
+    )
+    group.add_argument("--watch", action="store_true", help="check at each save / 保存时检查")
+    group.add_argument("--hint", action="store_true", help="the next of three hints / 下一个提示")
+    group.add_argument("--folder", metavar="F", help="where the programs are (my)")
+    group.add_argument("--exercise-path", metavar="DIR", help="exercises of your own: tasks/, checks/, texts")
+    group.add_argument("--language", choices=["en", "zh"], help="English or Chinese (the system's) / 语言")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the lab with these arguments. Returns the exit code; never raises."""
     stdout_open = open_standard_streams()
@@ -199,7 +215,13 @@ def _run(argv: Sequence[str] | None, stdout_open: bool) -> int:
         if options.lan and options.host:
             parser.error("--lan listens at every address of this machine; name it or a --host, not both")
         options.host = EVERYWHERE if options.lan else options.host
+        if options.exercise is not None and options.mode:
+            parser.error("--exercise and --mode are two things; name one")
+        if (options.watch or options.hint) and options.exercise in (None, "", "all"):
+            parser.error("--watch and --hint need the word of one exercise: --exercise echo --watch")
         check_key_log()
+        if options.exercise is not None:
+            return _exercise(options)
         return _measure(options, stdout_open) if options.mode else _serve(options)
     except SystemExit as end:  # argparse has printed the reason
         return int(end.code or DONE)
@@ -242,6 +264,13 @@ def _serve(options: argparse.Namespace) -> int:
         return InThread(lambda end: serve(options, redis_of(options), end)).result()
 
 
+def _exercise(options: argparse.Namespace) -> int:
+    from lab.exercises.command import run
+
+    with like_ctrl_c():
+        return run(options)
+
+
 def _loop_runs() -> bool:
     """Whether an event loop runs in this thread already, as in a notebook."""
     try:
@@ -274,7 +303,8 @@ def conditions_of(options: argparse.Namespace) -> "Conditions":
     own: JsonObject = {"rtt": link.rtt_s, "jitter": link.jitter_s, "bandwidth": link.bandwidth}
     own["keep_alive"] = not options.no_keep_alive
     names = [field.name for field in fields(Conditions) if field.name not in own]
-    return Conditions(**{name: getattr(options, name) for name in names}, **own)
+    given = {name: value for name in names if (value := getattr(options, name)) is not None}
+    return Conditions(**given, **own)
 
 
 def network_of(options: argparse.Namespace) -> Network:

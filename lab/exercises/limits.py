@@ -1,0 +1,25 @@
+"""What a student's program may use: time, memory, output. One value, passed down."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """The limits of one check."""
+
+    listen_s: float = 5.0
+    """Seconds until the program listens; four times as many while it waits for a CPU."""
+    step_s: float = 10.0
+    """Seconds for one step."""
+    receive_s: float = 1.0
+    """Seconds within which a message must arrive, where the task says that it arrives at once."""
+    output_bytes: int = 1_000_000
+    """Bytes that the program may print."""
+    memory_bytes: int = 1 << 30
+    """Its address space. A program that uses threads reserves several 100 MB without using them."""
+    cpu_s: int = 60
+    """Seconds of CPU."""
+    starts: int = 8
+    """How often it is started where the order of a set matters."""
+    end_s: float = 0.5
+    """Seconds from SIGTERM to SIGKILL."""

@@ -1,0 +1,44 @@
+"""A chat room: what one user sends, all others receive."""
+
+import os
+
+import tornado.ioloop
+import tornado.web
+import tornado.websocket
+
+
+class Page(tornado.web.RequestHandler):
+    """Every other address has a page."""
+
+    def get(self):
+        """Show it."""
+        self.write("The room is at /chat.")
+
+
+class Chat(tornado.websocket.WebSocketHandler):
+    """One user in the room."""
+
+    users = set()  # noqa: RUF012 - one for all, on purpose
+
+    def open(self):
+        """A user comes."""
+        self.users.add(self)
+
+    def on_message(self, message):
+        """Send the message to all users but the one who sent it."""
+        for user in list(self.users):
+            if user is not self:
+                user.write_message(message)
+
+    def on_close(self):
+        """A user leaves."""
+        self.users.discard(self)
+
+
+routes = [
+    (r"/chat", Chat),
+    (r"/.*", Page),
+]
+app = tornado.web.Application(routes)
+app.listen(int(os.environ["PORT"]), "127.0.0.1")
+tornado.ioloop.IOLoop.current().start()
