@@ -1,92 +1,24 @@
-"""`--exercise`: list the exercises, copy a start, print the task, check, give hints, give marks."""
+"""`--exercise`: list the exercises, check one program, or give marks for all in a folder."""
 
 import argparse
 import json
-import random
-import shutil
 import sys
 from collections.abc import Iterable
-from contextlib import suppress
-from pathlib import Path
-from urllib.parse import urlsplit
 
 from rich.cells import set_cell_size
 
-from lab.errors import BadParameter, LabError
-from lab.exercises import EXERCISES, Exercise
+from lab.exercises import Exercise
 from lab.exercises.mismatch import Said
-from lab.exercises.progress import Progress
-from lab.exercises.screen import Screen, new_screen
-from lab.exercises.steps import Result, check_program
-from lab.exercises.texts import ENGLISH, LANGUAGES, Texts, system_language
-from lab.exercises.transcript import result_lines
+from lab.exercises.session import DONE, NOT_YET, Session, begin, hint
+from lab.exercises.steps import Result
+from lab.exercises.texts import ENGLISH, Texts
+from lab.exercises.watch import watch
 from lab.json_types import JsonObject
 from lab.program import COMMAND
 from lab.results.writing import write_whole
 
-DONE, NOT_YET = 0, 1
 ALL = "all"
-HINTS = 3
-FOLDER = "my"
-LARGEST_SEED = 99_999
-DEFAULT_MINUTES = 15
 SCHEMA = "pushlab.exercises/1"
-
-
-def known_exercises(folder: str | None) -> dict[str, Exercise]:
-    """The lab's exercises, and those in a teacher's own folder, which may replace them."""
-    if folder is None:
-        return EXERCISES
-    place = Path(folder).resolve()
-    starts = sorted((place / "tasks").glob("*.py"))
-    found = {path.stem: Exercise(path.stem, DEFAULT_MINUTES, folder=place) for path in starts}
-    own = {name: exercise for name, exercise in found.items() if exercise.checks.is_file()}
-    if not own:
-        raise BadParameter(f"{folder} has no exercise: no tasks/NAME.py with a checks/NAME.py.")
-    return EXERCISES | own
-
-
-class Session:
-    """What the options mean: which exercises, where the programs are, in which language."""
-
-    def __init__(self, options: argparse.Namespace) -> None:
-        self.exercises = known_exercises(options.exercise_path)
-        self.own = options.exercise_path
-        self.folder = Path(options.folder or FOLDER)
-        self.language = LANGUAGES[options.language] if options.language else system_language()
-        self.seed = options.seed
-        self.screen: Screen = new_screen(options.no_color)
-        self.progress = Progress(self.folder)
-        self.lab = (options.url or "").rstrip("/")
-
-    def exercise(self, name: str) -> Exercise:
-        """The exercise of this name. Raises `BadParameter`."""
-        if name not in self.exercises:
-            known = ", ".join(self.exercises)
-            raise BadParameter(f"There is no exercise {name!r}; there are {known}, and all.")
-        return self.exercises[name]
-
-    def path(self, exercise: Exercise) -> Path:
-        """The student's program."""
-        return self.folder / f"{exercise.name}.py"
-
-    def texts(self, name: str = "") -> Texts:
-        """The texts of an exercise, in the language of the session."""
-        return Texts(self.language, name, Path(self.own or "."))
-
-    def check(self, exercise: Exercise) -> Result:
-        """Check the student's program and count the try."""
-        seed = random.randint(1, LARGEST_SEED) if self.seed is None else int(self.seed)
-        result = check_program(exercise, self.path(exercise), seed, lab=urlsplit(self.lab).port or 0)
-        self.progress.add_try(exercise.name, result.done)
-        return result
-
-    def show(self, result: Result) -> None:
-        """Print a result, and below a failure the seed that repeats it."""
-        texts = self.texts(result.name)
-        self.screen.show(result_lines(result, texts))
-        if not result.done:
-            self.screen.line(f"  {texts('repeat', seed=result.seed)}", "dim")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -103,8 +35,6 @@ def run(options: argparse.Namespace) -> int:
         return hint(session, exercise)
     begin(session, exercise)
     if options.watch:
-        from lab.exercises.watch import watch  # it needs the terminal's own modules
-
         return watch(session, exercise)
     result = session.check(exercise)
     session.show(result)
@@ -122,52 +52,6 @@ def show_list(session: Session) -> int:
         session.screen.line(f"  {head}{title}", "", 24)
     session.screen.line()
     session.screen.line(texts("list_end", command=f"{COMMAND} --exercise {next(iter(session.exercises))}"))
-    return DONE
-
-
-def begin(session: Session, exercise: Exercise) -> None:
-    """Copy the start, unless the program is there, and print the task."""
-    path, texts, screen = session.path(exercise), session.texts(exercise.name), session.screen
-    copied = copy_start(exercise, path)
-    minutes = texts("minutes", minutes=exercise.minutes)
-    screen.line(f"{exercise.name} · {texts('title')} · {minutes}", "bold")
-    screen.line()
-    screen.paragraphs(texts("task"))
-    screen.line()
-    screen.paragraphs(texts("exchange"))
-    screen.line()
-    screen.line(texts("copied" if copied else "yours", path=path), "bold")
-    screen.line()
-
-
-def copy_start(exercise: Exercise, path: Path) -> bool:
-    """Copy the start, never over a file; returns whether it was copied. Raises `LabError`."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with path.open("x", encoding="utf-8") as file:
-            file.write(exercise.start.read_text(encoding="utf-8"))
-    except FileExistsError:
-        return False
-    except OSError as error:
-        raise LabError(f"{path} cannot be written: {error.strerror or error}.") from error
-    return True
-
-
-def reset(session: Session, exercise: Exercise) -> None:
-    """Begin again; the old program stays as NAME.old.py."""
-    path = session.path(exercise)
-    with suppress(FileNotFoundError):
-        shutil.move(path, path.with_suffix(".old.py"))
-    copy_start(exercise, path)
-
-
-def hint(session: Session, exercise: Exercise) -> int:
-    """Print the next hint."""
-    texts = session.texts(exercise.name)
-    session.folder.mkdir(parents=True, exist_ok=True)
-    number = session.progress.add_hint(exercise.name, HINTS)
-    head = texts("hint_of", number=number, count=HINTS)
-    session.screen.line(f"{head} {texts(f'hint.{number}')}", "", 2)
     return DONE
 
 

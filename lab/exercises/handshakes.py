@@ -86,7 +86,7 @@ def known_fault(value: str | None, key: str) -> str:
     return next((name for name, make in faults.items() if make() == value), "")
 
 
-def connect_by_tornado(url: str, patience_s: float) -> None:
+def real_client(url: str, patience_s: float) -> None:
     """Connect with Tornado's client, in a thread, because a notebook has a loop of its own.
 
     Raises `Mismatch` with its error.

@@ -47,19 +47,19 @@ class Served:
             threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, connection: socket.socket) -> None:
-        try:
-            with connection:
+        with connection:  # closed last, so that the check finds the error when it sees the end
+            try:
                 self._module.serve(connection)
-        except OSError:  # the check has closed its side
-            pass
-        except Exception as error:  # whatever the student's function raises is shown
-            self._lines = self._lines or own_lines(error)
+            except OSError:  # the check has closed its side
+                pass
+            except Exception as error:  # whatever the student's function raises is shown
+                self._lines = self._lines or own_lines(error)
 
     def connect(self, patience_s: float) -> socket.socket:
         """A connection to it."""
         return socket.create_connection((HOST, self.port), timeout=patience_s)
 
-    def trouble(self, step_s: float) -> Said | None:
+    def trouble(self) -> Said | None:
         """What it did wrong besides its responses: nothing is known."""
         return None
 

@@ -13,6 +13,8 @@ from lab.exercises.handshakes import EXAMPLE_KEY, check_response, request
 from lab.exercises.mismatch import Mismatch
 
 END = b"\r\n\r\n"
+MOST_BYTES = 4_000_000
+"""Bytes that are kept while the end of a unit is awaited; no exercise needs a tenth of it."""
 MORE_S = 0.05
 """Seconds for the bytes after a wrong one, which make it easier to understand."""
 
@@ -58,7 +60,7 @@ class Peer:
 
     def _more(self, seconds: float | None = None) -> bool:
         """Read what has come; False at the end of the connection or of the time."""
-        if self._over:
+        if self._over or len(self._unread) > MOST_BYTES:
             return False
         try:
             self.socket.settimeout(max(0.001, self._left() if seconds is None else seconds))
@@ -81,7 +83,8 @@ class Peer:
         return self._last
 
     def _missing(self) -> Mismatch:
-        key = "closed" if self._over else "silence"
+        endless = len(self._unread) > MOST_BYTES
+        key = "endless" if endless else "closed" if self._over else "silence"
         return Mismatch(key, sent=self.sent, received=self._unread, size=len(self._unread))
 
     def head(self) -> str:
@@ -131,8 +134,16 @@ class Peer:
         head = len(whole) - len(text.encode()) - 4
         self.expect(whole[:head])
         key = self.until(lambda data: 4 * (len(data) >= 4))
-        self.expect(frame(text, key=key)[head + 4 :], "mask")
+        size = len(text.encode())
+        data = self.until(lambda data: size * (len(data) >= size)) if size else b""
+        if (found := unmasked(data, key).decode("utf-8", "replace")) != text:
+            raise self._other_text(text, data, found)
         return key
+
+    def _other_text(self, text: str, data: bytes, found: str) -> Mismatch:
+        if data == text.encode():
+            return Mismatch("mask", sent=self.sent, expected=text, received=found)
+        return Mismatch("other_text", sent=self.sent, expected=text, received=found)
 
     def handshake(self, path: str, key: str = EXAMPLE_KEY) -> None:
         """Open a WebSocket. Raises `Mismatch` unless the response is 101 with the right accept value."""

@@ -33,7 +33,7 @@ class Program(Protocol):
     def connect(self, patience_s: float) -> Any:
         """A connection to it."""
 
-    def trouble(self, step_s: float) -> Said | None:
+    def trouble(self) -> Said | None:
         """What it did wrong itself."""
 
     def own_lines(self) -> list[str]:
@@ -62,7 +62,6 @@ class Trial:
         self._make = make
         self._at_end: list[Callable[[], None]] = []
         self._until = 0.0
-        self._step_began = 0.0
 
     def start(self, **settings: str) -> Program:
         """Start the program, with these variables in its environment."""
@@ -103,8 +102,7 @@ class Trial:
 
     def begin_step(self) -> None:
         """Give the next step its time."""
-        self._step_began = time.monotonic()
-        self._until = self._step_began + self.limits.step_s
+        self._until = time.monotonic() + self.limits.step_s
 
     def connect(self, program: Program | None = None) -> Peer:
         """A connection to the program. Raises `Mismatch` when it does not listen."""
@@ -125,8 +123,7 @@ class Trial:
 
     def trouble(self) -> Said | None:
         """What one of the programs did wrong itself."""
-        took = time.monotonic() - self._step_began
-        return next((said for program in self.programs if (said := program.trouble(took))), None)
+        return next((said for program in self.programs if (said := program.trouble())), None)
 
     def own_lines(self) -> list[str]:
         """The lines of the first error that a program printed."""

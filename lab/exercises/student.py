@@ -25,8 +25,8 @@ LOOK_S = 0.03
 """Seconds between two attempts to connect."""
 STARVED = 4
 """So much longer a program may need to listen while it is the machine that keeps it waiting."""
-BUSY_SHARE = 0.6
-"""Of the time of a failed step: a program that used so much CPU did not wait for its sockets."""
+SAMPLES = 4
+"""So often a program must be found running to be busy; one that responds is found waiting."""
 LIMITED = 'ulimit -v "$1" 2>/dev/null; ulimit -t "$2" 2>/dev/null; ulimit -c 0; shift 2; exec "$@"'
 """Sets the limits, and becomes the program (POSIX: ulimit)."""
 REDIS_URL = "redis://127.0.0.1:6379/0"
@@ -98,8 +98,8 @@ class Student:
         starved = proc.runs(self.process.pid) and proc.cpu_s(self.process.pid) < patience / 2
         return since < patience * (STARVED if starved else 1)
 
-    def trouble(self, step_s: float) -> Said | None:
-        """What the program itself did wrong, after a step of so many seconds: one sentence, or None."""
+    def trouble(self) -> Said | None:
+        """What the program itself did wrong: one sentence, or None."""
         if self.printed_bytes > self.limits.output_bytes:
             return Said("flood", {"size": self.limits.output_bytes // 1000})
         if self.exit_code is not None:
@@ -107,9 +107,17 @@ class Student:
         pid = self.process.pid
         if (others := proc.ports(pid)) and self.port not in others:
             return Said("other_port", {"found": min(others), "port": self.port})
-        if proc.cpu_s(pid) > max(1.0, BUSY_SHARE * step_s):
-            return Said("busy", {"seconds": f"{proc.cpu_s(pid):.0f}"})
+        if self._is_busy():
+            return Said("busy", {"seconds": f"{proc.cpu_s(pid):.1f}"})
         return None
+
+    def _is_busy(self) -> bool:
+        """Whether it uses its CPU all the time, instead of waiting for its sockets."""
+        for _ in range(SAMPLES):
+            if not proc.runs(self.process.pid):
+                return False
+            time.sleep(LOOK_S)
+        return True
 
     def _why_it_ended(self) -> Said:
         text = self.stderr.text(wait_s=1.0)
@@ -127,7 +135,7 @@ class Student:
 
     def errors(self) -> str:
         """All that it wrote on standard error, as far as it was kept."""
-        return self.stderr.text()
+        return self.stderr.text(wait_s=0.1)
 
     def end(self) -> None:
         """End the program and all that it has started, by their ids."""

@@ -9,8 +9,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from lab.exercises import Exercise
-from lab.exercises.command import DONE, NOT_YET, Session, begin, hint, reset
 from lab.exercises.peer import END
+from lab.exercises.session import DONE, NOT_YET, Session, begin, hint, reset
 from lab.exercises.steps import Result
 from lab.signals import like_ctrl_c
 

@@ -1,13 +1,6 @@
 """The response to a handshake, from the example in the standard to a real client."""
 
-from lab.exercises.handshakes import (
-    EXAMPLE_KEY,
-    check_response,
-    check_status,
-    connect_by_tornado,
-    new_key,
-    request,
-)
+from lab.exercises.handshakes import EXAMPLE_KEY, check_response, check_status, new_key, real_client, request
 from lab.exercises.mismatch import Mismatch
 from lab.exercises.steps import Trial
 
@@ -24,6 +17,11 @@ def respond(trial: Trial, sent: bytes) -> str:
     return head
 
 
+def accepted(trial: Trial, key: str, sent: bytes) -> None:
+    """The response to this request opens the WebSocket."""
+    check_response(sent, respond(trial, sent), key)
+
+
 def listens(trial: Trial) -> None:
     """The program listens at `PORT`."""
     trial.connect().close()
@@ -31,32 +29,27 @@ def listens(trial: Trial) -> None:
 
 def example(trial: Trial) -> None:
     """The key in the standard's example."""
-    sent = request(PATH, EXAMPLE_KEY)
-    check_response(sent, respond(trial, sent), EXAMPLE_KEY)
+    accepted(trial, EXAMPLE_KEY, request(PATH, EXAMPLE_KEY))
 
 
 def keys(trial: Trial) -> None:
     """A hundred other keys."""
-    for _ in range(KEYS):
-        key = new_key(trial.random)
-        sent = request(PATH, key)
-        check_response(sent, respond(trial, sent), key)
+    for key in [new_key(trial.random) for _ in range(KEYS)]:
+        accepted(trial, key, request(PATH, key))
 
 
 def token_list(trial: Trial) -> None:
     """`Connection` is a list of tokens, as Firefox sends it."""
     key = new_key(trial.random)
-    sent = request(PATH, key, connection="keep-alive, Upgrade")
-    check_response(sent, respond(trial, sent), key)
+    accepted(trial, key, request(PATH, key, connection="keep-alive, Upgrade"))
 
 
 def lower_case(trial: Trial) -> None:
     """Names of headers may be in any case, and a proxy may leave out the space after the colon."""
     key = new_key(trial.random)
-    first, _, rest = request(PATH, key).partition(b"\r\n")
-    lines = [line.partition(b": ") for line in rest.split(b"\r\n")]
-    sent = b"\r\n".join([first, *(name.lower() + colon.strip() + value for name, colon, value in lines)])
-    check_response(sent, respond(trial, sent), key)
+    first, *lines = [line.partition(b": ") for line in request(PATH, key).split(b"\r\n")]
+    lowered = [name.lower() + colon.strip() + value for name, colon, value in lines]
+    accepted(trial, key, b"\r\n".join([first[0], *lowered]))
 
 
 def refused(trial: Trial, sent: bytes, status: str, header: str) -> None:
@@ -81,7 +74,7 @@ def method(trial: Trial) -> None:
 
 def client(trial: Trial) -> None:
     """Tornado's client connects."""
-    connect_by_tornado(f"ws://127.0.0.1:{trial.program.port}{PATH}", trial.left())
+    real_client(f"ws://127.0.0.1:{trial.program.port}{PATH}", trial.left())
 
 
 STEPS = (listens, example, keys, token_list, lower_case, version, method, client)
