@@ -41,6 +41,8 @@ EXERCISES = {
         Exercise("handshake", 20, ("answer",)),
         Exercise("frame", 25, ("read_frame", "client_frame")),
         Exercise("echo", 15),
+        Exercise("beijing", 15),
+        Exercise("clock", 15),
     )
 }
 

@@ -19,6 +19,8 @@ class Limits:
     """Its address space. A program that uses threads reserves several 100 MB without using them."""
     cpu_s: int = 60
     """Seconds of CPU."""
+    ticks: int = 10
+    """Ticks after which a clock must not have drifted."""
     starts: int = 8
     """How often it is started where the order of a set matters."""
     end_s: float = 0.5

@@ -150,6 +150,12 @@ class Peer:
         self.send(request(path, key))
         check_response(self.sent, self.head(), key)
 
+    def forget(self) -> None:
+        """Forget what has come so far."""
+        while self._more(0.001):
+            pass
+        self._unread = b""
+
     def reset(self) -> None:
         """End the connection without a word, as a network does: the program's next send fails."""
         with suppress(OSError):
@@ -159,3 +165,9 @@ class Peer:
     def close(self) -> None:
         """Close the connection."""
         self.socket.close()
+
+
+def drain(peers: list[Peer]) -> None:
+    """Forget what has come to these peers so far."""
+    for peer in peers:
+        peer.forget()

@@ -117,6 +117,11 @@ class Trial:
         peer.handshake(path)
         return peer
 
+    def close_peers(self) -> None:
+        """Close all connections of this check."""
+        for peer in self.peers:
+            peer.close()
+
     def text(self, size: int) -> str:
         """Text of so many letters, which cannot be known beforehand."""
         return "".join(self.random.choices("abcdefghijklmnopqrstuvwxyz", k=size))
@@ -131,12 +136,17 @@ class Trial:
 
     def end(self) -> None:
         """Close all connections and end all programs."""
-        for peer in self.peers:
-            peer.close()
+        self.close_peers()
         for program in self.programs:
             program.end()
         for action in reversed(self._at_end):
             action()
+
+
+def no_errors(trial: Trial) -> None:
+    """The program has written nothing on standard error. Raises `Mismatch` with the last line."""
+    if text := trial.program.errors():
+        raise Mismatch("stderr", received=text.rstrip().rpartition("\n")[2])
 
 
 Step = Callable[[Trial], None]

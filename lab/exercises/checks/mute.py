@@ -1,9 +1,8 @@
 """The room speaks: every start has the same routes, the others receive, the sender does not."""
 
 from lab.exercises.handshakes import EXAMPLE_KEY, check_response, check_status, request
-from lab.exercises.mismatch import Mismatch
 from lab.exercises.peer import frame, masked
-from lab.exercises.steps import Trial
+from lab.exercises.steps import Trial, no_errors
 
 PATH = "/chat"
 QUIET_S = 0.2
@@ -55,8 +54,7 @@ def after_leaving(trial: Trial) -> None:
 
 def no_error(trial: Trial) -> None:
     """Nothing is on standard error."""
-    if text := trial.program.errors():
-        raise Mismatch("stderr", received=text.splitlines()[-1])
+    no_errors(trial)
 
 
 STEPS = (listens, same_routes, others_receive, not_the_sender, after_leaving, no_error)
