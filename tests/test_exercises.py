@@ -31,6 +31,7 @@ FAULTS = {
     "echo": ("binary", "other_bytes"),
     "beijing": ("zone", "zone"),
     "clock": ("connects", "no_connection"),
+    "history": ("one", "no_history"),
 }
 """The step at which each start fails, and the sentence that it gets."""
 each_exercise = pytest.mark.parametrize("name", EXERCISES)
@@ -118,6 +119,16 @@ MISTAKES += [
     ("beijing", "1 - time.time() % 1", "1.1", "no_drift", "drift"),
     ("beijing", '"""Forget the client."""', "os._exit(1)", "reset", "closed"),
     ("beijing", '"""Forget the client."""', "print(1 / 0)", "all_leave", "stderr"),
+    ("history", "-SIZE, -1):", "-1, -SIZE):", "one", "no_history"),
+    ("history", "lrange(KEY, -SIZE, -1)", "lrange(KEY, 1 - SIZE, -1)", "counts", "other_history"),
+    ("history", "await store.ltrim(KEY, -SIZE, -1)", "pass", "bounded", "too_long"),
+    (
+        "history",
+        "self.users.add(self)",
+        "await asyncio.sleep(0); self.users.add(self)",
+        "joining",
+        "lost_or_twice",
+    ),
     ("clock", 'os.environ["URL"]', '"ws://127.0.0.1:9/"', "connects", "no_connection"),
     ("clock", "print(data.decode())", "print(len(data))", "line", "not_printed"),
     ("clock", "min(2 * pause, LONGEST_S)", "FIRST_S", "lost", "same_pauses"),

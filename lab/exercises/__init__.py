@@ -43,6 +43,7 @@ EXERCISES = {
         Exercise("echo", 15),
         Exercise("beijing", 15),
         Exercise("clock", 15),
+        Exercise("history", 15),
     )
 }
 

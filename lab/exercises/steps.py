@@ -18,6 +18,7 @@ from lab.exercises.lab_process import LabProcess
 from lab.exercises.limits import Limits
 from lab.exercises.mismatch import Mismatch, Said
 from lab.exercises.peer import Peer
+from lab.exercises.redis_server import RedisServer
 from lab.exercises.student import Student
 
 
@@ -61,6 +62,7 @@ class Trial:
         """What a step leaves for the next ones."""
         self._make = make
         self._at_end: list[Callable[[], None]] = []
+        self._redis: RedisServer | None = None
         self._until = 0.0
 
     def start(self, **settings: str) -> Program:
@@ -91,6 +93,13 @@ class Trial:
         self.lab = lab.port
         self.begin_step()  # the time to start it is not the step's
         return self.lab
+
+    def redis(self) -> RedisServer:
+        """The Redis of this check. Raises `CannotStart` when there is none."""
+        if not self._redis:
+            self._redis = RedisServer()
+            self.on_end(self._redis.end)
+        return self._redis
 
     def within(self, seconds: float) -> None:
         """The rest of the step has only so many seconds."""
