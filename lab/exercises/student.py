@@ -21,6 +21,8 @@ from lab.exercises.printed import Printed, own_lines
 from lab.subprocesses import environment
 
 HOST = "127.0.0.1"
+NOT_EPHEMERAL = range(11_000, 32_768)
+"""Ports below those that Linux, macOS and Windows give for port 0."""
 LOOK_S = 0.03
 """Seconds between two attempts to connect."""
 STARVED = 4
@@ -33,10 +35,14 @@ REDIS_URL = "redis://127.0.0.1:6379/0"
 
 
 def free_port() -> int:
-    """A port that is free now."""
-    with socket.socket() as probe:
-        probe.bind((HOST, 0))
-        return int(probe.getsockname()[1])
+    """A port that is free now, and that the system gives to no connection for its own end.
+
+    Otherwise an attempt to connect could get this very port, and be connected to itself.
+    """
+    while True:
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind((HOST, secrets.choice(NOT_EPHEMERAL)))
+            return int(probe.getsockname()[1])
 
 
 class Student:
