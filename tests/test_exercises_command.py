@@ -110,6 +110,7 @@ def test_marks_are_json_alone(student, tmp_path):
     assert rows["handshake"]["seed"] == 3
     assert (rows["echo"]["done"], rows["echo"]["step"], rows["echo"]["passed"]) == (False, "connect", 0)
     assert not rows["mute"]["program"] and rows["mute"]["step"] is None
+    assert {path.name for path in folder.iterdir()} == {"handshake.py", "echo.py"}
 
 
 def test_one_chinese_character_is_two_columns(tmp_path):
