@@ -7,7 +7,7 @@ from contextlib import closing
 import pytest
 from playwright.sync_api import expect
 
-from lab.catalogue import MODES, TECHNIQUES
+from lab.catalogue import DEFAULT, MODES, TECHNIQUES
 from tests.support.browsing import meters, post
 from tests.support.lab_state import KEPT
 from tests.support.listeners import each_technique
@@ -22,6 +22,20 @@ def full_history():
     """The address of a lab in which more was sent than is kept, and all its ids."""
     with serving() as address:
         yield address, [post(address) for _ in range(KEPT + 47)]
+
+
+@pytest.fixture(scope="module")
+def page_of_full_history(full_history, browser):
+    """One page of that lab, in which every technique can be asked for the history."""
+    with closing(browser.new_context()) as context:
+        yield User(context, full_history[0], DEFAULT).page
+
+
+@pytest.fixture(scope="module")
+def user(address, browser):
+    """A user of the shared lab, who switches from one technique to the next."""
+    with closing(browser.new_context()) as context:
+        yield User(context, address, DEFAULT)
 
 
 def test_pages_come_back_after_a_restart(enter):
@@ -121,9 +135,9 @@ def test_a_clock_that_was_set_is_noticed(address, browser):
 
 
 @each_technique
-def test_a_refused_message_stays_in_the_box(address, enter, mode):
+def test_a_refused_message_stays_in_the_box(user, mode):
     """A message that the lab refuses is still there to be mended, and beside it the reason."""
-    user = enter(address, mode)
+    user.change_to(mode)
     user.box.evaluate("box => box.removeAttribute('maxlength')")
     text = str(uuid.uuid4())
     user.say(text + "!" * 500)
@@ -179,18 +193,17 @@ def test_a_message_whose_answer_was_lost_is_stored_once(address, enter, browser,
 
 @each_technique
 @pytest.mark.parametrize("first", ["gap", "reset"])
-def test_a_page_shows_how_many_messages_are_missing(full_history, enter, mode, first):
+def test_a_page_shows_how_many_messages_are_missing(full_history, page_of_full_history, mode, first):
     """Behind a cursor that is too old comes a gap, behind a foreign one a reset; then all that is kept."""
-    address, ids = full_history
+    _, ids = full_history
     after = {"gap": ids[9], "reset": "1-1"}[first]
-    user = enter(address, mode)
     listen = """([word, after, count]) => import(`/static/techniques/${word}.js`).then(({ connect }) =>
         new Promise((resolve) => {
             const seen = [];
             const onEvents = (events) => seen.push(...events) >= count && (line.close(), resolve(seen));
             const line = connect({ after, onEvents, onStatus() {} });
         }))"""
-    seen = user.page.evaluate(listen, [mode, after, KEPT + 1])
+    seen = page_of_full_history.evaluate(listen, [mode, after, KEPT + 1])
     assert seen[0] == {"gap": {"type": "gap", "missed": 37}, "reset": {"type": "reset", "id": ids[46]}}[first]
     assert [event["id"] for event in seen[1:]] == ids[-KEPT:]
 

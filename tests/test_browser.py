@@ -1,15 +1,15 @@
 """The room in a real browser: users chat and switch techniques, and no page complains."""
 
 import uuid
-from contextlib import closing
+from contextlib import ExitStack, closing
 
 import pytest
 from playwright.sync_api import expect
 
-from lab.catalogue import MODES
+from lab.catalogue import DEFAULT, MODES
 from tests.support.browsing import NAME, meters
 from tests.support.listeners import each_technique
-from tests.support.room_user import publishing, serving
+from tests.support.room_user import User, publishing, serving
 
 pytestmark = pytest.mark.needs("chromium")
 
@@ -20,28 +20,50 @@ HOSTILE_NAME = "<img src=x onerror=hacked=1>"
 # Chatting -----------------------------------------------------------------------------------------
 
 
+@pytest.fixture(scope="module")
+def users(address, browser):
+    """Enter the shared lab; these users switch from one technique to the next, and leave after the file."""
+    with ExitStack() as stack:
+        yield lambda at: User(stack.enter_context(closing(browser.new_context())), at, DEFAULT)
+
+
+@pytest.fixture(scope="module")
+def pair(address, users):
+    """Two users, the second under the host name."""
+    return users(address), users(address.replace("127.0.0.1", NAME))
+
+
+@pytest.fixture(scope="module")
+def hostile(address, users):
+    """A user whose name is markup."""
+    user = users(address)
+    user.page.fill("#name", HOSTILE_NAME)
+    return user
+
+
 @each_technique
-def test_two_pages_chat_both_ways(address, enter, mode):
+def test_two_pages_chat_both_ways(pair, mode):
     """Two users see each message once, and the sender's box is empty again.
 
     One of them comes by plain http under a host name, as a phone does, where a browser trusts nothing.
     """
-    anna, ben = enter(address, mode), enter(address.replace("127.0.0.1", NAME), mode)
-    assert [user.page.evaluate("isSecureContext") for user in (anna, ben)] == [True, False]
-    for sender in (anna, ben):
+    assert [user.page.evaluate("isSecureContext") for user in pair] == [True, False]
+    for user in pair:
+        user.change_to(mode)
+    for sender in pair:
         text = f"hello {uuid.uuid4()}"
         sender.say(text)
-        for reader in (anna, ben):
+        for reader in pair:
             expect(reader.lines(text)).to_have_count(1)
         expect(sender.box).to_have_value("")
         assert sender.complaints == []
 
 
 @each_technique
-def test_hostile_text_stays_text(address, enter, mode):
+def test_hostile_text_stays_text(hostile, mode):
     """Markup in a message or in a name is shown as it was typed, and nothing of it runs, in no frame."""
-    user = enter(address, mode)
-    user.page.fill("#name", HOSTILE_NAME)
+    user = hostile
+    user.change_to(mode)
     mark = str(uuid.uuid4())
     user.say(f"{HOSTILE_BODY} {mark}")
     line = user.lines(mark)

@@ -55,6 +55,12 @@ class User:
         """Choose another technique."""
         self.page.click(f"[data-mode={mode}]")
 
+    def change_to(self, mode):
+        """Choose another technique, and wait until it is connected."""
+        self.switch(mode)
+        self.page.wait_for_url(f"**/room?mode={mode}")
+        expect(self.status).to_have_attribute("data-status", "waiting")
+
     def lines(self, text=""):
         """The messages in the list that hold this text."""
         return self.page.locator("#messages [data-id]", has_text=text)
