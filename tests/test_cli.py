@@ -74,35 +74,46 @@ def test_all_techniques_print_one_comparison():
         assert len(re.findall(rf"^{mode} ", done.stdout, re.MULTILINE)) == 2
 
 
-def test_json_stands_alone_on_standard_output():
+@pytest.fixture(scope="module")
+def as_json():
+    """A run with `--json`, over a link in one word."""
+    return run_lab("--mode", "sse", "--network", "4g", "--rtt", "10ms", "--json", *QUICK)
+
+
+def test_json_stands_alone_on_standard_output(as_json):
     """With `--json` standard output is one JSON document and nothing else."""
-    done = run_lab("--mode", "sse", "--json", *QUICK)
-    assert [run["mode"] for run in json.loads(done.stdout)["runs"]] == ["sse"]
-    assert done.stderr == ""
+    assert [run["mode"] for run in json.loads(as_json.stdout)["runs"]] == ["sse"]
+    assert as_json.stderr == ""
 
 
-def test_files_are_written(tmp_path):
-    """`--json FILE` and `--csv FILE` write files, and the table is printed all the same."""
-    files = ["--json", str(tmp_path / "r.json"), "--csv", str(tmp_path / "r.csv")]
-    done = run_lab("--mode", "sse", *files, *QUICK)
-    assert "Nothing lost" in done.stdout
-    assert json.loads((tmp_path / "r.json").read_text())["schema"] == "pushlab.run/1"
-    assert len((tmp_path / "r.csv").read_text().splitlines()) == 2
-
-
-def test_a_plot_and_a_report_are_written(tmp_path):
-    """`--plot FILE` draws the comparison and `--report FILE` writes one page, after a slow link as well."""
-    files = ["--plot", str(tmp_path / "p.svg"), "--report", str(tmp_path / "r.html")]
-    done = run_lab("--mode", "sse", *files, *QUICK, "--rtt", "20ms", "--bandwidth", "1Mbit")
-    assert done.returncode == 0 and "20 ms round trip added, 1 Mbit/s each" in done.stdout
-    assert "<svg" in (tmp_path / "p.svg").read_text() and "20" in (tmp_path / "r.html").read_text()
-
-
-def test_a_link_in_one_word():
+def test_a_link_in_one_word(as_json):
     """`--network 4g` stands for a round trip, a jitter and a bandwidth; a value given with it wins."""
-    done = run_lab("--mode", "sse", "--network", "4g", "--rtt", "10ms", "--json", *QUICK)
-    conditions = json.loads(done.stdout)["conditions"]
+    conditions = json.loads(as_json.stdout)["conditions"]
     assert (conditions["rtt_s"], conditions["jitter_s"], conditions["bandwidth"]) == (0.01, 0.005, 20e6)
+
+
+@pytest.fixture(scope="module")
+def with_files(tmp_path_factory):
+    """A run over a slow link that writes all the files there are, and their folder."""
+    folder = tmp_path_factory.mktemp("files")
+    names = {"--json": "r.json", "--csv": "r.csv", "--plot": "p.svg", "--report": "r.html"}
+    files = [part for option, name in names.items() for part in (option, str(folder / name))]
+    return run_lab("--mode", "sse", *files, *QUICK, "--rtt", "20ms", "--bandwidth", "1Mbit"), folder
+
+
+def test_files_are_written(with_files):
+    """`--json FILE` and `--csv FILE` write files, and the table is printed all the same."""
+    done, folder = with_files
+    assert "Nothing lost" in done.stdout
+    assert json.loads((folder / "r.json").read_text())["schema"] == "pushlab.run/1"
+    assert len((folder / "r.csv").read_text().splitlines()) == 2
+
+
+def test_a_plot_and_a_report_are_written(with_files):
+    """`--plot FILE` draws the comparison and `--report FILE` writes one page, after a slow link as well."""
+    done, folder = with_files
+    assert done.returncode == 0 and "20 ms round trip added, 1 Mbit/s each" in done.stdout
+    assert "<svg" in (folder / "p.svg").read_text() and "20" in (folder / "r.html").read_text()
 
 
 def test_rounds_come_with_their_interval():

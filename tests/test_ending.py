@@ -8,9 +8,7 @@ import time
 import urllib.request
 from contextlib import ExitStack, contextmanager
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
 from lab import signals
 from lab.server import lifecycle
@@ -215,6 +213,9 @@ def test_a_notebook_serves_until_it_is_interrupted(mark, monkeypatch):
     monkeypatch.setenv(*next(iter(mark.environment.items())))
     port = free_port()
     cells = [NOTEBOOK.replace("{port}", str(port)), f"%run {ROOT}/run_lab.py {' '.join(SERVE)} --port {port}"]
+    import nbformat  # takes 3 s, and every worker of the test command imports this file
+    from nbclient import NotebookClient
+
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(source) for source in cells])
     NotebookClient(notebook, timeout=PATIENCE_S).execute()
     said = "".join(output.text for output in notebook.cells[1].outputs)

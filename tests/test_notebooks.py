@@ -5,9 +5,7 @@ import os
 import re
 from pathlib import Path
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
 import lab
 from lab.errors import BadInput
@@ -22,9 +20,16 @@ PLACES = re.compile(r"/home/|/Users/|/root/|/tmp/|/opt/|[A-Z]:\\\\|https?://(?!1
 each_notebook = pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 
 
+def read(path):
+    """A notebook."""
+    import nbformat  # takes 3 s, and every worker of the test command imports this file
+
+    return nbformat.read(path, 4)
+
+
 def text_of(path):
     """Everything written in a notebook, in and out; pictures left out."""
-    notebook = nbformat.read(path, 4)
+    notebook = read(path)
     shown = [cell.source for cell in notebook.cells]
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
@@ -45,7 +50,9 @@ def test_it_runs_from_start_to_end(path, monkeypatch):
     monkeypatch.delenv("PUSHLAB_LIVE", raising=False)
     inherited = os.environ.get("PYTHONPATH", "")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, [str(FOLDER.parent), inherited])))
-    notebook = nbformat.read(path, 4)
+    notebook = read(path)
+    from nbclient import NotebookClient
+
     NotebookClient(notebook, timeout=100, resources={"metadata": {"path": str(FOLDER)}}).execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert not [output for output in outputs if output.output_type == "error"]
@@ -55,7 +62,7 @@ def test_it_runs_from_start_to_end(path, monkeypatch):
 @each_notebook
 def test_it_is_small_and_clean(path):
     """Under 300 KB, with outputs, and without times, paths, addresses or errors of one machine."""
-    notebook = nbformat.read(path, 4)
+    notebook = read(path)
     assert path.stat().st_size < MOST_BYTES
     assert not PLACES.search(text_of(path))
     for cell in notebook.cells:

@@ -2,6 +2,7 @@
 
 import random
 from bisect import bisect_right
+from functools import cache
 
 import pytest
 
@@ -12,7 +13,7 @@ from lab.experiment.conditions import Conditions
 from lab.experiment.prediction import ZERO_COST, Exchange, ideal, predict_run
 from lab.experiment.timetable import timetable
 
-MESSAGES = 200_000
+MESSAGES = 60_000
 
 
 class Simulated:
@@ -39,19 +40,20 @@ class Simulated:
         return self.requests / seconds, self.empty / self.requests, mean, longest
 
 
-def moments(conditions):
+@cache
+def moments(rate, arrivals):
     """Many message times."""
     draw = random.Random(7)
     now, times = 0.0, []
     for _ in range(MESSAGES):
-        now += draw.expovariate(conditions.rate) if conditions.arrivals == "poisson" else 1 / conditions.rate
+        now += draw.expovariate(rate) if arrivals == "poisson" else 1 / rate
         times.append(now)
     return times
 
 
 def simulate(mode, conditions):
     """Play a poller event by event: ask, be answered or held, come back."""
-    one = Simulated(moments(conditions))
+    one = Simulated(moments(conditions.rate, conditions.arrivals))
     one_way, trips = conditions.rtt / 2, 1 if conditions.keep_alive else 2
     now = 0.1234  # the poller's phase has nothing to do with the messages'
     while one.received < MESSAGES:
