@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from lab.catalogue import DEFAULT, MODES
-from tests.support.browsing import PHONE, PROJECTOR, barriers, post
+from tests.support.browsing import PHONE, PROJECTOR, barriers, post, visiting
 from tests.test_own_sends import teacher_sees
 
 pytestmark = pytest.mark.needs("chromium")
@@ -23,18 +23,24 @@ def say(page, text):
     return line
 
 
+@pytest.fixture(scope="module")
+def room(school, browser):
+    """A page of the room, for the tests of every technique."""
+    with visiting(browser) as visit:
+        yield visit(school.address).open("/room")
+
+
 @pytest.mark.parametrize("mode", MODES)
-def test_an_own_message_has_its_bytes(school, visit, mode):
+def test_an_own_message_has_its_bytes(school, room, mode):
     """One button, which opens the request and the answer by which this message was sent; others have none."""
-    page = visit(school.address).open(f"/room?mode={mode}")
+    page = room
+    page.click(f"[data-mode={mode}]")
+    page.wait_for_url(f"**/room?mode={mode}")
     expect(page.locator("[data-status=waiting]")).to_be_visible()
-    loaded = []
-    page.on("request", lambda request: loaded.append(request.url))
     foreign = f"foreign {uuid.uuid4()}"
     post(school.address, foreign)
     line = say(page, f"own {uuid.uuid4()}")
     expect(page.locator("#messages li", has_text=foreign).locator("button")).to_have_count(0)
-    assert not [url for url in loaded if "/static/anatomy/" in url]
     line.get_by_role("button").click()
     rows = page.locator("#wire .units li")
     expect(rows.first).to_contain_text(ROWS.get(mode, f"POST /{mode}"))
@@ -42,6 +48,19 @@ def test_an_own_message_has_its_bytes(school, visit, mode):
     expect(page.locator("#wire .unit")).to_contain_text("own")
     expect(page.locator("#wire h2")).to_be_visible()
     assert barriers(page) == []
+    page.keyboard.press("Escape")
+
+
+def test_its_scripts_are_loaded_when_it_is_first_used(school, visit):
+    """A page that only chats loads nothing that shows bytes."""
+    page, loaded = visit(school.address).open("/room?mode=websocket"), []
+    page.on("request", lambda request: loaded.append(request.url))
+    line = say(page, f"own {uuid.uuid4()}")
+    expect(line.get_by_role("button")).to_be_visible()
+    assert not [url for url in loaded if "/static/anatomy/" in url]
+    line.get_by_role("button").click()
+    expect(page.locator("#wire .units li").first).to_be_visible()
+    assert [url for url in loaded if "/static/anatomy/" in url]
 
 
 @pytest.mark.parametrize(

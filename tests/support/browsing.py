@@ -122,14 +122,9 @@ def meters(address):
 
 
 def barriers(page, but=()):
-    """The barriers that axe finds, but for some parts, which it empties: each rule with what breaks it.
-
-    axe reads even the parts that it leaves out, and thousands of words of coloured code take it a second.
-    """
+    """The barriers that axe finds, but for some parts: each rule with the elements that break it."""
     from axe_playwright_python.sync_playwright import Axe
 
-    for part in but:
-        page.locator(part).evaluate_all("parts => parts.forEach((part) => part.replaceChildren())")
     found = Axe().run(page, context={"exclude": [[part] for part in but]}).response["violations"]
     return [(rule["id"], node["html"]) for rule in found for node in rule["nodes"]]
 
