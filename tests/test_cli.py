@@ -64,6 +64,7 @@ def test_one_technique_prints_its_figures():
     for part in ("3 clients", "5 msg/s", "longpoll", "Measured:", "Latency:", "Redis:", "Nothing lost"):
         assert part in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 79
+    assert "one message" not in done.stdout  # whose bytes `--wire` prints
 
 
 def test_all_techniques_print_one_comparison():
