@@ -4,7 +4,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from lab.catalogue import MODES
+from lab.catalogue import DEFAULT, MODES
 from lab.server import lifecycle
 from tests.support.browsing import meters, post
 from tests.support.engines import until, webkit_console
@@ -120,10 +120,10 @@ def test_this_browser_listens_by_all_techniques_at_once(engine, lab_here):
 def test_every_page_fits_a_phone(engine, lab_here):
     """At the width of a phone nothing sticks out sideways, and the box to write in is on the screen."""
     engine.size(360, 640)
-    for path in ("/", "/compare"):
+    for path in ("/", "/compare", "/anatomy"):
         engine.open(lab_here.address + path)
         assert engine.run(NARROW), path
-    arrive(engine, lab_here.address, MODES[-1])
+    arrive(engine, lab_here.address, DEFAULT)
     for mode in MODES:
         switches(engine, mode)
         assert engine.run(NARROW) and engine.run(VISIBLE, "form#say"), mode

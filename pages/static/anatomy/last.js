@@ -3,12 +3,10 @@
  */
 
 import { _ } from "../i18n.js";
-import { address } from "../techniques/shared.js";
+import { ask } from "./ask.js";
 import { ExchangeView } from "./exchange.js";
 
 const PAUSE_MS = 2000; // between two looks, while messages come
-
-const answered = async (path, parameters = {}) => (await fetch(address(path, parameters))).json();
 
 /** The section with the exchange; `follow` gets the technique's meters, and looks again when they have changed. */
 export class LastExchange {
@@ -36,9 +34,11 @@ export class LastExchange {
 
   async look() {
     this.looked = performance.now();
-    const found = this.source === "room" ? await answered("/anatomy/last", { mode: this.mode }) : null;
+    const found = this.source === "room" ? await ask("/anatomy/last", { mode: this.mode }) : null;
     if (found) return this.show(found, _("technique.last.shown"));
-    const { recorded, exchanges } = (this.recordings ??= await answered("/anatomy/recorded"));
+    this.recordings ??= await ask("/anatomy/recorded");
+    if (!this.recordings) return;
+    const { recorded, exchanges } = this.recordings;
     const key = this.source === "room" ? "none" : "record";
     return this.show(exchanges.find(({ mode, variant }) => mode === this.mode && !variant), _(`technique.last.${key}`, recorded));
   }

@@ -7,8 +7,9 @@ import { _, number } from "../i18n.js";
 import { Audience } from "../lanes/audience.js";
 import { on, send } from "../live.js";
 import { pace } from "../pace.js";
-import { address, post } from "../techniques/shared.js";
+import { post } from "../techniques/shared.js";
 import { uuid4 } from "../user.js";
+import { ask } from "./ask.js";
 import { fromHex, hex } from "./bytes.js";
 
 const MOST_BYTES = 4096; // the lab dissects no more
@@ -16,11 +17,12 @@ const AGAIN_MS = 1000; // an open stream grows; it is asked for again so often
 const EXAMPLES = ["818537fa213d7f9f4d5158", "810548656c6c6f", "010348656c80026c6f", "8a8537fa213d7f9f4d5158", "c107f248cdc9c90700"];
 
 const $ = (id) => document.getElementById(id);
-const answered = async (path, parameters = {}) => (await fetch(address(path, parameters))).json();
 
-/** What was recorded: `{recorded, compression, exchanges}`; a further exchange of a technique is "technique:variant". */
+/** What was recorded: `{recorded, compression, exchanges}`; a further exchange is "technique:variant". Null without a lab. */
 export async function recordings() {
-  const { exchanges, ...rest } = await answered("/anatomy/recorded");
+  const found = await ask("/anatomy/recorded");
+  if (!found) return null;
+  const { exchanges, ...rest } = found;
   const key = ({ mode, variant }) => (variant ? `${mode}:${variant}` : mode);
   return { ...rest, exchanges: Object.fromEntries(exchanges.map((exchange) => [key(exchange), exchange])) };
 }
@@ -117,11 +119,11 @@ export class Sources {
   async look() {
     if (!this.sees) return send({ type: "own", lane: this.mode }, false);
     const from = this.bars[this.mode];
-    if (from !== undefined) this.receive(await answered("/wire", { lane: this.mode, from }));
+    if (from !== undefined) this.receive(await ask("/wire", { lane: this.mode, from }));
   }
 
   receive(found) {
-    const hasMessage = found.units?.some(({ came, fields }) => !came && fields.some(({ part }) => part === "payload"));
+    const hasMessage = found?.units?.some(({ came, fields }) => !came && fields.some(({ part }) => part === "payload"));
     if (this.source !== "live" || !hasMessage) return;
     const size = JSON.stringify([found.parts, found.left_out]);
     if (size !== this.shown) this.show(found, _("anatomy.about.live", { n: number(found.left_out) }));
@@ -153,7 +155,8 @@ export class Sources {
     if (!data.length) return this.show({ parts: [], units: [] }, _("anatomy.about.sandbox"));
     if (data.length > MOST_BYTES) return ($("about").textContent = _("anatomy.about.long"));
     const digits = hex(data).replaceAll(" ", "");
-    const found = await answered("/anatomy/dissect", { bytes: digits });
+    const found = await ask("/anatomy/dissect", { bytes: digits });
+    if (!found) return ($("about").textContent = _("state.retrying"));
     const link = new URL(location);
     link.hash = digits;
     history.replaceState(null, "", link);

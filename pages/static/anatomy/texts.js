@@ -3,15 +3,15 @@
  */
 
 import { _, add } from "../i18n.js";
-import { address } from "../techniques/shared.js";
+import { ask } from "./ask.js";
 
 let loading = null;
 
 /** Load the texts in the page's language; resolves when `_` knows them. */
 export function texts() {
   const lang = document.documentElement.lang;
-  loading ??= fetch(address("/anatomy/texts", { lang })).then((answer) => answer.json()).then(add);
-  return loading.catch(() => (loading = null));
+  loading ??= ask("/anatomy/texts", { lang }).then((found) => (found ? add(found) : (loading = null)));
+  return loading;
 }
 
 /** The name of a unit's kind: "text frame"; a kind without a name shows itself. */

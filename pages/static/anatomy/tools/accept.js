@@ -3,7 +3,7 @@
  */
 
 import { _ } from "../../i18n.js";
-import { address } from "../../techniques/shared.js";
+import { ask } from "../ask.js";
 import { element } from "../dom.js";
 
 const SAMPLE = "dGhlIHNhbXBsZSBub25jZQ==";
@@ -22,8 +22,8 @@ export function build(box) {
   async function show() {
     const wanted = key.value;
     if (!wanted) return;
-    const found = await (await fetch(address("/anatomy/accept", { key: wanted }))).json();
-    if (wanted !== key.value || found.error) return; // typed on meanwhile
+    const found = await ask("/anatomy/accept", { key: wanted });
+    if (wanted !== key.value || !found || found.error) return; // typed on meanwhile
     steps.replaceChildren(...STEPS.flatMap((name) => [element("dt", {}, _(`anatomy.accept.${name}`)), element("dd", {}, found[name])]));
     const fits = found.accept === OTHER.accept;
     verdict.textContent = _(fits ? "anatomy.accept.fits" : "anatomy.accept.wrong", OTHER);

@@ -3,7 +3,7 @@
  */
 
 import { _, bytes, number, share } from "../../i18n.js";
-import { address } from "../../techniques/shared.js";
+import { ask } from "../ask.js";
 import { element } from "../dom.js";
 
 const PAUSE_MS = 200; // after the last letter
@@ -28,8 +28,8 @@ export function build(box, found) {
   async function show() {
     const wanted = body.value;
     if (!wanted) return;
-    const found = await (await fetch(address("/anatomy/deflated", { body: wanted }))).json();
-    if (wanted !== body.value || found.error) return;
+    const found = await ask("/anatomy/deflated", { body: wanted });
+    if (wanted !== body.value || !found || found.error) return;
     const kept = found.kept.map(({ after, bytes: n }) => [_("anatomy.deflate.kept", { n: after }), n]);
     const all = [[_("anatomy.deflate.raw"), found.raw], [_("anatomy.deflate.fresh"), found.fresh], ...kept];
     rows.replaceChildren(...all.map(([name, n]) => row(name, n, found.raw)));

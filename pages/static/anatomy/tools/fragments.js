@@ -3,7 +3,7 @@
  */
 
 import { _ } from "../../i18n.js";
-import { address } from "../../techniques/shared.js";
+import { ask } from "../ask.js";
 import { hex } from "../bytes.js";
 import { element } from "../dom.js";
 import { ExchangeView } from "../exchange.js";
@@ -51,8 +51,8 @@ export function build(box) {
     letters.replaceChildren(...all.flatMap((letter, i) => [...(i ? [gap(i)] : []), element("span", {}, letter)]));
     const made = hex(fragments(pieces(), ping.checked));
     digits.textContent = made;
-    const found = await (await fetch(address("/anatomy/dissect", { bytes: made.replaceAll(" ", "") }))).json();
-    if (digits.textContent === made && !found.error) await view.show(found);
+    const found = await ask("/anatomy/dissect", { bytes: made.replaceAll(" ", "") });
+    if (digits.textContent === made && found && !found.error) await view.show(found);
   }
 
   text.addEventListener("input", () => (cuts.clear(), show()));
