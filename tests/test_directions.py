@@ -219,16 +219,20 @@ def test_a_message_turns_nothing_but_itself(school, visit, language):
 def test_the_bytes_of_a_request_stand_in_their_order(school, visit):
     """Whatever text is among them; what would turn them around is shown by its number."""
     page = visit(school.address).open("/compare")
-    show = """async (text) => {
-        const { Wires } = await import("/static/lanes/wires.js");
-        const wires = new Wires(document.getElementById("wire"), "");
-        wires.parts = [{ at: 0, came: false, text }];
-        wires.show();
-        wires.dialog.showModal();
+    show = """async ([text, value]) => {
+        const { ExchangeView } = await import("/static/anatomy/exchange.js");
+        const field = { start: 0, end: text.length, part: "payload", name: "message", value, note: "message" };
+        const unit = { kind: "text", came: false, at: 0, fields: [field] };
+        const box = document.querySelector("#wire [data-exchange]");
+        document.getElementById("wire").showModal();
+        box.hidden = false;
+        await new ExchangeView(box).show({ parts: [{ at: 0, came: false, text }], units: [unit] });
     }"""
     for name in NAMES.values():
-        page.evaluate(show, f'{{"username":"{name}","n":12}}'.encode().decode("latin-1"))
-        places = [place for place in page.locator("#wire pre").evaluate(PLACES) if place["width"]]
+        text = f'{{"username":"{name}","n":12}}'
+        page.evaluate(show, [text.encode().decode("latin-1"), text])
+        shown = page.locator("#wire .field-list bdi").evaluate(PLACES)
+        places = [place for place in shown if place["width"]]
         line = [place["left"] for place in places if place["top"] == places[-1]["top"]]
         assert line == sorted(line), name
         assert not set("\u202e\u2066\u2067\u2068\u2069\u2029\x85") & {place["char"] for place in places}

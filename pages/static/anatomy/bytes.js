@@ -2,6 +2,8 @@
  * The bytes of an exchange, by unit and field. Knows no DOM.
  */
 
+const TURNING = /[\0-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]/g;
+
 /** The units of an exchange, each with `size`, `overhead`, and fields with their own `data`, bytes as numbers. */
 export function unitsOf({ parts, units }) {
   const streams = Object.fromEntries([true, false].map((came) => [came, joined(parts, came)]));
@@ -34,6 +36,11 @@ export function sizeOf(fields, part) {
 /** Whether a unit is a WebSocket frame. */
 export function isFrame({ fields }) {
   return fields[0].name === "fin-rsv-opcode";
+}
+
+/** Text in which the characters that turn or break lines are shown as their numbers, without effect. */
+export function visible(text) {
+  return text.replace(TURNING, (letter) => `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 /** Bytes as hexadecimal digits with spaces. */

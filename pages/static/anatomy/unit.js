@@ -3,7 +3,7 @@
  */
 
 import { _, bytes } from "../i18n.js";
-import { ascii, hex, isFrame } from "./bytes.js";
+import { ascii, hex, isFrame, visible } from "./bytes.js";
 import { element } from "./dom.js";
 import { kindName } from "./texts.js";
 
@@ -123,7 +123,7 @@ export class UnitView {
   fields() {
     const items = this.unit.fields.map((field, n) => {
       const value = field.name === "header-field" ? field.value.split(":").slice(1).join(":") : field.value;
-      const shown = this.hidden(n) ? ["…"] : [element("b", { class: field.part }, fieldName(field)), " ", element("bdi", {}, value)];
+      const shown = this.hidden(n) ? ["…"] : [element("b", { class: field.part }, fieldName(field)), " ", element("bdi", {}, visible(value))];
       const button = element("button", { type: "button", class: "quiet", "data-field": n, onclick: () => !this.hidden(n) && this.choose(n) }, shown);
       return element("li", {}, button);
     });
