@@ -221,7 +221,8 @@ def test_the_bytes_of_a_request_stand_in_their_order(school, visit):
     page = visit(school.address).open("/compare")
     show = """async ([text, value]) => {
         const { ExchangeView } = await import("/static/anatomy/exchange.js");
-        const field = { start: 0, end: text.length, part: "payload", name: "message", value, note: "message" };
+        const [name, note, part] = ["message", "message", "payload"];
+        const field = { start: 0, end: text.length, part, name, value, note };
         const unit = { kind: "text", came: false, at: 0, fields: [field] };
         const box = document.querySelector("#wire [data-exchange]");
         document.getElementById("wire").showModal();
