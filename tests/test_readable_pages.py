@@ -68,7 +68,7 @@ def test_keys_do_what_the_help_lists(settled, open_page, name):
 
 
 @pytest.mark.parametrize(
-    ("language", "paths"), zip(LANGUAGES, (EVERY_PAGE[::2], EVERY_PAGE[1::2]), strict=True)
+    ("language", "paths"), list(zip(LANGUAGES, (EVERY_PAGE[::2], EVERY_PAGE[1::2]), strict=True))
 )
 def test_keys_of_one_letter_can_be_switched_off(settled, open_page, language, paths):
     """By a switch in the help of every page, which lasts; then a letter does nothing, and on again does."""

@@ -7,7 +7,6 @@ import { _, number } from "../i18n.js";
 import { Audience } from "../lanes/audience.js";
 import { on, send } from "../live.js";
 import { pace } from "../pace.js";
-import { post } from "../techniques/shared.js";
 import { uuid4 } from "../user.js";
 import { ask } from "./ask.js";
 import { fromHex, hex } from "./bytes.js";
@@ -124,19 +123,20 @@ export class Sources {
 
   receive(found) {
     const hasMessage = found?.units?.some(({ came, fields }) => !came && fields.some(({ part }) => part === "payload"));
-    if (this.source !== "live" || !hasMessage) return;
+    if (this.source !== "live" || !hasMessage || (found.lane ?? this.mode) !== this.mode) return;
     const size = JSON.stringify([found.parts, found.left_out]);
     if (size !== this.shown) this.show(found, _("anatomy.about.live", { n: number(found.left_out) }));
     this.shown = size;
   }
 
-  /** Send a message to the room, by the shown technique if its connection can. */
+  /** Send a message to the room by the shown technique, on its open connection if that can send. */
   async say(event) {
     event.preventDefault();
     const box = $("live-send").elements.body;
     const message = { mid: uuid4(), username: _("anatomy.username"), body: box.value };
+    const { send: sendAlone } = await import(`../techniques/${this.mode}.js`);
     const line = this.audience?.lines[0];
-    await (line?.send?.(message) ?? post("/longpoll", message)).then(
+    await (line?.send ? line.send(message) : sendAlone(message)).then(
       () => (box.value = ""),
       (error) => ($("about").textContent = _("compare.failed", { reason: error.message })),
     );
