@@ -82,7 +82,13 @@ async def test_recorded_units_have_every_recorded_byte(school):
 
 async def test_variants_are_what_their_names_say(school):
     """A POST with its message; the second message smaller when the window is kept; the same in binary."""
-    found = {(e["mode"], e["variant"]): e for e in (await asked(school, "recorded"))["exchanges"]}
+    names = (
+        "websocket",
+        *(f"websocket:{variant}" for variant in ("fresh", "kept", "binary")),
+        "shortpoll:send",
+    )
+    answers = [await asked(school, "recorded", name=name) for name in names]
+    found = {(e["mode"], e["variant"]): e for answer in answers for e in answer["exchanges"]}
     sizes = {}
     for variant in ("", "fresh", "kept", "binary"):
         units = [u for u in found["websocket", variant]["units"] if u["kind"] in ("text", "binary")]

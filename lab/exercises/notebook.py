@@ -22,6 +22,7 @@ from lab.exercises.transcript import result_lines
 
 HOST = "127.0.0.1"
 LARGEST_SEED = 99_999
+CAUGHT_S = 0.5
 
 
 class Served:
@@ -36,6 +37,8 @@ class Served:
         self._listener = socket.create_server((HOST, 0))
         self.port = int(self._listener.getsockname()[1])
         self._lines: list[str] = []
+        self._last: threading.Thread | None = None
+        """Serves the newest connection."""
         threading.Thread(target=self._listen, daemon=True).start()
 
     def _listen(self) -> None:
@@ -44,10 +47,11 @@ class Served:
                 connection = self._listener.accept()[0]
             except OSError:  # `end` has closed it
                 return
-            threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+            self._last = threading.Thread(target=self._serve, args=(connection,), daemon=True)
+            self._last.start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with connection:  # closed last, so that the check finds the error when it sees the end
+        with connection:
             try:
                 self._module.serve(connection)
             except OSError:  # the check has closed its side
@@ -64,7 +68,9 @@ class Served:
         return None
 
     def own_lines(self) -> list[str]:
-        """The lines of a function that raised an error."""
+        """The lines of a function that raised; its error may close the connection before it is caught."""
+        if self._last and not self._lines:
+            self._last.join(CAUGHT_S)
         return self._lines
 
     def errors(self) -> str:

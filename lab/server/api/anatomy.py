@@ -52,8 +52,11 @@ class Recorded(Packed):
     """Exchanges of every technique that were recorded with a browser and come with the lab."""
 
     def get(self) -> None:
-        """Send them with their units."""
-        self.finish_packed(recorded())
+        """Send them with their units, or the one exchange `name`. Raises `BadParameter`."""
+        name = self.query("name")
+        if name not in ("", *recorded_names()):
+            raise BadParameter(f"name is one of {', '.join(recorded_names())}.")
+        self.finish_packed(recorded(name))
 
 
 class Last(Packed):
@@ -78,13 +81,30 @@ def last(newest: Sequence[Capture], whole: bool) -> bytes:
 
 
 @cache
-def recorded() -> bytes:
-    """The JSON of all recorded exchanges, dissected."""
-    found = json.loads((folders.PAGES / "recorded.json").read_text(encoding="utf-8"))
-    for exchange in found["exchanges"]:
-        parts = [Part(at, came, text.encode("latin-1")) for at, came, text in exchange.pop("parts")]
-        exchange |= as_json(parts, exchange["mode"])
-    return compact(found)
+def recording() -> JsonObject:
+    """The file of recorded exchanges."""
+    found: JsonObject = json.loads((folders.PAGES / "recorded.json").read_text(encoding="utf-8"))
+    return found
+
+
+@cache
+def recorded_names() -> list[str]:
+    """The name of each recorded exchange: a technique, or "technique:variant"."""
+    return [f"{one['mode']}:{one['variant']}".rstrip(":") for one in recording()["exchanges"]]
+
+
+@cache
+def recorded(name: str = "") -> bytes:
+    """The JSON of one recorded exchange, or without a name of each technique's own, dissected."""
+    pairs = zip(recorded_names(), recording()["exchanges"], strict=True)
+    chosen = [one for own, one in pairs if own == (name or one["mode"])]
+    return compact(recording() | {"exchanges": [dissected(one) for one in chosen]})
+
+
+def dissected(exchange: JsonObject) -> JsonObject:
+    """A recorded exchange with its units."""
+    parts = [Part(at, came, text.encode("latin-1")) for at, came, text in exchange["parts"]]
+    return exchange | as_json(parts, exchange["mode"])
 
 
 class Texts(Packed):

@@ -11,7 +11,7 @@ from lab.catalogue import TECHNIQUES, Technique, server_side
 from lab.json_types import JsonObject
 from lab.meters import COUNTERS
 from lab.room.messages import PLACE, UUID, compact
-from lab.server.api.anatomy import HEX, LONGEST_KEY, LONGEST_TEXT
+from lab.server.api.anatomy import HEX, LONGEST_KEY, LONGEST_TEXT, recorded_names
 from lab.server.api.export import AsCsv, AsJson, AsPng, AsSvg
 from lab.server.api.wire import NUMBER
 from lab.server.connections import base_path
@@ -186,13 +186,15 @@ def anatomy() -> JsonObject:
         query(name, TEXT | {"minLength": 1, "maxLength": most}, True)
         for name, most in (("key", LONGEST_KEY), ("body", LONGEST_TEXT))
     )
-    mode = query("mode", {"enum": ["", *TECHNIQUES]})
+    mode, name = (
+        query(key, {"enum": ["", *of]}) for key, of in (("mode", TECHNIQUES), ("name", recorded_names()))
+    )
     frame = {"type": "object", "properties": {"frame": {"enum": list(FORBIDDEN)}}, "required": ["frame"]}
     wanted = {"content": content(frame), "required": True}
     reports = {
         path: {"get": operation(sentence, {"200": answer(sentence, schema)}, where)}
         for path, sentence, schema, where in (
-            ("/anatomy/recorded", "Recorded exchanges of every technique.", some, []),
+            ("/anatomy/recorded", "Recorded exchanges, or one of them.", some, [name]),
             ("/anatomy/last", "The last exchange of a technique.", LAST, [query("mode", KNOWN, True)]),
             ("/anatomy/texts", "The names and notes of fields.", some, [query("lang", TEXT)]),
             ("/anatomy/dissect", "The units of some bytes.", ref("Wire"), [digits, mode]),

@@ -36,11 +36,11 @@ export class LastExchange {
     this.looked = performance.now();
     const found = this.source === "room" ? await ask("/anatomy/last", { mode: this.mode }) : null;
     if (found) return this.show(found, _("technique.last.shown"));
-    this.recordings ??= await ask("/anatomy/recorded");
+    this.recordings ??= await ask("/anatomy/recorded", { name: this.mode });
     if (!this.recordings) return;
     const { recorded, exchanges } = this.recordings;
     const key = this.source === "room" ? "none" : "record";
-    return this.show(exchanges.find(({ mode, variant }) => mode === this.mode && !variant), _(`technique.last.${key}`, recorded));
+    return this.show(exchanges[0], _(`technique.last.${key}`, recorded));
   }
 
   show(exchange, about) {

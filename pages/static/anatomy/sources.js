@@ -4,9 +4,6 @@
  */
 
 import { _, number } from "../i18n.js";
-import { Audience } from "../lanes/audience.js";
-import { on, send } from "../live.js";
-import { pace } from "../pace.js";
 import { uuid4 } from "../user.js";
 import { ask } from "./ask.js";
 import { fromHex, hex } from "./bytes.js";
@@ -17,13 +14,10 @@ const EXAMPLES = ["818537fa213d7f9f4d5158", "810548656c6c6f", "010348656c80026c6
 
 const $ = (id) => document.getElementById(id);
 
-/** What was recorded: `{recorded, compression, exchanges}`; a further exchange is "technique:variant". Null without a lab. */
+/** What was recorded: `{recorded, compression, exchanges}`, with an exchange for each technique. Null without a lab. */
 export async function recordings() {
   const found = await ask("/anatomy/recorded");
-  if (!found) return null;
-  const { exchanges, ...rest } = found;
-  const key = ({ mode, variant }) => (variant ? `${mode}:${variant}` : mode);
-  return { ...rest, exchanges: Object.fromEntries(exchanges.map((exchange) => [key(exchange), exchange])) };
+  return found && { ...found, exchanges: Object.fromEntries(found.exchanges.map((exchange) => [exchange.mode, exchange])) };
 }
 
 /** Show the exchanges of three sources in a view, as the user chooses. `onShown` gets each exchange that is shown. */
@@ -83,15 +77,20 @@ export class Sources {
     return this.view.show(exchange, this.source === "live");
   }
 
-  recorded() {
-    const { lab, browser, date } = this.found.recorded;
-    return this.show(this.found.exchanges[this.name], _("anatomy.about.recorded", { lab, browser, date }));
+  async recorded() {
+    const { recorded, exchanges } = this.found;
+    exchanges[this.name] ??= (await ask("/anatomy/recorded", { name: this.name }))?.exchanges[0];
+    if (exchanges[this.name]) return this.show(exchanges[this.name], _("anatomy.about.recorded", recorded));
   }
 
   // This room ---------------------------------------------------------------------------------
 
-  live() {
+  async live() {
     $("about").textContent = _("anatomy.about.wait");
+    const loaded = ["../lanes/audience.js", "../live.js", "../pace.js"].map((file) => import(file)); // first here
+    const [{ Audience }, { on, send }, { pace }] = await Promise.all(loaded);
+    if (this.source !== "live") return;
+    this.send = send;
     this.stopped ??= [
       on("lanes", (batch) => this.learn(batch)),
       on("followed", () => this.audience.start()),
@@ -116,7 +115,7 @@ export class Sources {
 
   /** Ask for the newest bytes: a student's own, the teacher's of all. */
   async look() {
-    if (!this.sees) return send({ type: "own", lane: this.mode }, false);
+    if (!this.sees) return this.send({ type: "own", lane: this.mode }, false);
     const from = this.bars[this.mode];
     if (from !== undefined) this.receive(await ask("/wire", { lane: this.mode, from }));
   }
