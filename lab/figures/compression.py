@@ -15,9 +15,9 @@ from lab.results.runs import Run
 BAR = 0.62
 CHINESE = {"none": "不压缩", "fresh": "每条单独", "kept": "保留窗口"}
 PANELS: tuple[tuple[str, str, float, Reading], ...] = (
-    ("bytes per message", "每条消息字节数", 1.0, lambda run: bytes_per_delivery([run])),
-    ("CPU per message, µs", "每条消息 CPU（微秒）", 1e6, cpu_per_delivery),
-    ("memory per client, KiB", "每个客户端内存（KiB）", 1 / 1024, memory_per_client),
+    ("bytes / message", "字节／消息", 1.0, lambda run: bytes_per_delivery([run])),
+    ("CPU µs / message", "CPU 微秒／消息", 1e6, cpu_per_delivery),
+    ("KiB / client", "KiB／客户端", 1 / 1024, memory_per_client),
 )
 """Title, title in Chinese, scale of the axis, and the figure of a run."""
 
