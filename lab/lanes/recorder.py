@@ -104,7 +104,7 @@ class Recorder:
             if request.listener in (lane.listener, lane.rival) or lane.free(now):
                 lane.show(request)
             lane.rival = lane.rival or request.listener
-        if not request.client and request.listener in self.followed:
+        if self.followed and not request.client and request.listener in self.followed:
             self.followed[request.listener].append(start_capture(request, *lane.open[request]))
 
     def handed(self, request: Request, batch: Batch, now: float, timed: bool) -> None:
@@ -123,8 +123,10 @@ class Recorder:
         if opened and lane.request is request:
             ends = {"from": self._ms(opened.at), "to": self._ms(now), "empty": request.empty}
             self._note({"lane": request.mode} | ends)
+            stop_capture(request)
             lane.request, lane.left, lane.rival = None, now, None
-        stop_capture(request)
+        elif self.followed:
+            stop_capture(request)
 
     def tend(self) -> None:
         """Give each lane whose listener is gone to the oldest open request of another listener."""

@@ -11,6 +11,7 @@ import asyncio
 from collections import deque
 
 from lab.catalogue import MODES
+from lab.lanes.capture import Capture
 from lab.lanes.newest import with_message
 from lab.room.messages import UUID, compact
 from lab.server.lesson.lesson import Fields, Lesson, LivePage
@@ -26,7 +27,7 @@ class OwnRequests:
     def __init__(self, lesson: Lesson) -> None:
         self.recorder = lesson.context.recorder
         self._names: dict[LivePage, str] = {}
-        self._answers: set[asyncio.Task[None]] = set()
+        self._answers: dict[LivePage, asyncio.Task[None]] = {}
         lesson.handlers |= {"follow": self.follow, "own": self.ask}
         lesson.on_close.append(self.forget)
 
@@ -44,17 +45,13 @@ class OwnRequests:
     def ask(self, page: LivePage, fields: Fields) -> None:
         """`{"lane"}`: reply with the page's newest request by this technique, dissected in a thread."""
         mode = fields.get("lane")
-        if mode in MODES and page in self._names and not self._answers_to(page):
-            task = asyncio.create_task(self._reply(page, str(mode)), name=self._names[page])
-            self._answers.add(task)
-            task.add_done_callback(self._answers.discard)
+        if mode in MODES and page in self._names and page not in self._answers:
+            kept = [one for one in self.recorder.followed[self._names[page]] if one.mode == mode]
+            self._answers[page] = asyncio.create_task(self._reply(page, str(mode), kept))
+            self._answers[page].add_done_callback(lambda _: self._answers.pop(page, None))
 
-    def _answers_to(self, page: LivePage) -> bool:
-        return any(task.get_name() == self._names[page] for task in self._answers)
-
-    async def _reply(self, page: LivePage, mode: str) -> None:
-        kept = self.recorder.followed[self._names[page]]
-        found = await asyncio.to_thread(with_message, [one for one in kept if one.mode == mode])
+    async def _reply(self, page: LivePage, mode: str, kept: list[Capture]) -> None:
+        found = await asyncio.to_thread(with_message, kept)
         page.send(compact({"type": "own", "lane": mode} | (found or {})))  # one that is busy asks again
 
     def forget(self, page: LivePage) -> None:
