@@ -2,6 +2,8 @@
 
 from typing import NamedTuple
 
+from lab.anatomy.frames import unmasked
+
 
 class ForbiddenFrame(NamedTuple):
     """A frame of a client that breaks one rule."""
@@ -19,7 +21,7 @@ KEY = bytes.fromhex("37fa213d")
 
 def masked(payload: bytes) -> bytes:
     """The key, and the payload under it."""
-    return KEY + bytes(octet ^ KEY[place % 4] for place, octet in enumerate(payload))
+    return KEY + unmasked(payload, KEY)  # the same operation masks and unmasks
 
 
 FORBIDDEN = {

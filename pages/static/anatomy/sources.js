@@ -133,9 +133,7 @@ export class Sources {
     event.preventDefault();
     const box = $("live-send").elements.body;
     const message = { mid: uuid4(), username: _("anatomy.username"), body: box.value };
-    const { send: sendAlone } = await import(`../techniques/${this.mode}.js`);
-    const line = this.audience?.lines[0];
-    await (line?.send ? line.send(message) : sendAlone(message)).then(
+    await this.audience.send(this.mode, message).then(
       () => (box.value = ""),
       (error) => ($("about").textContent = _("compare.failed", { reason: error.message })),
     );

@@ -2,7 +2,7 @@
  * The dialog with the bytes of one exchange, and a link that opens them in the anatomy. A view without network.
  */
 
-import { isFrame } from "../anatomy/bytes.js";
+import { hex, isFrame } from "../anatomy/bytes.js";
 import { ExchangeView } from "../anatomy/exchange.js";
 import { BASE } from "../techniques/shared.js";
 
@@ -50,6 +50,6 @@ export class BytesDialog {
     const alone = isFrame(current) || HEADS.includes(current.kind);
     const shown = alone ? [current] : units.filter(({ came }) => came === current.came);
     const data = shown.flatMap(({ fields }) => fields.flatMap((field) => [...field.data])).slice(0, MOST_BYTES);
-    return data.map((byte) => byte.toString(16).padStart(2, "0")).join("");
+    return hex(data).replaceAll(" ", "");
   }
 }
