@@ -5,16 +5,17 @@
 import { _ } from "../../i18n.js";
 import { hex } from "../bytes.js";
 import { element } from "../dom.js";
-import { masked } from "./mask.js";
+import { KEY, header, masked } from "../frame.js";
 
 const CODES = [1000, 1001, 1002, 1003, 1005, 1006, 1007, 1008, 1009, 1011, 1012, 1015, 3000, 4000];
+const CLOSE = 0x88;
 const NEVER = new Set([1005, 1006, 1015]); // for programs only, never on the wire
-const KEY = Uint8Array.from([0x37, 0xfa, 0x21, 0x3d]);
 
 /** A close frame with a code; a client's is masked. */
 export function closeFrame(code, client) {
   const payload = Uint8Array.from([code >> 8, code & 0xff]);
-  return Uint8Array.from(client ? [0x88, 0x82, ...KEY, ...masked(payload, KEY)] : [0x88, 0x02, ...payload]);
+  const sent = client ? masked(payload, KEY) : payload;
+  return Uint8Array.from([...header(CLOSE, payload.length, client ? KEY : null), ...sent]);
 }
 
 /** Build the tool in an element. */

@@ -7,6 +7,7 @@ import { ask } from "../ask.js";
 import { hex } from "../bytes.js";
 import { element } from "../dom.js";
 import { ExchangeView } from "../exchange.js";
+import { header } from "../frame.js";
 
 const PING = [0x89, 0x00];
 const [FIN, TEXT, CONTINUATION] = [0x80, 1, 0];
@@ -16,7 +17,7 @@ export function fragments(pieces, ping) {
   const encoded = pieces.map((piece) => new TextEncoder().encode(piece));
   const frames = encoded.map((data, i) => {
     const last = i === encoded.length - 1;
-    return [(last ? FIN : 0) | (i ? CONTINUATION : TEXT), data.length, ...data];
+    return [...header((last ? FIN : 0) | (i ? CONTINUATION : TEXT), data.length), ...data];
   });
   if (ping && frames.length > 1) frames.splice(1, 0, PING);
   return Uint8Array.from(frames.flat());

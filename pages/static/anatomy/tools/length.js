@@ -5,30 +5,23 @@
 import { _, bytes, number, share } from "../../i18n.js";
 import { hex } from "../bytes.js";
 import { element } from "../dom.js";
+import { KEY, header } from "../frame.js";
 
+const TEXT = 0x81; // a final text frame
 const MOST = 70_000;
 const STOPS = [0, 125, 126, 65_535, 65_536, MOST];
-
-/** The header of a final text frame with so many bytes of payload; a client's is masked. */
-export function header(length, mask = null) {
-  const extra = length < 126 ? 0 : length < 65_536 ? 2 : 8;
-  const seven = { 0: length, 2: 126, 8: 127 }[extra];
-  const more = Array.from({ length: extra }, (_, i) => Math.floor(length / 256 ** (extra - 1 - i)) % 256);
-  return Uint8Array.from([0x81, seven | (mask ? 0x80 : 0), ...more, ...(mask ?? [])]);
-}
 
 /** Build the tool in an element. */
 export function build(box) {
   const slider = element("input", { type: "range", min: 0, max: MOST, value: 150, "aria-label": _("anatomy.length.label") });
   const exact = element("input", { type: "number", min: 0, max: MOST, value: 150 });
   const rows = element("dl", { class: "steps" });
-  const key = Uint8Array.from([0x37, 0xfa, 0x21, 0x3d]);
 
   function show(value) {
     const length = Math.min(MOST, Math.max(0, Math.floor(Number(value) || 0)));
     [slider.value, exact.value] = [length, length];
     const about = (made) => _("anatomy.length.header", { n: bytes(made.length), share: share(made.length, made.length + length), hex: hex(made) });
-    const found = { server: about(header(length)), client: about(header(length, key)) };
+    const found = { server: about(header(TEXT, length)), client: about(header(TEXT, length, KEY)) };
     rows.replaceChildren(...Object.entries(found).flatMap(([side, text]) => [element("dt", {}, _(`anatomy.length.${side}`)), element("dd", {}, text)]));
   }
 

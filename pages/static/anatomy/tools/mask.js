@@ -3,23 +3,19 @@
  */
 
 import { _ } from "../../i18n.js";
+import { hex } from "../bytes.js";
 import { element } from "../dom.js";
+import { KEY, masked } from "../frame.js";
 
 const SHOWN = 24; // bytes in the table
-const two = (byte) => byte.toString(16).padStart(2, "0");
 const bits = (byte) => byte.toString(2).padStart(8, "0");
-
-/** Octet i of the payload XOR octet i modulo 4 of the key. */
-export function masked(data, key) {
-  return data.map((byte, i) => byte ^ key[i % 4]);
-}
 
 /** Build the tool in an element. */
 export function build(box) {
   const text = element("input", { value: "Hello", maxlength: SHOWN, autocomplete: "off" });
   const rows = element("tbody");
   const sentence = element("p", { role: "status", class: "notice" });
-  let key = Uint8Array.from([0x37, 0xfa, 0x21, 0x3d]);
+  let key = KEY;
   let step = 0;
 
   function show() {
@@ -29,12 +25,12 @@ export function build(box) {
     const columns = { plain: data, key: data.map((_, i) => key[i % 4]), sent };
     rows.replaceChildren(...Object.entries(columns).map(([name, values]) => row(name, values)));
     sentence.textContent = data.length
-      ? _("anatomy.mask.step", { i: step, n: step % 4, plain: bits(data[step]), key: bits(key[step % 4]), sent: bits(sent[step]), hex: two(sent[step]) })
+      ? _("anatomy.mask.step", { i: step, n: step % 4, plain: bits(data[step]), key: bits(key[step % 4]), sent: bits(sent[step]), hex: hex([sent[step]]) })
       : "";
   }
 
   function row(name, values) {
-    const cells = Array.from(values, (byte, i) => element("td", { "data-lit": i === step }, two(byte)));
+    const cells = Array.from(values, (byte, i) => element("td", { "data-lit": i === step }, hex([byte])));
     return element("tr", {}, element("th", { scope: "row" }, _(`anatomy.mask.${name}`)), cells);
   }
 
