@@ -1,6 +1,5 @@
 """Functions of a notebook, served by the program that the exercise begins with, and checked like one."""
 
-import random
 import socket
 import sys
 import threading
@@ -16,12 +15,11 @@ from lab.exercises import EXERCISES
 from lab.exercises.limits import Limits
 from lab.exercises.mismatch import Said
 from lab.exercises.screen import Screen
-from lab.exercises.steps import Trial, load, run
+from lab.exercises.steps import Trial, drawn_seed, load, run
 from lab.exercises.texts import Texts, system_language
 from lab.exercises.transcript import result_lines
 
 HOST = "127.0.0.1"
-LARGEST_SEED = 99_999
 CAUGHT_S = 0.5
 
 
@@ -101,7 +99,7 @@ def check_functions(name: str, functions: tuple[Callable[..., Any], ...], seed: 
         wanted = ", ".join(exercise.functions)
         raise BadParameter(f"The exercise {name} checks {wanted}: give them in this order.")
     named = dict(zip(exercise.functions, functions, strict=True))
-    drawn = random.randint(1, LARGEST_SEED) if seed is None else seed
+    drawn = drawn_seed(seed)
     result = run(exercise, Trial(lambda limits, settings: Served(exercise.start, named), drawn, Limits()))
     console = Console(file=sys.stdout, highlight=False)
     Screen(console).show(result_lines(result, Texts(system_language(), name)))

@@ -1,7 +1,6 @@
 """What the options of `--exercise` mean, and what a terminal shows of one exercise."""
 
 import argparse
-import random
 import shutil
 from contextlib import suppress
 from pathlib import Path
@@ -11,14 +10,13 @@ from lab.errors import BadParameter, LabError
 from lab.exercises import EXERCISES, Exercise
 from lab.exercises.progress import Progress
 from lab.exercises.screen import Screen, new_screen
-from lab.exercises.steps import Result, check_program
+from lab.exercises.steps import Result, check_program, drawn_seed
 from lab.exercises.texts import LANGUAGES, Texts, system_language
 from lab.exercises.transcript import result_lines
 
 DONE, NOT_YET = 0, 1
 HINTS = 3
 FOLDER = "my"
-LARGEST_SEED = 99_999
 DEFAULT_MINUTES = 15
 
 
@@ -65,8 +63,9 @@ class Session:
 
     def check(self, exercise: Exercise, count: bool = True) -> Result:
         """Check the student's program; a try is counted unless it is for marks."""
-        seed = random.randint(1, LARGEST_SEED) if self.seed is None else int(self.seed)
-        result = check_program(exercise, self.path(exercise), seed, lab=urlsplit(self.lab).port or 0)
+        result = check_program(
+            exercise, self.path(exercise), drawn_seed(self.seed), lab=urlsplit(self.lab).port or 0
+        )
         if count:
             self.progress.add_try(exercise.name, result.done)
         return result

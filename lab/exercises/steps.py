@@ -21,6 +21,8 @@ from lab.exercises.peer import Peer
 from lab.exercises.redis_server import RedisServer
 from lab.exercises.student import Student
 
+LARGEST_SEED = 99_999
+
 
 class Program(Protocol):
     """What is checked: a student's program, or functions of a notebook that are served like one."""
@@ -224,6 +226,11 @@ def attempt(step: Step, trial: Trial) -> Failure | None:
     if trouble and trouble.key == "flood":
         return Failure(Mismatch("flood", size=trouble.values["size"]), None, [], [])
     return None
+
+
+def drawn_seed(seed: int | None) -> int:
+    """This seed, or a random one."""
+    return random.randint(1, LARGEST_SEED) if seed is None else seed
 
 
 def check_program(

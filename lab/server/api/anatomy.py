@@ -23,7 +23,7 @@ from lab.lanes.newest import with_message
 from lab.room.messages import compact
 from lab.server.lesson.lesson import Lesson
 from lab.server.pages import i18n
-from lab.server.pages.gzipped import packed, takes_gzip
+from lab.server.pages.gzipped import packed_for
 from lab.techniques.endpoint import Endpoint
 from lab.techniques.refusals import parse_json, require_json
 
@@ -42,10 +42,7 @@ class Packed(Endpoint):
     def finish_packed(self, data: bytes) -> None:
         """Send the data."""
         self.set_header("Vary", "Accept-Encoding")
-        if takes_gzip(self.request.headers.get("Accept-Encoding", "")):
-            self.set_header("Content-Encoding", "gzip")
-            data = packed(data)
-        self.finish(data)
+        self.finish(packed_for(self, data))
 
 
 class Recorded(Packed):

@@ -4,6 +4,8 @@ import gzip
 from functools import lru_cache
 from pathlib import Path
 
+from tornado.web import RequestHandler
+
 from lab.techniques.accept import weights
 
 FILES = 64
@@ -15,6 +17,14 @@ def takes_gzip(header: str) -> bool:
     found = weights(header)
     gzip = found.get("gzip", found.get("*", 0.0))
     return gzip > 0 and gzip >= found.get("identity", 0.0)
+
+
+def packed_for(handler: RequestHandler, data: bytes) -> bytes:
+    """The data as its client accepts it, perhaps gzipped; the header field says so."""
+    if not takes_gzip(handler.request.headers.get("Accept-Encoding", "")):
+        return data
+    handler.set_header("Content-Encoding", "gzip")
+    return packed(data)
 
 
 def packed(data: bytes) -> bytes:

@@ -14,7 +14,7 @@ from lab.json_types import JsonObject
 from lab.server.connections import base_path
 from lab.server.lesson.lesson import Lesson
 from lab.server.pages import i18n
-from lab.server.pages.gzipped import packed, takes_gzip
+from lab.server.pages.gzipped import packed_for
 from lab.techniques.accept import takes
 from lab.techniques.endpoint import Endpoint
 from lab.version import __version__
@@ -77,10 +77,7 @@ class Page(Endpoint):
         if self.get_status() == 200:  # the address of a refusal holds the refused link
             self.set_header("Referrer-Policy", "same-origin")  # over http a JSONP send needs it
         self.set_header("Vary", "Accept-Language, Accept-Encoding, Cookie")
-        if takes_gzip(self.request.headers.get("Accept-Encoding", "")):
-            self.set_header("Content-Encoding", "gzip")
-            page = packed(page)
-        self.finish(page)
+        self.finish(packed_for(self, page))
 
     def explain(self, error: JsonObject) -> None:
         """Show a user an error page that states what to do; a program gets the JSON error object."""
