@@ -78,9 +78,10 @@ export class Sources {
   }
 
   async recorded() {
-    const { recorded, exchanges } = this.found;
-    exchanges[this.name] ??= (await ask("/anatomy/recorded", { name: this.name }))?.exchanges[0];
-    if (exchanges[this.name]) return this.show(exchanges[this.name], _("anatomy.about.recorded", recorded));
+    const { found: { recorded, exchanges }, name } = this;
+    exchanges[name] ??= (await ask("/anatomy/recorded", { name }))?.exchanges[0];
+    if (this.source !== "recorded" || this.name !== name) return; // the user has chosen another
+    if (exchanges[name]) return this.show(exchanges[this.name], _("anatomy.about.recorded", recorded));
   }
 
   // This room ---------------------------------------------------------------------------------
@@ -153,6 +154,7 @@ export class Sources {
     if (data.length > MOST_BYTES) return ($("about").textContent = _("anatomy.about.long"));
     const digits = hex(data).replaceAll(" ", "");
     const found = await ask("/anatomy/dissect", { bytes: digits });
+    if (this.source !== "sandbox" || $("hex").value !== text) return; // an answer to what stood here before
     if (!found) return ($("about").textContent = _("state.retrying"));
     const link = new URL(location);
     link.hash = digits;

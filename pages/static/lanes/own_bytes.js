@@ -17,10 +17,16 @@ let timer;
 export function showBytes(mid, mode) {
   wanted = mid;
   dialog.open(mode, _("room.bytes_title"), _("state.connecting"));
-  send({ type: "bytes", mid }, false);
+  ask();
   clearTimeout(timer);
   timer = setTimeout(() => wanted === mid && dialog.say(_("state.retrying")), PATIENCE_MS);
 }
+
+function ask() {
+  if (wanted) send({ type: "bytes", mid: wanted }, false);
+}
+
+on("status", ({ state }) => state === "waiting" && ask()); // the connection was lost before the answer
 
 on("bytes", ({ mid, error, parts = [], units = [], left_out }) => {
   if (mid !== wanted) return;
