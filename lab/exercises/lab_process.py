@@ -23,7 +23,12 @@ class LabProcess:
             start_new_session=True,
         )
         assert self._process.stdin and self._process.stdout
-        settings = {"port": 0, "redis": "private", "room": f"exercise-{self._process.pid}"}
+        settings = {
+            "port": 0,
+            "redis": "private",
+            "room": f"exercise-{self._process.pid}",
+            "limits": {"rate": 0},
+        }
         self._process.stdin.write(json.dumps(settings).encode() + b"\n")
         self._process.stdin.flush()
         line = json.loads(self._process.stdout.readline() or '{"error": "The lab does not start."}')

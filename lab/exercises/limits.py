@@ -13,6 +13,14 @@ class Limits:
     """Seconds for one step."""
     receive_s: float = 1.0
     """Seconds within which a message must arrive, where the task says that it arrives at once."""
+    prompt_s: float = 0.3
+    """Seconds within which a program that waits for nothing answers."""
+    silence_s: float = 7.0
+    """Seconds without a message, in which a long poll must be answered in time."""
+    large: int = 20_000
+    """Messages of 4 kB that a client does not read."""
+    stream: int = 300
+    """Messages that a client must receive once and in order, while its connection breaks."""
     output_bytes: int = 1_000_000
     """Bytes that the program may print."""
     memory_bytes: int = 1 << 30

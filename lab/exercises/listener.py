@@ -78,10 +78,11 @@ def printed(trial: Trial, program: Any, wanted: str, since: int = 0) -> int:
         time.sleep(LOOK_S)
 
 
-def ended(trial: Trial, program: Program, code: int) -> None:
-    """Wait until the program has ended with this exit code. Raises `Mismatch`."""
+def ended(trial: Trial, program: Program, code: int | None = None) -> None:
+    """Wait until the program has ended, with this exit code if one is given. Raises `Mismatch`."""
     while program.exit_code is None and trial.left():
         time.sleep(LOOK_S)
-    if program.exit_code != code:
-        key = "still_runs" if program.exit_code is None else "exit_code"
-        raise Mismatch(key, code=code, found=program.exit_code)
+    if program.exit_code is None:
+        raise Mismatch("still_runs", code=code)
+    if code is not None and program.exit_code != code:
+        raise Mismatch("exit_code", code=code, found=program.exit_code)

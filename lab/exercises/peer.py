@@ -11,6 +11,7 @@ from lab.anatomy import Part
 from lab.anatomy.frames import CLOSE, TEXT, Frame, read, unmasked
 from lab.exercises.handshakes import EXAMPLE_KEY, check_response, request
 from lab.exercises.mismatch import Mismatch
+from lab.exercises.relay import broken
 
 END = b"\r\n\r\n"
 MOST_BYTES = 4_000_000
@@ -47,8 +48,9 @@ class Peer:
         """Every byte in the order in which it passed; a part of the student's program has not `came`."""
         self.sent = b""
         """What was sent last: it is shown when the response is wrong."""
+        self.over = False
+        """Whether the program has closed the connection."""
         self._unread = self._last = b""
-        self._over = False
 
     def send(self, data: bytes) -> None:
         """Send; what the program does not read is noticed when it does not respond."""
@@ -60,7 +62,7 @@ class Peer:
 
     def _more(self, seconds: float | None = None) -> bool:
         """Read what has come; False at the end of the connection or of the time."""
-        if self._over or len(self._unread) > MOST_BYTES:
+        if self.over or len(self._unread) > MOST_BYTES:
             return False
         try:
             self.socket.settimeout(max(0.001, self._left() if seconds is None else seconds))
@@ -69,7 +71,7 @@ class Peer:
             return False
         except OSError:
             data = b""
-        self._over = not data
+        self.over = not data
         self._unread += data
         self.parts += [Part(time.monotonic(), False, data)] if data else []
         return bool(data)
@@ -84,8 +86,15 @@ class Peer:
 
     def _missing(self) -> Mismatch:
         endless = len(self._unread) > MOST_BYTES
-        key = "endless" if endless else "closed" if self._over else "silence"
+        key = "endless" if endless else "closed" if self.over else "silence"
         return Mismatch(key, sent=self.sent, received=self._unread, size=len(self._unread))
+
+    def rest(self) -> bytes:
+        """All that comes until the program closes the connection, or the time is over."""
+        while self._more():
+            pass
+        rest, self._unread = self._unread, b""
+        return rest
 
     def head(self) -> str:
         """The next HTTP head."""
@@ -150,6 +159,11 @@ class Peer:
         self.send(request(path, key))
         check_response(self.sent, self.head(), key)
 
+    def finish(self) -> None:
+        """Send nothing more: the program reads the end of its input, and may still respond."""
+        with suppress(OSError):
+            self.socket.shutdown(socket.SHUT_WR)
+
     def forget(self) -> None:
         """Forget what has come so far."""
         while self._more(0.001):
@@ -158,9 +172,7 @@ class Peer:
 
     def reset(self) -> None:
         """End the connection without a word, as a network does: the program's next send fails."""
-        with suppress(OSError):
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        self.close()
+        broken(self.socket)
 
     def close(self) -> None:
         """Close the connection."""

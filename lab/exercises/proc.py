@@ -22,6 +22,12 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK") if len(fields) > 12 else 0.0
 
 
+def memory_bytes(pid: int) -> int:
+    """The resident memory of the process; 0 where that is not known (proc(5), statm: its second field)."""
+    fields = _read(pid, "statm").split()
+    return int(fields[1]) * os.sysconf("SC_PAGE_SIZE") if len(fields) > 1 else 0
+
+
 def runs(pid: int) -> bool:
     """Whether the process uses a CPU, or waits for one or for a disk; False where that is not known."""
     return _read(pid, "stat").rpartition(b")")[2].split()[:1] in ([b"R"], [b"D"])

@@ -32,6 +32,24 @@ class RedisServer:
         """Delete a key."""
         self._ask("DEL", key)
 
+    def connect(self) -> socket.socket:
+        """A new connection to it."""
+        address = urlsplit(self.url)
+        if address.scheme != "unix":
+            place = (address.hostname or "127.0.0.1", address.port or 6379)
+            return socket.create_connection(place, PATIENCE_S)
+        connection = socket.socket(socket.AF_UNIX)
+        connection.settimeout(PATIENCE_S)
+        connection.connect(unquote(address.path))
+        return connection
+
+    def at(self, port: int) -> str:
+        """Its URL for a program that reaches it through this port of a relay."""
+        address = urlsplit(self.url)
+        secret = f":{address.password}@" if address.password else ""
+        base = "" if address.scheme == "unix" else address.path
+        return f"redis://{secret}127.0.0.1:{port}{base}"
+
     def end(self) -> None:
         """Stop it, if the check has started it."""
         self._backend.stop()
@@ -39,11 +57,7 @@ class RedisServer:
     def _ask(self, command: str, key: str) -> str:
         """The first line of the response to one command (RESP, inline commands)."""
         address = urlsplit(self.url)
-        kind = socket.AF_UNIX if address.scheme == "unix" else socket.AF_INET
-        with suppress(OSError), socket.socket(kind) as connection:
-            connection.settimeout(PATIENCE_S)
-            place = (address.hostname or "127.0.0.1", address.port or 6379)
-            connection.connect(unquote(address.path) if address.scheme == "unix" else place)
+        with suppress(OSError), self.connect() as connection:
             login = f"AUTH {unquote(address.password)}\r\n" if address.password else ""
             base = address.path.strip("/") if address.scheme != "unix" else ""
             connection.sendall(f"{login}SELECT {base or 0}\r\n{command} {key}\r\nQUIT\r\n".encode())

@@ -86,9 +86,9 @@ class Trial:
         """Do this when the check is over."""
         self._at_end.append(action)
 
-    def lab_port(self) -> int:
-        """The port of a real lab: the given one, else one that is started for this check."""
-        if self.lab:
+    def lab_port(self, own: bool = False) -> int:
+        """The port of a real lab: the given one, else (or with `own`) one that is started for this check."""
+        if self.lab and not own:
             return self.lab
         lab = LabProcess()
         self.on_end(lab.end)

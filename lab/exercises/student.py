@@ -18,6 +18,7 @@ from lab.exercises import proc
 from lab.exercises.limits import Limits
 from lab.exercises.mismatch import Mismatch, Said
 from lab.exercises.printed import Printed, own_lines
+from lab.signals import like_ctrl_c
 from lab.subprocesses import environment
 
 HOST = "127.0.0.1"
@@ -66,14 +67,15 @@ class Student:
         if os.name == "posix":
             most = [str(self.limits.memory_bytes // 1024), str(self.limits.cpu_s)]
             command = ["sh", "-c", LIMITED, "sh", *most, *command]
-        return subprocess.Popen(
-            command,
-            env=environment() | given | settings | {name: value},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            start_new_session=True,  # a group of its own, which can be ended as one
-        )
+        with like_ctrl_c():  # a signal that is ignored here would be ignored there too
+            return subprocess.Popen(
+                command,
+                env=environment() | given | settings | {name: value},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,  # a group of its own, which can be ended as one
+            )
 
     @property
     def exit_code(self) -> int | None:
@@ -142,6 +144,15 @@ class Student:
     def errors(self) -> str:
         """All that it wrote on standard error, as far as it was kept."""
         return self.stderr.text(wait_s=0.1)
+
+    @property
+    def memory_bytes(self) -> int:
+        """The memory that it uses now; 0 where that is not known."""
+        return proc.memory_bytes(self.process.pid)
+
+    def interrupt(self) -> None:
+        """Press Ctrl-C. On Windows, where a program cannot do that to another, end it."""
+        self.process.send_signal(signal.SIGINT if os.name == "posix" else signal.SIGTERM)
 
     def end(self) -> None:
         """End the program and all that it has started, by their ids."""
