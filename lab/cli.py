@@ -330,3 +330,7 @@ def target_of(options: argparse.Namespace) -> "Target":
     if not options.url:
         settings |= {"certfile": options.certfile, "keyfile": options.keyfile}
     return Target(options.url and options.url.rstrip("/"), settings, options.certfile)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -2,35 +2,28 @@
 
 import json
 import os
-import re
 import shutil
 import subprocess
 import sys
 import urllib.request
 
 import pytest
+from playwright.sync_api import expect
 
+from lab.exercises.own_technique import MODE, add
+from lab.exercises.steps import load
+from tests.support.browsing import post, visiting
 from tests.support.lab_process import ROOT, LabProcess
 
-WORD = "eighth"
-ROW = f'        Technique("{WORD}", "the eighth", "第八种", "stream", "#A0266D", "#FF8FC7", "H"),\n'
-SIDES = ("lab/techniques/{}.py", "lab/clients/{}.py", "pages/static/techniques/{}.js")
+ANSWER = ROOT / "tests" / "answers" / "eighth.py"
 
 
 @pytest.fixture(scope="module")
 def copy(tmp_path_factory):
-    """A copy of the lab with one more technique, which does what fetch does."""
-    folder = tmp_path_factory.mktemp("copy")
-    for name in ("lab", "pages"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    """A copy of the lab with one more technique: the answer of the exercise `eighth`."""
+    folder, answer = tmp_path_factory.mktemp("copy"), load(ANSWER)
+    add(ANSWER, answer.ROW, answer.PAGE, folder)
     shutil.copy(ROOT / "run_lab.py", folder)
-    for side in SIDES:
-        text = (folder / side.format("fetch")).read_text(encoding="utf-8")
-        mine = re.sub(r'"/?fetch"|"/fetch', lambda found: found[0].replace("fetch", WORD), text)
-        (folder / side.format(WORD)).write_text(mine, encoding="utf-8")
-    catalogue = folder / "lab" / "catalogue.py"
-    text = catalogue.read_text(encoding="utf-8")
-    catalogue.write_text(text.replace("    )\n}\n", f"{ROW}    )\n}}\n", 1), encoding="utf-8")
     return folder
 
 
@@ -52,28 +45,31 @@ def get(address, path):
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_its_page_shows_what_its_file_says(address, language):
     """A technique without texts has the first sentence of its own file, its code, and no claims."""
-    page = get(address, f"/technique/{WORD}?lang={language}")
-    assert "HTTP streaming, read by fetch()" in page.partition('class="says">')[2].partition("</p>")[0]
+    page = get(address, f"/technique/{MODE}?lang={language}")
+    assert (
+        "An eighth technique: a response that never ends"
+        in page.partition('class="says">')[2].partition("</p>")[0]
+    )
     assert 'data-sheet="code"' in page
     assert 'data-sheet="claims"' not in page and 'value="claims"' not in page
 
 
-@pytest.mark.parametrize("path", ["/", f"/room?mode={WORD}", "/compare", "/technique/sse"])
+@pytest.mark.parametrize("path", ["/", f"/room?mode={MODE}", "/compare", "/technique/sse"])
 def test_every_page_has_it(address, path):
     """Each page that shows the techniques shows it as well."""
-    assert WORD in get(address, path)
+    assert MODE in get(address, path)
 
 
 def test_programs_find_it(address):
     """It is described, and metered."""
     paths = json.loads(get(address, "/openapi.json"))["paths"]
-    assert set(paths[f"/{WORD}"]) == {"get", "post"}
-    assert WORD in json.loads(get(address, "/meters"))["techniques"]
+    assert set(paths[f"/{MODE}"]) == {"get", "post"}
+    assert MODE in json.loads(get(address, "/meters"))["techniques"]
 
 
 def test_it_can_be_measured(copy):
     """A run of it loses nothing, and is predicted."""
-    command = [sys.executable, "run_lab.py", "--mode", WORD, "-c", "2", "-r", "5", "-d", "1s"]
+    command = [sys.executable, "run_lab.py", "--mode", MODE, "-c", "2", "-r", "5", "-d", "1s"]
     done = subprocess.run(
         [*command, "--redis", "private", "--json"],
         cwd=copy,
@@ -84,5 +80,18 @@ def test_it_can_be_measured(copy):
     )
     assert done.returncode == 0, done.stderr
     (run,) = json.loads(done.stdout)["runs"]
-    assert (run["mode"], run["lost"]) == (WORD, 0)
+    assert (run["mode"], run["lost"]) == (MODE, 0)
     assert run["predicted"]["bytes"] > 0
+
+
+@pytest.mark.needs("chromium")
+def test_a_page_receives_by_it(address, browser):
+    """Its script hears a message, and what the page sends by it arrives."""
+    with visiting(browser) as visit:
+        page = visit(address).open(f"/room?mode={MODE}")
+        expect(page.locator("[data-status=waiting]")).to_be_visible()
+        post(address, "by another")
+        expect(page.locator("#messages li", has_text="by another")).to_be_visible()
+        page.fill("form#say [name=body]", "by this page")
+        page.press("form#say [name=body]", "Enter")
+        expect(page.locator("#messages li", has_text="by this page")).to_be_visible()

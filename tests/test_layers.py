@@ -42,7 +42,7 @@ LAYERS = [
 """From the ground up: a file may use its own floor and those below."""
 SERVING = ("lab.lanes", "lab.techniques", "lab.server")
 MEASURING = ("lab.clients", "lab.results", "lab.experiment", "lab.figures")
-BY_NAME = {"lab.experiment.fleet", "lab.experiment.relay", "lab.figures", "lab.server"}
+BY_NAME = {"lab.cli", "lab.experiment.fleet", "lab.experiment.relay", "lab.figures", "lab.server"}
 """Modules that the lab starts as processes, by their name in a string: the only ties between the wings."""
 ONLY = {
     "matplotlib": "lab/figures*",
