@@ -21,8 +21,10 @@ from tests.support.lab_process import ROOT
 ANSWERS = ROOT / "tests" / "answers"
 LANGUAGES = (ENGLISH, CHINESE)
 SEED = 7
-QUICK = Limits(step_s=4.0, receive_s=4.0, starts=1, ticks=4)
+SMALL = {"ticks": 4, "silence_s": 2.5, "large": 8000, "stream": 50}
+QUICK = Limits(step_s=4.0, receive_s=4.0, prompt_s=2.0, starts=1, **SMALL)
 """Short for what never comes; a slow machine has time for what comes."""
+PATIENT = Limits(step_s=20.0, receive_s=5.0, prompt_s=5.0, starts=4, **SMALL)
 FAULTS = {
     "mute": ("listens", "silent_port"),
     "upgrade": ("connects", "no_connection"),
@@ -32,6 +34,14 @@ FAULTS = {
     "beijing": ("zone", "zone"),
     "clock": ("connects", "no_connection"),
     "history": ("one", "no_history"),
+    "leave": ("leaving", "closed"),
+    "freeze": ("stalled", "no_pong"),
+    "slow": ("memory", "grows"),
+    "poll": ("silence", "silence"),
+    "stream": ("cut", "other_event"),
+    "resume": ("cut", "lost"),
+    "claims": ("claims", "claim_1"),
+    "eighth": ("parts", "silence"),
 }
 """The step at which each start fails, and the sentence that it gets."""
 each_exercise = pytest.mark.parametrize("name", EXERCISES)
@@ -69,7 +79,7 @@ def test_a_start_fails_at_its_fault(name, lab, capsys):
 @each_exercise
 def test_an_answer_passes(name, lab, capsys):
     """Every step passes, with all starts of a program whose order matters."""
-    result = checked(name, ANSWERS / f"{name}.py", lab, Limits(step_s=20.0, receive_s=5.0, starts=4, ticks=4))
+    result = checked(name, ANSWERS / f"{name}.py", lab, PATIENT)
     assert found(result) is None, printed(result, ENGLISH, capsys)
 
 
@@ -129,6 +139,51 @@ MISTAKES += [
     ("clock", '"closed by', '"ended by', "closes", "not_printed"),
     ("clock", "return 0", "return 3", "closes", "exit_code"),
     ("clock", "except websocket.WebSocketBadStatusException", "except KeyError", "refused", "not_printed"),
+]
+FOR_EVER = """    while True:
+        try:
+            await asyncio.sleep(9)
+        except BaseException:
+            pass"""
+MISTAKES += [
+    ("leave", "in list(self.users)", "in self.users", "leaving", "closed"),
+    ("leave", "with suppress(tornado.websocket.WebSocketClosedError):", "if True:", "leaving", "closed"),
+    ("leave", '"""A user leaves."""', 'print("!", file=__import__("sys").stderr)', "no_error", "stderr"),
+    ("leave", "    await asyncio.Event().wait()", FOR_EVER, "ctrl_c", "still_runs"),
+    ("freeze", "await store.rpush(", "__import__('time').sleep(3); await store.rpush(", "stalled", "no_pong"),
+    (
+        "freeze",
+        "store.rpush(KEY, message)",
+        "asyncio.wait_for(store.rpush(KEY, message), 1)",
+        "recovers",
+        "silence",
+    ),
+    ("slow", "user.waiting > MOST", "False", "memory", "grows"),
+    ("slow", 'user.close(1008, "too slow")', "pass", "told", "not_told"),
+    ("poll", "timeout=HOLD_S", "timeout=None", "silence", "silence"),
+    ("poll", "timeout=HOLD_S", "timeout=0.1", "silence", "short"),
+    ("poll", "messages[after:]", "messages[after:][-1:]", "gap", "other_messages"),
+    ("poll", "HOLD_S)\n            waiting.discard(self.news)", "HOLD_S)", "at_once", "waiting"),
+    ("stream", '"utf-8")("replace")', '"latin-1")("replace")', "cut", "other_event"),
+    ("stream", 'character == "\\r"\n', "False\n", "line_ends", "other_event"),
+    ("stream", 'value.removeprefix(" ")', "value.strip()", "fields", "other_event"),
+    ("stream", '"\\n".join(data)', "data[-1]", "several_data", "other_event"),
+    ("stream", '"\\0" not in value', "True", "ids", "other_event"),
+    ("stream", 'character == "\\ufeff"', "False", "bom", "other_event"),
+    (
+        "stream",
+        "rest += character",
+        'rest += character\n    yield rest\n    yield ""',
+        "unfinished",
+        "other_event",
+    ),
+    ("resume", 'cursor = event["id"]', "pass", "cut", "lost"),
+    ("resume", 'print(event["id"])', 'print(event["id"], event["id"], sep="\\n")', "receives", "twice"),
+    ("resume", 'print(f"missed', 'str(f"missed', "missed", "lost"),
+    ("claims", "print(json", "str(json", "complete", "no_sheet"),
+    ("claims", 'trips": "depends"', 'trips": "holds"', "claims", "claim_2"),
+    ("claims", "INTERVAL_S / 2", "INTERVAL_S", "polls", "number"),
+    ("eighth", "multipart/x-mixed-replace; boundary=part", "text/plain", "parts", "no_boundary"),
 ]
 LATER = '''
 async def later(connection, message):

@@ -44,6 +44,14 @@ EXERCISES = {
         Exercise("beijing", 15),
         Exercise("clock", 15),
         Exercise("history", 15),
+        Exercise("leave", 15),
+        Exercise("freeze", 15),
+        Exercise("slow", 20),
+        Exercise("poll", 25),
+        Exercise("stream", 15, ("events",)),
+        Exercise("resume", 25),
+        Exercise("claims", 20),
+        Exercise("eighth", 45),
     )
 }
 

@@ -1,0 +1,42 @@
+"""A chat room whose messages are kept in Redis: at first kept, then sent to all users."""
+
+import asyncio
+import os
+
+import redis.asyncio
+import tornado.web
+import tornado.websocket
+
+KEY = os.environ["KEY_PREFIX"] + "history"
+store = redis.asyncio.from_url(os.environ["REDIS_URL"])
+
+
+class Chat(tornado.websocket.WebSocketHandler):
+    """One user in the room."""
+
+    users = set()  # noqa: RUF012 - one for all, on purpose
+
+    def open(self):
+        """A user comes."""
+        self.users.add(self)
+
+    async def on_message(self, message):
+        """Keep the message, then send it to all users."""
+        await store.rpush(KEY, message)
+        await store.ltrim(KEY, -100, -1)
+        for user in list(self.users):
+            user.write_message(message)
+
+    def on_close(self):
+        """A user leaves."""
+        self.users.discard(self)
+
+
+async def main():
+    """Serve until the program is ended."""
+    app = tornado.web.Application([(r"/chat", Chat)])
+    app.listen(int(os.environ["PORT"]), "127.0.0.1")
+    await asyncio.Event().wait()
+
+
+asyncio.run(main())
