@@ -39,8 +39,11 @@ def text_of(path):
 
 
 def test_they_are_numbered():
-    """01 to 06, in this order."""
-    assert [path.name[:2] for path in NOTEBOOKS] == ["01", "02", "03", "04", "05", "06"]
+    """Each has a number of its own, and stands in the list of the folder's README."""
+    numbers = [path.name[:2] for path in NOTEBOOKS]
+    assert numbers == sorted({number for number in numbers if number.isdigit()})
+    listed = (FOLDER / "README.md").read_text(encoding="utf-8")
+    assert [path.name for path in NOTEBOOKS if f"[{path.name[:2]}]({path.name})" not in listed] == []
 
 
 @each_notebook

@@ -27,7 +27,7 @@ def show(data: Parts | bytes | str, mode: str = "") -> None:
     """
     from rich.console import Console  # late, because only printing needs it
 
-    print_to(Console(highlight=False), parts_of(data), mode)
+    print_to(Console(highlight=False, force_jupyter=False), parts_of(data), mode)
 
 
 def print_to(

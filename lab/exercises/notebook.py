@@ -101,6 +101,6 @@ def check_functions(name: str, functions: tuple[Callable[..., Any], ...], seed: 
     named = dict(zip(exercise.functions, functions, strict=True))
     drawn = drawn_seed(seed)
     result = run(exercise, Trial(lambda limits, settings: Served(exercise.start, named), drawn, Limits()))
-    console = Console(file=sys.stdout, highlight=False)
+    console = Console(file=sys.stdout, highlight=False, force_jupyter=False)  # one output, not one a line
     Screen(console).show(result_lines(result, Texts(system_language(), name)))
     return result.done

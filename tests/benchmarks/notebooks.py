@@ -20,7 +20,9 @@ def execute(path):
     """One notebook with its outputs; what the environment says decides whether it measures."""
     notebook = nbformat.read(path, 4)
     place = {"metadata": {"path": str(path.parent)}}
-    NotebookClient(notebook, timeout=PATIENCE_S, record_timing=False, resources=place).execute()
+    NotebookClient(
+        notebook, timeout=PATIENCE_S, record_timing=False, coalesce_streams=True, resources=place
+    ).execute()
     return notebook
 
 
