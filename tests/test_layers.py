@@ -19,6 +19,7 @@ LAYERS = [
         "lab.anatomy",
         "lab.catalogue",
         "lab.errors",
+        "lab.exercises",
         "lab.folders",
         "lab.json_types",
         "lab.program",
@@ -27,7 +28,8 @@ LAYERS = [
         "lab.subprocesses",
         "lab.version",
     ),
-    ("lab.meters", "lab.tls"),
+    ("lab.exercises.loading", "lab.exercises.mismatch", "lab.meters", "lab.tls"),
+    ("lab.exercises.texts",),
     ("lab.room",),
     ("lab.lanes", "lab.clients", "lab.results"),
     ("lab.techniques",),
@@ -36,10 +38,12 @@ LAYERS = [
     ("lab.server.live", "lab.server.pages"),
     ("lab.server.api",),
     ("lab.server",),
-    ("lab.exercises",),
+    ("lab.exercises.*",),
     ("lab", "lab.cli", "lab.notebooks"),
 ]
 """From the ground up: a file may use its own floor and those below."""
+ALONE = ("lab", "lab.exercises")
+"""On their floor stands only the file of the package; the modules in it have floors of their own."""
 SERVING = ("lab.lanes", "lab.techniques", "lab.server")
 MEASURING = ("lab.clients", "lab.results", "lab.experiment", "lab.figures")
 BY_NAME = {"lab.cli", "lab.experiment.fleet", "lab.experiment.relay", "lab.figures", "lab.server"}
@@ -93,7 +97,8 @@ def within(name, packages):
 def floor(name):
     """On which floor a module of the lab stands."""
     for height, packages in enumerate(LAYERS):
-        if name in packages or within(name, [package for package in packages if package != "lab"]):
+        whole = [package.removesuffix(".*") for package in packages if package not in ALONE]
+        if name in packages or within(name, whole):
             return height
     raise AssertionError(f"{name} has no floor in the plan of the house")
 

@@ -13,9 +13,10 @@ from rich.console import Console
 from lab.errors import BadParameter
 from lab.exercises import EXERCISES
 from lab.exercises.limits import Limits
+from lab.exercises.loading import load
 from lab.exercises.mismatch import Said
 from lab.exercises.screen import Screen
-from lab.exercises.steps import Trial, drawn_seed, load, run
+from lab.exercises.steps import Trial, drawn_seed, run
 from lab.exercises.texts import Texts, system_language
 from lab.exercises.transcript import result_lines
 

@@ -4,7 +4,6 @@ A step is a function that is given the `Trial`: it sends something, reads the re
 when that is not what it must be. Its name is the key of its title.
 """
 
-import importlib.util
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ from lab.anatomy import Part
 from lab.exercises import Exercise
 from lab.exercises.lab_process import LabProcess
 from lab.exercises.limits import Limits
+from lab.exercises.loading import load
 from lab.exercises.mismatch import Mismatch, Said
 from lab.exercises.peer import Peer
 from lab.exercises.redis_server import RedisServer
@@ -190,15 +190,6 @@ class Result(NamedTuple):
 def load_steps(exercise: Exercise) -> Sequence[Step]:
     """The steps in the file of a check, which may also be in a teacher's own folder."""
     return tuple(load(exercise.checks).STEPS)
-
-
-def load(path: Path) -> Any:
-    """The module in this file."""
-    found = importlib.util.spec_from_file_location(f"pushlab_check_{path.stem}", path)
-    assert found and found.loader
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
-    return module
 
 
 def run(exercise: Exercise, trial: Trial) -> Result:
