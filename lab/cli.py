@@ -193,6 +193,10 @@ def _learn_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--watch", action="store_true", help="check at each save / 保存时检查")
     group.add_argument("--hint", action="store_true", help="the next of three hints / 下一个提示")
     group.add_argument("--folder", metavar="F", help="where the programs are (my)")
+    group.add_argument(
+        "--report-to", metavar="URL", help="report each check to the teacher's lab / 报告给教师"
+    )
+    group.add_argument("--name", metavar="N", help="under this name / 报告用的姓名")
     group.add_argument("--exercise-path", metavar="DIR", help="exercises of your own: tasks/, checks/, texts")
     group.add_argument("--language", choices=["en", "zh"], help="English or Chinese (the system's) / 语言")
 
@@ -219,6 +223,7 @@ def _run(argv: Sequence[str] | None, stdout_open: bool) -> int:
             parser.error("--exercise and --mode are two things; name one")
         if (options.watch or options.hint) and options.exercise in (None, "", "all"):
             parser.error("--watch and --hint need the word of one exercise: --exercise echo --watch")
+        _check_reports(parser, options)
         check_key_log()
         if options.exercise is not None:
             return _exercise(options)
@@ -236,6 +241,18 @@ def _run(argv: Sequence[str] | None, stdout_open: bool) -> int:
         return _say(f"The system does not allow it: {error}.", FAILED)
     except KeyboardInterrupt:
         return STOPPED
+
+
+def _check_reports(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    """End with exit code 2 where --report-to and --name do not stand together, with one exercise."""
+    if options.name is not None and options.report_to is None:
+        parser.error("--name is the name in reports; add where they go: --report-to URL")
+    if options.report_to is not None and not (options.name or "").strip():
+        parser.error("--report-to needs the name under which the teacher finds you; add --name NAME")
+    if options.report_to is not None and (options.exercise in (None, "", "all") or options.json):
+        parser.error(
+            "--report-to needs the word of one exercise, without --json: --exercise echo --report-to URL"
+        )
 
 
 def _all_written(code: int) -> int:

@@ -9,6 +9,7 @@ from rich.cells import set_cell_size
 
 from lab.exercises import Exercise
 from lab.exercises.mismatch import Said
+from lab.exercises.report import LAST_WAIT_S
 from lab.exercises.session import DONE, NOT_YET, Session, begin, hint
 from lab.exercises.steps import Result
 from lab.exercises.texts import ENGLISH, Texts
@@ -38,6 +39,7 @@ def run(options: argparse.Namespace) -> int:
         return watch(session, exercise)
     result = session.check(exercise)
     session.show(result)
+    session.show_report(session.texts(), LAST_WAIT_S)
     return DONE if result.done else NOT_YET
 
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 from lab.errors import BadParameter, LabError
 from lab.exercises import EXERCISES, Exercise
 from lab.exercises.progress import Progress
+from lab.exercises.report import WAIT_S, Reporter
 from lab.exercises.screen import Screen, new_screen
 from lab.exercises.steps import Result, check_program, drawn_seed
 from lab.exercises.texts import LANGUAGES, Texts, system_language
@@ -45,6 +46,9 @@ class Session:
         self.screen: Screen = new_screen(options.no_color)
         self.progress = Progress(self.folder)
         self.lab = (options.url or "").rstrip("/")
+        self.reporter = (
+            Reporter(options.report_to, options.name, options.certfile) if options.report_to else None
+        )
 
     def exercise(self, name: str) -> Exercise:
         """The exercise of this name. Raises `BadParameter`."""
@@ -68,6 +72,8 @@ class Session:
         )
         if count:
             self.progress.add_try(exercise.name, result.done)
+            if self.reporter:
+                self.reporter.send(result, self.progress.of(exercise.name))
         return result
 
     def show(self, result: Result) -> None:
@@ -76,6 +82,12 @@ class Session:
         self.screen.show(result_lines(result, texts))
         if not result.done:
             self.screen.line(f"  {texts('repeat', seed=result.seed)}", "dim")
+        self.show_report(texts, WAIT_S)
+
+    def show_report(self, texts: Texts, patience_s: float) -> None:
+        """Print what became of the reports, one line for each kind."""
+        for said in self.reporter.news(patience_s) if self.reporter else ():
+            self.screen.line(f"  {texts(said.key, **said.values)}", "dim", 2)
 
 
 def begin(session: Session, exercise: Exercise) -> None:

@@ -12,6 +12,8 @@ from lab.folders import PAGES
 ENGLISH, CHINESE = "en", "zh-CN"
 LANGUAGES = {"en": ENGLISH, "zh": CHINESE}
 """What `--language` takes, and the catalogue that it means."""
+PARTS = ("exercises", "class")
+"""The files of texts that are about exercises."""
 VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
 """In this order they say which language a program should use (POSIX, section 8.2)."""
 
@@ -26,10 +28,10 @@ def system_language() -> str:
 
 @cache
 def catalogue(language: str, folder: Path) -> dict[str, str]:
-    """The texts in the files `exercises.<language>.json` of the lab and of a teacher's own folder."""
+    """The texts of the lab, about exercises and about reports, and of a teacher's own folder."""
     found: dict[str, str] = {}
-    for place in (PAGES / "i18n", folder):
-        path = place / f"exercises.{language}.json"
+    own = folder / f"exercises.{language}.json"
+    for path in (*(PAGES / "i18n" / f"{part}.{language}.json" for part in PARTS), own):
         if path.is_file():
             found |= json.loads(path.read_text(encoding="utf-8"))
     return found

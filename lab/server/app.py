@@ -11,12 +11,13 @@ from lab import folders
 from lab.catalogue import MODES, server_side
 from lab.json_types import JsonObject
 from lab.server.api import anatomy as bytes_data
+from lab.server.api import exercises as progress_reports
 from lab.server.api import export, openapi, reports, wire
 from lab.server.api import teacher as actions
 from lab.server.connections import base_path
 from lab.server.lesson.lesson import Lesson
-from lab.server.live import lanes, own_requests, own_sends, socket
-from lab.server.pages import anatomy, compare, join, page, room, static, teacher, technique
+from lab.server.live import lanes, own_requests, own_sends, progress, socket
+from lab.server.pages import anatomy, compare, exercises, join, page, room, static, teacher, technique
 
 
 class BelowBase(Application):
@@ -53,6 +54,8 @@ def make_app(lesson: Lesson) -> Application:
         ("/anatomy/accept", bytes_data.Accept),
         ("/anatomy/deflated", bytes_data.Deflated),
         ("/anatomy/break", bytes_data.Break),
+        ("/exercises", exercises.Exercises),
+        ("/exercises/report", progress_reports.ExerciseReport),
         (r"/technique/(\w+)", technique.TechniquePage),
         ("/teacher", teacher.Teacher),
         ("/teacher/network", actions.LetPhonesJoin),
@@ -60,6 +63,8 @@ def make_app(lesson: Lesson) -> Application:
         ("/teacher/bet", actions.BetAction),
         ("/teacher/assign", actions.AssignAction),
         ("/teacher/reset", actions.ResetAction),
+        ("/teacher/exercises", progress_reports.OpenSheet),
+        (r"/teacher/exercises\.csv", progress_reports.SheetAsCsv),
         (r"/teacher/meters\.json", export.AsJson),
         (r"/teacher/meters\.csv", export.AsCsv),
         (r"/teacher/meters\.svg", export.AsSvg),
@@ -70,6 +75,7 @@ def make_app(lesson: Lesson) -> Application:
     lanes.Lanes(lesson)
     own_sends.OwnSends(lesson)
     own_requests.OwnRequests(lesson)
+    progress.Progress(lesson)
     given: JsonObject = {"context": context}
     routes: list[Any] = [(path, handler, given) for path, handler in techniques + own]
     routes.append((r"/static/(.*)", static.Static, given | {"path": str(folders.PAGES / "static")}))

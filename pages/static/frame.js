@@ -7,7 +7,8 @@ const help = document.getElementById("help");
 const letters = document.getElementById("letters");
 const LETTERS = "pushlab-letters"; // whether keys that are single characters do anything (WCAG 2.1.4)
 
-function keep(store, key, value) {
+/** Keep a text in a storage of the browser (`localStorage`, `sessionStorage`). */
+export function keep(store, key, value) {
   try {
     window[store].setItem(key, value);
   } catch {
@@ -15,7 +16,8 @@ function keep(store, key, value) {
   }
 }
 
-function kept(store, key) {
+/** The text that was kept; null without one. */
+export function kept(store, key) {
   try {
     return window[store].getItem(key);
   } catch {

@@ -4,6 +4,7 @@
  */
 
 import { betPanel } from "./bet.js";
+import { showClass } from "./class_sheet.js";
 import { _, bytes, duration, number, share } from "./i18n.js";
 import { on, watch } from "./live.js";
 import { statusLine } from "./status.js";
@@ -93,6 +94,7 @@ watch((news) => {
   showCrew(news.crew);
   showStrain(news.strain);
   showBet(news.bet);
+  showClass(news);
   showNext(news);
   showProblems(news.problems);
   for (const button of document.querySelectorAll("[data-action=bet] button")) {

@@ -3,15 +3,19 @@
 The techniques come from the catalogue, the limits from the settings, the errors from the table of refusals.
 """
 
+import asyncio
+
 from tornado.websocket import WebSocketHandler
 
 from lab.anatomy.forbidden import FORBIDDEN
 from lab.anatomy.units import FRAMING, HEAD, PAYLOAD
 from lab.catalogue import TECHNIQUES, Technique, server_side
+from lab.exercises.loading import known_steps
 from lab.json_types import JsonObject
 from lab.meters import COUNTERS
 from lab.room.messages import PLACE, UUID, compact
 from lab.server.api.anatomy import HEX, LONGEST_KEY, LONGEST_TEXT, recorded_names
+from lab.server.api.exercises import MOST_HINTS, MOST_TRIES, NAME, SheetAsCsv
 from lab.server.api.export import AsCsv, AsJson, AsPng, AsSvg
 from lab.server.api.wire import NUMBER
 from lab.server.connections import base_path
@@ -35,10 +39,11 @@ TIMES = ("mean", "p50", "p95", "p99", "max")
 class OpenApi(Endpoint):
     """The handler of `/openapi.json`."""
 
-    def get(self) -> None:
+    async def get(self) -> None:
         """Send the description for this lab's settings."""
         settings = self.context.settings
         here = {"url": base_path.of(self.request, settings).rstrip("/") or "/"}
+        await asyncio.to_thread(known_steps)  # the first time it reads files
         self.finish(compact(describe(settings) | {"servers": [here]}))
 
 
@@ -48,7 +53,7 @@ def describe(settings: Settings) -> JsonObject:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Push Lab", "version": __version__, "description": DESCRIPTION},
-        "paths": offered | REPORTS | EXPORTS | anatomy(),
+        "paths": offered | REPORTS | EXPORTS | anatomy() | exercises(),
         "components": {
             "securitySchemes": {"teacher": {"type": "http", "scheme": "bearer"}},
             "schemas": schemas(settings),
@@ -206,6 +211,28 @@ def anatomy() -> JsonObject:
     return reports | {"/anatomy/break": {"post": probe | {"requestBody": wanted}}}
 
 
+def exercises() -> JsonObject:
+    """The reports about exercises, and what the teacher does with them."""
+    report = operation(
+        "How far a program for an exercise came; 403 unless the teacher has opened the sheet.",
+        {"200": answer("What the sheet has under this name.", ref("Progress"))},
+        [],
+    )
+    sheet = operation("Accept reports, or refuse them.", {"200": answer("So it is.", ref("Sheet"))}, [])
+    table = operation("The sheet.", {"200": answer("A table.", TEXT, SheetAsCsv.content_type)}, [])
+    teacher: JsonObject = {"security": [{"teacher": []}]}
+    return {
+        "/exercises/report": {"post": report | taking(ref("Report"))},
+        "/teacher/exercises": {"post": sheet | teacher | taking(shape({"open": YES}))},
+        "/teacher/exercises.csv": {"get": table | teacher},
+    }
+
+
+def taking(schema: JsonObject) -> JsonObject:
+    """The body of a POST."""
+    return {"requestBody": {"content": content(schema), "required": True}}
+
+
 # Shapes -------------------------------------------------------------------------------------------
 
 
@@ -252,7 +279,37 @@ def schemas(settings: Settings) -> JsonObject:
         "Meter": shape(dict.fromkeys(COUNTERS, COUNT) | {"delivery_s": ref("Delivery")}),
         "Delivery": shape({"count": COUNT} | dict.fromkeys(TIMES, SECONDS)),
         "Meters": meters(),
+        "Report": report(settings.limit("username_chars")),
+        "Progress": shape({"name": TEXT, "exercises": progress()}),
+        "Sheet": shape({"open": YES, "revision": COUNT}),
     }
+
+
+def report(longest: float) -> JsonObject:
+    """A report: for each exercise, its step that follows the passed ones, or null behind the last."""
+    tries, hints = (COUNT | {"maximum": most} for most in (MOST_TRIES, MOST_HINTS))
+    name = text_up_to(longest) | {"pattern": f"^{NAME.pattern}$"}
+    places = [
+        {
+            "properties": {
+                "exercise": {"const": exercise},
+                "step": {"const": step},
+                "passed": {"const": passed},
+            }
+        }
+        for exercise, steps in known_steps().items()
+        for passed, step in enumerate((*steps, None))
+    ]
+    fields: JsonObject = {"name": name, "exercise": {"enum": list(known_steps())}}
+    fields |= {"step": {"type": ["string", "null"]}, "passed": COUNT, "tries": tries, "hints": hints}
+    return shape(fields) | {"anyOf": places}
+
+
+def progress() -> JsonObject:
+    """How far each program of one name came, by exercise."""
+    step: JsonObject = {"type": ["string", "null"]}
+    each = shape({"step": step} | dict.fromkeys(("passed", "tries", "hints", "steps"), COUNT))
+    return {"type": "object", "additionalProperties": each}
 
 
 def listed(name: str) -> JsonObject:

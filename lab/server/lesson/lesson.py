@@ -10,6 +10,7 @@ from lab.server.connections.addresses import nearest
 from lab.server.connections.metered_stream import MeteredServer
 from lab.server.lesson.assignment import Assignment
 from lab.server.lesson.bet import Bet
+from lab.server.lesson.class_sheet import ClassSheet
 from lab.server.lesson.drawing import Drawing
 from lab.server.lesson.forbidden_frames import Prober
 from lab.server.lesson.health import problems
@@ -75,6 +76,12 @@ class Lesson:
     pace: dict[str, float] = field(default_factory=dict)
     """Poll interval and longest hold for browsers; empty: the defaults of their techniques."""
     drawing: Drawing = field(default_factory=Drawing)
+    class_sheet: ClassSheet = field(default_factory=ClassSheet)
+    report_rate: SendRate = field(init=False)
+    """Reports about exercises that one address may send."""
+
+    def __post_init__(self) -> None:
+        self.report_rate = SendRate(self.context.settings.limit("rate"))
 
     def listens(self, server: MeteredServer, port: int, addresses: list[str]) -> None:
         """Connect the parts once the lab listens at this port of these addresses."""
@@ -108,8 +115,10 @@ class Lesson:
         self.pace = {"interval": plan.interval, "hold": min(plan.hold, self.context.settings.hold)}
 
     def reset(self) -> None:
-        """Reset the meters; they then count as simulated only if simulated students still run."""
+        """Reset the meters, which then count as simulated only if simulated students still run, and empty
+        the sheet of the class."""
         self.server.reset()
+        self.class_sheet.clear()
         self.simulated.ever = bool(self.simulated.as_json()["running"])
         self.bet.meters_reset()
 

@@ -69,6 +69,13 @@ class Page(Endpoint):
         """Whether the request has the teacher's cookie."""
         return self.lesson.key.fits(self.get_cookie(self.lesson.cookie, ""))
 
+    @property
+    def report_to(self) -> str:
+        """The address that students type to send reports: the one on the first page, else this page's own."""
+        proxied = base_path.proxied_url(self.request, self.context.settings)
+        here = f"{self.request.protocol}://{self.request.host}{self.base}"
+        return (proxied or self.lesson.network.url or here).rstrip("/")
+
     def show(self, template: str, **values: Any) -> None:
         """Render a template, and send it with the header fields of a page."""
         page = self.environment.get_template(template).render(self._words() | values).encode()

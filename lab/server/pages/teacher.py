@@ -3,8 +3,11 @@
 from dataclasses import asdict
 
 from lab.errors import Forbidden
+from lab.exercises import EXERCISES
 from lab.json_types import JsonObject
+from lab.program import COMMAND
 from lab.server.lesson.simulated_students import MOST_EACH, MOST_PAYLOAD, MOST_RATE, MOST_RTT_MS
+from lab.server.pages.exercises import STEPS
 from lab.server.pages.page import Page
 
 LIMITS = {"each": MOST_EACH, "rate": MOST_RATE, "payload": MOST_PAYLOAD, "rtt_ms": MOST_RTT_MS}
@@ -13,7 +16,7 @@ LIMITS = {"each": MOST_EACH, "rate": MOST_RATE, "payload": MOST_PAYLOAD, "rtt_ms
 class Teacher(Page):
     """The teacher's console, which needs the teacher's cookie."""
 
-    text_prefixes = ("teacher.", "bet.", "problem.")
+    text_prefixes = ("teacher.", "bet.", "problem.", "class.sheet.", *STEPS)
 
     def get(self) -> None:
         """Exchange the link's token for a cookie, once; show the console to a browser with the cookie."""
@@ -32,5 +35,11 @@ class Teacher(Page):
             raise Forbidden("The console opens with the teacher's link from the terminal, once.")
         lesson = self.lesson
         self.show(
-            "teacher.html", plan=asdict(lesson.simulated.plan), limits=LIMITS, assigned=lesson.assignment.way
+            "teacher.html",
+            plan=asdict(lesson.simulated.plan),
+            limits=LIMITS,
+            assigned=lesson.assignment.way,
+            exercises=list(EXERCISES),
+            command=COMMAND,
+            report_to=self.report_to,
         )

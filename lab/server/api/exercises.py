@@ -1,0 +1,128 @@
+"""Reports about exercises: a student's program sends them, the teacher opens the sheet and exports it."""
+
+import asyncio
+import csv
+import io
+import re
+from collections.abc import Iterator
+
+from lab.errors import BadJson, BadParameter
+from lab.exercises.loading import known_steps
+from lab.json_types import JsonObject
+from lab.room.messages import compact
+from lab.server.api.teacher import Action, ForTeacher
+from lab.server.lesson.class_sheet import ClassSheet, Report
+from lab.server.lesson.lesson import Lesson
+from lab.server.lesson.parameters import one_of
+from lab.server.live.socket import spread
+from lab.techniques.endpoint import Endpoint
+from lab.techniques.refusals import parse_json, require_json
+
+UNSEEN = (
+    r"\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
+    r"\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\ud800-\udfff"
+    "\U000e0000-\U000e0fff"
+)
+"""Characters that are not seen or change the direction of the text around them (UAX 9)."""
+NAME = re.compile(rf"[^\s{UNSEEN}]([^{UNSEEN}\t]*[^\s{UNSEEN}])?")
+"""A name begins and ends with a character that can be seen."""
+MOST_TRIES, MOST_HINTS = 99_999, 99
+FIELDS = ("name", "exercise", "step", "passed", "tries", "hints")
+COLUMNS = ("name", "exercise", "done", "step", "passed", "steps", "tries", "hints")
+FORMULA = tuple("=+-@＝＋－＠")
+"""What a spreadsheet takes for the beginning of a formula, also in the wide form."""
+BOM = "\ufeff"
+"""Without it Excel does not read UTF-8."""
+
+
+class ExerciseReport(Endpoint):
+    """Where a student's program reports how far it came."""
+
+    SUPPORTED_METHODS = ("POST",)
+
+    async def post(self) -> None:
+        """Put the report on the sheet. Raises `Forbidden`, `BadParameter`, `TooManySends`."""
+        require_json(self.request.headers)
+        lesson: Lesson = self.settings["lesson"]
+        wanted = parse_json(await self.whole_body())
+        if not isinstance(wanted, dict):
+            raise BadJson("A report is a JSON object.")
+        lesson.class_sheet.require_open()
+        lesson.report_rate.take(self.request.remote_ip or "", self.now())
+        await asyncio.to_thread(known_steps)  # the first time it reads files
+        name = read_name(wanted, self.context.settings.limit("username_chars"))
+        lesson.class_sheet.add(name, read_report(wanted))
+        self.finish(compact({"name": name, "exercises": lesson.class_sheet.of(name)}))
+
+
+def read_name(wanted: JsonObject, most: float) -> str:
+    """The name in a report. Raises `BadParameter`."""
+    name = wanted.get("name")
+    if not isinstance(name, str) or not NAME.fullmatch(name) or len(name) > most:
+        raise BadParameter(f"name is 1 to {most:.0f} characters that can be seen, without spaces around it.")
+    return name
+
+
+def read_report(wanted: JsonObject) -> Report:
+    """The other fields of a report. Raises `BadParameter`, which names the field that is wrong."""
+    if unknown := sorted(wanted.keys() - set(FIELDS)):
+        raise BadParameter(f"{unknown[0]!a:.40} is no field of a report; the fields are {', '.join(FIELDS)}.")
+    exercise = one_of(wanted, "exercise", known_steps())
+    steps = known_steps()[exercise]
+    passed = count(wanted, "passed", len(steps))
+    if "step" not in wanted or wanted["step"] != (*steps, None)[passed]:
+        raise BadParameter("step is the name of the step after the passed ones, or null when all passed.")
+    tries, hints = count(wanted, "tries", MOST_TRIES), count(wanted, "hints", MOST_HINTS)
+    return Report(exercise, wanted["step"], passed, tries, hints)
+
+
+def count(wanted: JsonObject, name: str, most: int) -> int:
+    """A whole number from 0 up. Raises `BadParameter`."""
+    value = wanted.get(name)
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
+        raise BadParameter(f"{name} is a whole number from 0 to {most}.")
+    return value
+
+
+class OpenSheet(Action):
+    """Whether reports are accepted: `{"open": true}` or `{"open": false}`."""
+
+    async def do(self, wanted: JsonObject) -> JsonObject:
+        """Open or close the sheet; what is on it stays."""
+        if not isinstance(wanted.get("open"), bool):
+            raise BadParameter("open is true or false.")
+        self.lesson.class_sheet.set_open(wanted["open"])
+        spread(self.lesson)
+        return self.lesson.class_sheet.state()
+
+
+class SheetAsCsv(ForTeacher):
+    """The sheet as a table: one line per name and exercise."""
+
+    content_type = "text/csv; charset=utf-8"
+
+    def get(self) -> None:
+        """Send the file."""
+        self.set_header("Content-Disposition", 'attachment; filename="pushlab-exercises.csv"')
+        self.finish(as_csv(self.lesson.class_sheet))
+
+
+def as_csv(sheet: ClassSheet) -> bytes:
+    """The reports as CSV (RFC 4180)."""
+    text = io.StringIO()
+    table = csv.DictWriter(text, COLUMNS)
+    table.writeheader()
+    table.writerows(_rows(sheet))
+    return (BOM + text.getvalue()).encode()
+
+
+def _rows(sheet: ClassSheet) -> Iterator[JsonObject]:
+    for name, report in sheet.reports():
+        steps = len(known_steps()[report.exercise])
+        done = {"done": int(report.step is None), "steps": steps}
+        yield report._asdict() | {"name": no_formula(name)} | done
+
+
+def no_formula(text: str) -> str:
+    """Text that a spreadsheet shows and does not compute: an apostrophe stands before it."""
+    return f"'{text}" if text.startswith(FORMULA) else text
