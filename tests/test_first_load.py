@@ -21,6 +21,7 @@ PAGES = [
     "/anatomy",
     "/room?mode=shortpoll",
     "/compare",
+    "/exercises",
     "/teacher",
     *(f"/technique/{mode}" for mode in MODES),
 ]

@@ -98,7 +98,14 @@ def serving(command, folder):
 def test_it_serves_every_page(installed, tmp_path):
     """`pushlab` serves pages, scripts and the code of each technique."""
     with serving(pushlab(installed, "--no-browser", "--port", "0"), tmp_path) as address:
-        paths = ["", "room", "compare", "static/lab.css", *(f"technique/{mode}" for mode in MODES)]
+        paths = [
+            "",
+            "room",
+            "compare",
+            "exercises",
+            "static/lab.css",
+            *(f"technique/{mode}" for mode in MODES),
+        ]
         for path in paths:
             with urllib.request.urlopen(address + path, timeout=20) as answer:
                 assert answer.status == 200, path

@@ -26,6 +26,7 @@ PUBLIC = (
     "/",
     "/room",
     "/compare",
+    "/exercises",
     *(f"{page}{mode}" for page in ("/room?mode=", "/technique/") for mode in MODES),
 )
 ACTIONS = {
@@ -33,6 +34,7 @@ ACTIONS = {
     "crew": [{"do": "start", "each": 1}, {"do": "stop"}, {"do": "pace"}],
     "bet": [{"do": "open"}, {"do": "count"}, {"do": "close"}],
     "assign": [{"to": "rotation"}, {"to": "choice"}, *({"to": mode} for mode in MODES)],
+    "exercises": [{"open": True}, {"open": False}],
     "reset": [{}],
 }
 REQUESTS = [(action, wanted) for action, all_wanted in ACTIONS.items() for wanted in all_wanted]
@@ -197,6 +199,7 @@ def test_no_action_works_without_the_key(lab, visit, action, wanted):
     [
         "/teacher",
         "/teacher?token=guess",
+        "/teacher/exercises.csv",
         *(f"/teacher/meters.{kind}" for kind in ("json", "csv", "svg", "png")),
     ],
 )

@@ -29,7 +29,7 @@ NAME = re.compile(rf"[^\s{UNSEEN}]([^{UNSEEN}\t]*[^\s{UNSEEN}])?")
 MOST_TRIES, MOST_HINTS = 99_999, 99
 FIELDS = ("name", "exercise", "step", "passed", "tries", "hints")
 COLUMNS = ("name", "exercise", "done", "step", "passed", "steps", "tries", "hints")
-FORMULA = tuple("=+-@＝＋－＠")
+FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
 """What a spreadsheet takes for the beginning of a formula, also in the wide form."""
 BOM = "\ufeff"
 """Without it Excel does not read UTF-8."""
