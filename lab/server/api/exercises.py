@@ -20,12 +20,20 @@ from lab.techniques.refusals import parse_json, require_json
 
 UNSEEN = (
     r"\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
-    r"\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff\ud800-\udfff"
+    r"\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff"
     "\U000e0000-\U000e0fff"
 )
 """Characters that are not seen or change the direction of the text around them (UAX 9)."""
-NAME = re.compile(rf"[^\s{UNSEEN}]([^{UNSEEN}\t]*[^\s{UNSEEN}])?")
-"""A name begins and ends with a character that can be seen."""
+HALVES = r"\ud800-\udfff"
+"""Halves of surrogate pairs, which are no characters; most descriptions of patterns cannot name them."""
+
+
+def name_pattern(unseen: str) -> str:
+    """The pattern of a name: it begins and ends with a character that can be seen."""
+    return rf"[^\s{unseen}]([^{unseen}]*[^\s{unseen}])?"
+
+
+NAME = re.compile(name_pattern(UNSEEN + HALVES))
 MOST_TRIES, MOST_HINTS = 99_999, 99
 FIELDS = ("name", "exercise", "step", "passed", "tries", "hints")
 COLUMNS = ("name", "exercise", "done", "step", "passed", "steps", "tries", "hints")
@@ -79,6 +87,8 @@ def read_report(wanted: JsonObject) -> Report:
 def count(wanted: JsonObject, name: str, most: int) -> int:
     """A whole number from 0 up. Raises `BadParameter`."""
     value = wanted.get(name)
+    if isinstance(value, float) and value.is_integer():  # 4.0 is a whole number in JSON (RFC 8259 section 6)
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
         raise BadParameter(f"{name} is a whole number from 0 to {most}.")
     return value

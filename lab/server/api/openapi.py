@@ -15,7 +15,7 @@ from lab.json_types import JsonObject
 from lab.meters import COUNTERS
 from lab.room.messages import PLACE, UUID, compact
 from lab.server.api.anatomy import HEX, LONGEST_KEY, LONGEST_TEXT, recorded_names
-from lab.server.api.exercises import MOST_HINTS, MOST_TRIES, NAME, SheetAsCsv
+from lab.server.api.exercises import MOST_HINTS, MOST_TRIES, UNSEEN, SheetAsCsv, name_pattern
 from lab.server.api.export import AsCsv, AsJson, AsPng, AsSvg
 from lab.server.api.wire import NUMBER
 from lab.server.connections import base_path
@@ -220,10 +220,11 @@ def exercises() -> JsonObject:
     )
     sheet = operation("Accept reports, or refuse them.", {"200": answer("So it is.", ref("Sheet"))}, [])
     table = operation("The sheet.", {"200": answer("A table.", TEXT, SheetAsCsv.content_type)}, [])
+    open_or_closed: JsonObject = {"type": "object", "properties": {"open": YES}, "required": ["open"]}
     teacher: JsonObject = {"security": [{"teacher": []}]}
     return {
         "/exercises/report": {"post": report | taking(ref("Report"))},
-        "/teacher/exercises": {"post": sheet | teacher | taking(shape({"open": YES}))},
+        "/teacher/exercises": {"post": sheet | teacher | taking(open_or_closed)},
         "/teacher/exercises.csv": {"get": table | teacher},
     }
 
@@ -288,7 +289,7 @@ def schemas(settings: Settings) -> JsonObject:
 def report(longest: float) -> JsonObject:
     """A report: for each exercise, its step that follows the passed ones, or null behind the last."""
     tries, hints = (COUNT | {"maximum": most} for most in (MOST_TRIES, MOST_HINTS))
-    name = text_up_to(longest) | {"pattern": f"^{NAME.pattern}$"}
+    name = text_up_to(longest) | {"pattern": f"^{name_pattern(UNSEEN)}$"}
     places = [
         {
             "properties": {
