@@ -9,9 +9,11 @@ import urllib.error
 
 import pytest
 
-from lab.cli import main
+from lab.cli import main, make_parser
 from lab.exercises import EXERCISES
 from lab.exercises.loading import known_steps
+from lab.exercises.report import LAST_WAIT_S
+from lab.exercises.session import Session
 from lab.server.lesson.class_sheet import MOST_NAMES, ClassSheet, Report
 from tests.support.framings import TEXT, client_frame, read_frame
 from tests.support.lab_here import LabHere
@@ -280,6 +282,22 @@ def test_a_report_that_is_not_taken_is_one_line(lab_here, student):
     lab_here.teacher_post("exercises", open=True)
     code, shown = student("--exercise", "echo", "--report-to", lab_here.address, "--name", "x" * 33)
     assert code == 1 and "did not take the report: name is 1 to 32 characters" in shown.out
+
+
+def test_each_check_is_reported_and_each_trouble_said_once(lab_here, student, capsys):
+    """As with --watch: of two refused reports the second is silent; once accepted, each check arrives."""
+    options = ["--exercise", "echo", "--report-to", lab_here.address, "--name", "Jim", "--language", "en"]
+    session = Session(make_parser().parse_args(options))
+    for is_open in (False, True):
+        lab_here.teacher_post("exercises", open=is_open)
+        for _ in range(2):
+            session.show(session.check(EXERCISES["echo"]))
+        session.show_report(session.texts(), LAST_WAIT_S)
+    lines = capsys.readouterr().out.splitlines()
+    for sentence in ("does not take reports now", "Reported to the teacher's lab as Jim."):
+        assert len([line for line in lines if sentence in line]) == 1
+    (row,) = sheet(lab_here)["names"]
+    assert row["exercises"]["echo"]["tries"] == 4
 
 
 def test_a_lab_that_never_answers_delays_no_check(student, monkeypatch):

@@ -52,20 +52,23 @@ for (const [name, exercise] of exercises) {
 
 // Own progress -------------------------------------------------------------------------------
 
-let asked = { revision: null, name: null, at: -PAUSE_MS };
+let answered = {}; // the name and the revision of the sheet in the last reply
+let askedAt = -PAUSE_MS;
 
 function ask({ open, revision }) {
-  reports.textContent = _(open ? "class.open" : "class.closed");
+  const words = _(open ? "class.open" : "class.closed");
+  if (reports.textContent !== words) reports.textContent = words;
   for (const options of document.querySelectorAll(".report-to")) options.hidden = !open;
   const name = nameField.value.trim();
   const now = performance.now();
-  if ((asked.revision === revision && asked.name === name) || now - asked.at < PAUSE_MS) return;
-  asked = { revision, name, at: now };
-  send({ type: "progress", name }, false);
+  if ((answered.revision === revision && answered.name === name) || now - askedAt < PAUSE_MS) return;
+  askedAt = now;
+  send({ type: "progress", name }, false); // asked again until there is a reply
 }
 
-function showProgress({ name, exercises: found }) {
+function showProgress({ name, revision, exercises: found }) {
   if (name !== nameField.value.trim()) return;
+  answered = { name, revision };
   for (const [exercise, place] of exercises) showStanding(place, exercise, found[exercise]);
 }
 
@@ -92,7 +95,7 @@ function showName() {
 nameField.value = kept("localStorage", NAME) ?? "";
 nameField.addEventListener("input", () => {
   keep("localStorage", NAME, nameField.value.trim());
-  asked.at = -PAUSE_MS;
+  askedAt = -PAUSE_MS;
   showName();
 });
 showName();
@@ -102,5 +105,5 @@ on("progress", showProgress);
 const showStatus = statusLine(document.getElementById("status"));
 on("status", ({ state }) => {
   showStatus(state === "waiting" ? "live" : state);
-  asked.revision = null; // another lab may be there, which has another sheet
+  answered = {}; // another lab may be there, which has another sheet
 });
