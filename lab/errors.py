@@ -111,6 +111,12 @@ class Forbidden(LabError):
     code = "forbidden"
 
 
+class SheetFull(Forbidden):
+    """A report under a new name when the sheet of the class has no place for one."""
+
+    code = "sheet_full"
+
+
 class UnknownHost(LabError):
     """A Host that is none of the lab's own names."""
 

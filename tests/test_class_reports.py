@@ -5,6 +5,7 @@ import csv
 import io
 import json
 import socket
+import threading
 import urllib.error
 
 import pytest
@@ -165,7 +166,8 @@ def test_the_sheet_has_a_last_line(opened):
     passed = Report("echo", None, 9, 1, 0)
     for number in range(MOST_NAMES):
         opened.lab.lesson.class_sheet.add(f"student {number}", passed)
-    assert report(opened)[0] == 403
+    status, answer = report(opened)
+    assert (status, answer["error"]["code"]) == (403, "sheet_full")
     assert report(opened, name="student 7")[0] == 200
     assert len(sheet(opened)["names"]) == MOST_NAMES
 
@@ -282,6 +284,36 @@ def test_a_report_that_is_not_taken_is_one_line(lab_here, student):
     lab_here.teacher_post("exercises", open=True)
     code, shown = student("--exercise", "echo", "--report-to", lab_here.address, "--name", "x" * 33)
     assert code == 1 and "did not take the report: name is 1 to 32 characters" in shown.out
+
+
+@pytest.mark.parametrize(
+    ("status", "answer", "sentence"),
+    [
+        (403, b'{"error":{"code":"sheet_full","message":"Full."}}', "did not take the report: Full."),
+        (400, b'{"error":{"code":"x","message":"\\u001b[2J\\u202eevil"}}', "the report:  [2J evil"),
+        (302, b"<html>", "did not take the report: HTTP 302"),
+        (404, b"[" * 5000, "did not take the report: HTTP 404"),
+        (200, b"[]", "Reported to the teacher's lab as Jim."),
+    ],
+)
+def test_the_answer_of_any_server_is_one_line(student, status, answer, sentence):
+    """Whatever answers at the address: one line of text that does nothing to a terminal."""
+    with socket.create_server((HOST, 0)) as listener:
+        head = f"HTTP/1.1 {status} x\r\nLocation: /\r\nContent-Length: {len(answer)}\r\n\r\n"
+        threading.Thread(target=answer_once, args=(listener, head.encode() + answer), daemon=True).start()
+        url = f"http://{HOST}:{listener.getsockname()[1]}"
+        code, shown = student("--exercise", "echo", "--report-to", url, "--name", "Jim")
+    assert code == 1 and sentence in shown.out and "\x1b" not in shown.out
+
+
+def answer_once(listener, answer):
+    """Read one request with its body, and send this answer."""
+    connection = listener.accept()[0]
+    with connection:
+        received = b""
+        while b"hints" not in received:
+            received += connection.recv(4096)
+        connection.sendall(answer)
 
 
 def test_each_check_is_reported_and_each_trouble_said_once(lab_here, student, capsys):

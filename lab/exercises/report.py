@@ -11,7 +11,7 @@ from contextlib import closing, suppress
 from queue import Empty, SimpleQueue
 from urllib.parse import SplitResult, urlsplit
 
-from lab.errors import BadParameter
+from lab.errors import BadParameter, Forbidden
 from lab.exercises.mismatch import Said
 from lab.exercises.progress import Record
 from lab.exercises.steps import Result
@@ -66,9 +66,10 @@ class Reporter:
             return Said("report.unreachable", {"address": self.url, "reason": printable(reason)})
         if status == 200:
             return Said(SENT, {"name": self.name})
-        if status == 403:
+        code, message = error_of(status, answer)
+        if code == Forbidden.code:
             return Said("report.closed")
-        return Said("report.refused", {"message": message_of(status, answer)})
+        return Said("report.refused", {"message": message})
 
     def _post(self, body: bytes) -> tuple[int, bytes]:
         with closing(self._connection()) as connection:
@@ -104,12 +105,13 @@ def parsed(url: str) -> SplitResult:
     raise BadParameter(f"--report-to is a lab's address, as http://192.168.1.5:8000, not {url!r}.")
 
 
-def message_of(status: int, answer: bytes) -> str:
-    """The sentence in the error object of a lab, else the status."""
+def error_of(status: int, answer: bytes) -> tuple[str, str]:
+    """Code and sentence in the error object of a lab; from another server only the status."""
     try:
-        return printable(str(json.loads(answer)["error"]["message"]))
-    except (ValueError, TypeError, KeyError):
-        return f"HTTP {status}"
+        error = json.loads(answer)["error"]
+        return str(error["code"]), printable(str(error["message"]))
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return "", f"HTTP {status}"
 
 
 def printable(text: str) -> str:

@@ -7,7 +7,7 @@ import unicodedata
 from collections import Counter
 from typing import NamedTuple
 
-from lab.errors import Forbidden
+from lab.errors import Forbidden, SheetFull
 from lab.exercises import EXERCISES
 from lab.exercises.loading import known_steps
 from lab.json_types import JsonObject
@@ -46,11 +46,11 @@ class ClassSheet:
             raise Forbidden("The teacher has not opened the sheet for reports.")
 
     def add(self, name: str, report: Report) -> None:
-        """Replace the report of this name for this exercise. Raises `Forbidden`."""
+        """Replace the report of this name for this exercise. Raises `Forbidden`, `SheetFull`."""
         self.require_open()
         name = same_form(name)
         if name not in self._rows and len(self._rows) >= MOST_NAMES:
-            raise Forbidden(f"The sheet has {MOST_NAMES} names and no place for another.")
+            raise SheetFull(f"The sheet has {MOST_NAMES} names and no place for another.")
         row = self._rows.setdefault(name, {})
         row.pop(report.exercise, None)  # the newest report is the last
         row[report.exercise] = report
