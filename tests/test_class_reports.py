@@ -11,10 +11,11 @@ import urllib.error
 import pytest
 
 from lab.cli import main, make_parser
-from lab.exercises import EXERCISES
-from lab.exercises.loading import known_steps
+from lab.exercises import EXERCISES, Exercise
+from lab.exercises.loading import known_steps, step_names
 from lab.exercises.report import LAST_WAIT_S
 from lab.exercises.session import Session
+from lab.exercises.steps import load_steps
 from lab.server.lesson.class_sheet import MOST_NAMES, ClassSheet, Report
 from tests.support.framings import TEXT, client_frame, read_frame
 from tests.support.lab_here import LabHere
@@ -101,6 +102,33 @@ async def test_a_page_of_another_site_cannot_report(opened):
         answer = await fetch(opened.lab.port, "POST", "/exercises/report", headers, body)
         assert answer.status == status
     assert sheet(opened)["names"] == []
+
+
+# Steps --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("exercise", EXERCISES.values(), ids=lambda exercise: exercise.name)
+def test_the_steps_are_those_that_the_check_does(exercise):
+    """Names that are read from the file of a check are the names of the functions that run."""
+    assert step_names(exercise) == tuple(step.__name__ for step in load_steps(exercise))
+
+
+@pytest.mark.parametrize(
+    ("source", "names"),
+    [
+        ("def a(t): ...\ndef b(t): ...\nSTEPS = (b, a)", ("b", "a")),
+        ("from os.path import join\nSTEPS = (join,)", ("join",)),
+        ("from os.path import join as a\nSTEPS = (a,)", ("join",)),
+        ("def a(t): ...\nb = a\nSTEPS = (b,)", ("a",)),
+        ("def a(t): ...\nSTEPS = [a]", ("a",)),
+        ("def a(t): ...\nSTEPS = (*(a for _ in range(2)), a)", ("a", "a", "a")),
+    ],
+)
+def test_a_check_that_computes_its_steps_is_loaded(tmp_path, source, names):
+    """A plain list of functions is read; whatever else makes the list is run."""
+    (tmp_path / "checks").mkdir()
+    (tmp_path / "checks" / "own.py").write_text(source, "utf-8")
+    assert step_names(Exercise("own", 5, folder=tmp_path)) == names
 
 
 # What is accepted ---------------------------------------------------------------------------------

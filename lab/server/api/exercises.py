@@ -34,6 +34,8 @@ def name_pattern(unseen: str) -> str:
 
 
 NAME = re.compile(name_pattern(UNSEEN + HALVES))
+LONGEST_NAME = 100
+"""Characters of a name where usernames have no limit."""
 MOST_TRIES, MOST_HINTS = 99_999, 99
 FIELDS = ("name", "exercise", "step", "passed", "tries", "hints")
 COLUMNS = ("name", "exercise", "done", "step", "passed", "steps", "tries", "hints")
@@ -65,7 +67,7 @@ class ExerciseReport(Endpoint):
 
 def read_name(wanted: JsonObject, most: float) -> str:
     """The name in a report. Raises `BadParameter`."""
-    name = wanted.get("name")
+    name, most = wanted.get("name"), min(most, LONGEST_NAME)
     if not isinstance(name, str) or not NAME.fullmatch(name) or len(name) > most:
         raise BadParameter(f"name is 1 to {most:.0f} characters that can be seen, without spaces around it.")
     return name

@@ -15,7 +15,14 @@ from lab.json_types import JsonObject
 from lab.meters import COUNTERS
 from lab.room.messages import PLACE, UUID, compact
 from lab.server.api.anatomy import HEX, LONGEST_KEY, LONGEST_TEXT, recorded_names
-from lab.server.api.exercises import MOST_HINTS, MOST_TRIES, UNSEEN, SheetAsCsv, name_pattern
+from lab.server.api.exercises import (
+    LONGEST_NAME,
+    MOST_HINTS,
+    MOST_TRIES,
+    UNSEEN,
+    SheetAsCsv,
+    name_pattern,
+)
 from lab.server.api.export import AsCsv, AsJson, AsPng, AsSvg
 from lab.server.api.wire import NUMBER
 from lab.server.connections import base_path
@@ -280,7 +287,7 @@ def schemas(settings: Settings) -> JsonObject:
         "Meter": shape(dict.fromkeys(COUNTERS, COUNT) | {"delivery_s": ref("Delivery")}),
         "Delivery": shape({"count": COUNT} | dict.fromkeys(TIMES, SECONDS)),
         "Meters": meters(),
-        "Report": report(settings.limit("username_chars")),
+        "Report": report(min(settings.limit("username_chars"), LONGEST_NAME)),
         "Progress": shape({"name": TEXT, "exercises": progress()}),
         "Sheet": shape({"open": YES, "revision": COUNT}),
     }
