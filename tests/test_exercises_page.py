@@ -53,6 +53,17 @@ def titled(exercise, step, language=ENGLISH):
     return Texts(language, exercise)(f"step.{step}")
 
 
+def test_the_first_page_and_the_help_lead_there(room, visit):
+    """A link on the first page, and one in the help of every page."""
+    page = visit(room.address).open("/")
+    page.click("main a[href$='/exercises']")
+    expect(page.locator(LIVE)).to_be_visible()
+    page.goto(f"{room.address}/anatomy")
+    page.click("#ask")
+    page.click("#help a[href$='/exercises']")
+    page.wait_for_url("**/exercises")
+
+
 # Tasks and hints ----------------------------------------------------------------------------------
 
 
