@@ -2,6 +2,7 @@
 
 import ast
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ FAULTS = {
     "beijing": ("zone", "zone"),
     "clock": ("connects", "no_connection"),
     "history": ("one", "no_history"),
-    "leave": ("leaving", "closed"),
+    "leave": ("leaving", "silence"),
     "freeze": ("stalled", "no_pong"),
     "slow": ("memory", "grows"),
     "poll": ("silence", "silence"),
@@ -146,8 +147,8 @@ FOR_EVER = """    while True:
         except BaseException:
             pass"""
 MISTAKES += [
-    ("leave", "in list(self.users)", "in self.users", "leaving", "closed"),
-    ("leave", "with suppress(tornado.websocket.WebSocketClosedError):", "if True:", "leaving", "closed"),
+    ("leave", "in list(self.users)", "in self.users", "leaving", "silence"),
+    ("leave", "with suppress(tornado.websocket.WebSocketClosedError):", "if True:", "leaving", "silence"),
     ("leave", '"""A user leaves."""', 'print("!", file=__import__("sys").stderr)', "no_error", "stderr"),
     ("leave", "    await asyncio.Event().wait()", FOR_EVER, "ctrl_c", "still_runs"),
     ("freeze", "await store.rpush(", "__import__('time').sleep(3); await store.rpush(", "stalled", "no_pong"),
@@ -205,6 +206,32 @@ def test_one_mistake_fails_one_step(name, right, wrong, step, key, lab, tmp_path
         source.replace(right, wrong, 1).replace("\n\nasync def main", f"\n{LATER}\n\nasync def main"), "utf-8"
     )
     assert found(checked(name, path, lab)) == (step, key)
+
+
+TZ = "datetime.datetime.now(datetime.timezone(datetime.timedelta(hours=8)))"
+ASYNC = {"slow": "async def on_message"}
+HALF_WAY = [
+    ("mute", "Chat()),", "Chat),", "same_routes", "other_handler"),
+    ("upgrade", '"vs://127.0.0.1:8080', 'f"ws://127.0.0.1:{LAB_PORT}', "request", "request_header"),
+    ("beijing", "datetime.datetime.now()", TZ, "same_tick", "other_tick"),
+    ("leave", "in self.users:", "in list(self.users):", "leaving", "silence"),
+    ("history", "-1, -SIZE", "-SIZE, -1", "bounded", "too_long"),
+    ("poll", "await news\n", "await asyncio.wait([news], timeout=2.5)\n", "silence", "silence"),
+    ("slow", "user.write_message", "await user.write_message", "memory", "silence"),
+    ("resume", '            cursor = "latest"\n', "", "missed", "lost"),
+]
+
+
+@pytest.mark.parametrize(("name", "wrong", "right", "step", "key"), HALF_WAY)
+def test_a_start_that_is_half_mended(name, wrong, right, step, key, lab, tmp_path):
+    """What a student mends first leads to the next fault."""
+    source = EXERCISES[name].start.read_text("utf-8")
+    assert wrong in source
+    path = tmp_path / f"{name}.py"
+    path.write_text(
+        source.replace(wrong, right).replace("def on_message", ASYNC.get(name, "def on_message")), "utf-8"
+    )
+    assert found(checked(name, path, lab, replace(QUICK, starts=8))) == (step, key)
 
 
 @each_exercise

@@ -1,6 +1,7 @@
 """A raw peer: a TCP connection to the student's program, which keeps every byte and compares it."""
 
 import secrets
+import select
 import socket
 import struct
 import time
@@ -43,7 +44,7 @@ class Peer:
     """One connection. `left` says how many seconds the step still has."""
 
     def __init__(self, connection: socket.socket, left: Callable[[], float]) -> None:
-        self.socket, self._left = connection, left
+        self.socket, self.left = connection, left
         self.parts: list[Part] = []
         """Every byte in the order in which it passed; a part of the student's program has not `came`."""
         self.sent = b""
@@ -57,7 +58,7 @@ class Peer:
         self.sent = data
         self.parts.append(Part(time.monotonic(), True, data))
         with suppress(OSError):
-            self.socket.settimeout(self._left())
+            self.socket.settimeout(self.left())
             self.socket.sendall(data)
 
     def _more(self, seconds: float | None = None) -> bool:
@@ -65,7 +66,7 @@ class Peer:
         if self.over or len(self._unread) > MOST_BYTES:
             return False
         try:
-            self.socket.settimeout(max(0.001, self._left() if seconds is None else seconds))
+            self.socket.settimeout(max(0.001, self.left() if seconds is None else seconds))
             data = self.socket.recv(65_536)
         except TimeoutError:
             return False
@@ -183,3 +184,12 @@ def drain(peers: list[Peer]) -> None:
     """Forget what has come to these peers so far."""
     for peer in peers:
         peer.forget()
+
+
+def next_frames(peers: list[Peer]) -> list[tuple[Frame, float]]:
+    """The next frame of each, and when it came; none waits for another. Raises `Mismatch`."""
+    found: dict[Peer, tuple[Frame, float]] = {}
+    while waiting := {peer.socket: peer for peer in peers if peer not in found}:
+        for ready in select.select(list(waiting), [], [], peers[0].left())[0] or waiting:
+            found[waiting[ready]] = waiting[ready].frame(), time.monotonic()
+    return [found[peer] for peer in peers]

@@ -26,16 +26,19 @@ def everyone(trial: Trial) -> None:
 
 def leaving(trial: Trial) -> None:
     """Fourteen leave, half of them without a word, while one user speaks; the others miss nothing."""
-    room, texts = trial.saved["room"], []
+    (speaker, second, *room), texts = trial.saved["room"], list[str]()
+    second.sent = b""
     for place in range(LEAVERS):
-        for _ in range(PER_LEAVER):
-            texts.append(trial.text(8))
-            room[0].send(masked(texts[-1]))
+        burst = [trial.text(8) for _ in range(PER_LEAVER)]
+        speaker.send(b"".join(map(masked, burst)))
+        second.expect(frame(burst[0]))  # the program has begun to send: now one leaves
         leaver = room.pop()
         leaver.reset() if place % 2 else leaver.send(masked(GOODBYE, CLOSE))
-    for peer in room:
+        second.expect(b"".join(map(frame, burst[1:])))
+        texts += burst
+    for peer in (speaker, *room):
+        peer.sent = b""
         for text in texts:
-            peer.sent = b""
             peer.expect(frame(text))
 
 
