@@ -141,6 +141,7 @@ MISTAKES += [
     ("clock", "return 0", "return 3", "closes", "exit_code"),
     ("clock", "except websocket.WebSocketBadStatusException", "except KeyError", "refused", "not_printed"),
 ]
+BLOCKING_PING = '__import__("redis").from_url(os.environ["REDIS_URL"]).ping()'
 FOR_EVER = """    while True:
         try:
             await asyncio.sleep(9)
@@ -159,6 +160,7 @@ MISTAKES += [
         "recovers",
         "silence",
     ),
+    ("freeze", '"""A user comes."""', BLOCKING_PING, "joining", "no_pong"),
     ("slow", "user.waiting > MOST", "False", "memory", "grows"),
     ("slow", 'user.close(1008, "too slow")', "pass", "told", "not_told"),
     ("poll", "timeout=HOLD_S", "timeout=None", "silence", "silence"),
@@ -184,6 +186,8 @@ MISTAKES += [
     ("claims", "print(json", "str(json", "complete", "no_sheet"),
     ("claims", 'trips": "depends"', 'trips": "holds"', "claims", "claim_2"),
     ("claims", "INTERVAL_S / 2", "INTERVAL_S", "polls", "number"),
+    ("eighth", 'Technique("multipart"', 'Technique("other"', "serves", "silent_port"),
+    ("eighth", "export function connect", "function connect", "pages", "not_there"),
     ("eighth", "multipart/x-mixed-replace; boundary=part", "text/plain", "parts", "no_boundary"),
 ]
 LATER = '''

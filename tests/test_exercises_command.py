@@ -144,16 +144,18 @@ def test_an_ascii_terminal_gets_ascii(tmp_path):
 
 @pytest.mark.skipif(os.name != "posix", reason="a terminal of the system's own")
 def test_watching_checks_at_each_save(tmp_path):
-    """`--watch` on a terminal: a check, a hint by one key, a save that passes, and the end by another key."""
+    """`--watch` on a terminal: a check at each save, and keys for hint, bytes, reset, next and the end."""
     import pty
 
     mine, its = pty.openpty()
     command = [sys.executable, ROOT / "run_lab.py", "--exercise", "echo", "--watch", "--language", "en"]
-    with Command(*command, cwd=tmp_path, stdin=its, NO_COLOR="1") as running:
+    with Command(*command, cwd=tmp_path, stdin=its, NO_COLOR="1", BROWSER="true") as running:
         shown = Shown(running.process.stdout)
         assert "step 6 of 9" in shown.until("q quit")
         os.write(mine, b"h")
         shown.until("Hint 1 of 3")
+        os.write(mine, b"w")
+        shown.until("http://127.0.0.1:8000/anatomy#81")
         shutil.copy(ANSWERS / "echo.py", tmp_path / "my" / "echo.py")
         shown.until("all 9 steps passed")
         shown.until("q quit")
@@ -162,6 +164,9 @@ def test_watching_checks_at_each_save(tmp_path):
         os.write(mine, b"y")
         assert "step 6 of 9" in shown.until("q quit")
         assert (tmp_path / "my" / "echo.old.py").is_file()
+        os.write(mine, b"n")
+        shown.until("Your program is my/beijing.py")
+        assert "step 2 of 6" in shown.until("q quit")
         os.write(mine, b"q")
         code, _, err = running.ended()
     assert (code, err) == (1, "")

@@ -60,8 +60,9 @@ def ping(trial: Trial, peer: Peer) -> None:
 
 
 def joining(trial: Trial) -> None:
-    """A user that joins meanwhile gets its handshake."""
-    trial.open(PATH).close()
+    """A user that joins meanwhile gets its handshake, and stops no other."""
+    trial.open(PATH)
+    ping(trial, trial.saved["c"])
 
 
 def recovers(trial: Trial) -> None:
