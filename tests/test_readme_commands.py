@@ -33,6 +33,7 @@ SERVES = ("python run_lab.py", "python run_lab.py --lan", "python run_lab.py --b
 BRIEFLY = ("--duration", "1s", "--rate", "8")
 SHORTENED = {
     "python run_lab.py --mode longpoll": BRIEFLY,
+    "python run_lab.py --exercise": (),
     "python3 -m tests -k WORD": ("--collect-only", "tests/test_words.py"),
     "python -m tests.faults": ("-h",),
     "python -m tests.faults -h": (),
