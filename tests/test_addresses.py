@@ -16,8 +16,8 @@ from lab.server.connections.addresses import in_url, nearest
 from lab.server.lesson.lan import adapters
 from lab.server.lifecycle import PortBusy, bind
 from tests.support.lab_here import PATIENCE_S, LabHere
-from tests.test_cli import run_lab
-from tests.test_lifecycle import wait_until
+from tests.support.run_lab import run_lab
+from tests.support.waiting import wait_until
 
 
 def has(address):

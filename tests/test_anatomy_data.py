@@ -16,6 +16,7 @@ from lab.anatomy.notes_zh import NOTES_ZH
 from lab.anatomy.packed import deflated
 from lab.catalogue import MODES, TECHNIQUES
 from lab.lanes.hidden import hidden
+from tests.support.kept_bytes import passed_text
 from tests.support.lab_here import LabHere
 from tests.support.lab_state import publish
 from tests.support.listeners import client, each_technique
@@ -133,11 +134,6 @@ async def last(school, mode, teacher=False):
     return answer.json
 
 
-def passed(exchange, came):
-    """All bytes of one direction."""
-    return "".join(part["text"] for part in exchange["parts"] if part["came"] is came)
-
-
 @each_technique
 async def test_everybody_sees_the_last_exchange_but_not_what_its_client_sent(mode):
     """Nothing before the first; then the message and every length, and the teacher sees all."""
@@ -148,12 +144,12 @@ async def test_everybody_sees_the_last_exchange_but_not_what_its_client_sent(mod
         await listener.receive_until(ids[-1])
         seen, whole = await last(room, mode), await last(room, mode, teacher=True)
         await listener.leave()
-    assert "seen by everybody" in passed(seen, False) == passed(whole, False)
-    assert "Sauron" in passed(whole, True)
+    assert "seen by everybody" in passed_text(seen, False) == passed_text(whole, False)
+    assert "Sauron" in passed_text(whole, True)
     assert "Sauron" not in json.dumps(seen)
-    assert len(passed(seen, True)) == len(passed(whole, True))
+    assert len(passed_text(seen, True)) == len(passed_text(whole, True))
     assert [unit["kind"] for unit in seen["units"]] == [unit["kind"] for unit in whole["units"]]
-    assert passed(seen, True).startswith(f"GET /{mode}?***")
+    assert passed_text(seen, True).startswith(f"GET /{mode}?***")
 
 
 @settings(max_examples=60, deadline=None)
@@ -172,7 +168,7 @@ def test_a_frames_message_is_hidden_and_its_form_is_not():
     head = b"GET /websocket HTTP/1.1\r\nUpgrade: websocket\r\nUser-Agent: Nazgul\r\n\r\n"
     frame = FORBIDDEN["unmasked"].frame[:1] + b"\x85" + masked(b"Hello")
     exchange = hidden(as_json([Part(0, True, head), Part(0, False, SWITCHING), Part(0, True, frame)]))
-    text = passed(exchange, True)
+    text = passed_text(exchange, True)
     assert "Upgrade: websocket" in text
     assert "User-Agent:*******" in text
     assert text.endswith(frame[:6].decode("latin-1") + "*****")

@@ -13,8 +13,8 @@ import lab
 from lab.anatomy import LeftOut, Part
 from lab.anatomy.printing import COLUMNS, lines
 from lab.catalogue import MODES
+from tests.support.exchanges import exchange, parts_of
 from tests.support.lab_process import ROOT
-from tests.test_anatomy_tiling import exchange, parts_of
 
 ROW = re.compile(r"([0-9a-f]{6}) ((?:[0-9a-f]{2} ){0,15}[0-9a-f]{2}) *(?:(?:head|framing|payload) .*)?")
 HELLO = """\

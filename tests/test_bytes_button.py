@@ -7,7 +7,7 @@ from playwright.sync_api import expect
 
 from lab.catalogue import DEFAULT, MODES
 from tests.support.browsing import PHONE, PROJECTOR, barriers, post, visiting
-from tests.test_own_sends import teacher_sees
+from tests.support.kept_bytes import teacher_sees
 
 pytestmark = pytest.mark.needs("chromium")
 ROWS = {"websocket": "text", "jsonp": "GET /jsonp/send"}

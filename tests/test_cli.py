@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
@@ -16,45 +15,9 @@ import pytest
 from lab.catalogue import MODES
 from lab.settings import LIMITS
 from tests.support.redis_server import free_port
+from tests.support.run_lab import CAPTURED, QUICK, Serving, run_lab, wait_for_deliveries
 
 ROOT = Path(__file__).resolve().parent.parent
-CAPTURED = {"cwd": ROOT, "capture_output": True, "text": True}
-PATIENCE_S = 200
-"""For a run of every technique on a busy machine."""
-QUICK = ["-c", "3", "-r", "5", "-d", "1s", "--redis", "private"]
-
-
-def run_lab(*arguments, **options):
-    """Run the command and wait for its end."""
-    command = [sys.executable, "run_lab.py", *arguments]
-    done = subprocess.run(command, **CAPTURED, timeout=PATIENCE_S, check=False, **options)
-    assert "Traceback" not in done.stdout + done.stderr
-    return done
-
-
-class Serving:
-    """The command as a running server."""
-
-    def __init__(self, *arguments):
-        command = [sys.executable, "run_lab.py", "--no-browser", "--redis", "private", *arguments]
-        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
-        self.process = subprocess.Popen(command, cwd=ROOT, text=True, **pipes)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.terminate()
-        self.process.communicate(timeout=20)
-
-    def read_until(self, text):
-        """What it printed, up to the line that holds this text."""
-        lines = []
-        for line in self.process.stdout:
-            lines.append(line)
-            if text in line:
-                return "".join(lines)
-        raise AssertionError("".join(lines))
 
 
 def test_one_technique_prints_its_figures():
@@ -208,20 +171,6 @@ def test_ctrl_c_in_a_measured_run_leaves_a_partial_summary():
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=20)
     assert process.returncode == 130 and "PARTIAL" in out and "Traceback" not in out + err
-
-
-def wait_for_deliveries(port):
-    """Wait until a measured lab has delivered something."""
-    until = time.monotonic() + 20
-    while time.monotonic() < until:
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/meters", timeout=5) as answer:
-                if json.load(answer)["techniques"]["sse"]["receive"]["messages"]:
-                    return
-        except OSError:
-            pass  # not yet listening
-        time.sleep(0.05)
-    raise AssertionError("nothing was delivered")
 
 
 def test_help_names_every_option_in_groups():

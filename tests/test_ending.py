@@ -21,9 +21,8 @@ from tests.support.lab_process import ROOT
 from tests.support.leftovers import Mark
 from tests.support.listeners import client
 from tests.support.redis_server import free_port
-from tests.test_cli import wait_for_deliveries
-from tests.test_lifecycle import wait_until
-from tests.test_odd_places import SERVE
+from tests.support.run_lab import SERVE, wait_for_deliveries
+from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="other systems do not show all processes")
 MEASURE = ["--mode", "sse", "-c", "2", "-d", "60s", "-r", "20", "--redis", "private"]

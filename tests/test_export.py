@@ -19,8 +19,8 @@ from lab.meters import Meters
 from lab.results.runs import flat
 from lab.server.lesson import drawing
 from lab.server.lesson.drawing import Drawing
+from tests.support.drawing import texts
 from tests.support.lab_here import LabHere
-from tests.test_figures import texts
 
 FORMULA = '=HYPERLINK("http://evil.example")'
 PATIENCE_S = 30.0

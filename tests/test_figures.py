@@ -15,6 +15,7 @@ from lab.figures import style
 from lab.figures.comparison import plot
 from lab.figures.html_report import report
 from lab.figures.style import SIZES
+from tests.support.drawing import texts
 
 NAMES = lab.figures.__all__
 
@@ -33,11 +34,6 @@ def grid(runs):
         for rate, clients in ((5, 3), (10, 30), (20, 300))
         for run in runs
     ]
-
-
-def texts(figure):
-    """Every word in a figure."""
-    return " ".join(text.get_text() for text in figure.findobj(lambda artist: hasattr(artist, "get_text")))
 
 
 @pytest.mark.parametrize("size", SIZES)

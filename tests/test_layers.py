@@ -239,3 +239,14 @@ def test_every_file_describes_itself():
         path.name for path in SOURCES if not ast.get_docstring(ast.parse(Path(path).read_text("utf-8")))
     ]
     assert silent == []
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").glob("test_*.py")), ids=lambda path: path.stem)
+def test_no_file_of_tests_lends_helpers(path):
+    """What several files of tests need is in tests/support/; only whole tests are imported, to run again."""
+    lenders = [
+        node
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("tests.test_")
+    ]
+    assert [name.name for node in lenders for name in node.names if not name.name.startswith("test_")] == []

@@ -18,6 +18,7 @@ from tests.support.lab_process import LabProcess
 from tests.support.lab_state import held, meters, publish, top
 from tests.support.listeners import POLLING, STREAMING, WAITING, client, each_technique
 from tests.support.redis_server import RedisServer, free_port
+from tests.support.waiting import wait_until
 from tests.support.wire import DEADLINE_S, HOST, Closed, Wire, eventually, fetch
 
 STOP_S = 8.0
@@ -54,14 +55,6 @@ def is_gone(pid):
         return True
     state = Path(f"/proc/{pid}/stat")
     return state.exists() and state.read_text().rpartition(")")[2].split()[0] == "Z"
-
-
-def wait_until(probe, what):
-    """Ask again and again until the answer is yes."""
-    deadline = time.monotonic() + DEADLINE_S
-    while not probe():
-        assert time.monotonic() < deadline, f"Never came true: {what}"
-        time.sleep(0.01)
 
 
 # What is left behind ------------------------------------------------------------------------------

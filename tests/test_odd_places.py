@@ -17,11 +17,11 @@ from tests.support.command import PATIENCE_S, measures, start_lab
 from tests.support.lab_process import ROOT
 from tests.support.leftovers import Mark
 from tests.support.redis_server import free_port
-from tests.test_lifecycle import wait_until
+from tests.support.run_lab import SERVE
+from tests.support.waiting import wait_until
 
 RUN = ["--mode", "sse", "-c", "2", "-d", "0.5s", "-r", "4", "--redis", "private"]
 QUICK = [*RUN, "--json"]
-SERVE = ["--no-browser", "--redis", "private"]
 SHADOWS = ("redis", "json", "random", "lab", "tornado", "aiohttp", "matplotlib", "signal", "brotli")
 """Modules that the lab, or a package of the lab, imports when it finds them."""
 ODD_NAME = '-it\'s a "课堂" 100% {x} $HOME;'

@@ -4,6 +4,7 @@ import uuid
 
 import pytest
 
+from tests.support.kept_bytes import passed_text
 from tests.support.lab_here import LabHere
 from tests.support.lab_state import publish
 from tests.support.listeners import client, each_technique
@@ -15,11 +16,6 @@ def school():
     """A lab whose polls end soon."""
     with LabHere(hold=0.5) as school:
         yield school
-
-
-def passed(found, came):
-    """All bytes of one direction."""
-    return "".join(part["text"] for part in found["parts"] if part["came"] is came)
 
 
 async def followed(school, name):
@@ -39,8 +35,8 @@ async def test_a_page_sees_its_own_request_while_another_has_the_lane(mode, scho
     ids = await publish(school.lab.port, 1, "for both")
     await second.receive_until(ids[-1])
     found = await page.ask(type="own", lane=mode)
-    assert "for both" in passed(found, False)
-    assert "first" not in passed(found, True)
+    assert "for both" in passed_text(found, False)
+    assert "first" not in passed_text(found, True)
     assert found["units"]
     page.wire.abort()
     await first.leave()

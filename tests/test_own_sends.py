@@ -11,12 +11,12 @@ from lab.server.live.own_sends import MOST_CLAIMS
 from tests.support.counting import growth
 from tests.support.drafts import draft
 from tests.support.framings import TEXT, client_frame
+from tests.support.kept_bytes import passed, refusal, teacher_sees
 from tests.support.lab_here import LabHere
 from tests.support.lab_state import meters
 from tests.support.listeners import client, each_technique
 from tests.support.live_page import LivePage
 from tests.support.wire import HOST, Wire
-from tests.test_wire import passed, refusal
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 """The mid of no message."""
@@ -35,14 +35,6 @@ async def on_live(school):
     page = await LivePage.open(school)
     yield page
     await page.leave()
-
-
-def teacher_sees(school, mid):
-    """What `/wire?mid=` sends to the teacher."""
-    lesson = school.lab.lesson
-    cookie = f"{lesson.cookie}={lesson.key.exchange(lesson.key.ticket(), '127.0.0.1')}"
-    with school.look(f"/wire?mid={mid}", Cookie=cookie) as answer:
-        return json.load(answer)
 
 
 async def send(mode, port, mid, body="hello", **options):

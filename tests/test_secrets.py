@@ -13,8 +13,8 @@ from lab.server.api.reports import HistoryReport
 from lab.server.logs import OneLine
 from tests.support.listeners import client, each_technique, handshake
 from tests.support.routes import routes
+from tests.support.run_lab import Serving
 from tests.support.wire import HOST, JSON, Wire, fetch
-from tests.test_cli import Serving
 
 
 async def test_the_token_stands_in_no_answer_and_no_log():

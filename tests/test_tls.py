@@ -12,13 +12,13 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
-import trustme
 
 from lab.server.connections.tls_stream import on_the_wire
 from lab.server.lesson.lan import Network
 from lab.server.lifecycle import running
 from lab.settings import Settings
 from lab.tls import trusting
+from tests.support.certificates import certificate
 from tests.support.counting import visit
 from tests.support.drafts import number
 from tests.support.framings import ServerSentEvents
@@ -72,15 +72,6 @@ BEHIND_TLS = [
 """Promises made elsewhere that pytest finds here again, with the labs of this file."""
 LONG_AGO = datetime.now(UTC) - timedelta(days=1)
 QUICK = ["-c", "3", "-r", "5", "-d", "1s", "--redis", "private", "--quiet"]
-
-
-def certificate(folder, name, authority=None, **options):
-    """The settings that show a certificate made for this test."""
-    made = (authority or trustme.CA()).issue_cert("localhost", **options)
-    files = {"certfile": folder / f"{name}.crt", "keyfile": folder / f"{name}.key"}
-    files["keyfile"].write_bytes(made.private_key_pem.bytes())
-    files["certfile"].write_bytes(b"".join(blob.bytes() for blob in made.cert_chain_pems))
-    return {option: str(path) for option, path in files.items()}
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,7 @@ from lab.results.rounds import by_mode
 from lab.results.runs import document, write_csv
 from lab.results.table import show
 from lab.server.classroom import settings_of
-from tests.test_cli import QUICK, run_lab
+from tests.support.run_lab import QUICK, run_lab
 
 SHORT = {"clients": 5, "rate": 20, "duration": 1}
 

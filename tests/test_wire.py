@@ -1,8 +1,6 @@
 """The bytes behind a bar: exactly those that crossed the socket, for whom they concern, without secrets."""
 
-import json
 import socket
-import time
 import urllib.error
 import urllib.parse
 import uuid
@@ -10,44 +8,13 @@ import uuid
 import pytest
 from playwright.sync_api import expect
 
-from lab.catalogue import TECHNIQUES
 from lab.lanes.capture import RecordingSocket
 from tests.support.browsing import LISTENING, PROJECTOR, RESTING, barriers, post
+from tests.support.kept_bytes import STREAMS, bars, kept, passed, refusal
 from tests.support.lab_here import LabHere
+from tests.support.waiting import soon
 
 PATIENCE_S = 20.0
-STREAMS = [mode for mode, technique in TECHNIQUES.items() if technique.verb == "stream"]
-
-
-def soon(look):
-    """What something is, once it is anything."""
-    until = time.monotonic() + PATIENCE_S
-    while not (seen := look()) and time.monotonic() < until:
-        time.sleep(0.02)
-    return seen
-
-
-def kept(school, mode, began, name="", teacher=None):
-    """What the lab sends about a bar to the page of that name or to the teacher."""
-    cookie = {}
-    if teacher:
-        lesson = school.lab.lesson
-        cookie = {"Cookie": f"{lesson.cookie}={lesson.key.exchange(lesson.key.ticket(), '127.0.0.1')}"}
-    with school.look(f"/wire?lane={mode}&from={began}&as={name}", **cookie) as answer:
-        return json.load(answer)
-
-
-def refusal(ask, *arguments):
-    """The status and the code with which the lab refuses something."""
-    with pytest.raises(urllib.error.HTTPError) as caught:
-        ask(*arguments)
-    with caught.value as answer:
-        return answer.code, json.load(answer)["error"]["code"]
-
-
-def passed(wire, came):
-    """All bytes of one direction."""
-    return "".join(part["text"] for part in wire["parts"] if part["came"] is came).encode("latin-1")
 
 
 def converse(school, mode, query, **headers):
@@ -62,11 +29,6 @@ def converse(school, mode, query, **headers):
         received = b"".join(iter(lambda: line.recv(65536), b""))
     assert soon(lambda: len(bars(school, mode)) > len(before))
     return sent, received, bars(school, mode)[-1]
-
-
-def bars(school, mode):
-    """When the requests that were shown in a lane began, those that are over."""
-    return [f["from"] for f in school.lab.context.recorder.since(0) if f["lane"] == mode and "from" in f]
 
 
 @pytest.mark.parametrize("mode", ["shortpoll", "longpoll", "jsonp"])

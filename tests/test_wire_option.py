@@ -21,10 +21,10 @@ from lab.experiment.one_message import RecordingRelay, one_message
 from lab.experiment.session import run_rounds
 from lab.results.runs import document, flat
 from lab.results.wire import parts_of, show_wires
+from tests.support.certificates import certificate
 from tests.support.lab_here import LabHere
+from tests.support.run_lab import QUICK, run_lab
 from tests.support.wire import HOST
-from tests.test_cli import QUICK, run_lab
-from tests.test_tls import certificate
 
 COLOUR = re.compile(r"\x1b\[[\d;]*m")
 TWICE = ("longpoll", "sse")

@@ -9,11 +9,12 @@ from lab.lanes.capture import Capture
 from tests.support.counting import growth
 from tests.support.drafts import draft
 from tests.support.framings import CLOSE, TEXT, client_frame
+from tests.support.kept_bytes import STREAMS, bars, kept, passed
 from tests.support.lab_here import LabHere
 from tests.support.lab_state import here, meters, publish
 from tests.support.listeners import client, each_technique, handshake
+from tests.support.waiting import soon
 from tests.support.wire import HOST, Wire, request_head
-from tests.test_wire import STREAMS, bars, kept, passed, soon
 
 PARTS = ("head", "framing", "payload")
 
