@@ -1,6 +1,6 @@
 """The class's progress with the exercises, as the students' programs report it.
 
-Reports are claims: any client can send one under any name. They are kept in memory only.
+Reports are claims: any client can send one under any name. They are kept in memory, until the lab ends.
 """
 
 import unicodedata
@@ -54,11 +54,6 @@ class ClassSheet:
         row = self._rows.setdefault(name, {})
         row.pop(report.exercise, None)  # the newest report is the last
         row[report.exercise] = report
-        self.revision += 1
-
-    def clear(self) -> None:
-        """Remove all names."""
-        self._rows = {}
         self.revision += 1
 
     def reports(self) -> list[tuple[str, Report]]:

@@ -115,10 +115,8 @@ class Lesson:
         self.pace = {"interval": plan.interval, "hold": min(plan.hold, self.context.settings.hold)}
 
     def reset(self) -> None:
-        """Reset the meters, which then count as simulated only if simulated students still run, and empty
-        the sheet of the class."""
+        """Reset the meters, which then count as simulated only if simulated students still run."""
         self.server.reset()
-        self.class_sheet.clear()
         self.simulated.ever = bool(self.simulated.as_json()["running"])
         self.bet.meters_reset()
 
