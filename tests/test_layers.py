@@ -23,6 +23,7 @@ LAYERS = [
         "lab.folders",
         "lab.json_types",
         "lab.program",
+        "lab.proxy",
         "lab.settings",
         "lab.signals",
         "lab.subprocesses",
@@ -46,7 +47,13 @@ ALONE = ("lab", "lab.exercises")
 """On their floor stands only the file of the package; the modules in it have floors of their own."""
 SERVING = ("lab.lanes", "lab.techniques", "lab.server")
 MEASURING = ("lab.clients", "lab.results", "lab.experiment", "lab.figures")
-BY_NAME = {"lab.cli", "lab.experiment.fleet", "lab.experiment.relay", "lab.figures", "lab.server"}
+BY_NAME = {
+    "lab.cli",
+    "lab.experiment.fleet",
+    "lab.experiment.relay",
+    "lab.figures",
+    "lab.server",
+}
 """Modules that the lab starts as processes, by their name in a string: the only ties between the wings."""
 ONLY = {
     "matplotlib": "lab/figures*",

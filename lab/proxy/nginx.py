@@ -1,0 +1,221 @@
+"""A private nginx on a free port of the loopback: its configuration is tested first, its logs are parsed.
+
+It runs in a temporary folder of its own, as this user, and is ended by its id. `python -m lab.proxy.nginx`
+reads a plan in JSON (`{"proxy": "timeout=3s", "labs": ["127.0.0.1:8000"]}`) as its argument, prints its
+address in a line of JSON, and ends when its standard input does.
+"""
+
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple
+
+from lab.errors import CannotStart
+from lab.json_types import JsonObject
+from lab.proxy.nginx_conf import ACCESS_LOG, CONNECTIONS, ERROR_LOG, HOST, PID, Line, configuration, text_of
+from lab.proxy.switches import Switches, parse
+
+CONF = "nginx.conf"
+PLACES = ("/usr/sbin", "/usr/local/sbin", "/usr/local/bin", "/opt/homebrew/bin")
+"""Where nginx is when it is not on the PATH; Debian does not show /usr/sbin to users."""
+START_PATIENCE_S = 10.0
+STOP_PATIENCE_S = 5.0
+MOST_CONNECTIONS = 65536
+TRIES = 3
+"""Another program may take the free port before nginx has it."""
+COMPLAINT = re.compile(r"\S+ \S+ \[(?P<level>\w+)\] \d+#\d+: (?:\*\d+ )?(?P<text>.*?)(?:, client: .*)?")
+REQUEST = re.compile(r', request: "(?P<request>[^"]*)"')
+
+
+class Complaint(NamedTuple):
+    """One line of nginx's error log: its level, its text, and the request that it is about, if any."""
+
+    level: str
+    text: str
+    request: str | None
+
+
+def find() -> str:
+    """The program nginx. Raises `CannotStart`, with the line that installs it."""
+    path = os.pathsep.join([os.environ.get("PATH", os.defpath), *PLACES])
+    if found := shutil.which("nginx", path=path):
+        return found
+    raise CannotStart(f"There is no nginx here. To install it: {_installs()}")
+
+
+def _installs() -> str:
+    if shutil.which("apt-get"):
+        root = hasattr(os, "geteuid") and os.geteuid() == 0
+        return f"{'' if root else 'sudo '}apt-get install nginx"
+    return "brew install nginx" if shutil.which("brew") else "see https://nginx.org/en/download.html"
+
+
+class Nginx:
+    """A running nginx in front of labs at these `host:port`. Use it in `with`; raises `CannotStart`."""
+
+    def __init__(self, switches: Switches, labs: Sequence[str]) -> None:
+        self.switches = switches
+        self.labs = labs
+        self._program = find()
+        self.version = _version(self._program)
+        self.folder = Path(tempfile.mkdtemp(prefix="pushlab-nginx-"))
+        self.process: subprocess.Popen[bytes] | None = None
+        self.port = 0
+        self.lines: list[Line] = []
+        try:
+            self._start()
+        except BaseException:
+            self.close()
+            raise
+
+    def __enter__(self) -> "Nginx":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def url(self) -> str:
+        """Its URL."""
+        return f"http://{HOST}:{self.port}"
+
+    def answers(self) -> list[JsonObject]:
+        """The access log: one object for each request that has ended."""
+        lines = self._log(ACCESS_LOG).splitlines(keepends=True)
+        return [json.loads(line) for line in lines if line.endswith("\n")]
+
+    def complaints(self) -> list[Complaint]:
+        """The error log."""
+        found = [(line, COMPLAINT.fullmatch(line)) for line in self._log(ERROR_LOG).splitlines()]
+        return [_complaint(line, match) for line, match in found if match]
+
+    def close(self) -> None:
+        """End it, and delete its folder."""
+        if self.process is not None:
+            self.process.terminate()
+            try:
+                self.process.wait(STOP_PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _start(self) -> None:
+        for tries_left in reversed(range(TRIES)):
+            self.port = _free_port()
+            self.lines = configuration(self.switches, self.labs, self.port, _files())
+            (self.folder / CONF).write_text(text_of(self.lines), encoding="utf-8")
+            self._test()
+            self.process = subprocess.Popen(
+                self._command(),
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+            if self._listens():
+                return
+            if not tries_left:
+                raise CannotStart(f"nginx does not start: {self._last_words()}.")
+
+    def _command(self, *more: str) -> list[str]:
+        folder = f"{self.folder}{os.sep}"
+        return [self._program, "-p", folder, "-c", CONF, "-e", ERROR_LOG, *more]
+
+    def _test(self) -> None:
+        """Let nginx read its configuration. Raises `CannotStart` with what it does not accept."""
+        try:
+            done = subprocess.run(self._command("-t"), capture_output=True, text=True, check=False)
+        except OSError as error:
+            raise CannotStart(f"{self._program} cannot be run: {error.strerror or error}.") from error
+        if done.returncode:
+            raise CannotStart(f"nginx does not accept its configuration: {_first_line(done.stderr)}.")
+
+    def _listens(self) -> bool:
+        """Wait until it has opened its port: then it writes its id into a file."""
+        until = time.monotonic() + START_PATIENCE_S
+        while not _written(self.folder / PID):
+            if self.process is None or self.process.poll() is not None or time.monotonic() > until:
+                return False
+            time.sleep(0.005)  # the only way to learn that another process has bound its port
+        return True
+
+    def _last_words(self) -> str:
+        complaints = self.complaints()
+        return complaints[-1].text if complaints else "it has ended without a reason"
+
+    def _log(self, name: str) -> str:
+        with suppress(FileNotFoundError):
+            return (self.folder / name).read_text(encoding="utf-8", errors="replace")
+        return ""
+
+
+def _written(path: Path) -> bool:
+    with suppress(OSError):
+        return path.stat().st_size > 0
+    return False
+
+
+def _version(program: str) -> str:
+    """What it calls itself, as `nginx/1.22.1`. Raises `CannotStart`."""
+    try:
+        done = subprocess.run([program, "-v"], capture_output=True, text=True, check=False)
+    except OSError as error:
+        raise CannotStart(f"{program} cannot be run: {error.strerror or error}.") from error
+    return done.stderr.strip().rpartition(" ")[2]
+
+
+def _free_port() -> int:
+    with socket.socket() as found:
+        found.bind((HOST, 0))
+        port: int = found.getsockname()[1]
+        return port
+
+
+def _files() -> int:
+    """How many files a process may have open, and so nginx connections; what it cannot use is a warning."""
+    if sys.platform == "win32":
+        return CONNECTIONS
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return MOST_CONNECTIONS if soft == resource.RLIM_INFINITY else min(soft, MOST_CONNECTIONS)
+
+
+def _first_line(text: str) -> str:
+    lines = [line for line in text.splitlines() if "[emerg]" in line] or text.splitlines() or ["no reason"]
+    return lines[0].partition("] ")[2] or lines[0]
+
+
+def _complaint(line: str, match: re.Match[str]) -> Complaint:
+    request = REQUEST.search(line)
+    return Complaint(match["level"], match["text"], request and request["request"])
+
+
+def main() -> int:
+    """Run nginx until standard input ends. Returns the exit code."""
+    plan = json.loads(sys.argv[1])
+    try:
+        with Nginx(parse(plan["proxy"]), plan["labs"]) as running:
+            print(json.dumps({"port": running.port, "version": running.version}), flush=True)
+            sys.stdin.buffer.read()
+    except CannotStart as error:
+        print(json.dumps({"error": str(error)}), flush=True)
+        return 3
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,159 @@
+"""The text of nginx.conf for these switches, line by line; each line knows which switch has changed it.
+
+Paths are relative to the folder that nginx gets with `-p`. One process and no workers (`master_process off`):
+it is ended by its one id, and stays the same user.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from lab.catalogue import TECHNIQUES
+from lab.proxy.switches import ALWAYS, Switches
+
+HOST = "127.0.0.1"
+CONNECTIONS = 1024
+ACCESS_LOG, ERROR_LOG, PID = "access.log", "error.log", "nginx.pid"
+LOG_FIELDS = (
+    ("at", "$msec"),
+    ("method", '"$request_method"'),
+    ("target", '"$request_uri"'),
+    ("status", "$status"),
+    ("from_lab", '"$upstream_status"'),
+    ("seconds", "$request_time"),
+    ("bytes", "$bytes_sent"),
+    ("connection", "$connection"),
+    ("request_of_connection", "$connection_requests"),
+)
+"""The fields of a line of the access log, which is JSON."""
+TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+
+
+class Line(NamedTuple):
+    """One line of nginx.conf. `switch` is the switch that has changed it; None in the right configuration.
+
+    A line that a fault leaves out is there as a comment.
+    """
+
+    text: str
+    switch: str | None = None
+
+
+def configuration(
+    switches: Switches, labs: Sequence[str], port: int, connections: int = CONNECTIONS
+) -> list[Line]:
+    """The lines of nginx.conf, for labs at these `host:port` behind this port of the loopback.
+
+    `connections` is the most that nginx may have, to clients and to labs together.
+    """
+    return [
+        *map(Line, _process(connections)),
+        *map(Line, _logs()),
+        Line("  upstream lab {"),
+        *(Line(f"    server {lab};") for lab in labs),
+        Line("    keepalive 32;"),
+        Line("  }"),
+        *_handshake(switches),
+        Line("  server {"),
+        Line(f"    listen {HOST}:{port};"),
+        *_connections(switches),
+        *_location("/", switches),
+        *_streams(switches),
+        Line("  }"),
+        Line("}"),
+    ]
+
+
+def text_of(lines: Sequence[Line]) -> str:
+    """The lines as the text of a file."""
+    return "".join(f"{line.text}\n" for line in lines)
+
+
+def _process(connections: int) -> list[str]:
+    head = ["daemon off;", "master_process off;", f"pid {PID};", f"error_log {ERROR_LOG} warn;"]
+    return [*head, f"events {{ worker_connections {connections}; }}", "http {"]
+
+
+def _logs() -> list[str]:
+    fields = ",".join(f'"{name}":{variable}' for name, variable in LOG_FIELDS)
+    places = [f"  {name}_temp_path {name};" for name in TEMPORARY]
+    return [f"  log_format lab escape=json '{{{fields}}}';", f"  access_log {ACCESS_LOG} lab;", *places]
+
+
+def _handshake(switches: Switches) -> list[Line]:
+    """The map that turns a request for an upgrade into one, and leaves other requests alone."""
+    text = "  map $http_upgrade $connection_upgrade { default upgrade; '' ''; }"
+    return [_kept(text, "upgrade", switches.upgrade is True)]
+
+
+def _connections(switches: Switches) -> list[Line]:
+    usual = Switches()
+    requests = _valued("    keepalive_requests {};", "keepalive", switches.keepalive, usual.keepalive)
+    idle = _valued("    keepalive_timeout {};", "idle", _ms(switches.idle or 75), _ms(75))
+    return [requests, idle, *_gzip(switches)]
+
+
+def _gzip(switches: Switches) -> list[Line]:
+    if not switches.gzip:
+        return [Line("    gzip off;")]
+    lines = ("gzip on;", "gzip_types *;", "gzip_min_length 0;", "gzip_proxied any;")
+    return [Line(f"    {line}", "gzip") for line in lines]
+
+
+def _streams(switches: Switches) -> list[Line]:
+    """A place of their own for the streams, when those may not be silent for as long as a poll."""
+    if switches.idle is None:
+        return []
+    streams = "|".join(mode for mode, technique in TECHNIQUES.items() if technique.verb == "stream")
+    lines = _location(f"~ ^/({streams})$", switches, switches.idle)
+    return [Line(line.text, line.switch or "idle") for line in lines]
+
+
+def _location(path: str, switches: Switches, silence: float | None = None) -> list[Line]:
+    usual = Switches()
+    timeout, switch = switches.timeout, "timeout"
+    if silence is not None and silence <= timeout:
+        timeout, switch = silence, "idle"
+    return [
+        Line(f"    location {path} {{"),
+        Line("      proxy_pass http://lab;"),
+        Line("      proxy_http_version 1.1;"),
+        *_headers(switches),
+        _valued("      proxy_read_timeout {};", switch, _ms(timeout), _ms(usual.timeout)),
+        *_buffering(switches),
+        Line("    }"),
+    ]
+
+
+def _headers(switches: Switches) -> list[Line]:
+    upgrade = switches.upgrade is not False
+    value = "upgrade" if switches.upgrade == ALWAYS else "$connection_upgrade"
+    connection = f"      proxy_set_header Connection {value};"
+    return [
+        _kept("      proxy_set_header Host $http_host;", "host", switches.host),
+        _kept("      proxy_set_header Upgrade $http_upgrade;", "upgrade", upgrade),
+        Line(connection, "upgrade") if switches.upgrade == ALWAYS else _kept(connection, "upgrade", upgrade),
+    ]
+
+
+def _buffering(switches: Switches) -> list[Line]:
+    if not switches.buffering:
+        return [Line("      proxy_buffering off;")]
+    lines = ("proxy_buffering on;", "proxy_ignore_headers X-Accel-Buffering;")
+    return [Line(f"      {line}", "buffering") for line in lines]
+
+
+def _kept(text: str, switch: str, kept: bool) -> Line:
+    """A line of the right configuration, or its comment where the fault leaves it out."""
+    if kept:
+        return Line(text)
+    indent = len(text) - len(text.lstrip())
+    return Line(f"{text[:indent]}# {text[indent:]}", switch)
+
+
+def _valued(text: str, switch: str, value: object, usual: object) -> Line:
+    return Line(text.format(value), None if value == usual else switch)
+
+
+def _ms(seconds: float) -> str:
+    """A duration as nginx reads it: in whole seconds where it is one, else in milliseconds."""
+    return f"{seconds:.0f}s" if seconds == int(seconds) else f"{1000 * seconds:.0f}ms"
