@@ -19,6 +19,7 @@ from lab.experiment.link_model import PRESETS, Network
 from lab.experiment.terminal import columns, complain, emptied, open_standard_streams
 from lab.json_types import JsonObject
 from lab.program import COMMAND, NAME
+from lab.proxy.switches import parse
 from lab.settings import COMPRESS, FRESH, LIMITS, parse_base, parse_limit
 from lab.signals import like_ctrl_c, restored
 from lab.tls import check_key_log
@@ -167,6 +168,12 @@ def _network_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--network", choices=list(PRESETS), help="a link by its name")
     group.add_argument("--rtt", type=seconds, help="round trip that the link adds (0ms) / 往返时延")
     group.add_argument("--bandwidth", type=bits, help="of each listener, each way, as 1Mbit (0: no limit)")
+    group.add_argument(
+        "--proxy",
+        type=checked(lambda text: str(parse(text))),
+        metavar="SPEC",
+        help="through an nginx: timeout=3s,buffering=on,… or good / 经过 nginx 代理",
+    )
 
 
 def _output_options(group: argparse._ArgumentGroup) -> None:
@@ -309,7 +316,9 @@ def _measure(options: argparse.Namespace, stdout_open: bool) -> int:
     written = put_out(runs, options)
     if any(run.partial for run in runs):
         return STOPPED
-    return DONE if written and all(run.clean and not run.missing for run in runs) else FAILED
+    return (
+        DONE if written and all(run.clean and not run.missing and not run.refused for run in runs) else FAILED
+    )
 
 
 def conditions_of(options: argparse.Namespace) -> "Conditions":

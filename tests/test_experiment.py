@@ -15,8 +15,8 @@ import lab
 from lab.catalogue import MODES
 from lab.errors import BadInput, BadParameter, CannotStart
 from lab.experiment.conditions import Conditions
-from lab.experiment.measure import MeterSnapshots, listening
 from lab.experiment.probe import difference
+from lab.experiment.readiness import MeterSnapshots, listening
 from lab.experiment.session import order
 from lab.experiment.timetable import timetable
 from lab.meters import Meter

@@ -52,6 +52,7 @@ BY_NAME = {
     "lab.experiment.fleet",
     "lab.experiment.relay",
     "lab.figures",
+    "lab.proxy.nginx",
     "lab.server",
 }
 """Modules that the lab starts as processes, by their name in a string: the only ties between the wings."""

@@ -20,6 +20,7 @@ from tests.support.wire import HOST, eventually, fetch
 FAULTS = {
     "timeout": "timeout=3s",
     "buffering": "buffering=on",
+    "http": "http=1.0",
     "upgrade": "upgrade=off",
     "host": "host=off",
     "gzip": "gzip=on",
@@ -35,12 +36,12 @@ def test_each_switch_is_tested():
 
 
 def test_switches_are_read_and_spelled_alike():
-    """What was read is spelled so that it is read as the same; the usual proxy has no text."""
-    text = "timeout=1.5s,buffering=on,upgrade=always,host=off,gzip=on,idle=30s,keepalive=5"
+    """What was read is spelled so that it is read as the same; the usual proxy is `good`."""
+    text = "timeout=1.5s,buffering=on,http=1.0,upgrade=always,host=off,gzip=on,idle=30s,keepalive=5"
     assert str(parse(text)) == text
     assert parse("timeout=1500ms") == Switches(timeout=1.5)
     assert parse("good") == parse("") == Switches()
-    assert str(Switches()) == ""
+    assert str(Switches()) == "good"
 
 
 @pytest.mark.parametrize(
@@ -51,6 +52,7 @@ def test_switches_are_read_and_spelled_alike():
         ("timeout=3x", "write timeout=3s"),
         ("timeout=0s", "from 100ms"),
         ("upgrade=maybe", "on, off or always"),
+        ("http=2", "1.0 or 1.1"),
         ("keepalive=0", "from 1"),
         ("gzip=on,gzip=off", "twice"),
     ],

@@ -26,6 +26,7 @@ SILENCE_S = 45.0
 LONGEST_PAUSE_S = 8.0
 """Longest pause before reconnecting, in seconds: short, so that clients soon return to a restarted lab."""
 FIRST_PAUSE_S = 0.5
+NO_CLOSE_FRAME = 1006
 AUTOMATIC = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
 BROWSER = {
@@ -67,6 +68,14 @@ class Refused(Exception):
 
 class SentAway(Exception):
     """The lab closes and has sent the time to reconnect."""
+
+
+class SocketClosed(aiohttp.ClientError):
+    """A WebSocket was closed, with this code; 1006 when no close frame arrived (RFC 6455 section 7.1.5)."""
+
+    def __init__(self, code: int | None) -> None:
+        super().__init__(f"The WebSocket was closed with {code}.")
+        self.code = code or NO_CLOSE_FRAME
 
 
 @dataclass

@@ -17,7 +17,7 @@ from typing import Any
 import aiohttp
 
 from lab.clients import binary
-from lab.clients.link import BROWSER, FRESH, SILENCE_S, Link, Refused, Unframed, compact
+from lab.clients.link import BROWSER, FRESH, SILENCE_S, Link, Refused, SocketClosed, Unframed, compact
 from lab.json_types import JsonObject
 
 OFFER = {"Sec-WebSocket-Extensions": "permessage-deflate; client_max_window_bits"}
@@ -41,6 +41,7 @@ async def listen(link: Link) -> None:
             link.received(unframe(frame))
     finally:
         await socket.close()
+    raise SocketClosed(socket.close_code)
 
 
 async def send(link: Link, message: dict[str, str]) -> JsonObject:
@@ -88,6 +89,7 @@ async def connect(link: Link, path: str) -> aiohttp.ClientWebSocketResponse:
     options: Any = {"headers": headers, "timeout": PATIENCE}
     options["compress"] = 15 if link.compress else 0  # the window's bits, as aiohttp counts them
     options["protocols"] = [f"pushlab.{link.subprotocol}"] if link.subprotocol else []
+    link.asks()
     try:
         socket: aiohttp.ClientWebSocketResponse = await link.session.ws_connect(link.url + path, **options)
     except aiohttp.WSServerHandshakeError as error:

@@ -7,6 +7,7 @@ from lab.errors import BadParameter
 from lab.experiment.link_model import Network
 from lab.experiment.quantities import hint, number, one_of, quoted, truth, whole
 from lab.json_types import JsonObject
+from lab.proxy.switches import parse
 from lab.settings import COMPRESS, FRESH
 
 MOST_CLIENTS = 20_000
@@ -62,11 +63,15 @@ class Conditions:
     """Bits per second of each listener's link, each way; 0 is no limit."""
     subprotocol: str | None = None
     """The WebSocket's subprotocol, "json" or "binary"; None: the clients offer none."""
+    proxy: str | None = None
+    """How the nginx before the lab is configured, as `timeout=3s,buffering=on`; None: there is none."""
 
     def __post_init__(self) -> None:
         for name, value in self._checked().items():
             object.__setattr__(self, name, value)  # the same, as plain numbers and text
         number("jitter", self.jitter, 0, self.rtt / 2)  # no byte arrives before it was sent
+        if self.proxy and self.network.slow:
+            raise BadParameter("A proxy and a slow link are not measured together; leave one of them out.")
         if self.bandwidth:
             number("bandwidth", self.bandwidth, 1000, NUMBERS["bandwidth"][1])
         if self.messages < 1:
@@ -86,6 +91,7 @@ class Conditions:
                 "subprotocol": given["subprotocol"]
                 and one_of("subprotocol", given["subprotocol"], SUBPROTOCOLS)
             }
+            | {"proxy": None if given["proxy"] is None else spec(given["proxy"])}
         )
 
     @property
@@ -111,9 +117,17 @@ class Conditions:
             values[f"{name}_s"] = values.pop(name)
         if not self.jitter:  # only recorded when there is some
             del values["jitter_s"]
-        if not self.subprotocol:
-            del values["subprotocol"]
+        for name in ("subprotocol", "proxy"):
+            if not values[name]:
+                del values[name]
         return values
+
+
+def spec(value: object) -> str:
+    """The switches of a proxy, spelled in one way. Raises `BadParameter`."""
+    if not isinstance(value, str):
+        raise BadParameter(f"The proxy is text such as timeout=3s,buffering=on, not {quoted(value)}.")
+    return str(parse(value))
 
 
 def compression(value: object) -> bool | str:

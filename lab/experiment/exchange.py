@@ -55,8 +55,8 @@ async def exchange(mode: str, conditions: Conditions, settings: JsonObject | Non
     if key not in _known:
         own = {"room": f"run-{secrets.token_hex(6)}", "hold": HOLD_S, "compress": c.compress}
         limits = LIFTED | (settings or {}).get("limits", {})
-        async with own_lab({"port": 0} | kept | own | {"limits": limits}) as (url, _):
-            _known[key] = await _calibrate(mode, conditions, url, certfile)
+        async with own_lab({"port": 0} | kept | own | {"limits": limits}) as lab:
+            _known[key] = await _calibrate(mode, conditions, lab.url, certfile)
     return _known[key]
 
 

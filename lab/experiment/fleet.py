@@ -18,6 +18,7 @@ from lab.catalogue import TECHNIQUES
 from lab.clients.attempts import Attempts
 from lab.clients.link import Event, Link
 from lab.clients.reconnecting import keep_receiving
+from lab.clients.seen import Seen, summed
 from lab.json_types import JsonObject
 
 REPORT_S = 0.2
@@ -50,6 +51,7 @@ class ListenerLog:
         self.messages = 0
         self.missed = 0
         self.attempts = Attempts()
+        self.seen = Seen()
 
     def add(self, events: list[Event]) -> None:
         """Record received events with the current time."""
@@ -60,6 +62,16 @@ class ListenerLog:
                 self.messages += 1
             elif event["type"] == "gap":
                 self.missed += event["missed"]
+
+    def ask(self) -> None:
+        """A request is sent."""
+        self.attempts.ask()
+        self.seen.ask()
+
+    def fail(self, error: Exception) -> None:
+        """The request failed, or its connection has ended."""
+        self.attempts.fail(error)
+        self.seen.fail(error)
 
 
 async def listen(plan: JsonObject) -> None:
@@ -72,7 +84,7 @@ async def listen(plan: JsonObject) -> None:
     expected, orders = 0, await asyncio.to_thread(sys.stdin.readline)
     if orders:
         expected = await wait_for_all(logs, tasks, **json.loads(orders))
-        report({"heard_out": True} | effort())
+        report({"heard_out": True, "seen": summed(log.seen for log in logs)} | effort())
         await asyncio.to_thread(sys.stdin.readline)
     reporting.cancel()
     away, failure = kept_away(logs, expected, waits), given_up(tasks)
@@ -87,8 +99,7 @@ async def one(plan: JsonObject, log: ListenerLog, number: int) -> None:
     """One listener, which starts at its own part of the interval, so that pollers are not synchronised."""
     if TECHNIQUES[plan["mode"]].verb == "ask":
         await asyncio.sleep(plan["link"]["interval"] * number / plan["clients"])
-    attempts = log.attempts
-    callbacks: JsonObject = {"asks": attempts.ask, "accepts": attempts.accept, "fails": attempts.fail}
+    callbacks: JsonObject = {"asks": log.ask, "accepts": log.attempts.accept, "fails": log.fail}
     async with Link(on_events=log.add, **callbacks, **plan["link"]) as link:
         await keep_receiving(plan["mode"], link)
 
@@ -97,7 +108,8 @@ async def progress(logs: list[ListenerLog], tasks: list[asyncio.Task[None]], wai
     """Report regularly how many messages were received in all, and how many listeners are connected."""
     while True:
         await asyncio.sleep(REPORT_S)
-        now = {"heard": sum(log.messages for log in logs), "failure": given_up(tasks)}
+        now: JsonObject = {"heard": sum(log.messages for log in logs), "failure": given_up(tasks)}
+        now["seen"] = summed(log.seen for log in logs)
         report(now | connected(logs, waits) | effort())
 
 

@@ -3,8 +3,8 @@
 What is counted: each listener's first request, until the server has seen them all, and then everything
 from the timetable's zero until its time is over, every message has arrived and, by theory
 (`Prediction.window_s`), every poller has asked again: a run ends as it began. Warm-up is not counted:
-starting the processes, a first message before any listener connects, and the pause `HEAD_START_S`. Processor
-time is counted from the timetable's zero.
+starting the processes, a first message before any listener connects, and the pause `HEAD_START_S`
+(lab/experiment/readiness.py). Processor time is counted from the timetable's zero.
 """
 
 import asyncio
@@ -16,11 +16,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
-from urllib.parse import urlsplit
 
 import aiohttp
 
-from lab.catalogue import TECHNIQUES
 from lab.clients.link import Link, Refused
 from lab.errors import CannotStart
 from lab.experiment.child import RunFailed, child
@@ -28,21 +26,20 @@ from lab.experiment.conditions import Conditions
 from lab.experiment.connecting import NotConnected, allow_files
 from lab.experiment.exchange import LIFTED, exchange, link_of
 from lab.experiment.one_message import one_message
-from lab.experiment.own_lab import own_lab
+from lab.experiment.own_lab import OwnLab, own_lab
 from lab.experiment.prediction import Prediction, predict_run
-from lab.experiment.probe import Probe, difference, subtract
+from lab.experiment.probe import Probe
 from lab.experiment.publisher import Progress, Sent, publish, send, wait_until
+from lab.experiment.readiness import MeterSnapshots, listening
 from lab.experiment.records import Record
-from lab.experiment.simulated import Clients
+from lab.experiment.simulated import Clients, GaveUp
 from lab.experiment.verdict import records_of, verdict
+from lab.experiment.way import held_back, more_patience, through, way_to
 from lab.json_types import JsonObject
 from lab.meters import summary
 from lab.results.client_load import client_load
 from lab.results.runs import Run
 
-READY_PATIENCE_S = 60.0
-HEAD_START_S = 0.2
-"""Between the last listener's connection and the timetable's zero."""
 SETTLE_S = 5.0
 """Additional seconds to wait for the last message before it counts as lost."""
 SAMPLE_S = 1.0
@@ -59,32 +56,6 @@ class Target:
     """The file of the certificate that the clients trust, when the lab is reached by https."""
 
 
-@dataclass
-class MeterSnapshots:
-    """Meters of a run: before the first client, when all are connected, at zero, and when all has arrived."""
-
-    before: JsonObject = field(default_factory=dict)
-    ready: JsonObject = field(default_factory=dict)
-    zero: JsonObject = field(default_factory=dict)
-    after: JsonObject = field(default_factory=dict)
-
-    def counted(self, direction: str) -> JsonObject:
-        """The meter of this run: from `before` to `after`, without the pause between `ready` and `zero`."""
-        pause = subtract(self.zero[direction], self.ready[direction])
-        return subtract(difference(self.after[direction], self.before[direction]), pause)
-
-    def until(self, now: JsonObject) -> JsonObject:
-        """What has been counted for receiving up to now."""
-        pause = subtract(self.zero["receive"], self.ready["receive"])
-        return subtract(difference(now["receive"], self.before["receive"]), pause)
-
-    @property
-    def cpu_s(self) -> float:
-        """Processor time of the server from the timetable's zero on."""
-        spent: float = self.after["cpu_s"] - self.zero["cpu_s"]
-        return spent
-
-
 class Outcome(NamedTuple):
     """The data of a run: the meters, the sent messages, the received messages, and the clients' load."""
 
@@ -96,6 +67,8 @@ class Outcome(NamedTuple):
     """The cursor at which the listeners began."""
     series: list[JsonObject]
     fleet: JsonObject
+    seen: JsonObject
+    """What the listeners saw of the way to the lab, and `held_back` and `refused` through a proxy."""
 
 
 async def measure(
@@ -113,16 +86,17 @@ async def measure(
 
     Raises `CannotStart` when there is no lab to measure, `RunFailed` when a process of the run breaks.
     """
-    allow_files(conditions.clients, relayed=conditions.network.slow, own=target.url is None)
+    relayed = conditions.network.slow or conditions.proxy is not None
+    allow_files(conditions.clients, relayed=relayed, own=target.url is None)
     progress(0.0, "predicting")
     theory = predict_run(mode, conditions, await exchange(mode, conditions, target.settings))
     predicted = theory.as_json()
-    async with _lab(conditions, target) as (url, versions), _slowly(conditions, url) as slow_url:
+    async with _lab(conditions, target) as lab, way_to(conditions, lab.url) as way:
         progress(0.0, "connecting")
-        outcome = await _run(theory, conditions, (url, slow_url), target.certfile, stop, progress)
+        outcome = await _run(theory, conditions, lab, way.url, target.certfile, stop, progress)
         recorded = None
-        if wire and not stop.is_set():
-            recorded = await one_message(mode, conditions, url, target.certfile)
+        if wire and not stop.is_set() and not conditions.proxy:
+            recorded = await one_message(mode, conditions, lab.url, target.certfile)
     away: dict[str, str] = outcome.received["away"]
     if away and not stop.is_set():
         raise NotConnected(Counter(away.values()), conditions.clients)
@@ -137,16 +111,17 @@ async def measure(
         receive=snapshots.counted("receive"),
         send=snapshots.counted("send"),
         latency_s=summary(latencies),
-        server_cpu_s=snapshots.cpu_s,
+        server_cpu_s=None if outcome.seen.get("refused") else snapshots.cpu_s,
         server_rss_bytes=snapshots.after["rss_bytes"],
         server_rss_growth_bytes=_grown(snapshots),
-        predicted=dict.fromkeys(predicted) if stop.is_set() else predicted,
+        predicted=dict.fromkeys(predicted) if stop.is_set() or conditions.proxy else predicted,
         series=outcome.series,
         conditions=conditions.as_json(),
-        lab=versions,
+        lab=lab.versions,
         partial=stop.is_set(),
         fleet=outcome.fleet,
         wire=recorded,
+        proxy=through(conditions, way.version, outcome.seen),
         samples=latencies,
     )
 
@@ -154,28 +129,49 @@ async def measure(
 async def _run(
     theory: Prediction,
     conditions: Conditions,
-    urls: tuple[str, str],
+    lab: OwnLab,
+    url: str,
     certfile: str | None,
     stop: asyncio.Event,
     progress: Progress,
 ) -> Outcome:
     mode, snapshots = theory.mode, MeterSnapshots()
-    near, slow = (link_of(conditions, url, "latest", certfile) for url in urls)
-    async with Probe(urls[0], certfile) as probe, Link(**near) as link:
+    near, far = (link_of(conditions, place, "latest", certfile) for place in (lab.url, url))
+    async with Probe(lab.url, certfile) as probe, Link(**near) as link:
         cursor = await _warm_up(mode, link)
         snapshots.before = await probe.snapshot(mode)
-        plan = {"mode": mode, "clients": conditions.clients, "link": slow | {"after": cursor}}
+        plan = {"mode": mode, "clients": conditions.clients, "link": far | {"after": cursor}}
         async with _simulated(plan, stop) as clients:
-            await clients.during(listening(probe, mode, snapshots, conditions, stop, clients))
-            clients.begin()
-            series: list[JsonObject] = []
-            clients.watch(asyncio.create_task(_sample(probe, mode, snapshots, series)))
-            sent = await clients.during(publish(mode, conditions, link, stop, progress))
-            await clients.wait_for_all(sent.stored, _patience(conditions, stop))
-            await clients.during(wait_until(sent.start + theory.window_s, stop))
-            snapshots.after = await probe.snapshot(mode)
+            try:
+                await clients.during(listening(probe, mode, snapshots, conditions, stop, clients))
+                clients.begin()
+                series: list[JsonObject] = []
+                clients.watch(asyncio.create_task(_sample(probe, mode, snapshots, series)))
+                sent = await clients.during(publish(mode, conditions, link, stop, progress))
+                await clients.wait_for_all(sent.stored, _patience(conditions, stop, clients.seen))
+                await clients.during(wait_until(sent.start + theory.window_s, stop))
+                snapshots.after = await probe.snapshot(mode)
+            except GaveUp as refused:
+                if conditions.proxy is None:
+                    raise
+                return _refused(await probe.snapshot(mode), snapshots, cursor, refused.reason, clients.seen)
+            seen = clients.seen
+            if conditions.proxy is not None:
+                seen = seen | {
+                    "held_back": await held_back(clients, conditions.clients * sent.stored, lab.end)
+                }
             received = await clients.all_received()
-            return Outcome(snapshots, sent, received, cursor, series, client_load(clients.efforts, sent.late))
+            load = client_load(clients.efforts, sent.late)
+            return Outcome(snapshots, sent, received, cursor, series, load, seen)
+
+
+def _refused(
+    now: JsonObject, snapshots: MeterSnapshots, cursor: str, reason: str, seen: JsonObject
+) -> Outcome:
+    """The data of a run whose listeners were refused for good: what their requests cost, and no message."""
+    snapshots.ready = snapshots.zero = snapshots.after = now
+    nothing: JsonObject = {"all_received": [], "events": [], "away": {}}
+    return Outcome(snapshots, Sent(), nothing, cursor, [], {}, seen | {"refused": reason})
 
 
 # Before ---------------------------------------------------------------------------------------
@@ -200,7 +196,7 @@ async def _warm_up(mode: str, link: Link) -> str:
 
 
 @asynccontextmanager
-async def _lab(conditions: Conditions, target: Target) -> AsyncIterator[tuple[str, dict[str, str]]]:
+async def _lab(conditions: Conditions, target: Target) -> AsyncIterator[OwnLab]:
     if target.url is None:
         own = {
             "room": f"run-{secrets.token_hex(6)}",
@@ -213,56 +209,11 @@ async def _lab(conditions: Conditions, target: Target) -> AsyncIterator[tuple[st
     else:
         async with Probe(target.url, target.certfile) as probe:
             versions = (await probe.get("/healthz"))["versions"]
-        yield target.url, versions
+        yield OwnLab(target.url, versions, _not_ours)
 
 
-@asynccontextmanager
-async def _slowly(conditions: Conditions, url: str) -> AsyncIterator[str]:
-    """The URL that the listeners use: that of a relay when the conditions have a slow link."""
-    network, to = conditions.network, urlsplit(url)
-    if not network.slow:
-        yield url
-        return
-    usual = 443 if to.scheme == "https" else 80
-    plan = {"host": to.hostname, "port": to.port or usual, "network": network._asdict()}
-    async with child("lab.experiment.relay", "The simulated link", plan) as relay:
-        yield f"{to.scheme}://127.0.0.1:{(await relay.receive())['port']}{to.path}"
-
-
-async def listening(
-    probe: Probe,
-    mode: str,
-    snapshots: MeterSnapshots,
-    conditions: Conditions,
-    stop: asyncio.Event,
-    clients: Clients | None = None,
-) -> None:
-    """Wait until the server has a connection of every listener, and a short time more.
-
-    Raises `NotConnected` when some cannot connect.
-    """
-    until = time.monotonic() + READY_PATIENCE_S + conditions.interval
-    snapshots.ready = snapshots.zero = await probe.snapshot(mode)
-    earlier = snapshots.before
-    while not stop.is_set() and not _all_there(mode, snapshots, earlier, conditions.clients, clients):
-        if time.monotonic() > until:
-            raise RunFailed(f"Not all {conditions.clients} listeners could connect; try fewer.")
-        await asyncio.sleep(0.05)
-        earlier, snapshots.ready = snapshots.ready, await probe.snapshot(mode)
-    await asyncio.sleep(HEAD_START_S)
-    snapshots.zero = await probe.snapshot(mode)
-
-
-def _all_there(
-    mode: str, snapshots: MeterSnapshots, earlier: JsonObject, number: int, clients: Clients | None
-) -> bool:
-    """Whether all are connected and the meters are at rest: a stream's response begins after its request.
-
-    Short pollers are never at rest, because they go on asking.
-    """
-    came = subtract(snapshots.ready["receive"], snapshots.before["receive"])["connections"] >= number
-    came = (clients is None or clients.all_there) and came
-    return came and (TECHNIQUES[mode].verb == "ask" or snapshots.ready["receive"] == earlier["receive"])
+async def _not_ours() -> None:
+    """The end of a lab that was not started for the run: none."""
 
 
 # Meanwhile ------------------------------------------------------------------------------------
@@ -281,8 +232,12 @@ async def _sample(probe: Probe, mode: str, snapshots: MeterSnapshots, series: li
         await asyncio.sleep(SAMPLE_S)
 
 
-def _patience(conditions: Conditions, stop: asyncio.Event) -> float:
-    return 0.5 if stop.is_set() else SETTLE_S + conditions.interval + 3 * conditions.rtt
+def _patience(conditions: Conditions, stop: asyncio.Event, seen: JsonObject) -> float:
+    if stop.is_set():
+        return 0.5
+    return (
+        SETTLE_S + conditions.interval + 3 * conditions.rtt + (more_patience(seen) if conditions.proxy else 0)
+    )
 
 
 # Afterwards -----------------------------------------------------------------------------------

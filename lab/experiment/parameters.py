@@ -29,6 +29,7 @@ class ConditionValues(TypedDict, total=False):
     jitter: float
     bandwidth: float
     subprotocol: Literal["json", "binary"] | None
+    proxy: str | None
 
 
 MEANINGS = {
@@ -48,6 +49,7 @@ MEANINGS = {
     "jitter": "seconds that each way may differ from half the round trip",
     "bandwidth": "bits per second of each client's link, each way; 0: no limit",
     "subprotocol": 'what the WebSocket speaks in its frames: "json" or "binary"; None: none is offered',
+    "proxy": "how an nginx before the lab is configured, as timeout=3s,buffering=on; None: there is none",
 }
 
 

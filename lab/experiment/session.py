@@ -17,6 +17,7 @@ from lab.experiment.publisher import Progress
 from lab.experiment.quantities import one_of, quoted
 from lab.experiment.thread import InThread
 from lab.experiment.variants import check_variants, marked, variants
+from lab.experiment.way import check_way
 from lab.results.runs import Run
 
 T = TypeVar("T")
@@ -124,6 +125,7 @@ def run_rounds(
     """
 
     check_variants(modes, conditions, target.url)
+    check_way(conditions, target.url, target.settings.get("certfile"))
     each = [(mode, under) for mode in modes for under in variants(mode, conditions)[-1 if alone else 0 :]]
 
     async def rounds(stop: asyncio.Event) -> list[Run]:

@@ -14,6 +14,14 @@ from lab.json_types import JsonObject
 T = TypeVar("T")
 
 
+class GaveUp(RunFailed):
+    """A listener was refused for good, with this reason."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"A listener gave up: {reason}.")
+        self.reason = reason
+
+
 class Clients:
     """Reads the reports of the simulated clients. Use it as `async with`; `during` raises when they fail."""
 
@@ -27,6 +35,10 @@ class Clients:
         """How many are connected."""
         self.out: dict[str, int] = {}
         """How many could not connect, by reason."""
+        self.messages = 0
+        """Messages received by all of them."""
+        self.seen: JsonObject = {}
+        """What they saw of the way to the lab, until every message has arrived (`lab.clients.seen`)."""
         self.efforts: list[dict[str, float]] = []
         """Their processor time, from the timetable's zero until every message has arrived."""
 
@@ -80,12 +92,15 @@ class Clients:
 
     def _note(self, line: JsonObject) -> None:
         self.there, self.out = line.get("there", self.there), line.get("out", self.out)
+        self.messages = line.get("heard", self.messages)
+        if not self._all_received.is_set():
+            self.seen = line.get("seen", self.seen)
         if line["t_s"] > self._zero and not self._all_received.is_set():
             self.efforts.append({"t_s": line["t_s"], "cpu_s": line["cpu_s"]})
         if "heard_out" in line:
             self._all_received.set()
         if line.get("failure") and not self._stop.is_set():
-            raise RunFailed(f"A listener gave up: {line['failure']}.")
+            raise GaveUp(line["failure"])
 
     @property
     def all_there(self) -> bool:

@@ -116,7 +116,7 @@ def _location(path: str, switches: Switches, silence: float | None = None) -> li
     return [
         Line(f"    location {path} {{"),
         Line("      proxy_pass http://lab;"),
-        Line("      proxy_http_version 1.1;"),
+        _valued("      proxy_http_version {};", "http", switches.http, usual.http),
         *_headers(switches),
         _valued("      proxy_read_timeout {};", switch, _ms(timeout), _ms(usual.timeout)),
         *_buffering(switches),

@@ -1,13 +1,17 @@
 """The switches of the proxy: each is one mistake in its configuration, or a limit that it is given.
 
-timeout=3s     the lab may be silent for 3 s before its response begins, or within it (60s)
-buffering=on   nginx collects responses, and does not obey the lab's `X-Accel-Buffering: no` (off)
-upgrade=off    the header fields of a WebSocket's handshake are not passed on (on)
-upgrade=always every request gets `Connection: upgrade`, polls too (on)
-host=off       the lab gets the name of nginx's upstream as Host, not that of the URL (on)
-gzip=on        responses are compressed, streams too (off)
-idle=30s       a stream without data is closed after 30 s, and a connection without a request (60s, 75s)
-keepalive=5    a client's connection carries 5 requests (1000)
+    timeout=3s      the lab may be silent for 3 s before its response begins, or within it (60s)
+    buffering=on    nginx collects responses, and does not obey the lab's `X-Accel-Buffering: no` (off)
+    http=1.0        nginx speaks HTTP/1.0 with the lab, as by itself before version 1.29.7 (1.1)
+    upgrade=off     the header fields of a WebSocket's handshake are not passed on (on)
+    upgrade=always  every request gets `Connection: upgrade`, polls too (on)
+    host=off        the lab gets the name of nginx's upstream as Host, not that of the URL (on)
+    gzip=on         responses are compressed, streams too (off)
+    idle=30s        a stream without data is closed after 30 s, and an idle connection (60s, 75s)
+    keepalive=5     a client's connection carries 5 requests (1000)
+
+In parentheses is what a proxy without fault has. `buffering=on` holds streams back only together with
+`http=1.0` or `gzip=on`: pieces of a chunked response (HTTP/1.1) are passed on as they come.
 """
 
 import re
@@ -22,6 +26,9 @@ TIME = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|)", re.ASCII)
 SHORTEST_S, LONGEST_S = 0.1, 3600.0
 TRUTH = {"on": True, "off": False}
 ALWAYS = "always"
+VERSIONS = ("1.0", "1.1")
+GOOD = "good"
+"""The spelling of a proxy without fault."""
 MOST_REQUESTS = 1_000_000
 
 
@@ -33,6 +40,8 @@ class Switches:
     """How long the lab may be silent (nginx's `proxy_read_timeout`)."""
     buffering: bool = False
     """Whether nginx collects responses although the lab asks it not to."""
+    http: str = "1.1"
+    """The version of HTTP between nginx and the lab."""
     upgrade: bool | str = True
     """Whether a handshake is passed on: True, False, or "always": `Connection: upgrade` in each request."""
     host: bool = True
@@ -50,14 +59,15 @@ class Switches:
         return {f"{name}_s" if name in TIMES else name: value for name, value in values.items()}
 
     def __str__(self) -> str:
-        """Those that differ from a proxy without fault, as `parse` reads them."""
+        """Those that differ from a proxy without fault, as `parse` reads them; `good` when none does."""
         usual = Switches()
         changed = {f.name: getattr(self, f.name) for f in fields(self)}
-        return ",".join(
+        parts = (
             f"{name}={spelled(name, value)}"
             for name, value in changed.items()
             if value != getattr(usual, name)
         )
+        return ",".join(parts) or GOOD
 
 
 TIMES = ("timeout", "idle")
@@ -69,7 +79,7 @@ def parse(text: str) -> Switches:
 
     Raises `BadParameter` for a switch or a value that does not exist, with what it could be.
     """
-    parts = [part.strip() for part in text.split(",") if part.strip() not in ("", "good")]
+    parts = [part.strip() for part in text.split(",") if part.strip() not in ("", GOOD)]
     given: JsonObject = {}
     for part in parts:
         name, _, value = part.partition("=")
@@ -105,6 +115,12 @@ def _upgrade(name: str, text: str) -> bool | str:
     return TRUTH.get(text, text)
 
 
+def _version(name: str, text: str) -> str:
+    if text not in VERSIONS:
+        raise BadParameter(f"{name} is {' or '.join(VERSIONS)}, not {text!r}: write {name}=1.0.")
+    return text
+
+
 def _time(name: str, text: str) -> float:
     found = TIME.fullmatch(text)
     seconds = float(found[1]) * UNITS[found[2]] if found else 0.0
@@ -125,6 +141,7 @@ def _number(name: str, text: str) -> int:
 READERS = {
     "timeout": _time,
     "buffering": _truth,
+    "http": _version,
     "upgrade": _upgrade,
     "host": _truth,
     "gzip": _truth,

@@ -14,7 +14,7 @@ from lab.results.writing import write_whole
 from lab.settings import FRESH
 
 SCHEMA = "pushlab.run/1"
-OPTIONAL = ("subprotocol", "compress", "server_rss_growth_bytes", "wire")
+OPTIONAL = ("subprotocol", "compress", "server_rss_growth_bytes", "wire", "proxy")
 """What a run records only when it was asked for."""
 MOST_SAMPLES = 200
 """Latencies of one run that a record holds when asked to."""
@@ -60,6 +60,8 @@ class Run:
     """Growth of the server's memory since before the first client, where ways to compress are compared."""
     wire: JsonObject | None = None
     """The bytes of one message, received and sent after the measured time, in the shape of `/wire`."""
+    proxy: JsonObject | None = None
+    """The proxy that the listeners connected through: `switches`, `version`, and what they saw (`seen`)."""
     samples: list[float] = field(default_factory=list, compare=False, repr=False)
     """Every latency in seconds, shortest first; a record holds them only when asked to."""
 
@@ -77,8 +79,15 @@ class Run:
     @property
     def missing(self) -> int:
         """Messages of the timetable that the lab did not accept, in a run that was not stopped."""
+        if self.refused:
+            return 0
         planned = round(self.conditions["rate"] * self.conditions["duration_s"])
         return 0 if self.partial else planned - self.sent
+
+    @property
+    def refused(self) -> str | None:
+        """Why the proxy before the lab lets this technique not through; None when it does."""
+        return self.proxy["seen"].get("refused") if self.proxy else None
 
     @property
     def wire_bytes(self) -> int:

@@ -13,6 +13,7 @@ from lab.results.client_load import warnings
 from lab.results.comparing import comparisons
 from lab.results.format import bits, count, percent, seconds, times
 from lab.results.narrow import LEAST, Column, blocks, wrapped
+from lab.results.proxied import proxied
 from lab.results.rounds import by_mode, median_over_rounds
 from lab.results.runs import Run
 from lab.results.theory_table import COLUMNS as THEORY_COLUMNS
@@ -39,7 +40,7 @@ def show(runs: Sequence[Run], console: Console) -> None:
 
 def _usual(runs: Sequence[Run], console: Console) -> list[Any]:
     parts = [conditions(runs[0]), table(runs), bars(runs, console), predictions(runs), spreads(runs)]
-    return [*parts, *comparisons(runs), footnotes(runs)]
+    return [*parts, proxied(runs), *comparisons(runs), footnotes(runs)]
 
 
 def _narrow(runs: Sequence[Run], console: Console) -> list[Any]:
@@ -51,7 +52,8 @@ def _narrow(runs: Sequence[Run], console: Console) -> list[Any]:
     parts.append(bars(runs, console))
     parts += _blocks(THEORY_COLUMNS, {mode: pairs(rounds) for mode, rounds in modes.items()}, width)
     sure = spreads(runs)
-    return [*parts, sure and wrapped(sure.plain, width), *comparisons(runs), *_notes(runs, width)]
+    parts += [sure and wrapped(sure.plain, width), proxied(runs)]
+    return [*parts, *comparisons(runs), *_notes(runs, width)]
 
 
 def _sizes(columns: Sequence[tuple[str, int]]) -> list[tuple[str, int]]:
@@ -99,6 +101,8 @@ def conditions(run: Run, width: int = 79) -> str:
 
 def link(c: JsonObject) -> str:
     """A description of the link between listeners and lab."""
+    if c.get("proxy"):
+        return f"through nginx ({c['proxy']})"
     if not (c["rtt_s"] or c["bandwidth"]):
         return "loopback"
     jitter = f" ± {1000 * c['jitter_s']:g} ms a way" if c.get("jitter_s") else ""
@@ -217,6 +221,7 @@ def verdicts(runs: Sequence[Run]) -> list[str]:
         f"{run.out_of_order} out of order"
         for run in wrong
     ]
+    lines += [f"{run.mode}, round {run.round}: refused" for run in runs if run.refused]
     lines += [f"{run.mode}: {run.missing} messages were not stored" for run in runs if run.missing]
     if any(run.partial for run in runs):
         lines.append("PARTIAL: stopped before its time.")
