@@ -121,8 +121,13 @@ def test_an_error_of_nginx_names_the_request(tmp_path):
 
 
 @pytest.mark.needs("nginx")
-def test_the_process_of_a_proxy_ends_with_its_input(tmp_path):
-    """When the program that started it is gone, nginx ends too, and its folder is deleted."""
+@pytest.mark.parametrize(
+    "end",
+    [lambda process: process.stdin.close(), lambda process: process.terminate()],
+    ids=["input", "signal"],
+)
+def test_the_process_of_a_proxy_ends_with_its_input(end, tmp_path):
+    """When the program that started it is gone, or by a signal, nginx ends too, and its folder is deleted."""
     plan = json.dumps({"proxy": "timeout=3s", "labs": LAB})
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     surroundings = environment() | {"TMPDIR": str(tmp_path)}
@@ -131,7 +136,7 @@ def test_the_process_of_a_proxy_ends_with_its_input(tmp_path):
         (folder,) = tmp_path.iterdir()
         pid = int((folder / "nginx.pid").read_text())
         assert said["version"].startswith("nginx/")
-        process.stdin.close()
+        end(process)
         assert process.wait(20) == 0
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(ProcessLookupError):

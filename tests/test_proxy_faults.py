@@ -204,13 +204,14 @@ POLLS = 10
         ("good", 1, 1),
         ("upgrade=always", 1, 1),
         ("upgrade=off", POLLS, 1),
+        ("http=1.0", POLLS, 1),
         ("keepalive=5", 1, POLLS // 5),
     ],
 )
 async def test_connections_of_a_poller(switches, to_lab, of_client, start_lab):
     """How many connections ten polls need between nginx and lab, and between client and nginx.
 
-    `Connection: upgrade` for everything costs none here; without the field nginx sends `close` to the lab.
+    `Connection: upgrade` for everything costs none here; without it nginx sends `close`, as in HTTP/1.0.
     """
     lab = await asyncio.to_thread(start_lab)
     with Nginx(parse(switches), [f"{HOST}:{lab.port}"]) as proxy:

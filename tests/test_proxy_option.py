@@ -68,7 +68,8 @@ def test_the_table_shows_what_the_listeners_saw(through, width):
     """Below the table there is a line for each technique, also in a narrow terminal."""
     lines = text_of(through, width).splitlines()
     assert any(line.split() == ["fetch", "no", "error"] for line in lines)
-    assert any(line.startswith("websocket refused: 426") for line in lines)
+    assert "websocket refused: 426 no_handshake" in lines
+    assert max(map(len, lines)) <= max(width, 79)
     assert "seen through nginx/" in "\n".join(lines)
 
 

@@ -156,11 +156,12 @@ async def _run(
                     raise
                 return _refused(await probe.snapshot(mode), snapshots, cursor, refused.reason, clients.seen)
             seen = clients.seen
-            if conditions.proxy is not None:
-                seen = seen | {
-                    "held_back": await held_back(clients, conditions.clients * sent.stored, lab.end)
-                }
+            if conditions.proxy is not None and not stop.is_set():
+                expected = conditions.clients * sent.stored
+                seen = seen | {"held_back": await held_back(clients, expected, lab.end)}
             received = await clients.all_received()
+            if conditions.proxy is not None:  # what a cut listener has not received counts as lost
+                received["away"] = {}
             load = client_load(clients.efforts, sent.late)
             return Outcome(snapshots, sent, received, cursor, series, load, seen)
 

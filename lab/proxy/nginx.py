@@ -24,6 +24,7 @@ from lab.errors import CannotStart
 from lab.json_types import JsonObject
 from lab.proxy.nginx_conf import ACCESS_LOG, CONNECTIONS, ERROR_LOG, HOST, PID, Line, configuration, text_of
 from lab.proxy.switches import Switches, parse
+from lab.signals import like_ctrl_c
 
 CONF = "nginx.conf"
 PLACES = ("/usr/sbin", "/usr/local/sbin", "/usr/local/bin", "/opt/homebrew/bin")
@@ -205,10 +206,14 @@ def _complaint(line: str, match: re.Match[str]) -> Complaint:
 
 
 def main() -> int:
-    """Run nginx until standard input ends. Returns the exit code."""
+    """Run nginx until standard input ends, or a signal. Returns the exit code."""
     plan = json.loads(sys.argv[1])
     try:
-        with Nginx(parse(plan["proxy"]), plan["labs"]) as running:
+        with (
+            like_ctrl_c(),
+            suppress(KeyboardInterrupt),
+            Nginx(parse(plan["proxy"]), plan["labs"]) as running,
+        ):
             print(json.dumps({"port": running.port, "version": running.version}), flush=True)
             sys.stdin.buffer.read()
     except CannotStart as error:

@@ -36,7 +36,7 @@ def seen(rounds: Iterable[Run]) -> str:
         if run.proxy:
             total.update(dict(_counts(run.proxy["seen"])))
         if run.refused:
-            return f"refused: {run.refused}"
+            return f"refused: {run.refused.partition(':')[0]}"
     return " · ".join(_phrase(name, count) for name, count in total.items() if count) or NO_ERROR
 
 
