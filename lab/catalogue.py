@@ -35,8 +35,12 @@ TECHNIQUES = {
 }
 
 MODES = tuple(TECHNIQUES)
-DEFAULT = "websocket"
-"""The technique of a user that has chosen none."""
+PREFERENCE = ("websocket", "sse", "fetch", "longpoll", "shortpoll")
+"""The techniques of a user that has chosen none, best first: the first that works in the user's network."""
+DEFAULT = PREFERENCE[0]
+"""The technique where no network decides."""
+POLLS = tuple(mode for mode in PREFERENCE if TECHNIQUES[mode].verb != "stream")
+"""Those of them that work in almost every network: each response ends."""
 
 
 def server_side(mode: str) -> ModuleType:

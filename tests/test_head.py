@@ -3,6 +3,7 @@
 import pytest
 
 from lab.catalogue import MODES, server_side
+from lab.server.lesson.assignment import ROTATION
 from tests.support.lab_here import LabHere
 from tests.support.lab_state import meters
 from tests.support.listeners import STREAMING, WAITING
@@ -112,6 +113,7 @@ async def test_a_wrong_method_gets_head_in_allow(here):
 async def test_head_uses_nothing_up(here):
     """Neither the teacher's link, nor a listener's number, nor a turn in the rotation, nor a phone."""
     lesson, ticket = here.lab.lesson, here.lab.key.ticket()
+    lesson.assignment.way = ROTATION
     for path in (f"/teacher?token={ticket}", "/room", "/room"):
         await fetch(here.lab.port, "HEAD", path)
     first = await fetch(here.lab.port, "GET", f"/teacher?token={ticket}")

@@ -7,7 +7,7 @@ import string
 import pytest
 from websockets.sync.client import connect
 
-from lab.catalogue import MODES, TECHNIQUES
+from lab.catalogue import MODES, POLLS, TECHNIQUES
 from lab.server.lesson import lan
 from lab.server.lesson.lan import qr_code
 from lab.server.lesson.simulated_students import Plan
@@ -176,9 +176,11 @@ def test_the_palette_is_the_catalogue(visit):
         assert f"[data-theme=dark] .{mode} {{ --technique: {technique.dark}; }}" in sheet
 
 
-def test_a_room_without_a_technique_is_assigned_one(start_lab):
-    """New users who did not choose get one technique after the other."""
-    visit = visitor(start_lab())
+def test_a_room_without_a_technique_is_assigned_one(lab_here):
+    """New users who did not choose begin by a poll, or the teacher lets the techniques take turns."""
+    visit = visitor(lab_here.lab)
+    assert f'class="room {POLLS[0]}"' in visit("/room")[2]
+    lab_here.teacher_post("assign", to="rotation")
     given = [re.search(r"<body class=\"room (\w+)\"", visit("/room")[2])[1] for _ in range(2 * len(MODES))]
     assert given == [*MODES, *MODES]
 

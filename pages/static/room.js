@@ -6,6 +6,7 @@
  */
 
 import { betPanel } from "./bet.js";
+import { automatic, firstMode } from "./choice.js";
 import { serverClock } from "./clock.js";
 import { rememberName, rememberedName, uuid4 } from "./user.js";
 import { _, bytes, number, share } from "./i18n.js";
@@ -18,9 +19,9 @@ import { Tally } from "./tally.js";
 
 const SLEEP_MS = 60_000; // a phone that slept longer may hold a connection that broke in the meantime
 
-const [form, nameBox, reason, status, title, here] = ["say", "name", "reason", "status", "title", "here"].map((id) =>
-  document.getElementById(id),
-);
+const [form, nameBox, reason, status, title, here, found] = [
+  "say", "name", "reason", "status", "title", "here", "choice",
+].map((id) => document.getElementById(id));
 const tabs = [...document.querySelectorAll("[data-mode]")]; // one per technique, from the server
 const client = uuid4();
 const clock = serverClock();
@@ -34,11 +35,17 @@ const showBet = betPanel(document.getElementById("bet"), (mode) => send({ type: 
 
 // The connection -----------------------------------------------------------------------------
 
-let mode = document.querySelector("[data-mode][aria-current=true]").dataset.mode;
+const order = document.querySelector(".switch").dataset.order.split(" ").filter(Boolean); // empty: the user has chosen
+let mode = firstMode(order, document.querySelector("[data-mode][aria-current=true]").dataset.mode);
+let automatically = order.length > 0;
 let state = "connecting";
 let connection;
 let connected;
 const firstConnection = new Promise((resolve) => (connected = resolve));
+
+const choice = order.length && automatic({
+  order, use, pace, mode: () => mode, cursor: messages.cursor, show: (text) => (found.textContent = text),
+});
 
 async function use(wanted) {
   mode = wanted;
@@ -59,6 +66,7 @@ function onEvents(events) {
 }
 
 function onStatus(next, ms) {
+  if (automatically) choice.status(next);
   if (next === "waiting" && state !== "waiting") {
     tally.opens();
     sendHidden();
@@ -76,6 +84,7 @@ function showMode(wanted) {
   document.body.className = `room ${wanted}`;
   for (const one of tabs) one.setAttribute("aria-current", one.dataset.mode === wanted);
   title.textContent = tab(wanted).title;
+  if (automatically) return; // a link with a technique is the user's own choice
   const address = new URL(location);
   address.searchParams.set("mode", wanted);
   history.replaceState(null, "", address);
@@ -84,8 +93,15 @@ function showMode(wanted) {
 for (const one of tabs) {
   one.addEventListener("click", (event) => {
     event.preventDefault(); // it is a link, so that it can also open in a new tab
-    use(one.dataset.mode);
+    choose(one.dataset.mode);
   });
+}
+
+/** From now on by this technique, whatever the network does. */
+function choose(wanted) {
+  if (automatically) choice.stop();
+  automatically = false;
+  use(wanted);
 }
 
 // In front and in the background -------------------------------------------------------------
@@ -145,7 +161,9 @@ sendForm(form, reason, () => nameBox.value, async (message) => {
   await firstConnection; // a user can press Enter before the technique's file is here
   messages.follow(); // show the message to its sender
   sent.set(message.mid, mode);
-  return connection.send(message);
+  const stored = await connection.send(message);
+  if (automatically) choice.sent(stored.id);
+  return stored;
 }, nextMid);
 
 // The bytes of own messages -------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """The page of the chat room, for one technique."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from lab.catalogue import DEFAULT, MODES, TECHNIQUES
 from lab.errors import BadParameter
@@ -14,13 +14,16 @@ class RoomPage(Page):
 
     def get(self) -> None:
         """Send the room for the technique in `mode`, else for the assigned one. Raises `BadParameter`."""
-        self._show(self.get_query_argument("mode", "") or self.lesson.assignment.next(), self.lesson.arrivals)
+        self._show(self.lesson.assignment.next, self.lesson.arrivals)
 
     def head(self) -> None:
         """Respond as GET does, but assign no technique and use no number."""
-        self._show(self.get_query_argument("mode", "") or DEFAULT, iter([0]))
+        self._show(lambda: DEFAULT, iter([0]))
 
-    def _show(self, mode: str, numbers: Iterator[int]) -> None:
-        if mode not in TECHNIQUES:
+    def _show(self, assigned: Callable[[], str], numbers: Iterator[int]) -> None:
+        chosen = self.get_query_argument("mode", "")
+        if chosen and chosen not in TECHNIQUES:
             raise BadParameter(f"mode is one of {', '.join(MODES)}.")
-        self.show("room.html", mode=mode, guest=next(numbers))
+        mode = chosen or assigned()
+        order = () if chosen else self.lesson.assignment.order(mode)
+        self.show("room.html", mode=mode, order=order, guest=next(numbers))
