@@ -103,6 +103,7 @@ def test_it_serves_every_page(installed, tmp_path):
             "room",
             "compare",
             "exercises",
+            "doctor",
             "static/lab.css",
             *(f"technique/{mode}" for mode in MODES),
         ]

@@ -27,6 +27,7 @@ PUBLIC = (
     "/room",
     "/compare",
     "/exercises",
+    "/doctor",
     *(f"{page}{mode}" for page in ("/room?mode=", "/technique/") for mode in MODES),
 )
 ACTIONS = {

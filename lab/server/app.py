@@ -11,13 +11,14 @@ from lab import folders
 from lab.catalogue import MODES, server_side
 from lab.json_types import JsonObject
 from lab.server.api import anatomy as bytes_data
+from lab.server.api import doctor as network_checks
 from lab.server.api import exercises as progress_reports
 from lab.server.api import export, openapi, reports, wire
 from lab.server.api import teacher as actions
 from lab.server.connections import base_path
 from lab.server.lesson.lesson import Lesson
 from lab.server.live import lanes, own_requests, own_sends, progress, socket
-from lab.server.pages import anatomy, compare, exercises, join, page, room, static, teacher, technique
+from lab.server.pages import anatomy, compare, doctor, exercises, join, page, room, static, teacher, technique
 
 
 class BelowBase(Application):
@@ -56,6 +57,9 @@ def make_app(lesson: Lesson) -> Application:
         ("/anatomy/break", bytes_data.Break),
         ("/exercises", exercises.Exercises),
         ("/exercises/report", progress_reports.ExerciseReport),
+        ("/doctor", doctor.Doctor),
+        ("/doctor/stream", network_checks.ProbeStream),
+        ("/doctor/verdict", network_checks.Verdict),
         (r"/technique/(\w+)", technique.TechniquePage),
         ("/teacher", teacher.Teacher),
         ("/teacher/network", actions.LetPhonesJoin),

@@ -14,6 +14,7 @@ const [count, users, blank, next, lamp, verdict] = ["count", "users", "user", "n
   document.getElementById(id),
 );
 const problems = document.getElementById("problems");
+const networks = document.getElementById("networks");
 const crewState = document.getElementById("crew-state");
 const showBet = betPanel(document.getElementById("bet"));
 const signs = new Map(Array.from(document.querySelectorAll("[data-meters]"), (row) => [
@@ -77,9 +78,23 @@ function showProblems(all) {
     _(code === "history_unavailable" ? `problem.redis.${cause}` : `problem.${code}`, { message }),
   );
   problems.hidden = texts.length === 0;
-  if (problems.dataset.shown === texts.join("\n")) return;
-  problems.dataset.shown = texts.join("\n");
-  problems.replaceChildren(...texts.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
+  showLines(problems, texts);
+}
+
+/** What the networks of the class do, as their users' browsers found out. */
+function showNetworks({ count, faults }) {
+  const found = Object.entries(faults).filter(([, n]) => n);
+  const values = { count: number(count) };
+  const texts = found.map(([fault, n]) => _(`teacher.networks.${fault}`, { ...values, n: number(n) }));
+  if (!found.length) texts.push(_(count ? "teacher.networks_fine" : "teacher.networks_none", values));
+  showLines(networks, texts);
+}
+
+/** Replace the lines of a list if they have changed. */
+function showLines(list, texts) {
+  if (list.dataset.shown === texts.join("\n")) return;
+  list.dataset.shown = texts.join("\n");
+  list.replaceChildren(...texts.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
 }
 
 function showNext({ presence, crew, bet, network }) {
@@ -95,6 +110,7 @@ watch((news) => {
   showStrain(news.strain);
   showBet(news.bet);
   showClass(news);
+  showNetworks(news.networks);
   showNext(news);
   showProblems(news.problems);
   for (const button of document.querySelectorAll("[data-action=bet] button")) {

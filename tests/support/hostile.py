@@ -8,9 +8,14 @@ from contextlib import suppress
 from tests.support.wire import HOST
 
 STREAM = re.compile(rb"\r\nContent-Type: (text/event-stream|application/x-ndjson)", re.I)
+LONG = re.compile(rb"GET \S*/(doctor/stream|live|sse|fetch|iframe|websocket)\b")
+HOLDING = {"hold", "hold head"}
+LINES = b"ndjson"
+LAST_CHUNK = b"0\r\n\r\n"
 UPGRADE = re.compile(rb"\r\nUpgrade: websocket", re.I)
 SWITCHED = b"HTTP/1.1 101 "
 CUT_S = 1.0
+SILENT_S = 3.0
 MOST_HEAD = 4096
 MOST_CONNECTIONS = 6
 REFUSED = b"HTTP/1.1 %d Refused\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -20,15 +25,15 @@ class Hostile:
     """The proxy, in a thread of its own; `faults` may be changed while it runs.
 
     "upgrade": WebSocket handshakes are refused. "hold": bodies of event streams arrive at their end only.
-    "hold head": their heads too. "cut": WebSockets and event streams end after one second. "silent": every
-    connection on which the lab is silent for a second ends. "head": heads over 4 kB are refused. "seventh":
-    a connection more than six is refused.
+    "hold head": their heads too. "hold lines": only those that are no event streams. "cut": WebSockets and
+    event streams end after one second. "silent": every connection on which the lab is silent for three
+    seconds ends. "head": heads over 4 kB are refused. "seventh": a stream or WebSocket above six is refused.
     """
 
     def __init__(self, port: int, *faults: str) -> None:
         self.lab_port = port
         self.faults = set(faults)
-        self.open = 0
+        self.streaming: set[asyncio.StreamWriter] = set()
         self._started = threading.Event()
         self._thread = threading.Thread(target=asyncio.run, args=(self._serve(),))
 
@@ -67,13 +72,12 @@ class Hostile:
     async def _carry(self, reader, writer) -> None:
         self._carrying.add(task := asyncio.current_task())
         task.add_done_callback(self._carrying.discard)
-        self.open += 1
         try:
-            if "seventh" in self.faults and self.open > MOST_CONNECTIONS:
-                return
             await self._relay(reader, writer)
+        except (asyncio.CancelledError, OSError):
+            pass  # cut, or the lab is not there
         finally:
-            self.open -= 1
+            self.streaming.discard(writer)
             writer.transport.abort()
 
     async def _relay(self, reader, writer) -> None:
@@ -93,13 +97,17 @@ class Hostile:
     async def _up(self, reader, lab_writer, writer) -> None:
         with suppress(OSError):
             while data := await reader.read(65536):
-                if status := self._refuses(data):
+                if status := self._refuses(data, writer):
                     writer.write(REFUSED % status)
                     return await writer.drain()
                 lab_writer.write(data)
                 await lab_writer.drain()
 
-    def _refuses(self, data: bytes) -> int:
+    def _refuses(self, data: bytes, writer: asyncio.StreamWriter) -> int:
+        if LONG.match(data):
+            self.streaming.add(writer)
+        if "seventh" in self.faults and len(self.streaming) > MOST_CONNECTIONS:
+            return 503
         if "upgrade" in self.faults and UPGRADE.search(data):
             return 400
         is_head = data[:4] in (b"GET ", b"POST", b"HEAD")
@@ -109,7 +117,7 @@ class Hostile:
         held, buffer, ends, is_stream = False, b"", None, False
         with suppress(OSError, TimeoutError):
             while True:
-                patience = CUT_S if "silent" in self.faults else None
+                patience = SILENT_S if "silent" in self.faults else None
                 async with asyncio.timeout_at(ends) if ends else asyncio.timeout(patience):
                     data = await reader.read(65536)
                 if not data:
@@ -119,13 +127,18 @@ class Hostile:
                 is_stream = is_stream or bool(streams)
                 if (streams or data.startswith(SWITCHED)) and "cut" in self.faults:
                     ends = asyncio.get_running_loop().time() + CUT_S
-                if streams and self.faults & {"hold", "hold head"}:
+                if streams and (
+                    self.faults & HOLDING or ("hold lines" in self.faults and LINES in streams[1])
+                ):
                     head, _, data = data.partition(b"\r\n\r\n")
                     held, head = True, head + b"\r\n\r\n"
                     if "hold head" in self.faults:
                         data = head + data
                     else:
                         writer.write(head)
+                if data.endswith(LAST_CHUNK):
+                    self.streaming.discard(writer)
+                    held, is_stream, ends, data, buffer = False, False, None, buffer + data, b""
                 if held:
                     buffer += data
                 else:

@@ -15,6 +15,7 @@ from lab.json_types import JsonObject
 from lab.meters import COUNTERS
 from lab.room.messages import PLACE, UUID, compact
 from lab.server.api.anatomy import HEX, LONGEST_KEY, LONGEST_TEXT, recorded_names
+from lab.server.api.doctor import APART_S, FORMS, MOST_SILENCE_S
 from lab.server.api.exercises import (
     LONGEST_NAME,
     MOST_HINTS,
@@ -26,6 +27,7 @@ from lab.server.api.exercises import (
 from lab.server.api.export import AsCsv, AsJson, AsPng, AsSvg
 from lab.server.api.wire import NUMBER
 from lab.server.connections import base_path
+from lab.server.lesson.networks import FAULTS
 from lab.settings import Settings
 from lab.techniques.endpoint import Endpoint
 from lab.techniques.refusals import CODES, STATUS
@@ -60,7 +62,7 @@ def describe(settings: Settings) -> JsonObject:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Push Lab", "version": __version__, "description": DESCRIPTION},
-        "paths": offered | REPORTS | EXPORTS | anatomy() | exercises(),
+        "paths": offered | REPORTS | EXPORTS | anatomy() | exercises() | doctor(),
         "components": {
             "securitySchemes": {"teacher": {"type": "http", "scheme": "bearer"}},
             "schemas": schemas(settings),
@@ -233,6 +235,27 @@ def exercises() -> JsonObject:
         "/exercises/report": {"post": report | taking(ref("Report"))},
         "/teacher/exercises": {"post": sheet | teacher | taking(open_or_closed)},
         "/teacher/exercises.csv": {"get": table | teacher},
+    }
+
+
+def doctor() -> JsonObject:
+    """The probe of the page `/doctor`, and where it reports what it found."""
+    faults: JsonObject = {"type": "array", "items": {"enum": list(FAULTS)}, "uniqueItems": True}
+    form = query("as", {"enum": ["", *FORMS]})
+    streams = {media_type: {"schema": TEXT} for media_type, _, _ in FORMS.values()}
+    stream = operation(
+        f"Events at once, after {APART_S:g} s, and after a silence of at most {MOST_SILENCE_S:g} s.",
+        {"200": {"description": "A short stream.", "content": streams}},
+        [form, query("silence", MOMENT)],
+    )
+    verdict = operation(
+        "Report what a network does; it is counted for the address, without a name.",
+        {"200": answer("What was kept.", shape({"faults": faults}))},
+        [],
+    )
+    return {
+        "/doctor/stream": {"get": stream},
+        "/doctor/verdict": {"post": verdict | taking(shape({"faults": faults}))},
     }
 
 

@@ -15,6 +15,7 @@ from lab.server.lesson.drawing import Drawing
 from lab.server.lesson.forbidden_frames import Prober
 from lab.server.lesson.health import problems
 from lab.server.lesson.lan import Network
+from lab.server.lesson.networks import Networks
 from lab.server.lesson.overload import Overload
 from lab.server.lesson.simulated_students import Plan, SimulatedStudents
 from lab.server.lesson.teacher_key import TeacherKey, cookie_name
@@ -23,6 +24,8 @@ from lab.techniques.send_rate import SendRate
 
 PROBES_PER_S = 1.0
 """Forbidden frames that one address may have sent; a burst may have two."""
+STREAMS_PER_S = 50.0
+"""Probe streams that one address may open; a check opens eight, and a class may share an address."""
 Fields = JsonObject
 """What a page sends on `/live`."""
 
@@ -77,6 +80,8 @@ class Lesson:
     """Poll interval and longest hold for browsers; empty: the defaults of their techniques."""
     drawing: Drawing = field(default_factory=Drawing)
     class_sheet: ClassSheet = field(default_factory=ClassSheet)
+    networks: Networks = field(default_factory=Networks)
+    probe_stream_rate: SendRate = field(default_factory=lambda: SendRate(STREAMS_PER_S))
     report_rate: SendRate = field(init=False)
     """Reports about exercises that one address may send."""
 
@@ -98,6 +103,7 @@ class Lesson:
             "pace": lambda: self.pace,
         }
         self.every_second |= {"crew": self.simulated.as_json, "strain": self.overload.as_json}
+        self.every_second["networks"] = self.networks.as_json
         self.every_second["problems"] = lambda: [problem._asdict() for problem in problems(self.context)]
 
     @property
