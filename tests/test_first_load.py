@@ -21,6 +21,7 @@ PAGES = [
     "/anatomy",
     "/room?mode=shortpoll",
     "/compare",
+    "/connections",
     "/doctor",
     "/exercises",
     "/teacher",
@@ -56,7 +57,7 @@ def test_the_first_load_is_small(school, visit, path):
     devtools.send("Network.enable")
     devtools.on("Network.loadingFinished", lambda said: loaded.append(said["encodedDataLength"]))
     page.goto(school.address + path, wait_until="load")
-    begun = page.locator("#count, [data-status=waiting], .units li, [data-result]")
+    begun = page.locator("#count, [data-status=waiting], .units li, [data-result], #streams button:enabled")
     expect(begun.first).not_to_have_text("–")
     assert len(loaded) > 5
     assert sum(loaded) <= MOST_BYTES

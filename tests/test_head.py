@@ -13,7 +13,7 @@ from tests.support.wire import Wire, eventually, fetch
 CALLBACK = "callback=f&"
 SAME = [
     "/", "/room", "/room?mode=sse", "/room?mode=x", "/compare", "/technique/sse", "/technique/x", "/teacher",
-    "/exercises", "/doctor", "/doctor/stream?as=x", "/teacher/exercises.csv",
+    "/exercises", "/doctor", "/connections", "/doctor/stream?as=x", "/teacher/exercises.csv",
     "/history", "/meters", "/metrics", "/readyz", "/openapi.json", "/palette.css", "/wire", "/qr.svg",
     "/static/room.js", "/static/none.js", "/nowhere", "/shortpoll?after=latest", "/shortpoll?after=x",
     "/longpoll?after=x", "/longpoll?hold=x", "/jsonp", "/jsonp?callback=f&hold=-1", "/sse?after=x",

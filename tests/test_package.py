@@ -104,6 +104,7 @@ def test_it_serves_every_page(installed, tmp_path):
             "compare",
             "exercises",
             "doctor",
+            "connections",
             "static/lab.css",
             *(f"technique/{mode}" for mode in MODES),
         ]

@@ -28,6 +28,7 @@ PUBLIC = (
     "/compare",
     "/exercises",
     "/doctor",
+    "/connections",
     *(f"{page}{mode}" for page in ("/room?mode=", "/technique/") for mode in MODES),
 )
 ACTIONS = {

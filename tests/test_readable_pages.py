@@ -9,7 +9,7 @@ from tests.support.browsing import LOOKS, PHONE, PROJECTOR, picture, sheets, too
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(180)]
 
 PAGES = {"join": "/", "room": "/room?mode=longpoll", "teacher": "/teacher"}
-EVERY_PAGE = (*PAGES.values(), "/compare", "/technique/shortpoll", "/exercises", "/doctor")
+EVERY_PAGE = (*PAGES.values(), "/compare", "/technique/shortpoll", "/exercises", "/doctor", "/connections")
 LANGUAGES = ("en", "zh-CN")
 each_page = pytest.mark.parametrize("name", PAGES)
 each_language = pytest.mark.parametrize("language", LANGUAGES)

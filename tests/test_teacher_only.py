@@ -14,7 +14,7 @@ from tests.support.routes import routes, watch
 from tests.support.wire import HOST, JSON, fetch
 
 READING = {"GET", "HEAD"}
-OTHERS = ("/anatomy/break", "/exercises/report", "/doctor/verdict")
+OTHERS = ("/anatomy/break", "/exercises/report", "/doctor/stream", "/doctor/verdict")
 
 
 def teachers(school):
@@ -36,7 +36,8 @@ def test_whatever_changes_something_is_a_send_or_the_teachers(school):
 
     `/anatomy/break` sends to the lab what the lab refuses, so it changes nothing but meters; at most once a
     second for each address. `/exercises/report` changes the sheet of the class, while it is
-    open; `/doctor/verdict` the faults that are known of the sender's own address.
+    open; `/doctor/verdict` the faults that are known of the sender's own address, and a POST to
+    `/doctor/stream` nothing.
     """
     for path, handler in routes(school):
         changes = not READING.issuperset(handler.SUPPORTED_METHODS)

@@ -120,7 +120,7 @@ def test_this_browser_listens_by_all_techniques_at_once(engine, lab_here):
 def test_every_page_fits_a_phone(engine, lab_here):
     """At the width of a phone nothing sticks out sideways, and the box to write in is on the screen."""
     engine.size(360, 640)
-    for path in ("/", "/compare", "/anatomy", "/exercises", "/doctor"):
+    for path in ("/", "/compare", "/anatomy", "/exercises", "/doctor", "/connections"):
         engine.open(lab_here.address + path)
         assert engine.run(NARROW), path
     arrive(engine, lab_here.address, DEFAULT)

@@ -18,7 +18,19 @@ from lab.server.api import teacher as actions
 from lab.server.connections import base_path
 from lab.server.lesson.lesson import Lesson
 from lab.server.live import lanes, own_requests, own_sends, progress, socket
-from lab.server.pages import anatomy, compare, doctor, exercises, join, page, room, static, teacher, technique
+from lab.server.pages import (
+    anatomy,
+    compare,
+    connections,
+    doctor,
+    exercises,
+    join,
+    page,
+    room,
+    static,
+    teacher,
+    technique,
+)
 
 
 class BelowBase(Application):
@@ -58,6 +70,7 @@ def make_app(lesson: Lesson) -> Application:
         ("/exercises", exercises.Exercises),
         ("/exercises/report", progress_reports.ExerciseReport),
         ("/doctor", doctor.Doctor),
+        ("/connections", connections.Connections),
         ("/doctor/stream", network_checks.ProbeStream),
         ("/doctor/verdict", network_checks.Verdict),
         (r"/technique/(\w+)", technique.TechniquePage),

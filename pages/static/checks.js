@@ -78,7 +78,7 @@ function offset(at, there, time) {
 
 function best(answers) {
   const [closest] = answers.sort((one, other) => one.bound - other.bound);
-  return closest ? { ok: Math.abs(closest.ms) <= CLOCK_MS + closest.bound, ms: closest.ms, bound: closest.bound } : null;
+  return closest ? { ok: Math.abs(closest.ms) <= CLOCK_MS + closest.bound, ...closest } : null;
 }
 
 function clockOf({ at, firstAt, time }) {
@@ -101,7 +101,9 @@ function eventStream(end) {
     source.onerror = () => over(true);
     source.onmessage = () => {
       came.push(performance.now() - began);
-      if (came.length === 3) over(false);
+      if (came.length === 3) return over(false);
+      const name = ["first", "apart"][came.length - 1]; // shown now, and again with the others
+      end(name, streamResults(came, false)[name]);
     };
   });
 }
@@ -111,10 +113,11 @@ function streamResults([first, second, third], broken) {
     const failed = { ok: false, why: broken ? "broken" : "nothing" };
     return { first: failed, apart: NOT_MEASURED, silence: broken ? failed : NOT_MEASURED };
   }
+  const start = second - first > APART_MS ? second : 0; // of the silence; in a buffered stream it cannot be seen
   return {
     first: { ok: first < AT_ONCE_MS, ms: first },
     apart: second === undefined ? NOT_MEASURED : { ok: second - first > APART_MS, ms: second - first },
-    silence: third === undefined ? { ok: false, why: broken ? "broken" : "nothing" } : { ok: true, ms: third - (second - first > APART_MS ? second : 0) },
+    silence: third === undefined ? { ok: false, why: broken ? "broken" : "nothing" } : { ok: true, ms: third - start },
   };
 }
 
@@ -122,7 +125,8 @@ async function largeHead() {
   const headers = { "X-Padding": "x".repeat(HEAD_BYTES) };
   const signal = AbortSignal.timeout?.(PATIENCE_MS);
   const answer = await fetch(`${BASE}/healthz`, { headers, signal, cache: "no-store" }).catch(() => null);
-  return answer?.ok ? { ok: true, bytes: HEAD_BYTES } : { ok: false, why: answer ? "status" : "broken", status: answer?.status };
+  if (answer?.ok) return { ok: true, bytes: HEAD_BYTES };
+  return answer ? { ok: false, why: "status", status: answer.status } : { ok: false, why: "broken" };
 }
 
 /** Two lines of a stream, one second apart, read as they arrive. */

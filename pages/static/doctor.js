@@ -29,7 +29,7 @@ function measured({ ms, bound, bytes, status, why }) {
 }
 
 function signed(ms) {
-  return _("unit.milliseconds", { n: number(Math.round(ms) || 0, { maximumFractionDigits: 0, signDisplay: "always" }) });
+  return _("unit.milliseconds", { n: number(Math.round(ms) || 0, { signDisplay: "always" }) });
 }
 
 async function run() {

@@ -32,6 +32,8 @@ FORMS = {
 class ProbeStream(Endpoint):
     """A short stream: an event at once, one a second later, and perhaps one after a silence."""
 
+    SUPPORTED_METHODS = ("GET", "HEAD", "POST")
+
     async def get(self) -> None:
         """Send the events as `as` names the form. Raises `BadParameter`, `TooManySends`."""
         lesson: Lesson = self.settings["lesson"]
@@ -50,6 +52,12 @@ class ProbeStream(Endpoint):
             self.finish()
         except (StreamClosedError, asyncio.CancelledError):
             pass  # the client closed the connection
+
+    async def post(self) -> None:
+        """Respond at once with one event as JSON, whatever was sent; nothing is kept."""
+        lesson: Lesson = self.settings["lesson"]
+        lesson.probe_stream_rate.take(self.request.remote_ip or "", self.now())
+        self.finish(probe(1))
 
     def _form(self) -> tuple[str, bytes, bytes]:
         form = self.query("as") or "events"

@@ -253,8 +253,12 @@ def doctor() -> JsonObject:
         {"200": answer("What was kept.", shape({"faults": faults}))},
         [],
     )
+    probe = shape({"type": {"const": "probe"}, "n": COUNT, "time": MOMENT})
+    post = operation(
+        "A response at once, to see whether a POST waits.", {"200": answer("One event.", probe)}, []
+    )
     return {
-        "/doctor/stream": {"get": stream},
+        "/doctor/stream": {"get": stream, "post": post},
         "/doctor/verdict": {"post": verdict | taking(shape({"faults": faults}))},
     }
 
