@@ -85,7 +85,7 @@ def test_the_first_that_works_is_used(lab_here, room, faults):
 def publishes(lab_here, page, body):
     """A message from elsewhere arrives."""
     post(lab_here.address, body)
-    expect(page.locator("#messages [data-id]", has_text=body)).to_have_count(1)
+    expect(page.locator("#messages [data-id] .body", has_text=body)).to_have_count(1)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from lab.proxy import nginx
 from lab.results.proxied import seen
 from lab.results.runs import load, save
 from lab.results.table import show
-from tests.test_cli import QUICK, run_lab
+from tests.support.run_lab import QUICK, run_lab
 
 SHORT = {"clients": 2, "rate": 5, "duration": 1}
 
