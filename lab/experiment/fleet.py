@@ -84,7 +84,7 @@ async def listen(plan: JsonObject) -> None:
     expected, orders = 0, await asyncio.to_thread(sys.stdin.readline)
     if orders:
         expected = await wait_for_all(logs, tasks, **json.loads(orders))
-        report({"heard_out": True, "seen": summed(log.seen for log in logs)} | effort())
+        report({"heard_out": True} | totals(logs) | effort())
         await asyncio.to_thread(sys.stdin.readline)
     reporting.cancel()
     away, failure = kept_away(logs, expected, waits), given_up(tasks)
@@ -108,9 +108,12 @@ async def progress(logs: list[ListenerLog], tasks: list[asyncio.Task[None]], wai
     """Report regularly how many messages were received in all, and how many listeners are connected."""
     while True:
         await asyncio.sleep(REPORT_S)
-        now: JsonObject = {"heard": sum(log.messages for log in logs), "failure": given_up(tasks)}
-        now["seen"] = summed(log.seen for log in logs)
-        report(now | connected(logs, waits) | effort())
+        report(totals(logs) | {"failure": given_up(tasks)} | connected(logs, waits) | effort())
+
+
+def totals(logs: list[ListenerLog]) -> JsonObject:
+    """How many messages all listeners received, and what they saw of the way to the lab."""
+    return {"heard": sum(log.messages for log in logs), "seen": summed(log.seen for log in logs)}
 
 
 def connected(logs: list[ListenerLog], waits: bool) -> JsonObject:

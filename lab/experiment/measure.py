@@ -155,15 +155,23 @@ async def _run(
                 if conditions.proxy is None:
                     raise
                 return _refused(await probe.snapshot(mode), snapshots, cursor, refused.reason, clients.seen)
-            seen = clients.seen
-            if conditions.proxy is not None and not stop.is_set():
-                expected = conditions.clients * sent.stored
-                seen = seen | {"held_back": await held_back(clients, expected, lab.end)}
-            received = await clients.all_received()
-            if conditions.proxy is not None:  # what a cut listener has not received counts as lost
-                received["away"] = {}
+            received, seen = await _received(clients, conditions, sent, lab, stop)
             load = client_load(clients.efforts, sent.late)
             return Outcome(snapshots, sent, received, cursor, series, load, seen)
+
+
+async def _received(
+    clients: Clients, conditions: Conditions, sent: Sent, lab: OwnLab, stop: asyncio.Event
+) -> tuple[JsonObject, JsonObject]:
+    """What the listeners received, and what they saw of the way to the lab."""
+    seen = clients.seen
+    if conditions.proxy is None:
+        return await clients.all_received(), seen
+    if not stop.is_set():
+        expected = conditions.clients * sent.stored
+        seen = seen | {"held_back": await held_back(clients, expected, lab.end)}
+    # What a listener has not received, because the proxy had cut it, counts as lost.
+    return await clients.all_received() | {"away": {}}, seen
 
 
 def _refused(
