@@ -242,7 +242,8 @@ def doctor() -> JsonObject:
     """The probe of the page `/doctor`, and where it reports what it found."""
     faults: JsonObject = {"type": "array", "items": {"enum": list(FAULTS)}, "uniqueItems": True}
     form = query("as", {"enum": ["", *FORMS]})
-    streams = {media_type: {"schema": TEXT} for media_type, _, _ in FORMS.values()}
+    event: JsonObject = {"type": "object", "properties": {"data": TEXT}, "required": ["data"]}
+    streams = content(event, FORMS["events"][0]) | content(TEXT, FORMS["lines"][0])
     stream = operation(
         f"Events at once, after {APART_S:g} s, and after a silence of at most {MOST_SILENCE_S:g} s.",
         {"200": {"description": "A short stream.", "content": streams}},
