@@ -38,6 +38,7 @@ SHORTENED = {
     "python -m tests.faults": ("-h",),
     "python -m tests.faults -h": (),
     "python -m tests.benchmarks.prediction": ("-h",),
+    "python -m tests.benchmarks.theory": ("-h",),
     "python -m tests.benchmarks.notebooks": ("-h",),
     "python -m tests.benchmarks.speed": ("-h",),
     "python -m tests.benchmarks.profile websocket": ("-h",),

@@ -21,7 +21,7 @@ import aiohttp
 
 from lab.clients.link import Link, Refused
 from lab.errors import CannotStart
-from lab.experiment.child import RunFailed, child
+from lab.experiment.child import RunFailed
 from lab.experiment.conditions import Conditions
 from lab.experiment.connecting import NotConnected, allow_files
 from lab.experiment.exchange import LIFTED, exchange, link_of
@@ -32,7 +32,7 @@ from lab.experiment.probe import Probe
 from lab.experiment.publisher import Progress, Sent, publish, send, wait_until
 from lab.experiment.readiness import MeterSnapshots, listening
 from lab.experiment.records import Record
-from lab.experiment.simulated import Clients, GaveUp
+from lab.experiment.simulated import GaveUp, simulated
 from lab.experiment.verdict import records_of, verdict
 from lab.experiment.way import held_back, more_patience, through, way_to
 from lab.json_types import JsonObject
@@ -141,7 +141,7 @@ async def _run(
         cursor = await _warm_up(mode, link)
         snapshots.before = await probe.snapshot(mode)
         plan = {"mode": mode, "clients": conditions.clients, "link": far | {"after": cursor}}
-        async with _simulated(plan, stop) as clients:
+        async with simulated(plan, stop) as clients:
             try:
                 await clients.during(listening(probe, mode, snapshots, conditions, stop, clients))
                 clients.begin()
@@ -184,15 +184,6 @@ def _refused(
 
 
 # Before ---------------------------------------------------------------------------------------
-
-
-@asynccontextmanager
-async def _simulated(plan: JsonObject, stop: asyncio.Event) -> AsyncIterator[Clients]:
-    async with (
-        child("lab.experiment.fleet", "The process of the simulated clients", plan) as process,
-        Clients(process, plan["clients"], stop) as clients,
-    ):
-        yield clients
 
 
 async def _warm_up(mode: str, link: Link) -> str:

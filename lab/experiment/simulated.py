@@ -2,12 +2,13 @@
 
 import asyncio
 import time
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from math import inf
 from types import TracebackType
 from typing import Any, TypeVar
 
-from lab.experiment.child import Child, RunFailed
+from lab.experiment.child import Child, RunFailed, child
 from lab.experiment.connecting import NotConnected
 from lab.json_types import JsonObject
 
@@ -108,3 +109,13 @@ class Clients:
         if self.out and self.there + sum(self.out.values()) >= self._number:
             raise NotConnected(self.out, self._number)
         return self.there >= self._number
+
+
+@asynccontextmanager
+async def simulated(plan: JsonObject, stop: asyncio.Event) -> AsyncIterator[Clients]:
+    """The simulated clients of this plan, in a process of their own, during the block."""
+    async with (
+        child("lab.experiment.fleet", "The process of the simulated clients", plan) as process,
+        Clients(process, plan["clients"], stop) as clients,
+    ):
+        yield clients

@@ -1,0 +1,114 @@
+"""Many listeners on one processor: the forms against an event simulation, and a few cells on real sockets."""
+
+import random
+
+import pytest
+
+import lab
+from lab.catalogue import MODES
+from lab.experiment.conditions import Conditions
+from lab.experiment.prediction import Exchange, ideal
+from lab.experiment.queueing import Work, poll_cycle, wait_for_earlier
+
+EACH = Work(in_turn=0.0004, handed=0.0001, server=0.0001, clients=0.0004, outside=0.002)
+TRANSIT = 0.003
+MESSAGES = 100_000
+SEEDS = (1, 2, 3, 4, 5, 6)
+
+
+def moments(rate, seed=7):
+    """Times of many Poisson messages."""
+    draw, now = random.Random(seed), 0.0
+    for _ in range(MESSAGES):
+        now += draw.expovariate(rate)
+        yield now
+
+
+def stream(rate, listeners):
+    """Each message is work for every listener, one after the other: the mean delay of all deliveries."""
+    free = waited = 0.0
+    for seed in SEEDS:
+        free = 0.0
+        for moment in moments(rate, seed):
+            begun = max(moment, free)
+            free = begun + (listeners - 1) * EACH.slower
+            waited += begun - moment
+    turns = [TRANSIT + k * EACH.in_turn for k in range(listeners)]
+    return waited / MESSAGES / len(SEEDS) + sum(turns) / listeners
+
+
+@pytest.mark.parametrize("listeners", [1, 20, 100, 300])
+@pytest.mark.parametrize("busy", [0.1, 0.3, 0.6])
+def test_streams_are_a_queue(listeners, busy):
+    """Mean delay of a stream with N listeners: within 1 % of a simulation, up to a load of 0.6."""
+    rate = min(50.0, busy / (EACH.slower * max(1, listeners - 1)))
+    form = ideal("sse", Conditions(clients=listeners, rate=rate), Exchange(0, 0, 0, TRANSIT, EACH))
+    assert form.latency_mean_s == pytest.approx(stream(rate, listeners), rel=0.01)
+
+
+def long_polls(rate, listeners, hold=25.0):
+    """A pass answers all listeners with all that waits; the next begins when it is over, or later.
+
+    Returns the mean delay, and the polls of each listener per second.
+    """
+    away, waited, passes = TRANSIT + EACH.service(listeners), 0.0, 0
+    ends = []
+    for seed in SEEDS:
+        over, waiting, now = 0.0, 0, 0.0
+        for now in moments(rate, seed):
+            if waiting and now > over:
+                over, waiting, passes = over + away, 0, passes + 1
+            if now <= over:
+                waited, waiting = waited + over - now, waiting + 1
+            else:
+                passes += 1 + int((now - over) // hold)
+                over = now + away
+        ends.append(now)
+    turns = [TRANSIT + k * EACH.in_turn for k in range(listeners)]
+    return waited / MESSAGES / len(SEEDS) + sum(turns) / listeners, passes / sum(ends)
+
+
+@pytest.mark.parametrize("listeners", [1, 20, 100, 300])
+@pytest.mark.parametrize("busy", [0.1, 0.3, 0.6, 2.0])
+def test_long_polls_take_all_that_waits(listeners, busy):
+    """Mean delay and requests of N long polls: within 1 % of a simulation, at any load."""
+    rate = min(50.0, busy / (EACH.slower * max(1, listeners - 1)))
+    form = ideal("longpoll", Conditions(clients=listeners, rate=rate), Exchange(0, 0, 0, TRANSIT, EACH))
+    delay, polls = long_polls(rate, listeners)
+    assert form.latency_mean_s == pytest.approx(delay, rel=0.01)
+    assert form.requests_per_s == pytest.approx(polls, rel=0.01)
+
+
+@pytest.mark.parametrize("busy", [0.5, 0.9, 1.0, 1.5])
+def test_short_pollers_wait_for_each_other(busy):
+    """The cycle of N pollers is the timer while the lab is idle, and the work of all when it is saturated."""
+    listeners, work = 200, 0.001
+    pause = listeners * work / busy
+    assert poll_cycle(pause, work, listeners) == pytest.approx(max(pause, listeners * work), rel=0.06)
+    assert poll_cycle(pause, work, 1) == pause
+
+
+def test_no_steady_state_from_a_load_of_one_on():
+    """Messages that come faster than they are served have no mean delay; long polls take them together."""
+    busy, weights = Conditions(clients=300, rate=20), Exchange(0, 0, 0, TRANSIT, EACH)
+    assert wait_for_earlier(20, EACH.service(300), "poisson") is None
+    assert ideal("sse", busy, weights).latency_mean_s is None
+    assert ideal("longpoll", busy, weights).latency_mean_s == pytest.approx(
+        TRANSIT + EACH.turn(300) + EACH.service(300) / 2, rel=0.1
+    )
+
+
+def test_evenly_spaced_messages_wait_for_none():
+    """Below a load of one each is done before the next one comes."""
+    assert wait_for_earlier(5, 0.1, "periodic") == 0
+    assert wait_for_earlier(11, 0.1, "periodic") is None
+    assert wait_for_earlier(5, 0.1, "poisson") == pytest.approx(0.05)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_a_run_with_many_listeners_is_near_its_prediction(mode):
+    """With 100 listeners on this machine the mean latency is within a factor of 3 of theory."""
+    run = lab.measure(mode, clients=100, rate=2, duration=3, arrivals="periodic")
+    predicted, measured = run.predicted["latency_mean_s"], run.latency_s["mean"]
+    assert predicted / 3 < measured < predicted * 3
+    assert 0 < run.predicted["latency_clients_s"] < predicted
