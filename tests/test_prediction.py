@@ -175,7 +175,7 @@ def test_bytes_come_from_one_measured_exchange(mode):
     same = {"clients": 10, "duration": 50, "interval": 60, "arrivals": "periodic"}  # on a busy machine too
     short, long = lab.predict(mode, **same), lab.predict(mode, payload=140, **same)
     assert long.bytes - short.bytes == pytest.approx(10 * 50 * 100, rel=0.02)
-    names = {"requests", "bytes", "latency_mean_s", "latency_clients_s"}
+    names = {"requests", "bytes", "latency_mean_s", "latency_clients_s", "load"}
     assert short.as_json().keys() == names
 
 

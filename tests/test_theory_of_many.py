@@ -1,14 +1,22 @@
 """Many listeners on one processor: the forms against an event simulation, and a few cells on real sockets."""
 
+import asyncio
+import io
 import random
+import socket
+from dataclasses import replace
 
 import pytest
+from rich.console import Console
 
 import lab
 from lab.catalogue import MODES
 from lab.experiment.conditions import Conditions
+from lab.experiment.far import is_here, predicted_at
 from lab.experiment.prediction import Exchange, ideal
 from lab.experiment.queueing import Work, poll_cycle, wait_for_earlier
+from lab.figures.html_report import report
+from lab.results.table import show
 
 EACH = Work(in_turn=0.0004, handed=0.0001, server=0.0001, clients=0.0004, outside=0.002)
 TRANSIT = 0.003
@@ -112,3 +120,52 @@ def test_a_run_with_many_listeners_is_near_its_prediction(mode):
     predicted, measured = run.predicted["latency_mean_s"], run.latency_s["mean"]
     assert predicted / 3 < measured < predicted * 3
     assert 0 < run.predicted["latency_clients_s"] < predicted
+    assert 0 <= run.fleet["latency_mean_s"] < measured, "the clients' own work is a part of the latency"
+
+
+@pytest.fixture(scope="module")
+def overloaded():
+    """A run with more messages than this machine can deliver, by theory."""
+    run = lab.measure("sse", clients=5, rate=10, duration=0.5)
+    return replace(run, predicted=run.predicted | {"latency_mean_s": None, "load": 1.3})
+
+
+def test_the_tables_say_which_part_is_the_clients_own_work(overloaded):
+    """In the terminal, at any width, and in the report; also that there is no steady state."""
+    wide, narrow = (shown([overloaded], width) for width in (80, 44))
+    for text in (wide, narrow, report([overloaded])):
+        assert "load 1.3" in text and "no steady state" in text
+    assert "work of the simulated clients" in wide and "clients' own" in narrow
+    assert "the clients&#x27; own work" in report([overloaded])
+
+
+def shown(runs, width):
+    """What a terminal of this width shows."""
+    text = io.StringIO()
+    show(runs, Console(file=text, width=width))
+    return " ".join(text.getvalue().split())
+
+
+def test_old_records_have_tables_too(overloaded):
+    """A record without these figures is shown without them."""
+    old = replace(overloaded, predicted=dict.fromkeys(("requests", "bytes", "latency_mean_s")), fleet={})
+    assert "work of the simulated clients" not in shown([old], 80)
+    assert report([old])
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", socket.gethostname()])
+def test_a_lab_on_this_machine_is_here(host):
+    """An address of this machine, or a name of one."""
+    assert is_here(host)
+
+
+@pytest.mark.parametrize("host", ["192.0.2.1", "2001:db8::1", "no-such-host.invalid", "", "." * 300])
+def test_a_far_lab_has_no_predicted_latency(host):
+    """What was calibrated on this machine says nothing of another one's times; its bytes are the same."""
+    assert not is_here(host)
+    predicted = {"requests": 1, "bytes": 2, "latency_mean_s": 3, "latency_clients_s": 1, "load": 0.5}
+    far = asyncio.run(
+        predicted_at(f"http://{host}:8000" if ":" not in host else f"http://[{host}]:8000", predicted)
+    )
+    assert far == {"requests": 1, "bytes": 2, "latency_mean_s": None, "latency_clients_s": None, "load": None}
+    assert asyncio.run(predicted_at(None, predicted)) == predicted

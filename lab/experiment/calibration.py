@@ -34,10 +34,13 @@ STEP_S = 0.03
 
 
 class Single(NamedTuple):
-    """What is known of a single listener: a message's transit, the server's part of it, processor time."""
+    """What is known of a single listener: a message's transit, its parts, and processor time."""
 
     transit: float
     handed: float
+    """From a message's acceptance until it was handed to the socket."""
+    rest: float
+    """The rest of its delay: before the acceptance, and from the socket to the client's code."""
     server_cpu: float
     """Of the server for one message: for its send and for one listener."""
 
@@ -90,7 +93,7 @@ def _work(
     to_sockets = 2 * (handed(before["receive"], after["receive"]) - single.handed) / others
     spent = (after["cpu_s"] - before["cpu_s"]) / messages - single.server_cpu
     own = (clients.efforts[-1]["cpu_s"] - clients.efforts[0]["cpu_s"]) / messages / at.listeners
-    outside = max(0.0, single.transit - single.handed - own)
+    outside = max(0.0, single.rest - own)
     return Work(max(0.0, in_turn), max(0.0, min(to_sockets, in_turn)), max(0.0, spent / others), own, outside)
 
 
@@ -105,7 +108,13 @@ async def _saturated(
     share = client_load(clients.efforts, [0.0])["cpu_share"] or 0.0
     server, own = (after["cpu_s"] - before["cpu_s"]) / polls, share * seconds / polls
     slower = seconds / polls
-    return Work(0.0, 0.0, slower if server >= own else server, slower if own > server else own, 0.0)
+    return Work(
+        0.0,
+        0.0,
+        slower if server >= own else server,
+        slower if own > server else own,
+        max(0.0, single.rest - own),
+    )
 
 
 async def _connected(at: Place, clients: Clients, probe: Probe) -> JsonObject:

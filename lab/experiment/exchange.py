@@ -139,7 +139,8 @@ async def _listen(
     transit = _without_waiting(delay) if verb == "ask" else delay
     after = await probe.snapshot(mode)
     spent = (after["cpu_s"] - before["cpu_s"]) / MESSAGES
-    single = Single(transit, handed(quiet, after["receive"]), spent)
+    to_socket = handed(quiet, after["receive"])
+    single = Single(transit, to_socket, max(0.0, delay - to_socket), spent)
     return _weights(verb, quiet, after["receive"])._replace(transit=transit), single
 
 

@@ -25,6 +25,7 @@ from lab.experiment.child import RunFailed
 from lab.experiment.conditions import Conditions
 from lab.experiment.connecting import NotConnected, allow_files
 from lab.experiment.exchange import LIFTED, exchange, link_of
+from lab.experiment.far import predicted_at
 from lab.experiment.one_message import one_message
 from lab.experiment.own_lab import OwnLab, own_lab
 from lab.experiment.prediction import Prediction, predict_run
@@ -37,7 +38,7 @@ from lab.experiment.verdict import records_of, verdict
 from lab.experiment.way import held_back, more_patience, through, way_to
 from lab.json_types import JsonObject
 from lab.meters import summary
-from lab.results.client_load import client_load
+from lab.results.client_load import client_load, own_work
 from lab.results.runs import Run
 
 SETTLE_S = 5.0
@@ -89,8 +90,9 @@ async def measure(
     relayed = conditions.network.slow or conditions.proxy is not None
     allow_files(conditions.clients, relayed=relayed, own=target.url is None)
     progress(0.0, "predicting")
-    theory = predict_run(mode, conditions, await exchange(mode, conditions, target.settings))
-    predicted = theory.as_json()
+    weights = await exchange(mode, conditions, target.settings)
+    theory = predict_run(mode, conditions, weights)
+    predicted = await predicted_at(target.url, theory.as_json())
     async with _lab(conditions, target) as lab, way_to(conditions, lab.url) as way:
         progress(0.0, "connecting")
         outcome = await _run(theory, conditions, lab, way.url, target.certfile, stop, progress)
@@ -102,24 +104,28 @@ async def measure(
         raise NotConnected(Counter(away.values()), conditions.clients)
     snapshots, sent = outcome.snapshots, outcome.sent
     records = list(records_of(outcome.received, mode, outcome.start))
-    latencies = sorted(_latencies(records, sent))
+    latencies, receive = sorted(_latencies(records, sent)), snapshots.counted("receive")
+    if stop.is_set() or conditions.proxy:
+        predicted = dict.fromkeys(predicted)
+    known = predicted["latency_clients_s"] is not None and not conditions.bandwidth
+    outside = weights.work.outside + conditions.rtt / 2 if known else None
     return Run(
         mode=mode,
         round=round_,
         sent=sent.stored,
         **verdict([*sent.records, *records])._asdict(),
-        receive=snapshots.counted("receive"),
+        receive=receive,
         send=snapshots.counted("send"),
         latency_s=summary(latencies),
         server_cpu_s=None if outcome.seen.get("refused") else snapshots.cpu_s,
         server_rss_bytes=snapshots.after["rss_bytes"],
         server_rss_growth_bytes=_grown(snapshots),
-        predicted=dict.fromkeys(predicted) if stop.is_set() or conditions.proxy else predicted,
+        predicted=predicted,
         series=outcome.series,
         conditions=conditions.as_json(),
         lab=lab.versions,
         partial=stop.is_set(),
-        fleet=outcome.fleet,
+        fleet=outcome.fleet | {"latency_mean_s": own_work(latencies, receive, outside)},
         wire=recorded,
         proxy=through(conditions, way.version, outcome.seen),
         samples=latencies,

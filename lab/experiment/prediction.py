@@ -50,7 +50,8 @@ class Ideal(NamedTuple):
     """One listener in the long run: requests per second, share of empty responses, delay (s).
 
     `edges` are the requests that a run has beyond W times that, because it begins and ends. `waited_s` is the
-    part of the delay in which a message waits for earlier ones.
+    part of the delay in which a message waits for earlier ones, `load` the share of time in which the slower
+    of the two processes is busy.
     """
 
     requests_per_s: float
@@ -59,6 +60,7 @@ class Ideal(NamedTuple):
     latency_max_s: float | None
     edges: float = 1.0
     waited_s: float = 0.0
+    load: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -66,7 +68,8 @@ class Prediction:
     """What a run should show: all listeners' requests and bytes, both ways, and the latency in seconds.
 
     `window_s` is how long the run counts: see `predict_run`. `latency_clients_s` is the part of the mean
-    latency that is the simulated clients' own work. None: theory has no answer.
+    latency that is the simulated clients' own work; `load` is ρ, and from 1 on a stream has no steady state.
+    None: theory has no answer.
     """
 
     mode: str
@@ -78,6 +81,7 @@ class Prediction:
     requests_per_s: float
     window_s: float
     latency_clients_s: float | None = None
+    load: float | None = None
 
     def as_json(self) -> JsonObject:
         """The predicted figures in a run's record."""
@@ -86,6 +90,7 @@ class Prediction:
             "bytes": self.bytes,
             "latency_mean_s": self.latency_mean_s,
             "latency_clients_s": self.latency_clients_s,
+            "load": self.load,
         }
 
 
@@ -119,7 +124,8 @@ def short_polling(conditions: Conditions, weights: Exchange = ZERO_COST) -> Idea
     expected = conditions.rate * period
     empty = exp(-expected) if conditions.arrivals == "poisson" else max(0.0, 1 - expected)
     edges = 1 + (period + travel + away) / period
-    return Ideal(1 / period, empty, period / 2 + travel, period + travel, edges)
+    busy = conditions.clients * work.slower / period
+    return Ideal(1 / period, empty, period / 2 + travel, period + travel, edges, load=busy)
 
 
 def long_polling(conditions: Conditions, weights: Exchange = ZERO_COST) -> Ideal:
@@ -228,6 +234,11 @@ def predict_run(mode: str, conditions: Conditions, weights: Exchange) -> Predict
     learns = mode == FRAMED and conditions.compress == KEPT
     latency = None if learns and conditions.bandwidth else one.latency_mean_s
     own = weights.work.of_clients(mode, conditions.clients, one.waited_s)
+    busy = (
+        one.load
+        if TECHNIQUES[mode].verb == "ask"
+        else conditions.rate * weights.work.service(conditions.clients)
+    )
     known = latency is not None and weights.work != NO_WORK
     requests = conditions.clients * (one.requests_per_s * conditions.duration + one.edges)
     held = conditions.clients if TECHNIQUES[mode].verb == "wait" else 0
@@ -243,4 +254,5 @@ def predict_run(mode: str, conditions: Conditions, weights: Exchange) -> Predict
         one.requests_per_s,
         conditions.duration + (one.latency_max_s or 0.0) + _away(conditions, weights),
         own if known else None,
+        busy if weights.work != NO_WORK else None,
     )

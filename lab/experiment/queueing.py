@@ -35,7 +35,7 @@ class Work(NamedTuple):
     clients: float = 0.0
     """Processor time of the simulated clients for each listener."""
     outside: float = 0.0
-    """The part of the transit t that is neither of these two: sending, the kernel, the publisher."""
+    """The part of a message's delay that is neither of these two: sending, the kernel, the publisher."""
 
     @property
     def slower(self) -> float:
@@ -56,7 +56,7 @@ class Work(NamedTuple):
         It is what would be missing if they took no time: their part of the turn, the work for one message,
         and the wait behind earlier messages when the clients are the slower side.
         """
-        turn = (self.in_turn - self.handed) * (listeners - 1) / 2
+        turn = (self.in_turn - self.handed) * (listeners - 1) / 2  # what is left when the server is done
         own = self.clients + max(0.0, turn) * (TECHNIQUES[mode].verb != "ask")
         return own + (waited if self.clients > self.server else 0.0)
 

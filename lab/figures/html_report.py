@@ -17,7 +17,7 @@ from lab.figures.lines import latency, requests
 from lab.results.rounds import by_mode
 from lab.results.runs import Run
 from lab.results.table import COLUMNS, row, verdicts
-from lab.results.theory_table import pairs
+from lab.results.theory_table import overloaded, own_work_cells, pairs
 from lab.results.writing import write_whole
 
 SHOWN = {
@@ -63,7 +63,8 @@ figcaption, .small {{ color: #5b6470; font-size: .9rem; }}
 <div class="wide">{table}</div>
 <h2>Predicted and measured</h2>
 <p class="small">Predicted by closed forms; bytes, and the time of a message
-without any link, are from one exchange that was measured beforehand.</p>
+without any link, are from one exchange that was measured beforehand; with more than 4 listeners
+also what each of them costs. The simulated clients' own work is part of the latency.</p>
 <div class="wide">{beside}</div>
 <h2>Figures</h2>
 {figures}
@@ -118,7 +119,9 @@ def _beside(runs: Sequence[Run]) -> str:
     head = ["technique"]
     for name in ("requests", "bytes", "mean latency"):
         head += [f"{name}, predicted", "measured", "off"]
-    return _table(head, [[mode, *pairs(rounds)] for mode, rounds in by_mode(runs).items()])
+    head += ["of it the clients' own work, predicted", "measured", "share"]
+    rows = [[mode, *pairs(rounds), *own_work_cells(rounds)] for mode, rounds in by_mode(runs).items()]
+    return _table(head, rows) + "".join(f"<p>{escape(text)}</p>" for text in overloaded(runs))
 
 
 def _figure(name: str, runs: Sequence[Run]) -> str:

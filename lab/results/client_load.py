@@ -27,6 +27,18 @@ def client_load(efforts: Sequence[dict[str, float]], late: Sequence[float]) -> J
     }
 
 
+def own_work(latencies: Sequence[float], receive: JsonObject, outside: float | None) -> float | None:
+    """The part of a run's mean latency that is the simulated clients' own work, in seconds.
+
+    It is what is left without the server's part, from acceptance to socket, which the server's meter has, and
+    without what is `outside` of both: sending and the way. None when one of them was not measured.
+    """
+    handed = receive["delivery_s"]["mean"]
+    if handed is None or outside is None or not latencies:
+        return None
+    return float(max(0.0, sum(latencies) / len(latencies) - handed - outside))
+
+
 def _share(efforts: Sequence[dict[str, float]]) -> float | None:
     if len(efforts) < 2 or efforts[-1]["t_s"] <= efforts[0]["t_s"]:
         return None

@@ -17,7 +17,15 @@ from lab.results.proxied import proxied
 from lab.results.rounds import by_mode, median_over_rounds
 from lab.results.runs import Run
 from lab.results.theory_table import COLUMNS as THEORY_COLUMNS
-from lab.results.theory_table import pairs, predictions, spreads
+from lab.results.theory_table import (
+    OWN_COLUMNS,
+    overloaded,
+    own_work,
+    own_work_cells,
+    pairs,
+    predictions,
+    spreads,
+)
 
 PARTS = ("head", "framing", "payload")
 SHADES = {"head": "░", "framing": "▒", "payload": "█"}
@@ -39,8 +47,8 @@ def show(runs: Sequence[Run], console: Console) -> None:
 
 
 def _usual(runs: Sequence[Run], console: Console) -> list[Any]:
-    parts = [conditions(runs[0]), table(runs), bars(runs, console), predictions(runs), spreads(runs)]
-    return [*parts, proxied(runs), *comparisons(runs), footnotes(runs)]
+    parts = [conditions(runs[0]), table(runs), bars(runs, console), predictions(runs), own_work(runs)]
+    return [*parts, spreads(runs), proxied(runs), *comparisons(runs), footnotes(runs)]
 
 
 def _narrow(runs: Sequence[Run], console: Console) -> list[Any]:
@@ -52,6 +60,8 @@ def _narrow(runs: Sequence[Run], console: Console) -> list[Any]:
     parts.append(bars(runs, console))
     parts += _blocks(THEORY_COLUMNS, {mode: pairs(rounds) for mode, rounds in modes.items()}, width)
     sure = spreads(runs)
+    if own_work(runs):
+        parts += _blocks(OWN_COLUMNS, {mode: own_work_cells(rounds) for mode, rounds in modes.items()}, width)
     parts += [sure and wrapped(sure.plain, width), proxied(runs)]
     return [*parts, *comparisons(runs), *_notes(runs, width)]
 
@@ -71,7 +81,7 @@ def _blocks(columns: Sequence[Column], rows: dict[str, list[str]], width: int) -
 
 def _notes(runs: Sequence[Run], width: int) -> list[str]:
     """The notes on the figures, as paragraphs, and each verdict on its own lines."""
-    own = ["", *verdicts(runs), *strained(runs)]
+    own = ["", *overloaded(runs), *verdicts(runs), *strained(runs)]
     about = footnotes(runs).split("\n")[: -len(own) + 1 or None]
     return ["", wrapped("\n".join(about), width), *(wrapped(line, width) for line in own)]
 
@@ -197,13 +207,14 @@ def footnotes(runs: Sequence[Run]) -> str:
         "first request included; over = all bytes / payload. Latency: planned send ->",
         "arrival in the client, on one monotonic clock. CPU: the server process.",
         "Predicted: closed forms; bytes, and what a message takes without any link, are",
-        "from one exchange measured beforehand with one listener at a lab at rest.",
+        "from one exchange measured beforehand with one listener at a lab at rest; with",
+        "more than 4, also what each listener costs.",
         f"Push Lab {lab['version']} · Python {lab['python']} · Tornado {lab['tornado']}",
         f"Redis: {lab['redis']}",
     ]
     if runs[0].conditions["compress"]:
         lines.insert(1, "Payload: before compression in the table, as transferred in the bars.")
-    return "\n".join(lines + verdicts(runs) + strained(runs))
+    return "\n".join(lines + overloaded(runs) + verdicts(runs) + strained(runs))
 
 
 def strained(runs: Sequence[Run]) -> list[str]:

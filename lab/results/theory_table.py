@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from rich.text import Text
 
 from lab.catalogue import TECHNIQUES
-from lab.results.format import NOTHING, amount, count, late, off, seconds
+from lab.results.format import NOTHING, amount, count, late, off, percent, seconds
 from lab.results.rounds import Figure, Spread, by_mode, median_over_rounds, spread
 from lab.results.runs import Run
 
@@ -26,6 +26,8 @@ COLUMNS = tuple(
     for column in (("theory", 7), ("measured", 8), ("off", 5))
 )
 """The group, the heading and the width of each figure."""
+OWN_COLUMNS = tuple(("clients' own", name, 8) for name in ("theory", "measured", "share"))
+"""The same of the simulated clients' own work."""
 
 
 def pairs(rounds: Sequence[Run]) -> list[str]:
@@ -44,6 +46,43 @@ def predictions(runs: Sequence[Run]) -> Text:
         cells = "".join(f" {cell:>{size}}" for cell, (_, _, size) in zip(pairs(rounds), COLUMNS, strict=True))
         lines.append(Text(f" {mode:<9}{cells}", style=TECHNIQUES[mode].dark))
     return Text("\n").join(lines)
+
+
+def own_work(runs: Sequence[Run]) -> Text | None:
+    """The part of the mean latency that is the simulated clients' own work; None where no run knows it."""
+    rows = [(mode, own_work_cells(rounds)) for mode, rounds in by_mode(runs).items()]
+    if all(cells[:2] == [NOTHING, NOTHING] for _, cells in rows):
+        return None
+    head = "\nof the mean latency, work of the simulated clients themselves"
+    lines = [Text(head, style="bold"), Text(f"{'':10}  theory measured  share", style="bold")]
+    for mode, cells in rows:
+        text = f" {mode:<9}{cells[0]:>8} {cells[1]:>8} {cells[2]:>6}"
+        lines.append(Text(text, style=TECHNIQUES[mode].dark))
+    return Text("\n").join(lines)
+
+
+def own_work_cells(rounds: Sequence[Run]) -> list[str]:
+    """The predicted part, the measured part, and the share of the measured latency."""
+    predicted = median_over_rounds(rounds, lambda run: run.predicted.get("latency_clients_s"))
+    measured = median_over_rounds(rounds, lambda run: run.fleet.get("latency_mean_s"))
+    share = median_over_rounds(rounds, _own_share)
+    return [seconds(predicted), seconds(measured), percent(share)]
+
+
+def _own_share(run: Run) -> float | None:
+    own, mean = run.fleet.get("latency_mean_s"), run.latency_s["mean"]
+    return None if own is None or not mean else own / mean
+
+
+def overloaded(runs: Sequence[Run]) -> list[str]:
+    """A sentence for each technique whose latency theory does not give, because there is no steady state."""
+    lines = []
+    for mode, rounds in by_mode(runs).items():
+        load = median_over_rounds(rounds, lambda run: run.predicted.get("load"))
+        none = median_over_rounds(rounds, expected("latency_mean_s")) is None
+        if none and load is not None and load >= 1:
+            lines.append(f"{mode}: messages come faster than served (load {load:.1f}): no steady state.")
+    return lines
 
 
 def expected(name: str) -> Figure:
