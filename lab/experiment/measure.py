@@ -33,7 +33,7 @@ from lab.experiment.probe import Probe
 from lab.experiment.publisher import Progress, Sent, publish, send, wait_until
 from lab.experiment.readiness import MeterSnapshots, listening
 from lab.experiment.records import Record
-from lab.experiment.simulated import GaveUp, simulated
+from lab.experiment.simulated import Clients, GaveUp, simulated
 from lab.experiment.verdict import records_of, verdict
 from lab.experiment.way import held_back, more_patience, through, way_to
 from lab.json_types import JsonObject
