@@ -21,6 +21,7 @@ from lab.clients.link import Link, Refused, SentAway
 from lab.clients.reconnecting import keep_receiving
 from lab.errors import CannotStart, Overloaded
 from lab.experiment import measure as measuring
+from lab.experiment import simulated as simulating
 from lab.experiment.child import RunFailed, without_tracebacks
 from lab.experiment.conditions import Conditions
 from lab.experiment.connecting import LAB_SPARE, REASONS, NotConnected, allow_files, needs, sentence
@@ -333,7 +334,7 @@ def test_a_missing_python_is_reported(monkeypatch):
 @pytest.fixture
 def listener_processes(monkeypatch):
     """The listener processes that are started; `module` is started instead of the right one."""
-    started, usual = [], measuring.child
+    started, usual = [], simulating.child
 
     def child(module, plan, name):
         listens = module == "lab.experiment.fleet"
@@ -353,7 +354,7 @@ def listener_processes(monkeypatch):
         return started
 
     listener_processes.module = "lab.experiment.fleet"
-    monkeypatch.setattr(measuring, "child", child)
+    monkeypatch.setattr(simulating, "child", child)
     return listener_processes
 
 

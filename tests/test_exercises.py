@@ -118,7 +118,7 @@ MISTAKES = [
     ("frame", "os.urandom(4)", "bytes(4)", "other_masks", "same_mask"),
     ("frame", "2 if size == 126 else 8", "2", "lengths", "other_bytes"),
     ("frame", "first, second = exactly(read, 2)", "first, second = read(2)", "cut", "closed"),
-    ("frame", "exactly(read, 4) if second & 0x80 else bytes(4)", "bytes(4)", "unmask", "closed"),
+    ("frame", "exactly(read, 4) if second & 0x80 else bytes(4)", "bytes(4)", "unmask", "other_text"),
     ("frame", "return first >> 7,", "return 1,", "fragments", "other_text"),
     ("echo", "send(message)", "send(str(message))", "binary", "other_bytes"),
     ("echo", "send(message)", 'send(message.encode("ascii", "replace").decode())', "emoji", "other_bytes"),

@@ -56,6 +56,7 @@ class ProbeStream(Endpoint):
     async def post(self) -> None:
         """Respond at once with one event as JSON, whatever was sent; nothing is kept."""
         lesson: Lesson = self.settings["lesson"]
+        await self.whole_body()
         lesson.probe_stream_rate.take(self.request.remote_ip or "", self.now())
         self.finish(probe(1))
 
