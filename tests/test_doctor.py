@@ -142,12 +142,11 @@ def test_it_is_linked(lab, open_page):
 
 
 @pytest.mark.needs("chromium")
-def test_the_console_counts_networks(lab, open_page):
+def test_the_console_counts_networks(lab_here, open_page):
     """So many of so many networks have a fault; no name and no address is shown."""
-    lab.lab.lesson.networks.clear()
-    page = open_page(lab, "/teacher", teacher=True)
+    page = open_page(lab_here, "/teacher", teacher=True)
     expect(page.locator("#networks")).to_have_text("No network has been checked yet.")
     for n in range(25):
-        lab.lab.lesson.networks.report(f"192.0.2.{n}", ["buffers"] if n < 3 else [])
+        lab_here.lab.lesson.networks.report(f"192.0.2.{n}", ["buffers"] if n < 3 else [])
     expect(page.locator("#networks")).to_have_text("3 of 25 networks buffer event streams")
     assert "192.0.2" not in page.content()

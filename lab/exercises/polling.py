@@ -8,6 +8,9 @@ from lab.exercises.mismatch import Mismatch
 from lab.exercises.peer import Peer
 from lab.exercises.steps import Trial
 
+LOOK_S = 0.02
+"""Seconds between two looks at how many polls wait."""
+
 
 def send(trial: Trial) -> str:
     """A message is sent; returns its text."""
@@ -40,4 +43,4 @@ def waits(trial: Trial, count: int) -> None:
             raise Mismatch("waiting", count=count, found=seen)
         trial.saved["sender"].send(get("/waiting"))
         seen = response(trial.saved["sender"]).body.decode("utf-8", "replace").strip()
-        time.sleep(0.02)
+        time.sleep(LOOK_S)

@@ -54,5 +54,10 @@ def own_lines(text: str, path: Path) -> list[str]:
 
 def printable(line: str) -> str:
     """One line without control characters, which could change the terminal."""
-    clean = "".join(character if character.isprintable() else "·" for character in line)
+    clean = visible(line)
     return clean if len(clean) <= LONGEST_LINE else f"{clean[:LONGEST_LINE]}…"
+
+
+def visible(text: str) -> str:
+    """The text with a dot for each character that cannot be printed."""
+    return "".join(character if character.isprintable() else "·" for character in text)

@@ -103,6 +103,12 @@ class Trial:
             self.on_end(self._redis.end)
         return self._redis
 
+    def own_prefix(self) -> str:
+        """A prefix of keys for this check; the history below it is deleted when the check is over."""
+        prefix, redis = f"exercise:{self.random.getrandbits(64):x}:", self.redis()
+        self.on_end(lambda: redis.delete(f"{prefix}history"))
+        return prefix
+
     def within(self, seconds: float) -> None:
         """The rest of the step has only so many seconds."""
         self._until = time.monotonic() + seconds
@@ -154,7 +160,7 @@ class Trial:
             action()
 
 
-def no_errors(trial: Trial) -> None:
+def no_error(trial: Trial) -> None:
     """The program has written nothing on standard error. Raises `Mismatch` with the last line."""
     if text := trial.program.errors():
         raise Mismatch("stderr", received=text.rstrip().rpartition("\n")[2])

@@ -10,6 +10,7 @@ from lab.anatomy.binary import Inner
 from lab.anatomy.notes_zh import NOTES_ZH
 from lab.anatomy.units import FRAMING
 from lab.exercises.mismatch import Mismatch, Said, Shown
+from lab.exercises.printed import visible
 from lab.exercises.steps import Failure, Result
 from lab.exercises.texts import CHINESE, Texts
 
@@ -135,7 +136,7 @@ def rows(data: Shown, start: int) -> list[str]:
 
 
 def _clipped(text: str, start: int) -> str:
-    clean = "".join(character if character.isprintable() else "·" for character in text)
+    clean = visible(text)
     return (
         ("… " if start else "")
         + clean[start : start + LETTERS]

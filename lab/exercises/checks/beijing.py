@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from lab.exercises.mismatch import Mismatch
 from lab.exercises.peer import Peer, drain, next_frames
-from lab.exercises.steps import Trial, no_errors
+from lab.exercises.steps import Trial, no_error
 
 PATH = "/time"
 FORMAT = "%Y-%m-%d %H:%M:%S"
@@ -74,7 +74,7 @@ def all_leave(trial: Trial) -> None:
     trial.close_peers()
     time.sleep(TICK_S)
     tick(trial.open(PATH))
-    no_errors(trial)
+    no_error(trial)
 
 
 STEPS = (handshake, zone, same_tick, no_drift, reset, all_leave)

@@ -6,7 +6,7 @@ from lab.anatomy.frames import PING, PONG
 from lab.exercises.mismatch import Mismatch
 from lab.exercises.peer import Peer, frame, masked
 from lab.exercises.relay import Relay
-from lab.exercises.steps import Trial, no_errors
+from lab.exercises.steps import Trial, no_error
 
 PATH = "/chat"
 STALL_S, APART_S = 2.0, 0.2
@@ -30,9 +30,7 @@ def works(trial: Trial) -> None:
     redis = trial.redis()
     relay = trial.saved["relay"] = Relay(redis.connect)
     trial.on_end(relay.end)
-    key = f"exercise:{trial.random.getrandbits(64):x}:"
-    trial.on_end(lambda: redis.delete(f"{key}history"))
-    trial.start(REDIS_URL=redis.at(relay.port), KEY_PREFIX=key)
+    trial.start(REDIS_URL=redis.at(relay.port), KEY_PREFIX=trial.own_prefix())
     trial.saved |= {"a": trial.open(PATH), "b": trial.open(PATH), "c": trial.open(PATH)}
     received(trial, [send(trial)])
     trial.saved["c"].frame()
@@ -69,11 +67,6 @@ def recovers(trial: Trial) -> None:
     """Redis responds again: what was sent meanwhile arrives, then what is sent now."""
     trial.saved["relay"].release()
     received(trial, [*trial.saved["texts"], send(trial)])
-
-
-def no_error(trial: Trial) -> None:
-    """Nothing is on standard error."""
-    no_errors(trial)
 
 
 STEPS = (works, stalled, joining, recovers, no_error)

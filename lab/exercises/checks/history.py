@@ -31,10 +31,8 @@ def receives(trial: Trial, peer: Peer, key: str) -> None:
 
 def empty(trial: Trial) -> None:
     """Without a history the first message is the first thing that is received."""
-    redis = trial.redis()
-    key = trial.saved["key"] = f"exercise:{trial.random.getrandbits(64):x}:"
-    trial.on_end(lambda: redis.delete(f"{key}history"))
-    trial.start(REDIS_URL=redis.url, KEY_PREFIX=key)
+    key = trial.saved["key"] = trial.own_prefix()
+    trial.start(REDIS_URL=trial.redis().url, KEY_PREFIX=key)
     trial.saved |= {"sender": trial.open(PATH), "sent": []}
     say(trial)
 

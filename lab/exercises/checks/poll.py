@@ -4,7 +4,7 @@ import time
 
 from lab.exercises.mismatch import Mismatch
 from lab.exercises.polling import answered, poll, send, waits
-from lab.exercises.steps import Trial, no_errors
+from lab.exercises.steps import Trial, no_error
 
 PROXY_S, SHORTEST_S = 2.0, 0.4
 """The proxy waits so long for the first byte; a poll that is answered sooner than this is a short poll."""
@@ -56,7 +56,7 @@ def aborted(trial: Trial) -> None:
         peer.reset()
     waits(trial, 0)
     at_once(trial)
-    no_errors(trial)
+    no_error(trial)
 
 
 STEPS = (stored, silence, at_once, gap, aborted)

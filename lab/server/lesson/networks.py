@@ -27,10 +27,6 @@ class Networks:
         if len(self._faults) > MOST_NETWORKS:
             del self._faults[next(iter(self._faults))]
 
-    def clear(self) -> None:
-        """Forget all reports."""
-        self._faults = {}
-
     def as_json(self) -> JsonObject:
         """How many networks have reported, and how many of them have each fault."""
         counted = Counter(fault for faults in self._faults.values() for fault in faults)
