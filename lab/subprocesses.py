@@ -6,6 +6,7 @@ each is started by this very file, with `-P` (no folder is added to the search p
 
 import os
 import runpy
+import subprocess
 import sys
 from pathlib import Path
 
@@ -42,6 +43,15 @@ def current_folder() -> str:
         return os.path.realpath(os.curdir)
     except FileNotFoundError:
         return ""
+
+
+def wait_or_kill(process: subprocess.Popen[bytes], patience_s: float) -> None:
+    """Wait for a process that was asked to end; kill it after so many seconds."""
+    try:
+        process.wait(patience_s)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def main() -> None:

@@ -5,7 +5,7 @@ import subprocess
 from contextlib import suppress
 
 from lab.errors import CannotStart
-from lab.subprocesses import command, environment
+from lab.subprocesses import command, environment, wait_or_kill
 
 END_S = 10.0
 
@@ -42,9 +42,5 @@ class LabProcess:
         assert self._process.stdin and self._process.stdout
         with suppress(OSError):
             self._process.stdin.close()
-        try:
-            self._process.wait(END_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        wait_or_kill(self._process, END_S)
         self._process.stdout.close()

@@ -25,6 +25,7 @@ from lab.json_types import JsonObject
 from lab.proxy.nginx_conf import ACCESS_LOG, CONNECTIONS, ERROR_LOG, HOST, PID, Line, configuration, text_of
 from lab.proxy.switches import Switches, parse
 from lab.signals import like_ctrl_c
+from lab.subprocesses import wait_or_kill
 
 CONF = "nginx.conf"
 PLACES = ("/usr/sbin", "/usr/local/sbin", "/usr/local/bin", "/opt/homebrew/bin")
@@ -106,11 +107,7 @@ class Nginx:
         """End it, and delete its folder."""
         if self.process is not None:
             self.process.terminate()
-            try:
-                self.process.wait(STOP_PATIENCE_S)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-                self.process.wait()
+            wait_or_kill(self.process, STOP_PATIENCE_S)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _start(self) -> None:

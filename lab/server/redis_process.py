@@ -20,6 +20,7 @@ from urllib.parse import quote
 from lab.errors import CannotStart
 from lab.room.history import SIMULATED, probe
 from lab.server.redis_address import read
+from lab.subprocesses import wait_or_kill
 
 if sys.platform != "win32":  # where no private server can be started
     import fcntl
@@ -225,11 +226,7 @@ class PrivateRedis:
     def stop(self) -> None:
         """Stop the server and delete its folder."""
         self.process.terminate()
-        try:
-            self.process.wait(STOP_PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
-            self.process.wait()
+        wait_or_kill(self.process, STOP_PATIENCE_S)
         self._remove()
 
     def _remove(self) -> None:
