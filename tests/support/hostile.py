@@ -104,10 +104,10 @@ class Hostile:
                 await lab_writer.drain()
 
     def _refuses(self, data: bytes, writer: asyncio.StreamWriter) -> int:
-        if LONG.match(data):
+        if LONG.match(data) and writer not in self.streaming:
+            if "seventh" in self.faults and len(self.streaming) == MOST_CONNECTIONS:
+                return 503
             self.streaming.add(writer)
-        if "seventh" in self.faults and len(self.streaming) > MOST_CONNECTIONS:
-            return 503
         if "upgrade" in self.faults and UPGRADE.search(data):
             return 400
         is_head = data[:4] in (b"GET ", b"POST", b"HEAD")
