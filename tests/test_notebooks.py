@@ -13,7 +13,8 @@ from lab.notebooks import measured
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
-RECORDS = sorted((FOLDER / "data").glob("*.json"))
+HTTP2 = FOLDER / "data" / "07-http2.json"
+RECORDS = sorted(set((FOLDER / "data").glob("*.json")) - {HTTP2})
 MOST_BYTES = 300_000
 PLACES = re.compile(r"/home/|/Users/|/root/|/tmp/|/opt/|[A-Z]:\\\\|https?://(?!127\.0\.0\.1)")
 

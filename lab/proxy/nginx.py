@@ -22,7 +22,17 @@ from typing import NamedTuple
 
 from lab.errors import CannotStart
 from lab.json_types import JsonObject
-from lab.proxy.nginx_conf import ACCESS_LOG, CONNECTIONS, ERROR_LOG, HOST, PID, Line, configuration, text_of
+from lab.proxy.nginx_conf import (
+    ACCESS_LOG,
+    CONNECTIONS,
+    ERROR_LOG,
+    HOST,
+    PID,
+    Certificate,
+    Line,
+    configuration,
+    text_of,
+)
 from lab.proxy.switches import Switches, parse
 from lab.signals import like_ctrl_c
 from lab.subprocesses import wait_or_kill
@@ -65,9 +75,12 @@ def _installs() -> str:
 class Nginx:
     """A running nginx in front of labs at these `host:port`. Use it in `with`; raises `CannotStart`."""
 
-    def __init__(self, switches: Switches, labs: Sequence[str]) -> None:
+    def __init__(
+        self, switches: Switches, labs: Sequence[str], certificate: Certificate | None = None
+    ) -> None:
         self.switches = switches
         self.labs = labs
+        self.certificate = certificate
         self._program = find()
         self.version = _version(self._program)
         self.folder = Path(tempfile.mkdtemp(prefix="pushlab-nginx-"))
@@ -91,7 +104,7 @@ class Nginx:
     @property
     def url(self) -> str:
         """Its URL."""
-        return f"http://{HOST}:{self.port}"
+        return f"{'https' if self.certificate else 'http'}://{HOST}:{self.port}"
 
     def answers(self) -> list[JsonObject]:
         """The access log: one object for each request that has ended."""
@@ -113,7 +126,7 @@ class Nginx:
     def _start(self) -> None:
         for tries_left in reversed(range(TRIES)):
             self.port = _free_port()
-            self.lines = configuration(self.switches, self.labs, self.port, _files())
+            self.lines = configuration(self.switches, self.labs, self.port, _files(), self.certificate)
             (self.folder / CONF).write_text(text_of(self.lines), encoding="utf-8")
             self._test()
             self.process = subprocess.Popen(

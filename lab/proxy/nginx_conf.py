@@ -20,7 +20,9 @@ LOG_FIELDS = (
     ("status", "$status"),
     ("from_lab", '"$upstream_status"'),
     ("seconds", "$request_time"),
+    ("request_bytes", "$request_length"),
     ("bytes", "$bytes_sent"),
+    ("protocol", '"$server_protocol"'),
     ("connection", "$connection"),
     ("request_of_connection", "$connection_requests"),
 )
@@ -38,12 +40,24 @@ class Line(NamedTuple):
     switch: str | None = None
 
 
+class Certificate(NamedTuple):
+    """The files of a certificate and of its key, both in PEM, by their absolute paths."""
+
+    file: str
+    key: str
+
+
 def configuration(
-    switches: Switches, labs: Sequence[str], port: int, connections: int = CONNECTIONS
+    switches: Switches,
+    labs: Sequence[str],
+    port: int,
+    connections: int = CONNECTIONS,
+    certificate: Certificate | None = None,
 ) -> list[Line]:
     """The lines of nginx.conf, for labs at these `host:port` behind this port of the loopback.
 
-    `connections` is the most that nginx may have, to clients and to labs together.
+    `connections` is the most that nginx may have, to clients and to labs together. With a certificate it
+    serves by https, HTTP/1.1 and HTTP/2: the client chooses in the TLS handshake (ALPN, RFC 7301).
     """
     return [
         *map(Line, _process(connections)),
@@ -54,12 +68,22 @@ def configuration(
         Line("  }"),
         *_handshake(switches),
         Line("  server {"),
-        Line(f"    listen {HOST}:{port};"),
+        *map(Line, _listen(port, certificate)),
         *_connections(switches),
         *_location("/", switches),
         *_streams(switches),
         Line("  }"),
         Line("}"),
+    ]
+
+
+def _listen(port: int, certificate: Certificate | None) -> list[str]:
+    if certificate is None:
+        return [f"    listen {HOST}:{port};"]
+    return [
+        f"    listen {HOST}:{port} ssl http2;",
+        f"    ssl_certificate {certificate.file};",
+        f"    ssl_certificate_key {certificate.key};",
     ]
 
 
