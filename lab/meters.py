@@ -9,6 +9,7 @@ from array import array
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from math import ceil
+from typing import NamedTuple
 
 from lab.catalogue import MODES
 from lab.json_types import JsonObject
@@ -81,6 +82,18 @@ class Durations:
         return figures
 
 
+class Segments(NamedTuple):
+    """How many TCP segments came in and went out, and the bytes of their headers of IP and TCP."""
+
+    came: int = 0
+    sent: int = 0
+    head_bytes: int = 0
+
+    def plus(self, other: "Segments", sign: int = 1) -> "Segments":
+        """These and others; with `sign` −1 these without others."""
+        return Segments(*(one + sign * two for one, two in zip(self, other, strict=True)))
+
+
 @dataclass
 class Account:
     """The bytes of one client, counted a second time for the page that shows its own costs."""
@@ -110,6 +123,8 @@ class Meter:
         self.saved_bytes = 0
         """Bytes of payload that compression saved; 0 without compression."""
         self.delivery = Durations()
+        self.segments = Segments()
+        """TCP segments of connections while they are open; brought up to date when a report asks."""
 
     def reset(self) -> None:
         """Set all counts to zero."""

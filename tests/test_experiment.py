@@ -124,7 +124,7 @@ def test_a_run_measures_what_the_technique_costs(runs, mode):
     """Bytes split without rest, every latency counted, CPU and memory known."""
     run = of(runs, mode)
     parts = sum(run.receive[f"{name}_bytes"] for name in ("head", "framing", "payload"))
-    assert parts == run.wire_bytes > run.receive["payload_bytes"] > 0
+    assert parts == run.socket_bytes > run.receive["payload_bytes"] > 0
     assert run.latency_s["count"] == 90 and 0 < run.latency_s["p50"] <= run.latency_s["max"]
     assert run.server_cpu_s > 0
     assert run.series[0]["t_s"] < 1 and run.series[-1]["delivered"] <= 90
@@ -188,7 +188,7 @@ def test_compressed_and_unkept_runs_are_whole():
     plain = lab.measure("websocket", clients=3, rate=10, duration=1, payload=400, headers="bare")
     closing = lab.measure("longpoll", clients=3, rate=10, duration=1, keep_alive=False)
     assert squeezed.clean and plain.clean and closing.clean
-    assert squeezed.wire_bytes < plain.wire_bytes
+    assert squeezed.socket_bytes < plain.socket_bytes
     assert squeezed.receive["payload_bytes"] == pytest.approx(plain.receive["payload_bytes"], rel=0.01)
     assert closing.receive["connections"] == closing.receive["requests"]
 

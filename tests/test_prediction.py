@@ -199,5 +199,5 @@ def test_a_run_carries_its_prediction(mode):
     run = lab.measure(mode, clients=5, duration=2, rtt=0.02, **slow)
     assert run.clean
     assert run.receive["requests"] == pytest.approx(run.predicted["requests"], rel=0.25)
-    assert run.wire_bytes == pytest.approx(run.predicted["bytes"], rel=0.25)
+    assert run.socket_bytes == pytest.approx(run.predicted["bytes"], rel=0.25)
     assert run.latency_s["mean"] > 0.01 < run.predicted["latency_mean_s"], "no less than one way of the link"

@@ -53,21 +53,21 @@ def test_text_and_binary_are_measured(spoken):
     assert plain.receive["payload_bytes"] - packed.receive["payload_bytes"] == pytest.approx(10_000, rel=0.1)
     for run in spoken:
         parts = sum(run.receive[f"{name}_bytes"] for name in ("head", "framing", "payload"))
-        assert parts == run.wire_bytes
+        assert parts == run.socket_bytes
         assert run.send["payload_bytes"] / run.sent == (119 if run is plain else 67)
 
 
 def test_theory_has_the_bytes_of_both(spoken):
     """The predicted bytes are those of the run's own framing."""
     for run in spoken:
-        assert run.wire_bytes == pytest.approx(run.predicted["bytes"], rel=0.03)
+        assert run.socket_bytes == pytest.approx(run.predicted["bytes"], rel=0.03)
     binary, text = lab.predict("websocket", subprotocol="binary"), lab.predict("websocket")
     assert binary.bytes < 0.7 * text.bytes
 
 
 def test_what_binary_saves_is_printed(spoken):
     """The table has the technique once, as it was asked for; below it both and what is saved."""
-    plain, packed = (run.wire_bytes / run.delivered for run in spoken)
+    plain, packed = (run.socket_bytes / run.delivered for run in spoken)
     shown = text_of(spoken)
     assert (
         f"binary saves {plain - packed:,.0f} bytes per delivered message, {1 - packed / plain:.0%}" in shown
@@ -155,7 +155,7 @@ def test_three_ways_are_measured(squeezed):
     """None, fresh and kept: all messages arrive, and each way needs fewer bytes than the one before."""
     assert [run.compress for run in squeezed] == [False, "fresh", "kept"]
     assert all(run.clean and run.delivered == 100 for run in squeezed)
-    moved = [run.wire_bytes for run in squeezed]
+    moved = [run.socket_bytes for run in squeezed]
     assert moved == sorted(moved, reverse=True) and moved[2] < 0.75 * moved[1]
     for run in squeezed:
         assert run.receive["framing_bytes"] >= 0 and run.server_cpu_s > 0

@@ -125,6 +125,7 @@ async def measure(
         conditions=conditions.as_json(),
         lab=lab.versions,
         partial=stop.is_set(),
+        **_on_the_wire(conditions, lab.url, snapshots),
         fleet=outcome.fleet | {"latency_mean_s": own_work(latencies, receive, outside)},
         wire=recorded,
         proxy=through(conditions, way.version, outcome.seen),
@@ -230,7 +231,7 @@ async def _sample(probe: Probe, mode: str, snapshots: MeterSnapshots, series: li
     start = time.monotonic()
     while True:
         try:
-            receive = snapshots.until(await probe.snapshot(mode))
+            receive = snapshots.until(await probe.meters(mode))
         except CannotStart as error:
             raise RunFailed(f"The lab was there when the run began, and is gone: {error}") from error
         point = {"t_s": round(time.monotonic() - start, 3), "delivered": receive["messages"]}
@@ -253,6 +254,22 @@ def _grown(snapshots: MeterSnapshots) -> int | None:
     """By how many bytes the server's memory has grown since before the first client; None if not measured."""
     before, after = (found.get("rss_bytes") for found in (snapshots.before, snapshots.after))
     return None if before is None or after is None else after - before
+
+
+def _on_the_wire(conditions: Conditions, url: str, snapshots: MeterSnapshots) -> JsonObject:
+    """TCP segments for receiving, and all bytes with the headers of TCP and IP.
+
+    Not known where connections have ended: the kernel no longer counts then. TLS adds bytes that no meter of
+    a technique has.
+    """
+    segments, receive = snapshots.segments, snapshots.counted("receive")
+    whole = (
+        conditions.keep_alive and conditions.proxy is None and receive["connections"] == conditions.clients
+    )
+    if segments is None or not whole or url.startswith("https:"):
+        return {}
+    wire_bytes = receive["bytes_in"] + receive["bytes_out"] + segments.pop("head_bytes")
+    return {"segments": segments, "wire_bytes": wire_bytes}
 
 
 def _latencies(records: list[Record], sent: Sent) -> list[float]:

@@ -1,5 +1,7 @@
 """Read a lab's public reports over HTTP: its meters, its cursor, its process."""
 
+from contextlib import suppress
+
 import aiohttp
 
 from lab.clients.link import Refused, accepted, trust
@@ -32,11 +34,22 @@ class Probe:
         except (TimeoutError, aiohttp.ClientError, ValueError, Refused) as error:
             raise CannotStart(f"No lab answers at {self.url} ({error}).") from error
 
+    async def meters(self, mode: str) -> JsonObject:
+        """This technique's meters."""
+        found: JsonObject = (await self.get("/meters"))["techniques"][mode]
+        return found
+
     async def snapshot(self, mode: str) -> JsonObject:
-        """This technique's meters, and the process's usage."""
+        """This technique's meters, its TCP segments, and the process's usage."""
         process: JsonObject = (await self.get("/healthz"))["process"]
-        meters: JsonObject = (await self.get("/meters"))["techniques"][mode]
-        return process | meters
+        return process | await self.meters(mode) | {"segments": await self._segments(mode)}
+
+    async def _segments(self, mode: str) -> JsonObject | None:
+        """The segments for receiving; None where the lab's system, or an older lab, does not report them."""
+        with suppress(CannotStart):
+            found: JsonObject | None = (await self.get("/segments"))[mode]
+            return found
+        return None
 
 
 def difference(after: JsonObject, before: JsonObject) -> JsonObject:

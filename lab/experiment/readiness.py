@@ -36,6 +36,16 @@ class MeterSnapshots:
         return subtract(difference(now["receive"], self.before["receive"]), pause)
 
     @property
+    def segments(self) -> JsonObject | None:
+        """The TCP segments of this run, from `before` to `after` without the pause, and their headers."""
+        each = (self.before, self.ready, self.zero, self.after)
+        known = [found for reading in each if (found := reading.get("segments"))]
+        if len(known) < len(each):
+            return None
+        before, ready, zero, after = known
+        return {name: after[name] - zero[name] + ready[name] - before[name] for name in after}
+
+    @property
     def cpu_s(self) -> float:
         """Processor time of the server from the timetable's zero on."""
         spent: float = self.after["cpu_s"] - self.zero["cpu_s"]

@@ -154,7 +154,7 @@ def scale(runs: Sequence[Run], size: str = "page") -> Figure:
             lambda run: _micro(run.per_delivery(run.server_cpu_s)),
         ),
         ("server memory, MiB", "服务器内存（MiB）", lambda run: _mebi(run.server_rss_bytes)),
-        ("bytes per delivery", "每次送达字节数", lambda run: run.per_delivery(run.wire_bytes)),
+        ("bytes per delivery", "每次送达字节数", lambda run: run.per_delivery(run.socket_bytes)),
     )
     with style.sheet(size, height=0.42, ncols=3) as (figure, axes):
         for part, (english, chinese, reading) in zip(axes, panels, strict=True):

@@ -71,7 +71,7 @@ def by_compression(runs: Iterable[Run]) -> dict[str, list[Run]]:
 
 def bytes_per_delivery(runs: Sequence[Run]) -> float | None:
     """All bytes of receiving per delivered message."""
-    return median_over_rounds(runs, lambda run: run.per_delivery(run.wire_bytes))
+    return median_over_rounds(runs, lambda run: run.per_delivery(run.socket_bytes))
 
 
 def payload_per_delivery(run: Run) -> float | None:

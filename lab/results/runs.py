@@ -60,6 +60,12 @@ class Run:
     """Growth of the server's memory since before the first client, where ways to compress are compared."""
     wire: JsonObject | None = None
     """The bytes of one message, received and sent after the measured time, in the shape of `/wire`."""
+    segments: JsonObject | None = None
+    """TCP segments for receiving, `in` and `out`; None where the kernel does not count all of them."""
+    wire_bytes: int | None = None
+    """All bytes for receiving, both ways, with the headers of TCP and IP; None as above."""
+    clock_bound_s: float = 0.0
+    """How far the clocks of listeners and publisher may be apart: not at all, on one machine."""
     proxy: JsonObject | None = None
     """The proxy that the listeners connected through: `switches`, `version`, and what they saw (`seen`)."""
     samples: list[float] = field(default_factory=list, compare=False, repr=False)
@@ -90,7 +96,7 @@ class Run:
         return self.proxy["seen"].get("refused") if self.proxy else None
 
     @property
-    def wire_bytes(self) -> int:
+    def socket_bytes(self) -> int:
         """All bytes for receiving at the server's socket, both ways."""
         total: int = self.receive["bytes_in"] + self.receive["bytes_out"]
         return total
@@ -99,12 +105,12 @@ class Run:
     def transferred(self) -> dict[str, int]:
         """Head, framing and payload as they crossed the wire; the meters count payload before compression."""
         head, framing = self.receive["head_bytes"], self.receive["framing_bytes"]
-        return {"head": head, "framing": framing, "payload": self.wire_bytes - head - framing}
+        return {"head": head, "framing": framing, "payload": self.socket_bytes - head - framing}
 
     @property
     def overhead(self) -> float | None:
         """Bytes on the wire for each byte of the messages themselves."""
-        return self.wire_bytes / self.receive["payload_bytes"] if self.receive["payload_bytes"] else None
+        return self.socket_bytes / self.receive["payload_bytes"] if self.receive["payload_bytes"] else None
 
     def per_delivery(self, figure: float | None) -> float | None:
         """A figure of this run divided by the messages that were delivered."""

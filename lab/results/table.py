@@ -16,6 +16,7 @@ from lab.results.narrow import LEAST, Column, blocks, wrapped
 from lab.results.proxied import proxied
 from lab.results.rounds import by_mode, median_over_rounds
 from lab.results.runs import Run
+from lab.results.segments import packets
 from lab.results.theory_table import COLUMNS as THEORY_COLUMNS
 from lab.results.theory_table import (
     OWN_COLUMNS,
@@ -48,7 +49,7 @@ def show(runs: Sequence[Run], console: Console) -> None:
 
 def _usual(runs: Sequence[Run], console: Console) -> list[Any]:
     parts = [conditions(runs[0]), table(runs), bars(runs, console), predictions(runs), own_work(runs)]
-    return [*parts, spreads(runs), proxied(runs), *comparisons(runs), footnotes(runs)]
+    return [*parts, packets(runs), spreads(runs), proxied(runs), *comparisons(runs), footnotes(runs)]
 
 
 def _narrow(runs: Sequence[Run], console: Console) -> list[Any]:
@@ -62,7 +63,7 @@ def _narrow(runs: Sequence[Run], console: Console) -> list[Any]:
     sure = spreads(runs)
     if own_work(runs):
         parts += _blocks(OWN_COLUMNS, {mode: own_work_cells(rounds) for mode, rounds in modes.items()}, width)
-    parts += [sure and wrapped(sure.plain, width), proxied(runs)]
+    parts += [packets(runs), sure and wrapped(sure.plain, width), proxied(runs)]
     return [*parts, *comparisons(runs), *_notes(runs, width)]
 
 
@@ -208,7 +209,7 @@ def footnotes(runs: Sequence[Run]) -> str:
         "arrival in the client, on one monotonic clock. CPU: the server process.",
         "Predicted: closed forms; bytes, and what a message takes without any link, are",
         "from one exchange measured beforehand with one listener at a lab at rest; with",
-        "more than 4, also what each listener costs.",
+        "more than 4, also what each listener costs. TCP segments: counted by the kernel.",
         f"Push Lab {lab['version']} · Python {lab['python']} · Tornado {lab['tornado']}",
         f"Redis: {lab['redis']}",
     ]

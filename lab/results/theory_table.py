@@ -15,7 +15,7 @@ Format = Callable[[float | None], str]
 Apart = Callable[[float | None, float | None], str]
 FIGURES: tuple[tuple[str, Figure, Format, Apart], ...] = (
     ("requests", lambda run: run.receive["requests"], amount, off),
-    ("bytes", lambda run: run.wire_bytes, amount, off),
+    ("bytes", lambda run: run.socket_bytes, amount, off),
     ("latency_mean_s", lambda run: run.latency_s["mean"], seconds, late),
 )
 
@@ -98,7 +98,7 @@ def spreads(runs: Sequence[Run]) -> Text | None:
     lines = [Text(f"\nmedian over {rounds} rounds [95 % bootstrap interval over rounds]", style="bold")]
     for mode, those in by_mode(runs).items():
         latency = _spread(spread(those, lambda run: run.latency_s["p50"]), seconds)
-        moved = _spread(spread(those, lambda run: run.per_delivery(run.wire_bytes)), count)
+        moved = _spread(spread(those, lambda run: run.per_delivery(run.socket_bytes)), count)
         lines.append(
             Text(f" {mode:<9} p50 {latency:<27} bytes/delivery {moved}", style=TECHNIQUES[mode].dark)
         )

@@ -50,6 +50,7 @@ def make_app(lesson: Lesson) -> Application:
     own = [
         ("/history", reports.HistoryReport),
         ("/meters", reports.MetersReport),
+        ("/segments", reports.SegmentsReport),
         ("/metrics", reports.Metrics),
         ("/healthz", reports.Healthz),
         ("/readyz", reports.Readyz),

@@ -61,7 +61,7 @@ def conditions(cell, messages):
 
 def verdicts(run):
     """Each figure's prediction, measurement, how far that is off, and whether it is near enough."""
-    measured = {"requests": run.receive["requests"], "bytes": run.wire_bytes}
+    measured = {"requests": run.receive["requests"], "bytes": run.socket_bytes}
     measured["latency_mean_s"] = run.latency_s["mean"]
     return {name: verdict(run.predicted[name], measured[name], *GOALS[name]) for name in GOALS}
 

@@ -68,7 +68,7 @@ async def one(cell, messages):
 
 def line(cell, per_s, run):
     """The cell as a line of the table, and whether every figure is near enough."""
-    measured = {"requests": run.receive["requests"], "bytes": run.wire_bytes}
+    measured = {"requests": run.receive["requests"], "bytes": run.socket_bytes}
     measured["latency_mean_s"] = run.latency_s["mean"]
     cells, good = [f"{cell.listeners}", f"{cell.load:g}", f"{per_s:g}/s", cell.mode], []
     for name, goal in GOALS.items():

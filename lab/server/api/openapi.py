@@ -158,6 +158,7 @@ REPORTS: JsonObject = {
     for path, sentence, schema, media_type, where in (
         ("/history", "The kept messages.", ref("Batch"), Endpoint.content_type, []),
         ("/meters", "What everything cost.", ref("Meters"), Endpoint.content_type, []),
+        ("/segments", "The TCP segments that this took.", ref("Segments"), Endpoint.content_type, []),
         ("/metrics", "The same for Prometheus.", TEXT, "text/plain", []),
         (
             "/wire",
@@ -315,6 +316,7 @@ def schemas(settings: Settings) -> JsonObject:
         "Meter": shape(dict.fromkeys(COUNTERS, COUNT) | {"delivery_s": ref("Delivery")}),
         "Delivery": shape({"count": COUNT} | dict.fromkeys(TIMES, SECONDS)),
         "Meters": meters(),
+        "Segments": segments(),
         "Report": report(min(settings.limit("username_chars"), LONGEST_NAME)),
         "Progress": shape({"name": TEXT, "exercises": progress()}),
         "Sheet": shape({"open": YES, "revision": COUNT}),
@@ -385,6 +387,12 @@ def meters() -> JsonObject:
             "total": shape(moved | {"connections": COUNT, "tls_bytes": tls}, optional=("tls_bytes",)),
         }
     )
+
+
+def segments() -> JsonObject:
+    """The TCP segments of each technique, where the system reports them."""
+    counts = shape({name: COUNT for name in ("in", "out", "head_bytes")})
+    return shape({mode: {"anyOf": [counts, {"type": "null"}]} for mode in TECHNIQUES})
 
 
 def lesson() -> JsonObject:

@@ -7,8 +7,11 @@ import time
 
 import tornado
 
+from lab.json_types import JsonObject
+from lab.meters import Meter
 from lab.room.messages import compact
 from lab.server.api.metrics import exposition
+from lab.server.connections.segments import REPORTED
 from lab.server.lesson.health import problems
 from lab.techniques import polling
 from lab.techniques.context import Context
@@ -31,6 +34,25 @@ class MetersReport(Endpoint):
         """Send all meters, up to this moment."""
         self.settings["lesson"].credit()
         self.finish(compact(self.context.meters.as_json()))
+
+
+class SegmentsReport(Endpoint):
+    """The TCP segments of each technique."""
+
+    def get(self) -> None:
+        """Send how many came in and went out for receiving, and the bytes of their headers.
+
+        Null where the system does not report them. Of a connection's end nothing is known.
+        """
+        self.settings["lesson"].credit_segments()
+        techniques = self.context.meters.techniques.items()
+        self.finish(compact({mode: segments_of(both.receive) for mode, both in techniques}))
+
+
+def segments_of(meter: Meter) -> JsonObject | None:
+    """The TCP segments of one meter in the report's shape."""
+    came, sent, head_bytes = meter.segments
+    return {"in": came, "out": sent, "head_bytes": head_bytes} if REPORTED else None
 
 
 class Metrics(Endpoint):

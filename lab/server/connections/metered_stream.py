@@ -15,12 +15,13 @@ from tornado.httpserver import HTTPServer
 from tornado.httputil import HTTPConnection, HTTPMessageDelegate
 from tornado.iostream import IOStream
 
-from lab.meters import Account, Meter, Meters
+from lab.meters import Account, Meter, Meters, Segments
 from lab.server.connections.body_limit import Arriving
 from lab.server.connections.heads import diagnosed
 from lab.server.connections.lingering_close import Lingering
 from lab.server.connections.refused import BARE, Refused
 from lab.server.connections.request_stream import HEAD_BYTES, RequestStream, gone
+from lab.server.connections.segments import segments
 from lab.server.connections.socket_options import TURNED_AWAY, bound_the_cost, most_connections
 from lab.settings import Settings
 
@@ -29,7 +30,7 @@ DRAIN_BYTES = 2**40
 CONTINUE = b"HTTP/1.1 100"
 END_OF_HEAD = b"\r\n\r\n"
 FACTS = ("account", "address", "bytes_in", "bytes_out", "cut", "oversized", "owner")
-COUNTS = ("_credited_in", "_credited_out", "_head_from", "_head_in", "_head_out")
+COUNTS = ("_carried", "_credited_in", "_credited_out", "_head_from", "_head_in", "_head_out", "_segments")
 """Attributes of a stream in slots, which need little memory and are fast."""
 
 
@@ -58,6 +59,8 @@ class MeteredStream(RequestStream):
         self._head_out = 0
         self._head_from = 0
         self._served: tuple[Meter, ...] = ()
+        self._carried: Meter | None = None
+        self._segments = Segments()
 
     # Counting ---------------------------------------------------------------------------------
 
@@ -153,6 +156,9 @@ class MeteredStream(RequestStream):
 
     def claim(self, meter: Meter) -> None:
         """Credit all bytes of this request to this meter, also those already counted."""
+        if self._carried is not meter:
+            self.credit_segments()
+            self._carried = meter
         self.owner = meter
         self._serves(meter)
 
@@ -171,6 +177,16 @@ class MeteredStream(RequestStream):
         owner.head_bytes += self._head_in + sent
         self._head_in, self._head_out, self._head_from = 0, self._head_out - sent, self._head_from + sent
         self._credited_in, self._credited_out = consumed, self.bytes_out
+
+    def credit_segments(self) -> None:
+        """Credit the new TCP segments to the meter of the last request.
+
+        It is a system call, so it is done when a report asks, and when the next request has another meter.
+        """
+        found = segments(self.socket) if self._carried else None
+        if found and self._carried:
+            self._carried.segments = self._carried.segments.plus(found).plus(self._segments, -1)
+            self._segments = found
 
     def reassign(self, bytes_in: int, bytes_out: int, meter: Meter) -> None:
         """Move so many bytes of this connection from its owner to another meter."""
@@ -200,6 +216,7 @@ class MeteredStream(RequestStream):
     def close_fd(self) -> None:
         """Close the socket and credit the remaining bytes."""
         self.truncated = self.writing()
+        self.credit_segments()
         super().close_fd()
         self.credit(self.bytes_in, self.server.meters.other)
         self.server.closed_by(self)
@@ -279,9 +296,15 @@ class MeteredServer(HTTPServer):
         for stream in self.open:
             stream.credit(stream.consumed)
 
+    def credit_segments(self) -> None:
+        """Bring the counts of TCP segments up to this moment."""
+        for stream in self.open:
+            stream.credit_segments()
+
     def reset(self) -> None:
         """Reset the meters to zero; bytes that are credited later still add up."""
         self.credit()
+        self.credit_segments()
         self.meters.reset()
         for stream in self.open:
             stream.forget()

@@ -129,3 +129,7 @@ class Lesson:
     def credit(self) -> None:
         """Bring the meters up to this moment."""
         self.server.credit()
+
+    def credit_segments(self) -> None:
+        """Bring the counts of TCP segments up to this moment."""
+        self.server.credit_segments()
