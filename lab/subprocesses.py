@@ -6,12 +6,17 @@ each is started by this very file, with `-P` (no folder is added to the search p
 
 import os
 import runpy
+import signal
 import subprocess
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 ROOT = str(Path(__file__).resolve().parent.parent)
 """The folder that holds the lab."""
+PARENT_DEATH_SIGNAL = 1
+"""PR_SET_PDEATHSIG of Linux."""
 
 
 def command(module: str, *arguments: str) -> list[str]:
@@ -52,6 +57,16 @@ def wait_or_kill(process: subprocess.Popen[bytes], patience_s: float) -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+
+
+def ends_with_this() -> Callable[[], object] | None:
+    """What a new process does first to be ended by SIGTERM when the thread that starts it ends, however it
+    ends; None where the system has no such thing (not Linux: prctl(2), PR_SET_PDEATHSIG)."""
+    if sys.platform != "linux":
+        return None
+    import ctypes
+
+    return partial(ctypes.CDLL(None).prctl, PARENT_DEATH_SIGNAL, int(signal.SIGTERM))
 
 
 def main() -> None:

@@ -12,7 +12,8 @@ from lab.errors import BadParameter, CannotStart
 from lab.proxy import nginx
 from lab.proxy.nginx import Nginx
 from lab.proxy.nginx_conf import configuration, text_of
-from lab.proxy.switches import NAMES, Switches, parse
+from lab.proxy.site import Site
+from lab.proxy.switches import BALANCES, NAMES, Switches, parse
 from lab.subprocesses import command, environment
 from tests.support.redis_server import free_port
 from tests.support.wire import HOST, eventually, fetch
@@ -27,12 +28,14 @@ FAULTS = {
     "idle": "idle=30s",
     "keepalive": "keepalive=5",
 }
+OF_SEVERAL = {"balance": "balance=least_conn", "retry": "retry=on", "shared": "shared=off"}
 LAB = ["127.0.0.1:8000"]
+LABS = [*LAB, "127.0.0.1:8001"]
 
 
 def test_each_switch_is_tested():
     """No switch is without a fault in this file."""
-    assert set(FAULTS) == set(NAMES)
+    assert {*FAULTS, *OF_SEVERAL} == set(NAMES)
 
 
 def test_switches_are_read_and_spelled_alike():
@@ -54,6 +57,7 @@ def test_switches_are_read_and_spelled_alike():
         ("upgrade=maybe", "on, off or always"),
         ("http=2", "1.0 or 1.1"),
         ("keepalive=0", "from 1"),
+        ("balance=random", "round_robin, least_conn, ip_hash, hash"),
         ("gzip=on,gzip=off", "twice"),
     ],
 )
@@ -63,12 +67,18 @@ def test_a_wrong_switch_is_refused_with_a_hint(text, hint):
         parse(text)
 
 
-@pytest.mark.parametrize(("switch", "text"), FAULTS.items())
-def test_a_changed_line_knows_its_switch(switch, text):
+@pytest.mark.parametrize(
+    ("switch", "text", "labs"),
+    [
+        *((switch, text, LAB) for switch, text in FAULTS.items()),
+        *((switch, text, LABS) for switch, text in OF_SEVERAL.items() if switch != "shared"),
+    ],
+)
+def test_a_changed_line_knows_its_switch(switch, text, labs):
     """A fault changes some lines, all of them marked with its name; all others are those of the good file."""
-    lines = configuration(parse(text), LAB, 9000)
+    lines = configuration(parse(text), labs, 9000)
     assert {line.switch for line in lines} == {None, switch}
-    good = [line.text for line in configuration(Switches(), LAB, 9000)]
+    good = [line.text for line in configuration(Switches(), labs, 9000)]
     assert all(line.text in good for line in lines if line.switch is None)
 
 
@@ -141,6 +151,35 @@ def test_the_process_of_a_proxy_ends_with_its_input(end, tmp_path):
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+SITE = Site((HOST,), per_address=2, base="/a/")
+
+
+@pytest.mark.needs("nginx")
+@pytest.mark.parametrize("balance", BALANCES)
+def test_several_labs_are_served_by_each_rule(balance, lab, tmp_path, monkeypatch):
+    """nginx accepts each rule, for users too, says which lab has answered, and goes on with other labs."""
+    monkeypatch.setattr(nginx.tempfile, "tempdir", str(tmp_path))
+    real, gone = f"{HOST}:{lab.port}", f"{HOST}:{free_port()}"
+    with Nginx(parse(f"balance={balance}"), [gone, real], site=SITE, port=free_port()) as proxy:
+        for path in ("/a/shortpoll", "/meters", "/a/history"):
+            answer = asyncio.run(fetch(proxy.port, "GET", path))
+            assert answer.headers["x-lab"] == "2 of 2"
+        with pytest.raises(CannotStart, match="does not accept its configuration"):
+            proxy.change(["nowhere:1:2"])
+        proxy.change([real, gone])
+        asyncio.run(eventually(answered_by(proxy.port, "1 of 2"), "the worker is replaced"))
+    assert proxy.process.returncode == 0 and list(tmp_path.iterdir()) == []
+
+
+def answered_by(port, name):
+    """Whether this lab answers."""
+
+    async def does() -> bool:
+        return (await fetch(port, "GET", "/shortpoll")).headers.get("x-lab") == name
+
+    return does
 
 
 def logged(proxy):

@@ -1,14 +1,16 @@
 """A private nginx on a free port of the loopback: its configuration is tested first, its logs are parsed.
 
-It runs in a temporary folder of its own, as this user, and is ended by its id. `python -m lab.proxy.nginx`
-reads a plan in JSON (`{"proxy": "timeout=3s", "labs": ["127.0.0.1:8000"]}`) as its argument, prints its
-address in a line of JSON, and ends when its standard input does.
+It runs in a temporary folder of its own, as this user, and is ended by its id; on Linux also when the process
+that started it is killed. `python -m lab.proxy.nginx` reads a plan in JSON as its argument (`{"proxy":
+"timeout=3s", "labs": ["127.0.0.1:8000"]}`; for users also a `port` and a `site`), prints its address in a
+line of JSON, and ends when its standard input does. A line there has other labs: `{"labs": […]}`.
 """
 
 import json
 import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -22,6 +24,7 @@ from typing import NamedTuple
 
 from lab.errors import CannotStart
 from lab.json_types import JsonObject
+from lab.proxy.lines import Line
 from lab.proxy.nginx_conf import (
     ACCESS_LOG,
     CONNECTIONS,
@@ -29,13 +32,13 @@ from lab.proxy.nginx_conf import (
     HOST,
     PID,
     Certificate,
-    Line,
     configuration,
     text_of,
 )
+from lab.proxy.site import Site
 from lab.proxy.switches import Switches, parse
 from lab.signals import like_ctrl_c
-from lab.subprocesses import wait_or_kill
+from lab.subprocesses import ends_with_this, wait_or_kill
 
 CONF = "nginx.conf"
 PLACES = ("/usr/sbin", "/usr/local/sbin", "/usr/local/bin", "/opt/homebrew/bin")
@@ -73,19 +76,28 @@ def _installs() -> str:
 
 
 class Nginx:
-    """A running nginx in front of labs at these `host:port`. Use it in `with`; raises `CannotStart`."""
+    """A running nginx in front of labs at these `host:port`. Use it in `with`; raises `CannotStart`.
+
+    With a `site` it serves users, at this `port`.
+    """
 
     def __init__(
-        self, switches: Switches, labs: Sequence[str], certificate: Certificate | None = None
+        self,
+        switches: Switches,
+        labs: Sequence[str],
+        certificate: Certificate | None = None,
+        site: Site | None = None,
+        port: int = 0,
     ) -> None:
         self.switches = switches
         self.labs = labs
         self.certificate = certificate
+        self.site = site
         self._program = find()
         self.version = _version(self._program)
         self.folder = Path(tempfile.mkdtemp(prefix="pushlab-nginx-"))
         self.process: subprocess.Popen[bytes] | None = None
-        self.port = 0
+        self.port = port
         self.lines: list[Line] = []
         try:
             self._start()
@@ -125,9 +137,8 @@ class Nginx:
 
     def _start(self) -> None:
         for tries_left in reversed(range(TRIES)):
-            self.port = _free_port()
-            self.lines = configuration(self.switches, self.labs, self.port, _files(), self.certificate)
-            (self.folder / CONF).write_text(text_of(self.lines), encoding="utf-8")
+            self.port = self.port if self.site else _free_port()
+            self._write()
             self._test()
             self.process = subprocess.Popen(
                 self._command(),
@@ -135,11 +146,32 @@ class Nginx:
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
                 start_new_session=True,
+                preexec_fn=ends_with_this(),
             )
             if self._listens():
                 return
             if not tries_left:
                 raise CannotStart(f"nginx does not start: {self._last_words()}.")
+
+    def change(self, labs: Sequence[str]) -> None:
+        """Go on with these labs, several before and after; open connections stay until they end.
+
+        Raises `CannotStart`, and goes on as before, when nginx does not accept the new configuration.
+        """
+        assert self.process is not None
+        before, self.labs = self.labs, labs
+        self._write()
+        try:
+            self._test()
+        except CannotStart:
+            self.labs = before
+            self._write()
+            raise
+        self.process.send_signal(signal.SIGHUP)
+
+    def _write(self) -> None:
+        self.lines = configuration(self.switches, self.labs, self.port, _files(), self.certificate, self.site)
+        (self.folder / CONF).write_text(text_of(self.lines), encoding="utf-8")
 
     def _command(self, *more: str) -> list[str]:
         folder = f"{self.folder}{os.sep}"
@@ -218,18 +250,29 @@ def _complaint(line: str, match: re.Match[str]) -> Complaint:
 def main() -> int:
     """Run nginx until standard input ends, or a signal. Returns the exit code."""
     plan = json.loads(sys.argv[1])
+    site = Site(**plan["site"]) if "site" in plan else None
+    chosen = parse(plan["proxy"]), plan["labs"], None, site, plan.get("port", 0)
     try:
-        with (
-            like_ctrl_c(),
-            suppress(KeyboardInterrupt),
-            Nginx(parse(plan["proxy"]), plan["labs"]) as running,
-        ):
-            print(json.dumps({"port": running.port, "version": running.version}), flush=True)
-            sys.stdin.buffer.read()
+        with like_ctrl_c(), suppress(KeyboardInterrupt), Nginx(*chosen) as running:
+            _say(port=running.port, version=running.version, conf=str(running.folder / CONF))
+            for line in sys.stdin.buffer:
+                _changed(running, json.loads(line)["labs"])
     except CannotStart as error:
-        print(json.dumps({"error": str(error)}), flush=True)
+        _say(error=str(error))
         return 3
     return 0
+
+
+def _changed(running: Nginx, labs: list[str]) -> None:
+    try:
+        running.change(labs)
+        _say(labs=labs)
+    except CannotStart as error:
+        _say(error=str(error))
+
+
+def _say(**fields: object) -> None:
+    print(json.dumps(fields), flush=True)
 
 
 if __name__ == "__main__":

@@ -1,13 +1,17 @@
 """The text of nginx.conf for these switches, line by line; each line knows which switch has changed it.
 
-Paths are relative to the folder that nginx gets with `-p`. One process and no workers (`master_process off`):
-it is ended by its one id, and stays the same user.
+Paths are relative to the folder that nginx gets with `-p`. Before one lab it has one process and no workers
+(`master_process off`): it is ended by its one id, and stays the same user. Before several it has a worker, so
+that it can be given other labs while it runs. `Site` is how it serves users.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from lab.catalogue import TECHNIQUES
+from lab.proxy.lines import Line
+from lab.proxy.several import TECHNIQUES_AT, before_several, next_lab, upstreams
+from lab.proxy.site import TEMPORARY, Site
 from lab.proxy.switches import ALWAYS, Switches
 
 HOST = "127.0.0.1"
@@ -19,6 +23,9 @@ LOG_FIELDS = (
     ("target", '"$request_uri"'),
     ("status", "$status"),
     ("from_lab", '"$upstream_status"'),
+    ("lab", '"$upstream_addr"'),
+    ("lab_in", '"$upstream_bytes_sent"'),
+    ("lab_out", '"$upstream_bytes_received"'),
     ("seconds", "$request_time"),
     ("request_bytes", "$request_length"),
     ("bytes", "$bytes_sent"),
@@ -27,17 +34,6 @@ LOG_FIELDS = (
     ("request_of_connection", "$connection_requests"),
 )
 """The fields of a line of the access log, which is JSON."""
-TEMPORARY = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-
-
-class Line(NamedTuple):
-    """One line of nginx.conf. `switch` is the switch that has changed it; None in the right configuration.
-
-    A line that a fault leaves out is there as a comment.
-    """
-
-    text: str
-    switch: str | None = None
 
 
 class Certificate(NamedTuple):
@@ -53,25 +49,22 @@ def configuration(
     port: int,
     connections: int = CONNECTIONS,
     certificate: Certificate | None = None,
+    site: Site | None = None,
 ) -> list[Line]:
-    """The lines of nginx.conf, for labs at these `host:port` behind this port of the loopback.
+    """The lines of nginx.conf, for labs at these `host:port` behind this port: of the loopback, or of a site.
 
     `connections` is the most that nginx may have, to clients and to labs together. With a certificate it
     serves by https, HTTP/1.1 and HTTP/2: the client chooses in the TLS handshake (ALPN, RFC 7301).
     """
     return [
-        *map(Line, _process(connections)),
-        *map(Line, _logs()),
-        Line("  upstream lab {"),
-        *(Line(f"    server {lab};") for lab in labs),
-        Line("    keepalive 32;"),
-        Line("  }"),
+        *map(Line, _process(connections, len(labs) > 1)),
+        *map(Line, site.logs() if site else _logs()),
+        *upstreams(switches, labs),
         *_handshake(switches),
         Line("  server {"),
-        *map(Line, _listen(port, certificate)),
+        *map(Line, site.listens(port) if site else _listen(port, certificate)),
         *_connections(switches),
-        *_location("/", switches),
-        *_streams(switches),
+        *_locations(switches, labs, site),
         Line("  }"),
         Line("}"),
     ]
@@ -87,20 +80,30 @@ def _listen(port: int, certificate: Certificate | None) -> list[str]:
     ]
 
 
+def _locations(switches: Switches, labs: Sequence[str], site: Site | None) -> list[Line]:
+    """Where requests go: with several labs those of the techniques to all of them, the others to one."""
+    more = [*(map(Line, site.headers()) if site else ()), *next_lab(switches, labs)]
+    if len(labs) < 2:
+        return [*_location("/", switches, more), *_streams(switches, more)]
+    at = TECHNIQUES_AT.format(base=site.base if site else "/")
+    polls = _location(f"~ {at}", switches, more)
+    return [*_location("/", switches, more, to="lesson"), *_streams(switches, more), *polls]
+
+
 def text_of(lines: Sequence[Line]) -> str:
     """The lines as the text of a file."""
     return "".join(f"{line.text}\n" for line in lines)
 
 
-def _process(connections: int) -> list[str]:
-    head = ["daemon off;", "master_process off;", f"pid {PID};", f"error_log {ERROR_LOG} warn;"]
+def _process(connections: int, several: bool) -> list[str]:
+    process = before_several() if several else ["master_process off;"]
+    head = ["daemon off;", *process, f"pid {PID};", f"error_log {ERROR_LOG} warn;"]
     return [*head, f"events {{ worker_connections {connections}; }}", "http {"]
 
 
 def _logs() -> list[str]:
     fields = ",".join(f'"{name}":{variable}' for name, variable in LOG_FIELDS)
-    places = [f"  {name}_temp_path {name};" for name in TEMPORARY]
-    return [f"  log_format lab escape=json '{{{fields}}}';", f"  access_log {ACCESS_LOG} lab;", *places]
+    return [f"  log_format lab escape=json '{{{fields}}}';", f"  access_log {ACCESS_LOG} lab;", *TEMPORARY]
 
 
 def _handshake(switches: Switches) -> list[Line]:
@@ -123,27 +126,30 @@ def _gzip(switches: Switches) -> list[Line]:
     return [Line(f"    {line}", "gzip") for line in lines]
 
 
-def _streams(switches: Switches) -> list[Line]:
+def _streams(switches: Switches, more: Sequence[Line]) -> list[Line]:
     """A place of their own for the streams, when those may not be silent for as long as a poll."""
     if switches.idle is None:
         return []
     streams = "|".join(mode for mode, technique in TECHNIQUES.items() if technique.verb == "stream")
-    lines = _location(f"~ ^/({streams})$", switches, switches.idle)
+    lines = _location(f"~ ^/({streams})$", switches, more, silence=switches.idle)
     return [Line(line.text, line.switch or "idle") for line in lines]
 
 
-def _location(path: str, switches: Switches, silence: float | None = None) -> list[Line]:
+def _location(
+    path: str, switches: Switches, more: Sequence[Line], to: str = "lab", silence: float | None = None
+) -> list[Line]:
     usual = Switches()
     timeout, switch = switches.timeout, "timeout"
     if silence is not None and silence <= timeout:
         timeout, switch = silence, "idle"
     return [
         Line(f"    location {path} {{"),
-        Line("      proxy_pass http://lab;"),
+        Line(f"      proxy_pass http://{to};"),
         _valued("      proxy_http_version {};", "http", switches.http, usual.http),
         *_headers(switches),
         _valued("      proxy_read_timeout {};", switch, _ms(timeout), _ms(usual.timeout)),
         *_buffering(switches),
+        *more,
         Line("    }"),
     ]
 

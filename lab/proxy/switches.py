@@ -10,6 +10,13 @@
     idle=30s        a stream without data is closed after 30 s, and an idle connection (60s, 75s)
     keepalive=5     a client's connection carries 5 requests (1000)
 
+With several labs behind it (`--labs 2`) also:
+
+    balance=hash    which lab gets a request: by least_conn, ip_hash, or the hash of `client=` (round_robin)
+    retry=on        a poll that has timed out is sent to the next lab, and a lab that has failed gets nothing
+                    for 10 s: nginx's own rules (off: only after a broken connection, and for 1 s)
+    shared=off      each lab has a Redis of its own (on)
+
 In parentheses is what a proxy without fault has. `buffering=on` holds streams back only together with
 `http=1.0` or `gzip=on`: pieces of a chunked response (HTTP/1.1) are passed on as they come.
 """
@@ -27,6 +34,8 @@ SHORTEST_S, LONGEST_S = 0.1, 3600.0
 TRUTH = {"on": True, "off": False}
 ALWAYS = "always"
 VERSIONS = ("1.0", "1.1")
+BALANCES = ("round_robin", "least_conn", "ip_hash", "hash")
+ROUND_ROBIN = "round_robin"
 GOOD = "good"
 """The spelling of a proxy without fault."""
 MOST_REQUESTS = 1_000_000
@@ -52,6 +61,17 @@ class Switches:
     """After how many seconds without data a stream or an idle connection is closed; None: nginx's own."""
     keepalive: int = 1000
     """How many requests one connection of a client carries."""
+    balance: str = ROUND_ROBIN
+    """By which rule one of several labs gets a request."""
+    retry: bool = False
+    """Whether a poll that has timed out is sent to the next lab too, as nginx does by itself."""
+    shared: bool = True
+    """Whether several labs have one Redis."""
+
+    @property
+    def of_several(self) -> list[str]:
+        """The changed switches that mean something only with several labs."""
+        return [name for name in SEVERAL if getattr(self, name) != getattr(Switches(), name)]
 
     def as_json(self) -> JsonObject:
         """The switches with units in their names."""
@@ -71,6 +91,7 @@ class Switches:
 
 
 TIMES = ("timeout", "idle")
+SEVERAL = ("balance", "retry", "shared")
 NAMES = tuple(field.name for field in fields(Switches))
 
 
@@ -121,6 +142,12 @@ def _version(name: str, text: str) -> str:
     return text
 
 
+def _balance(name: str, text: str) -> str:
+    if text not in BALANCES:
+        raise BadParameter(f"{name} is {', '.join(BALANCES)}, not {text!r}: write {name}=hash.")
+    return text
+
+
 def _time(name: str, text: str) -> float:
     found = TIME.fullmatch(text)
     seconds = float(found[1]) * UNITS[found[2]] if found else 0.0
@@ -147,4 +174,7 @@ READERS = {
     "gzip": _truth,
     "idle": _time,
     "keepalive": _number,
+    "balance": _balance,
+    "retry": _truth,
+    "shared": _truth,
 }
