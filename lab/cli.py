@@ -174,6 +174,13 @@ def _network_options(group: argparse._ArgumentGroup) -> None:
         metavar="SPEC",
         help="through an nginx: timeout=3s,buffering=on,… or good / 经过 nginx 代理",
     )
+    group.add_argument(
+        "--labs",
+        type=number,
+        default=1,
+        metavar="N",
+        help="labs on one Redis behind an nginx (1) / 多个实验室",
+    )
 
 
 def _output_options(group: argparse._ArgumentGroup) -> None:
@@ -277,7 +284,10 @@ def _say(error: object, code: int) -> int:
 
 
 def _serve(options: argparse.Namespace) -> int:
-    from lab.server.classroom import serve  # server and experiment are loaded only when needed
+    if options.labs > 1:
+        from lab.server.several_labs import serve
+    else:
+        from lab.server.classroom import serve  # server and experiment are loaded only when needed
 
     if not _loop_runs():
         with restored():

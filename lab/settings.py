@@ -65,6 +65,27 @@ def parse_limit(text: str) -> tuple[str, float]:
 
 
 @dataclass(frozen=True)
+class Front:
+    """What a lab that is one of several knows of the nginx before it, and of the other labs."""
+
+    lab: int
+    """Its own number, from 1 on."""
+    labs: int
+    """How many there are."""
+    port: int
+    """The port to which users connect."""
+    addresses: tuple[str, ...]
+    """The addresses of nginx."""
+    scheme: str
+    token: str = field(repr=False)
+    """The teacher's key, the same at every lab: the token of the link, one more, and the cookie."""
+    ticket: str = field(repr=False)
+    cookie: str = field(repr=False)
+    shared: bool = True
+    """Whether the labs have one Redis."""
+
+
+@dataclass(frozen=True)
 class Settings:
     """How one lab serves: its addresses, its Redis, its room and its limits."""
 
@@ -90,6 +111,8 @@ class Settings:
     keyfile: str | None = None
     """The file of its key, unless the key is in the same file."""
     limits: dict[str, float] = field(default_factory=dict)
+    front: Front | None = None
+    """The nginx before it, when it is one of several labs."""
 
     @property
     def keeps_window(self) -> bool:
@@ -100,6 +123,11 @@ class Settings:
     def scheme(self) -> str:
         """The scheme of the lab's URLs."""
         return "https" if self.certfile else "http"
+
+    @property
+    def outer_scheme(self) -> str:
+        """The scheme of the URLs that users see: with an nginx before the lab, that of nginx."""
+        return self.front.scheme if self.front else self.scheme
 
     @property
     def own_base(self) -> str:

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lab.child import RunFailed
 from lab.experiment import check
 from lab.experiment.check import Checker
-from lab.experiment.child import RunFailed
 from lab.experiment.records import Record, received
 from lab.experiment.verdict import verdict
 

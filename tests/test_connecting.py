@@ -15,6 +15,7 @@ import trustme
 
 import lab
 from lab.catalogue import MODES
+from lab.child import RunFailed, without_tracebacks
 from lab.cli import main
 from lab.clients.attempts import KINDS, Attempts, kind_of
 from lab.clients.link import Link, Refused, SentAway
@@ -22,7 +23,6 @@ from lab.clients.reconnecting import keep_receiving
 from lab.errors import CannotStart, Overloaded
 from lab.experiment import measure as measuring
 from lab.experiment import simulated as simulating
-from lab.experiment.child import RunFailed, without_tracebacks
 from lab.experiment.conditions import Conditions
 from lab.experiment.connecting import LAB_SPARE, REASONS, NotConnected, allow_files, needs, sentence
 from lab.experiment.fleet import Events, ListenerLog, kept_away

@@ -18,6 +18,7 @@ LAYERS = [
     (
         "lab.anatomy",
         "lab.catalogue",
+        "lab.child",
         "lab.errors",
         "lab.exercises",
         "lab.folders",
@@ -29,7 +30,7 @@ LAYERS = [
         "lab.subprocesses",
         "lab.version",
     ),
-    ("lab.exercises.loading", "lab.exercises.mismatch", "lab.meters", "lab.tls"),
+    ("lab.exercises.loading", "lab.exercises.mismatch", "lab.labs", "lab.meters", "lab.tls"),
     ("lab.exercises.texts",),
     ("lab.room",),
     ("lab.lanes", "lab.clients", "lab.results"),
@@ -54,6 +55,7 @@ BY_NAME = {
     "lab.figures",
     "lab.proxy.nginx",
     "lab.server",
+    "lab.server.shared_redis",
 }
 """Modules that the lab starts as processes, by their name in a string: the only ties between the wings."""
 ONLY = {

@@ -231,7 +231,7 @@ def test_a_certificate_that_no_client_can_trust_is_exit_3(tmp_path, shown):
 def test_the_address_for_phones_has_the_right_scheme(secure):
     """The address that the class sees begins with https when the lab uses it."""
     server = SimpleNamespace(settings=Settings(certfile="any" if secure else None))
-    assert Network(server, "192.0.2.1", 8000).url == f"http{'s' * secure}://192.0.2.1:8000/"
+    assert Network(server, 8000, ["192.0.2.1"]).url == f"http{'s' * secure}://192.0.2.1:8000/"
 
 
 def run_lab(*arguments):

@@ -12,8 +12,8 @@ from statistics import mean, median
 from typing import NamedTuple
 
 from lab.catalogue import TECHNIQUES
+from lab.child import RunFailed
 from lab.clients.link import Link
-from lab.experiment.child import RunFailed
 from lab.experiment.probe import Probe, subtract
 from lab.experiment.publisher import send, wait_until
 from lab.experiment.queueing import Work

@@ -14,10 +14,10 @@ from contextlib import suppress
 from statistics import median
 
 from lab.catalogue import TECHNIQUES
+from lab.child import RunFailed
 from lab.clients.link import Link
 from lab.clients.reconnecting import keep_receiving
 from lab.experiment.calibration import FEW, MOST, Place, Single, handed, work
-from lab.experiment.child import RunFailed
 from lab.experiment.conditions import Conditions
 from lab.experiment.fleet import Events, ListenerLog
 from lab.experiment.own_lab import own_lab

@@ -19,9 +19,9 @@ from typing import NamedTuple
 
 import aiohttp
 
+from lab.child import RunFailed
 from lab.clients.link import Link, Refused
 from lab.errors import CannotStart
-from lab.experiment.child import RunFailed
 from lab.experiment.conditions import Conditions
 from lab.experiment.connecting import NotConnected, allow_files
 from lab.experiment.exchange import LIFTED, exchange, link_of

@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
+from lab.child import RunFailed, child
 from lab.errors import CannotStart
-from lab.experiment.child import RunFailed, child
 from lab.json_types import JsonObject
 
 

@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass, field
 
 from lab.catalogue import TECHNIQUES
-from lab.experiment.child import RunFailed
+from lab.child import RunFailed
 from lab.experiment.conditions import Conditions
 from lab.experiment.probe import Probe, difference, subtract
 from lab.experiment.simulated import Clients

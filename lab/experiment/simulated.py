@@ -8,7 +8,7 @@ from math import inf
 from types import TracebackType
 from typing import Any, TypeVar
 
-from lab.experiment.child import Child, RunFailed, child
+from lab.child import Child, RunFailed, child
 from lab.experiment.connecting import NotConnected
 from lab.json_types import JsonObject
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from lab.child import RunFailed
 from lab.experiment.check import BACKWARDS, DUPLICATE, LOST, SKIP, UNSEEN, Checker
-from lab.experiment.child import RunFailed
 from lab.experiment.records import Record, place, received
 from lab.json_types import JsonObject
 

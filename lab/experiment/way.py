@@ -10,9 +10,9 @@ from contextlib import asynccontextmanager
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
+from lab.child import child
 from lab.clients.link import LONGEST_PAUSE_S
 from lab.errors import BadParameter, CannotStart
-from lab.experiment.child import child
 from lab.experiment.conditions import Conditions
 from lab.experiment.simulated import Clients
 from lab.json_types import JsonObject

@@ -15,6 +15,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import suppress
@@ -255,6 +256,7 @@ def main() -> int:
     try:
         with like_ctrl_c(), suppress(KeyboardInterrupt), Nginx(*chosen) as running:
             _say(port=running.port, version=running.version, conf=str(running.folder / CONF))
+            threading.Thread(target=_end_with, args=(running,), daemon=True).start()
             for line in sys.stdin.buffer:
                 _changed(running, json.loads(line)["labs"])
     except CannotStart as error:
@@ -269,6 +271,16 @@ def _changed(running: Nginx, labs: list[str]) -> None:
         _say(labs=labs)
     except CannotStart as error:
         _say(error=str(error))
+
+
+def _end_with(running: Nginx) -> None:
+    """End this process when nginx ends first: killed, or by an error."""
+    assert running.process is not None
+    code = running.process.wait()
+    if running.folder.exists():  # it is not being ended here
+        print(f"nginx has ended with code {code}", file=sys.stderr, flush=True)
+        shutil.rmtree(running.folder, ignore_errors=True)
+        os._exit(1)  # the main thread reads standard input
 
 
 def _say(**fields: object) -> None:

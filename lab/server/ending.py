@@ -3,6 +3,7 @@ wait."""
 
 import asyncio
 import atexit
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -32,6 +33,19 @@ class Ending(asyncio.Event):
         elif now - self._first > signals.AGAIN_S and self._task and not self._hurried:
             self._hurried = True  # a third request changes nothing: the private Redis must still be stopped
             self._task.cancel()
+
+    def follow_input(self) -> None:
+        """End the lab when standard input ends, whose other end the process that started this one holds."""
+        loop = asyncio.get_running_loop()
+
+        def read_to_end() -> None:
+            while os.read(0, 4096):
+                pass
+            with suppress(RuntimeError):  # the lab has ended before its input did
+                loop.call_soon_threadsafe(self.request)
+
+        # A thread, because a pipe cannot be awaited on every system.
+        threading.Thread(target=read_to_end, daemon=True).start()
 
     @contextmanager
     def cut_short(self) -> Iterator[None]:

@@ -39,6 +39,8 @@ LAST_ANSWER_S = 4.0
 """Additional seconds for sends in progress; the wait for a Redis that does not answer is half as long."""
 RETRY_MS = (1000, 5000)
 """Bounds (ms) of the random reconnect times, so that the clients do not all connect at the same moment."""
+SOON_MS = (0, 1000)
+"""The same for one of several labs: the others serve its clients at once."""
 PULSE_S = 1.0
 PULSE = "that ends overdue connections and sends the updates"
 NEARBY, LAST_PORT = 20, 65535
@@ -125,7 +127,8 @@ async def _open(context: Context, settings: Settings, tls: SSLContext | None) ->
         await context.room.open()
     except Unreachable as error:
         raise CannotStart(f"The history {context.room.history.key} cannot be read: {why(error)}") from error
-    key = TeacherKey()
+    front = settings.front
+    key = TeacherKey(front.token, front.cookie, [front.ticket]) if front else TeacherKey()
     name = " · ".join(text(language, "crew.name") for language in LANGUAGES)
     lesson = Lesson(context, key, name)
     parts = (make_app(lesson), settings, context.meters)
@@ -173,8 +176,9 @@ def _say_goodbye(running: Running) -> None:
     """Stop listening, and send every client a `bye`."""
     running.context.draining = True
     running.server.stop()
-    running.context.room.leaving = RETRY_MS
-    running.context.room.send_bye(RETRY_MS)
+    retry_ms = SOON_MS if running.context.settings.front else RETRY_MS
+    running.context.room.leaving = retry_ms
+    running.context.room.send_bye(retry_ms)
     for sender in list(running.context.senders):
         sender.close()
 

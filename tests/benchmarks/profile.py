@@ -20,7 +20,7 @@ from tests.benchmarks.groups import Cell
 from tests.benchmarks.machine import LOADS, raise_limits
 
 SECONDS, TOP = 8, 25
-WAITING = ("select (selectors", "_read_to_end (", "until_told")
+WAITING = ("select (selectors", "read_to_end (", "until_told")
 """The event loop for events, and a thread for the end of standard input."""
 
 

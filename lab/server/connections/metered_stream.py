@@ -233,6 +233,7 @@ class MeteredServer(HTTPServer):
             application,
             max_body_size=DRAIN_BYTES,
             max_header_size=HEAD_BYTES,
+            xheaders=settings.front is not None,  # then every client is nginx, which names its own
         )
         self.conn_params.header_timeout = None  # `close_overdue` checks all, without timers
         self.settings = settings

@@ -35,11 +35,11 @@ class Adapter(NamedTuple):
 class Network:
     """Whether phones can reach the lab, at which address, and how many have connected."""
 
-    def __init__(self, server: MeteredServer, host: str, port: int, more: Iterable[str] = ()) -> None:
+    def __init__(self, server: MeteredServer, port: int, addresses: Iterable[str]) -> None:
         self.server = server
         self.port = port
-        self.bound = {host, *more}
-        """The addresses at which the lab listens."""
+        self.bound = set(addresses)
+        """The addresses at which the lab listens, or the nginx before it."""
         self.tested: bool | None = None
         """Whether this machine reached itself at the chosen address; None before the test."""
         self._phones: set[str] = set()
@@ -61,6 +61,8 @@ class Network:
         if address not in self._addresses():
             raise BadParameter("This machine has no adapter with that address.")
         if not self.bound & {EVERYWHERE, address}:
+            if self.server.settings.front:
+                raise BadParameter("The nginx before these labs does not listen there: start with --lan.")
             try:
                 self.server.add_sockets(listen(address, self.port))
             except OSError as error:
@@ -89,7 +91,7 @@ class Network:
 
     def _url(self, address: str) -> str:
         settings = self.server.settings
-        return f"{settings.scheme}://{in_url(address)}:{self.port}{settings.own_base}"
+        return f"{settings.outer_scheme}://{in_url(address)}:{self.port}{settings.own_base}"
 
     def as_json(self) -> JsonObject:
         """The state for the pages."""

@@ -91,7 +91,9 @@ class Lesson:
     def listens(self, server: MeteredServer, port: int, addresses: list[str]) -> None:
         """Connect the parts once the lab listens at this port of these addresses."""
         self.server = server
-        self.network = Network(server, addresses[0], port, addresses[1:])
+        front = self.context.settings.front
+        seen_at = (front.port, front.addresses) if front else (port, addresses)
+        self.network = Network(server, *seen_at)
         self.simulated = SimulatedStudents(self.context, self.simulated_name, nearest(addresses), port)
         self.overload = Overload(self.context.room.tasks)
         self.bet = Bet(self.context.meters)

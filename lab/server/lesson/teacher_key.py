@@ -3,6 +3,7 @@
 import hmac
 import secrets
 import time
+from collections.abc import Iterable
 
 from lab.errors import TooManyTries
 
@@ -35,13 +36,16 @@ class Guesses:
 
 
 class TeacherKey:
-    """The browser with the cookie is the teacher's; the first to open a link with a ticket gets it."""
+    """The browser with the cookie is the teacher's; the first to open a link with a ticket gets it.
 
-    def __init__(self) -> None:
-        self.token = secrets.token_urlsafe(32)
+    Several labs have the same token and the same cookie, so that the console works at each of them.
+    """
+
+    def __init__(self, token: str = "", cookie: str = "", tickets: Iterable[str] = ()) -> None:
+        self.token = token or secrets.token_urlsafe(32)
         self.guesses = Guesses()
-        self._tickets = [self.token]
-        self._cookie = secrets.token_urlsafe(32)
+        self._tickets = [self.token, *tickets]
+        self._cookie = cookie or secrets.token_urlsafe(32)
 
     def ticket(self) -> str:
         """One more token for one more link, for the browser that the lab opens by itself."""

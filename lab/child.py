@@ -14,7 +14,6 @@ from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager, suppress
 
 from lab.errors import CannotStart, LabError
-from lab.experiment.terminal import Lossy
 from lab.json_types import JsonObject
 from lab.subprocesses import command, environment
 
@@ -62,6 +61,16 @@ class Child:
             self._process.stdin.write(json.dumps(orders).encode() + b"\n")
             self._process.stdin.flush()
 
+    def terminate(self) -> None:
+        """Send it SIGTERM, if it has not ended."""
+        self._process.terminate()
+
+    async def ended(self) -> str:
+        """Wait until it has ended, and return why; the lines that it still sends are not read."""
+        while await self._lines.get():
+            pass
+        return await asyncio.to_thread(self._why)
+
     async def end(self) -> None:
         """Close its input, which ends it; end it by force when that takes too long."""
         assert self._process.stdin is not None
@@ -95,9 +104,9 @@ class Child:
 
     def _read_complaints(self) -> None:
         """In a thread: pass its standard error on, without tracebacks."""
-        ours = Lossy(sys.stderr)
         for text in without_tracebacks(self._complaints()):
-            ours.write(text)
+            with suppress(OSError, ValueError):  # ours is closed or full
+                sys.stderr.write(text)
 
     def _complaints(self) -> Iterator[str]:
         assert self._process.stderr is not None

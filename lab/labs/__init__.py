@@ -1,0 +1,1 @@
+"""Several labs on one Redis behind an nginx: started and ended together, each a process of its own."""
