@@ -97,7 +97,8 @@ def test_the_teachers_key_fits_every_lab(opened):
         assert opened.get("/teacher/meters.json", port, **bearer).status == 200
     with pytest.raises(urllib.error.HTTPError) as refused:
         opened.get("/teacher/meters.json")
-    assert refused.value.code == 403
+    with refused.value as answer:
+        assert answer.code == 403
     link = asyncio.run(fetch(opened.port, "GET", f"/teacher?token={opened.token}"))
     assert link.status == 302
     cookie = link.headers["set-cookie"].partition(";")[0]
@@ -138,6 +139,18 @@ def test_they_end_together(number):
         serving.process.send_signal(number)
         code = serving.process.wait(timeout=40)
         assert code == (-number if number == signal.SIGKILL else 0)
+        all_end(below)
+
+
+def test_they_end_with_nginx():
+    """When nginx is killed nothing reaches the labs: the command ends with exit code 1 and leaves nothing."""
+    with Serving("--labs", "2", "--port", str(free_port())) as serving:
+        serving.read_until("Ctrl-C")
+        below = descendants(serving.process.pid)
+        master = next(one for one in below if command_of(one).startswith("nginx: master"))
+        os.kill(master, signal.SIGKILL)
+        assert "The nginx before the labs has ended" in serving.process.communicate(timeout=40)[0]
+        assert serving.process.returncode == 1
         all_end(below)
 
 

@@ -8,7 +8,6 @@ line of JSON, and ends when its standard input does. A line there has other labs
 
 import json
 import os
-import re
 import shutil
 import signal
 import socket
@@ -21,7 +20,6 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
 
 from lab.errors import CannotStart
 from lab.json_types import JsonObject
@@ -36,6 +34,7 @@ from lab.proxy.nginx_conf import (
     configuration,
     text_of,
 )
+from lab.proxy.nginx_log import Complaint, complaints_in
 from lab.proxy.site import Site
 from lab.proxy.switches import Switches, parse
 from lab.signals import like_ctrl_c
@@ -46,19 +45,10 @@ PLACES = ("/usr/sbin", "/usr/local/sbin", "/usr/local/bin", "/opt/homebrew/bin")
 """Where nginx is when it is not on the PATH; Debian does not show /usr/sbin to users."""
 START_PATIENCE_S = 10.0
 STOP_PATIENCE_S = 5.0
+LOOK_S = 0.2
 MOST_CONNECTIONS = 65536
 TRIES = 3
 """Another program may take the free port before nginx has it."""
-COMPLAINT = re.compile(r"\S+ \S+ \[(?P<level>\w+)\] \d+#\d+: (?:\*\d+ )?(?P<text>.*?)(?:, client: .*)?")
-REQUEST = re.compile(r', request: "(?P<request>[^"]*)"')
-
-
-class Complaint(NamedTuple):
-    """One line of nginx's error log: its level, its text, and the request that it is about, if any."""
-
-    level: str
-    text: str
-    request: str | None
 
 
 def find() -> str:
@@ -126,15 +116,21 @@ class Nginx:
 
     def complaints(self) -> list[Complaint]:
         """The error log."""
-        found = [(line, COMPLAINT.fullmatch(line)) for line in self._log(ERROR_LOG).splitlines()]
-        return [_complaint(line, match) for line, match in found if match]
+        return complaints_in(self._log(ERROR_LOG))
 
     def close(self) -> None:
         """End it, and delete its folder."""
         if self.process is not None:
             self.process.terminate()
             wait_or_kill(self.process, STOP_PATIENCE_S)
+        self.clear()
+
+    def clear(self) -> None:
+        """Delete its folder, and end a worker that it could not end, because it was killed."""
         shutil.rmtree(self.folder, ignore_errors=True)
+        if self.process is not None and len(self.labs) > 1 and sys.platform != "win32":
+            with suppress(OSError):  # usually there is none: they form a group of processes of their own
+                os.killpg(self.process.pid, signal.SIGKILL)
 
     def _start(self) -> None:
         for tries_left in reversed(range(TRIES)):
@@ -243,22 +239,21 @@ def _first_line(text: str) -> str:
     return lines[0].partition("] ")[2] or lines[0]
 
 
-def _complaint(line: str, match: re.Match[str]) -> Complaint:
-    request = REQUEST.search(line)
-    return Complaint(match["level"], match["text"], request and request["request"])
-
-
 def main() -> int:
     """Run nginx until standard input ends, or a signal. Returns the exit code."""
     plan = json.loads(sys.argv[1])
     site = Site(**plan["site"]) if "site" in plan else None
+    over = threading.Event()
     chosen = parse(plan["proxy"]), plan["labs"], None, site, plan.get("port", 0)
     try:
         with like_ctrl_c(), suppress(KeyboardInterrupt), Nginx(*chosen) as running:
             _say(port=running.port, version=running.version, conf=str(running.folder / CONF))
-            threading.Thread(target=_end_with, args=(running,), daemon=True).start()
-            for line in sys.stdin.buffer:
-                _changed(running, json.loads(line)["labs"])
+            threading.Thread(target=_end_with, args=(running, over), daemon=True).start()
+            try:
+                for line in sys.stdin.buffer:
+                    _changed(running, json.loads(line)["labs"])
+            finally:
+                over.set()
     except CannotStart as error:
         _say(error=str(error))
         return 3
@@ -273,14 +268,13 @@ def _changed(running: Nginx, labs: list[str]) -> None:
         _say(error=str(error))
 
 
-def _end_with(running: Nginx) -> None:
+def _end_with(running: Nginx, over: threading.Event) -> None:
     """End this process when nginx ends first: killed, or by an error."""
     assert running.process is not None
-    code = running.process.wait()
-    if running.folder.exists():  # it is not being ended here
-        print(f"nginx has ended with code {code}", file=sys.stderr, flush=True)
-        shutil.rmtree(running.folder, ignore_errors=True)
-        os._exit(1)  # the main thread reads standard input
+    while not over.wait(LOOK_S):  # not `process.wait`, which would keep `close` from waiting
+        if running.process.poll() is not None:
+            running.clear()
+            os._exit(1)  # the main thread reads standard input
 
 
 def _say(**fields: object) -> None:
