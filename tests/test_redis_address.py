@@ -207,10 +207,10 @@ def test_a_lab_never_shows_the_password(guarded, form):
 async def test_a_measured_run_hides_the_password_from_the_list_of_processes(guarded):
     """Its lab, a process of its own, does not have it on its command line, and shows only the address."""
     url = f"redis://{HOST}:{guarded.port}?password={SECRET}"
-    async with own_lab({"redis": url, "port": 0, "room": "run-hidden"}) as (_, versions, _):
+    async with own_lab({"redis": url, "port": 0, "room": "run-hidden"}) as own:
         lines = command_lines()
     assert any("lab.server" in line for line in lines) and not any(SECRET in line for line in lines)
-    assert versions["redis"].endswith(f"(redis://{HOST}:{guarded.port}/0)")
+    assert own.versions["redis"].endswith(f"(redis://{HOST}:{guarded.port}/0)")
 
 
 def command_lines():

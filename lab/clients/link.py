@@ -96,6 +96,8 @@ class Link:
     """Whether a WebSocket's messages may be compressed."""
     subprotocol: str | None = None
     """What a WebSocket speaks inside its frames: "json" or "binary"; None: no subprotocol is offered."""
+    client: str | None = None
+    """The id that its requests carry for presence, and for a balancer; None: they carry none."""
     certfile: str | None = None
     """The file of the trusted certificate, when the lab is reached by https."""
     asks: Callable[[], None] = lambda: None
@@ -152,7 +154,8 @@ class Link:
 
     def query(self, **parameters: object) -> str:
         """A query with this client's cursor and these parameters."""
-        given = parameters | ({"after": self.after} if self.after else {})
+        own = {"after": self.after, "client": self.client}
+        given = parameters | {name: value for name, value in own.items() if value}
         return "?" + "&".join(f"{name}={value}" for name, value in given.items()) if given else ""
 
     def received(self, news: Unframed) -> bytes:

@@ -7,7 +7,8 @@ from lab.errors import BadParameter
 from lab.experiment.link_model import Network
 from lab.experiment.quantities import hint, number, one_of, quoted, truth, whole
 from lab.json_types import JsonObject
-from lab.proxy.switches import parse
+from lab.labs.several import MOST_LABS
+from lab.proxy.switches import GOOD, parse
 from lab.settings import COMPRESS, FRESH
 
 MOST_CLIENTS = 20_000
@@ -19,6 +20,7 @@ WHOLE: dict[str, tuple[int, int]] = {
     "payload": (1, 100_000),
     "rounds": (1, 1000),
     "seed": (0, LARGEST_SEED),
+    "labs": (1, MOST_LABS),
 }
 NUMBERS: dict[str, tuple[float, float]] = {
     "rate": (0.001, 10_000),
@@ -65,10 +67,16 @@ class Conditions:
     """The WebSocket's subprotocol, "json" or "binary"; None: the clients offer none."""
     proxy: str | None = None
     """How the nginx before the lab is configured, as `timeout=3s,buffering=on`; None: there is none."""
+    labs: int = 1
+    """How many labs share one Redis; more than one have an nginx before them."""
 
     def __post_init__(self) -> None:
         for name, value in self._checked().items():
             object.__setattr__(self, name, value)  # the same, as plain numbers and text
+        if self.labs > 1 and self.proxy is None:
+            object.__setattr__(self, "proxy", GOOD)
+        if self.proxy and self.labs == 1 and (alone := parse(self.proxy).of_several):
+            raise BadParameter(f"{alone[0]} means something only with several labs; add labs=2 (--labs 2).")
         number("jitter", self.jitter, 0, self.rtt / 2)  # no byte arrives before it was sent
         if self.proxy and self.network.slow:
             raise BadParameter("A proxy and a slow link are not measured together; leave one of them out.")
@@ -120,6 +128,8 @@ class Conditions:
         for name in ("subprotocol", "proxy"):
             if not values[name]:
                 del values[name]
+        if values["labs"] == 1:
+            del values["labs"]
         return values
 
 

@@ -100,7 +100,8 @@ async def one(plan: JsonObject, log: ListenerLog, number: int) -> None:
     if TECHNIQUES[plan["mode"]].verb == "ask":
         await asyncio.sleep(plan["link"]["interval"] * number / plan["clients"])
     callbacks: JsonObject = {"asks": log.ask, "accepts": log.attempts.accept, "fails": log.fail}
-    async with Link(on_events=log.add, **callbacks, **plan["link"]) as link:
+    client = f"client-{number}" if plan.get("named") else None
+    async with Link(on_events=log.add, client=client, **callbacks, **plan["link"]) as link:
         await keep_receiving(plan["mode"], link)
 
 

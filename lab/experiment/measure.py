@@ -27,7 +27,7 @@ from lab.experiment.connecting import NotConnected, allow_files
 from lab.experiment.exchange import LIFTED, exchange, link_of
 from lab.experiment.far import predicted_at
 from lab.experiment.one_message import one_message
-from lab.experiment.own_lab import OwnLab, own_lab
+from lab.experiment.own_lab import OwnLab, own_lab, own_labs
 from lab.experiment.prediction import Prediction, predict_run
 from lab.experiment.probe import Probe
 from lab.experiment.publisher import Progress, Sent, publish, send, wait_until
@@ -38,6 +38,7 @@ from lab.experiment.verdict import records_of, verdict
 from lab.experiment.way import held_back, more_patience, through, way_to
 from lab.json_types import JsonObject
 from lab.meters import summary
+from lab.proxy.switches import GOOD
 from lab.results.client_load import client_load, own_work
 from lab.results.runs import Run
 
@@ -93,7 +94,7 @@ async def measure(
     weights = await exchange(mode, conditions, target.settings)
     theory = predict_run(mode, conditions, weights)
     predicted = await predicted_at(target.url, theory.as_json())
-    async with _lab(conditions, target) as lab, way_to(conditions, lab.url) as way:
+    async with _lab(conditions, target) as lab, way_to(conditions, lab) as way:
         progress(0.0, "connecting")
         outcome = await _run(theory, conditions, lab, way.url, target.certfile, stop, progress)
         recorded = None
@@ -129,6 +130,7 @@ async def measure(
         fleet=outcome.fleet | {"latency_mean_s": own_work(latencies, receive, outside)},
         wire=recorded,
         proxy=through(conditions, way.version, outcome.seen),
+        labs=_each_lab(snapshots),
         samples=latencies,
     )
 
@@ -144,10 +146,11 @@ async def _run(
 ) -> Outcome:
     mode, snapshots = theory.mode, MeterSnapshots()
     near, far = (link_of(conditions, place, "latest", certfile) for place in (lab.url, url))
-    async with Probe(lab.url, certfile) as probe, Link(**near) as link:
+    async with Probe(lab.url, certfile, lab.others) as probe, Link(**near) as link:
         cursor = await _warm_up(mode, link)
         snapshots.before = await probe.snapshot(mode)
         plan = {"mode": mode, "clients": conditions.clients, "link": far | {"after": cursor}}
+        plan["named"] = conditions.labs > 1  # a balancer may need it
         async with simulated(plan, stop) as clients:
             try:
                 await clients.during(listening(probe, mode, snapshots, conditions, stop, clients))
@@ -211,7 +214,11 @@ async def _lab(conditions: Conditions, target: Target) -> AsyncIterator[OwnLab]:
             "compress": conditions.compress,
         }
         limits = LIFTED | target.settings.get("limits", {})
-        async with own_lab({"port": 0} | target.settings | own | {"limits": limits}) as lab:
+        settings = {"port": 0} | target.settings | own | {"limits": limits}
+        several = conditions.labs > 1
+        async with (
+            own_labs(settings, conditions.labs, conditions.proxy or GOOD) if several else own_lab(settings)
+        ) as lab:
             yield lab
     else:
         async with Probe(target.url, target.certfile) as probe:
@@ -231,7 +238,7 @@ async def _sample(probe: Probe, mode: str, snapshots: MeterSnapshots, series: li
     start = time.monotonic()
     while True:
         try:
-            receive = snapshots.until(await probe.meters(mode))
+            receive = snapshots.until(await probe.snapshot(mode, segments=False))
         except CannotStart as error:
             raise RunFailed(f"The lab was there when the run began, and is gone: {error}") from error
         point = {"t_s": round(time.monotonic() - start, 3), "delivered": receive["messages"]}
@@ -270,6 +277,16 @@ def _on_the_wire(conditions: Conditions, url: str, snapshots: MeterSnapshots) ->
         return {}
     wire_bytes = receive["bytes_in"] + receive["bytes_out"] + segments.pop("head_bytes")
     return {"segments": segments, "wire_bytes": wire_bytes}
+
+
+def _each_lab(snapshots: MeterSnapshots) -> list[JsonObject] | None:
+    """What each of several labs used and counted for receiving in this run; None for one lab."""
+    return [
+        {name: counted[name] for name in ("requests", "messages", "bytes_in", "bytes_out")}
+        | {"cpu_s": one.cpu_s, "rss_bytes": one.after["rss_bytes"]}
+        for one in snapshots.each_lab()
+        for counted in [one.counted("receive")]
+    ] or None
 
 
 def _latencies(records: list[Record], sent: Sent) -> list[float]:

@@ -30,6 +30,7 @@ class ConditionValues(TypedDict, total=False):
     bandwidth: float
     subprotocol: Literal["json", "binary"] | None
     proxy: str | None
+    labs: int
 
 
 MEANINGS = {
@@ -50,6 +51,7 @@ MEANINGS = {
     "bandwidth": "bits per second of each client's link, each way; 0: no limit",
     "subprotocol": 'what the WebSocket speaks in its frames: "json" or "binary"; None: none is offered',
     "proxy": "how an nginx before the lab is configured, as timeout=3s,buffering=on; None: there is none",
+    "labs": "labs that share one Redis; more than one have an nginx before them",
 }
 
 

@@ -35,6 +35,13 @@ class MeterSnapshots:
         pause = subtract(self.zero["receive"], self.ready["receive"])
         return subtract(difference(now["receive"], self.before["receive"]), pause)
 
+    def each_lab(self) -> list["MeterSnapshots"]:
+        """The same of each lab, when they are the sums over several."""
+        moments = (self.before, self.ready, self.zero, self.after)
+        return [
+            MeterSnapshots(*of_one) for of_one in zip(*(one.get("labs", ()) for one in moments), strict=True)
+        ]
+
     @property
     def segments(self) -> JsonObject | None:
         """The TCP segments of this run, from `before` to `after` without the pause, and their headers."""

@@ -7,13 +7,13 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from lab.child import child
 from lab.clients.link import LONGEST_PAUSE_S
 from lab.errors import BadParameter, CannotStart
 from lab.experiment.conditions import Conditions
+from lab.experiment.own_lab import OwnLab, Way
 from lab.experiment.simulated import Clients
 from lab.json_types import JsonObject
 from lab.proxy import nginx
@@ -21,13 +21,6 @@ from lab.proxy.switches import parse
 
 RELEASE_S = 5.0
 """Seconds in which held-back messages arrive after the lab has ended its responses."""
-
-
-class Way(NamedTuple):
-    """The URL that the listeners use, and the version of the proxy there, if it is one."""
-
-    url: str
-    version: str | None = None
 
 
 def check_way(conditions: Conditions, url: str | None, certfile: object) -> None:
@@ -45,20 +38,22 @@ def check_way(conditions: Conditions, url: str | None, certfile: object) -> None
 
 
 @asynccontextmanager
-async def way_to(conditions: Conditions, url: str) -> AsyncIterator[Way]:
-    """The way of the listeners to the lab at this URL. Raises `CannotStart`."""
-    if conditions.proxy is not None:
-        plan = {"proxy": conditions.proxy, "labs": [urlsplit(url).netloc]}
+async def way_to(conditions: Conditions, lab: OwnLab) -> AsyncIterator[Way]:
+    """The way of the listeners to the lab. Raises `CannotStart`."""
+    if lab.way is not None:
+        yield lab.way
+    elif conditions.proxy is not None:
+        plan = {"proxy": conditions.proxy, "labs": [urlsplit(lab.url).netloc]}
         async with child("lab.proxy.nginx", "The proxy", plan) as process:
             line = await process.receive()
             if "error" in line:
                 raise CannotStart(line["error"])
             yield Way(f"http://127.0.0.1:{line['port']}", line["version"])
     elif conditions.network.slow:
-        async with _slow(conditions, url) as way:
+        async with _slow(conditions, lab.url) as way:
             yield way
     else:
-        yield Way(url)
+        yield Way(lab.url)
 
 
 @asynccontextmanager

@@ -69,7 +69,7 @@ def _installs() -> str:
 class Nginx:
     """A running nginx in front of labs at these `host:port`. Use it in `with`; raises `CannotStart`.
 
-    With a `site` it serves users, at this `port`.
+    With a `site` it serves users. Without a `port` it takes a free one.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Nginx:
         self.version = _version(self._program)
         self.folder = Path(tempfile.mkdtemp(prefix="pushlab-nginx-"))
         self.process: subprocess.Popen[bytes] | None = None
-        self.port = port
+        self.port = self._wanted = port
         self.lines: list[Line] = []
         try:
             self._start()
@@ -134,7 +134,7 @@ class Nginx:
 
     def _start(self) -> None:
         for tries_left in reversed(range(TRIES)):
-            self.port = self.port if self.site else _free_port()
+            self.port = self._wanted or _free_port()
             self._write()
             self._test()
             self.process = subprocess.Popen(

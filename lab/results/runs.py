@@ -14,7 +14,7 @@ from lab.results.writing import write_whole
 from lab.settings import FRESH
 
 SCHEMA = "pushlab.run/1"
-OPTIONAL = ("subprotocol", "compress", "server_rss_growth_bytes", "wire", "proxy")
+OPTIONAL = ("subprotocol", "compress", "server_rss_growth_bytes", "wire", "proxy", "labs")
 """What a run records only when it was asked for."""
 MOST_SAMPLES = 200
 """Latencies of one run that a record holds when asked to."""
@@ -68,6 +68,8 @@ class Run:
     """How far the clocks of listeners and publisher may be apart: not at all, on one machine."""
     proxy: JsonObject | None = None
     """The proxy that the listeners connected through: `switches`, `version`, and what they saw (`seen`)."""
+    labs: list[JsonObject] | None = None
+    """What each of several labs used and counted for receiving; the other figures are the sums over them."""
     samples: list[float] = field(default_factory=list, compare=False, repr=False)
     """Every latency in seconds, shortest first; a record holds them only when asked to."""
 
@@ -209,6 +211,8 @@ def flat(run: Run) -> JsonObject:
     del values["series"]
     values.pop("wire", None)
     row: JsonObject = {}
+    for number, one in enumerate(values.pop("labs", ()), 1):
+        row |= _flat(f"lab_{number}", one)
     for name, value in values.items():
         row |= _flat(name, value)
     return row | {f"condition_{name}": value for name, value in run.conditions.items()}

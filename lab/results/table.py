@@ -11,6 +11,7 @@ from lab.catalogue import TECHNIQUES
 from lab.json_types import JsonObject
 from lab.results.client_load import warnings
 from lab.results.comparing import comparisons
+from lab.results.each_lab import each_lab
 from lab.results.format import bits, count, percent, seconds, times
 from lab.results.narrow import LEAST, Column, blocks, wrapped
 from lab.results.proxied import proxied
@@ -49,7 +50,15 @@ def show(runs: Sequence[Run], console: Console) -> None:
 
 def _usual(runs: Sequence[Run], console: Console) -> list[Any]:
     parts = [conditions(runs[0]), table(runs), bars(runs, console), predictions(runs), own_work(runs)]
-    return [*parts, packets(runs), spreads(runs), proxied(runs), *comparisons(runs), footnotes(runs)]
+    return [
+        *parts,
+        packets(runs),
+        spreads(runs),
+        proxied(runs),
+        each_lab(runs),
+        *comparisons(runs),
+        footnotes(runs),
+    ]
 
 
 def _narrow(runs: Sequence[Run], console: Console) -> list[Any]:
@@ -63,7 +72,7 @@ def _narrow(runs: Sequence[Run], console: Console) -> list[Any]:
     sure = spreads(runs)
     if own_work(runs):
         parts += _blocks(OWN_COLUMNS, {mode: own_work_cells(rounds) for mode, rounds in modes.items()}, width)
-    parts += [packets(runs), sure and wrapped(sure.plain, width), proxied(runs)]
+    parts += [packets(runs), sure and wrapped(sure.plain, width), proxied(runs), each_lab(runs)]
     return [*parts, *comparisons(runs), *_notes(runs, width)]
 
 
@@ -113,7 +122,8 @@ def conditions(run: Run, width: int = 79) -> str:
 def link(c: JsonObject) -> str:
     """A description of the link between listeners and lab."""
     if c.get("proxy"):
-        return f"through nginx ({c['proxy']})"
+        to = f" to {c['labs']} labs" if c.get("labs") else ""
+        return f"through nginx{to} ({c['proxy']})"
     if not (c["rtt_s"] or c["bandwidth"]):
         return "loopback"
     jitter = f" ± {1000 * c['jitter_s']:g} ms a way" if c.get("jitter_s") else ""
