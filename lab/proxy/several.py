@@ -15,8 +15,9 @@ from lab.proxy.switches import ROUND_ROBIN, Switches
 
 TECHNIQUES_AT = "^{base}(" + "|".join(MODES) + "|jsonp/send|history)$"
 """The paths, below the base, that are the same at every lab."""
-AWAY = "fail_timeout=1s"
-"""A lab that has failed gets no request for one second; nginx's own value is ten."""
+NEVER_AWAY = "max_fails=0"
+"""A lab gets requests also after one has failed. By itself nginx counts a poll that has timed out as a
+failure of its lab, and sends that lab nothing for ten seconds. Here a lab that is away refuses at once."""
 RULES = {"hash": "hash $arg_client consistent;"}
 """Rules that are not spelled as their names."""
 NEXT = "      proxy_next_upstream error non_idempotent;"
@@ -55,7 +56,7 @@ def _upstream(name: str, lines: Sequence[Line]) -> list[Line]:
 def _server(switches: Switches, lab: str, several: bool) -> Line:
     if not several:
         return Line(f"    server {lab};")
-    return Line(f"    server {lab};", "retry") if switches.retry else Line(f"    server {lab} {AWAY};")
+    return Line(f"    server {lab};", "retry") if switches.retry else Line(f"    server {lab} {NEVER_AWAY};")
 
 
 def _balance(switches: Switches) -> list[Line]:
@@ -64,8 +65,10 @@ def _balance(switches: Switches) -> list[Line]:
 
 
 def _numbers(labs: Sequence[str]) -> list[Line]:
-    """The number of the lab that has answered; after a repeated request, the last of those asked."""
-    each = (f"    ~{lab.replace('.', chr(92) + '.')}$ {number};" for number, lab in enumerate(labs, 1))
+    """The name of the lab that has answered; after a repeated request, of the last of those asked."""
+    names = [f'"{number} of {len(labs)}"' for number in range(1, len(labs) + 1)]
+    places = [lab.replace(".", r"\.") for lab in labs]
+    each = (f"    ~{place}$ {name};" for place, name in zip(places, names, strict=True))
     return [Line("  map $upstream_addr $lab {"), *map(Line, each), Line("  }")]
 
 
@@ -74,4 +77,4 @@ def next_lab(switches: Switches, labs: Sequence[str]) -> list[Line]:
     if len(labs) < 2:
         return []
     again = Line(NEXT.replace("proxy", "# proxy", 1), "retry") if switches.retry else Line(NEXT)
-    return [again, Line(f'      add_header X-Lab "$lab of {len(labs)}" always;')]
+    return [again, Line("      add_header X-Lab $lab always;")]

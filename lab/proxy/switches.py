@@ -13,8 +13,8 @@
 With several labs behind it (`--labs 2`) also:
 
     balance=hash    which lab gets a request: by least_conn, ip_hash, or the hash of `client=` (round_robin)
-    retry=on        a poll that has timed out is sent to the next lab, and a lab that has failed gets nothing
-                    for 10 s: nginx's own rules (off: only after a broken connection, and for 1 s)
+    retry=on        a poll that has timed out is sent to the next lab, and its lab gets nothing for 10 s:
+                    nginx's own rules (off: the next lab is tried only after a broken connection)
     shared=off      each lab has a Redis of its own (on)
 
 In parentheses is what a proxy without fault has. `buffering=on` holds streams back only together with
