@@ -219,7 +219,7 @@ def footnotes(runs: Sequence[Run]) -> str:
         "arrival in the client, on one monotonic clock. CPU: the server process.",
         "Predicted: closed forms; bytes, and what a message takes without any link, are",
         "from one exchange measured beforehand with one listener at a lab at rest; with",
-        "more than 4, also what each listener costs. TCP segments: counted by the kernel.",
+        "more than 4, also what each listener costs. TCP segments: the kernel's count.",
         f"Push Lab {lab['version']} · Python {lab['python']} · Tornado {lab['tornado']}",
         f"Redis: {lab['redis']}",
     ]
