@@ -52,6 +52,7 @@ BY_NAME = {
     "lab.cli",
     "lab.experiment.fleet",
     "lab.experiment.relay",
+    "lab.experiment.trials",
     "lab.figures",
     "lab.proxy.nginx",
     "lab.server",
