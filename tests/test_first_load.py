@@ -24,6 +24,7 @@ PAGES = [
     "/connections",
     "/doctor",
     "/exercises",
+    "/proxy",
     "/teacher",
     *(f"/technique/{mode}" for mode in MODES),
 ]
@@ -50,14 +51,16 @@ def test_the_first_load_is_small(school, visit, path):
     """With an empty cache everything that a page loads, heads included, is under 60 kB."""
     visitor = visit(school.address, language="zh-CN", size=PHONE)
     page = visitor.context.new_page()
-    if path == "/teacher":
+    if path in ("/proxy", "/teacher"):
         visitor.context.add_cookies([teachers_cookie(school)])
     loaded = []
     devtools = visitor.context.new_cdp_session(page)
     devtools.send("Network.enable")
     devtools.on("Network.loadingFinished", lambda said: loaded.append(said["encodedDataLength"]))
     page.goto(school.address + path, wait_until="load")
-    begun = page.locator("#count, [data-status=waiting], .units li, [data-result], #streams button:enabled")
+    begun = page.locator(
+        "#count, [data-status=waiting], #conf li, .units li, [data-result], #streams button:enabled"
+    )
     expect(begun.first).not_to_have_text("–")
     assert len(loaded) > 5
     assert sum(loaded) <= MOST_BYTES

@@ -36,6 +36,7 @@ ACTIONS = {
     "crew": [{"do": "start", "each": 1}, {"do": "stop"}, {"do": "pace"}],
     "bet": [{"do": "open"}, {"do": "count"}, {"do": "close"}],
     "assign": [{"to": "rotation"}, {"to": "choice"}, *({"to": mode} for mode in MODES)],
+    "proxy": [{"do": "stop"}],
     "exercises": [{"open": True}, {"open": False}],
     "reset": [{}],
 }

@@ -14,20 +14,22 @@ from tests.support.routes import routes, watch
 from tests.support.wire import HOST, JSON, fetch
 
 READING = {"GET", "HEAD"}
+PAGES = ("/proxy", "/teacher")
+"""Pages of the teacher, for the cookie alone."""
 OTHERS = ("/anatomy/break", "/exercises/report", "/doctor/stream", "/doctor/verdict")
 
 
 def teachers(school):
     """The paths that are for the teacher, each with a method that it answers to."""
     for path, handler in routes(school):
-        if issubclass(handler, ForTeacher) or path == "/teacher":
+        if issubclass(handler, ForTeacher) or path in PAGES:
             yield handler.SUPPORTED_METHODS[0], path
 
 
 def state(school):
     """Everything that a teacher can change."""
     lesson = school.lab.lesson
-    parts = (lesson.bet, lesson.simulated, lesson.network, lesson.class_sheet)
+    parts = (lesson.bet, lesson.simulated, lesson.network, lesson.class_sheet, lesson.proxy_trials)
     return [part.as_json() for part in parts], lesson.assignment.way, lesson.context.meters.since
 
 
@@ -92,7 +94,7 @@ async def test_every_teacher_action_works_with_the_token(school):
     """The same requests with the token are not refused: so it is the token that they lack."""
     key = {"Authorization": f"Bearer {school.lab.key.token}"}
     for method, path in teachers(school):
-        if path != "/teacher":  # a page, for the cookie alone
+        if path not in PAGES:
             answer = await fetch(school.lab.port, method, path, JSON | key, b"{")
             assert answer.status in (200, 400), (path, answer)
 

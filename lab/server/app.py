@@ -14,10 +14,12 @@ from lab.server.api import anatomy as bytes_data
 from lab.server.api import doctor as network_checks
 from lab.server.api import exercises as progress_reports
 from lab.server.api import export, openapi, reports, wire
+from lab.server.api import proxy as proxy_actions
 from lab.server.api import teacher as actions
 from lab.server.connections import base_path
 from lab.server.lesson.lesson import Lesson
 from lab.server.live import lanes, own_requests, own_sends, progress, socket
+from lab.server.live import proxy as proxy_news
 from lab.server.pages import (
     anatomy,
     compare,
@@ -26,6 +28,7 @@ from lab.server.pages import (
     exercises,
     join,
     page,
+    proxy,
     room,
     static,
     teacher,
@@ -72,6 +75,7 @@ def make_app(lesson: Lesson) -> Application:
         ("/exercises/report", progress_reports.ExerciseReport),
         ("/doctor", doctor.Doctor),
         ("/connections", connections.Connections),
+        ("/proxy", proxy.ProxyPage),
         ("/doctor/stream", network_checks.ProbeStream),
         ("/doctor/verdict", network_checks.Verdict),
         (r"/technique/(\w+)", technique.TechniquePage),
@@ -81,6 +85,7 @@ def make_app(lesson: Lesson) -> Application:
         ("/teacher/bet", actions.BetAction),
         ("/teacher/assign", actions.AssignAction),
         ("/teacher/reset", actions.ResetAction),
+        ("/teacher/proxy", proxy_actions.ProxyAction),
         ("/teacher/exercises", progress_reports.OpenSheet),
         (r"/teacher/exercises\.csv", progress_reports.SheetAsCsv),
         (r"/teacher/meters\.json", export.AsJson),
@@ -94,6 +99,7 @@ def make_app(lesson: Lesson) -> Application:
     own_sends.OwnSends(lesson)
     own_requests.OwnRequests(lesson)
     progress.Progress(lesson)
+    proxy_news.Proxy(lesson)
     given: JsonObject = {"context": context}
     routes: list[Any] = [(path, handler, given) for path, handler in techniques + own]
     routes.append((r"/static/(.*)", static.Static, given | {"path": str(folders.PAGES / "static")}))

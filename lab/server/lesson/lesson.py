@@ -1,5 +1,6 @@
 """One lesson: the state that the pages share apart from the chat. Parts of the server add their updates."""
 
+import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from itertools import count
@@ -17,6 +18,7 @@ from lab.server.lesson.health import problems
 from lab.server.lesson.lan import Network
 from lab.server.lesson.networks import Networks
 from lab.server.lesson.overload import Overload
+from lab.server.lesson.proxy_trials import ProxyTrials
 from lab.server.lesson.simulated_students import Plan, SimulatedStudents
 from lab.server.lesson.teacher_key import TeacherKey, cookie_name
 from lab.techniques.context import Context
@@ -74,6 +76,7 @@ class Lesson:
     prober: Prober = field(init=False)
     probe_rate: SendRate = field(default_factory=lambda: SendRate(PROBES_PER_S))
     simulated: SimulatedStudents = field(init=False)
+    proxy_trials: ProxyTrials = field(init=False)
     overload: Overload = field(init=False)
     assignment: Assignment = field(default_factory=Assignment)
     pace: dict[str, float] = field(default_factory=dict)
@@ -87,6 +90,7 @@ class Lesson:
 
     def __post_init__(self) -> None:
         self.report_rate = SendRate(self.context.settings.limit("rate"))
+        self.proxy_trials = ProxyTrials(self.context.settings.redis)
 
     def listens(self, server: MeteredServer, port: int, addresses: list[str]) -> None:
         """Connect the parts once the lab listens at this port of these addresses."""
@@ -114,9 +118,9 @@ class Lesson:
         return cookie_name(self.network.port)
 
     async def close(self) -> None:
-        """Stop the simulated students, because the lab closes."""
+        """Stop the simulated students and the proxy, because the lab closes."""
         self.overload.stop()
-        await self.simulated.stop()
+        await asyncio.gather(self.simulated.stop(), self.proxy_trials.stop())
 
     def set_pace(self, plan: Plan) -> None:
         """Give browsers the poll interval and hold of this plan, within the server's own limit."""

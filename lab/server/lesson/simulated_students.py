@@ -19,14 +19,13 @@ from lab.json_types import JsonObject
 from lab.room.messages import Draft
 from lab.server.connections.addresses import in_url
 from lab.server.lesson.parameters import number, some_of
-from lab.server.lesson.subprocesses import PIPE, module
+from lab.server.lesson.subprocesses import PIPE, end, module
 from lab.techniques.context import Context
 
 FLEET = "lab.experiment.fleet"
 SLOW_LINK = "lab.experiment.relay"
 MOST_EACH, MOST_RATE, MOST_PAYLOAD, MOST_RTT_MS = 30, 20, 400, 2000
 """Upper limits for one request."""
-END_PATIENCE_S = 5.0
 PUBLISHING = "that sends messages for the simulated students"
 LETTERS = string.ascii_lowercase + " "
 
@@ -93,7 +92,7 @@ class SimulatedStudents:
         self.context.room.tasks.drop(PUBLISHING)
         self._leaving += [*self.processes.values(), *self._links]
         self.processes, self._links = {}, []
-        await asyncio.gather(*map(_end, self._leaving))
+        await asyncio.gather(*map(end, self._leaving))
         self._leaving = [process for process in self._leaving if process.returncode is None]
 
     async def _slow_link(self) -> str:
@@ -124,15 +123,3 @@ class SimulatedStudents:
         gone = [mode for mode in self.processes if mode not in alive]
         now = {"running": bool(self.processes), "students": self.plan.each * len(alive), "failed": gone}
         return {"ever": self.ever, "name": self.name} | now | asdict(self.plan)
-
-
-async def _end(fleet: asyncio.subprocess.Process) -> None:
-    assert fleet.stdin is not None
-    fleet.stdin.close()
-    try:
-        with suppress(TimeoutError):
-            await asyncio.wait_for(fleet.wait(), END_PATIENCE_S)
-    finally:  # also when the lab is closing at once
-        with suppress(ProcessLookupError):
-            fleet.kill()
-        await fleet.wait()

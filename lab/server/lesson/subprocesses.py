@@ -1,9 +1,11 @@
 """Modules of the lab as processes: the server may start modules that it may not import."""
 
 import asyncio
+from contextlib import suppress
 
 from lab.subprocesses import command, environment
 
+END_PATIENCE_S = 5.0
 DEVNULL, PIPE = asyncio.subprocess.DEVNULL, asyncio.subprocess.PIPE
 
 
@@ -19,3 +21,16 @@ async def module(
         start_new_session=True,
         env=environment(),
     )
+
+
+async def end(process: asyncio.subprocess.Process, patience_s: float = END_PATIENCE_S) -> None:
+    """Close the input of a process, which ends it; kill it after so many seconds."""
+    assert process.stdin is not None
+    process.stdin.close()
+    try:
+        with suppress(TimeoutError):
+            await asyncio.wait_for(process.wait(), patience_s)
+    finally:  # also when the lab is closing at once
+        with suppress(ProcessLookupError):
+            process.kill()
+        await process.wait()

@@ -1,0 +1,27 @@
+"""The teacher's action for the page `/proxy`: try all techniques through an nginx with faults, or end it."""
+
+from lab.json_types import JsonObject
+from lab.proxy.lessons import HEARTBEAT_S, HOLD_S, Setup
+from lab.proxy.switches import parse
+from lab.server.api.teacher import Action
+from lab.server.lesson.parameters import number, one_of
+
+
+class ProxyAction(Action):
+    """A trial: `{"do": "try", "switches", "hold", "heartbeat"}`; or `{"do": "stop"}`."""
+
+    async def do(self, wanted: JsonObject) -> JsonObject:
+        """Begin a trial, or end nginx; returns the state. Raises `BadParameter`."""
+        trials = self.lesson.proxy_trials
+        if one_of(wanted, "do", ("try", "stop")) == "stop":
+            await trials.stop()
+        else:
+            await trials.start(wanted_setup(wanted))
+        return trials.as_json()
+
+
+def wanted_setup(wanted: JsonObject) -> Setup:
+    """The trial that a teacher asks for. Raises `BadParameter`."""
+    switches = parse(str(wanted.get("switches", "")))
+    hold = number(wanted, "hold", HOLD_S, 0.5, HOLD_S)
+    return Setup(switches, hold, number(wanted, "heartbeat", HEARTBEAT_S, 0.5, HEARTBEAT_S))
