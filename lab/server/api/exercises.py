@@ -3,7 +3,6 @@
 import asyncio
 import csv
 import io
-import re
 from collections.abc import Iterator
 
 from lab.errors import BadJson, BadParameter
@@ -13,29 +12,12 @@ from lab.room.messages import compact
 from lab.server.api.teacher import Action, ForTeacher
 from lab.server.lesson.class_sheet import ClassSheet, Report
 from lab.server.lesson.lesson import Lesson
+from lab.server.lesson.names import LONGEST_NAME, NAME
 from lab.server.lesson.parameters import one_of
 from lab.server.live.socket import spread
 from lab.techniques.endpoint import Endpoint
 from lab.techniques.refusals import parse_json, require_json
 
-UNSEEN = (
-    r"\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e"
-    r"\u2060-\u206f\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\uffff"
-    "\U000e0000-\U000e0fff"
-)
-"""Characters that are not seen or change the direction of the text around them (UAX 9)."""
-HALVES = r"\ud800-\udfff"
-"""Halves of surrogate pairs, which are no characters; most descriptions of patterns cannot name them."""
-
-
-def name_pattern(unseen: str) -> str:
-    """The pattern of a name: it begins and ends with a character that can be seen."""
-    return rf"[^\s{unseen}]([^{unseen}]*[^\s{unseen}])?"
-
-
-NAME = re.compile(name_pattern(UNSEEN + HALVES))
-LONGEST_NAME = 100
-"""Characters of a name where usernames have no limit."""
 MOST_TRIES, MOST_HINTS = 99_999, 99
 FIELDS = ("name", "exercise", "step", "passed", "tries", "hints")
 COLUMNS = ("name", "exercise", "done", "step", "passed", "steps", "tries", "hints")

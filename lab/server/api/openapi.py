@@ -16,17 +16,11 @@ from lab.meters import COUNTERS
 from lab.room.messages import PLACE, UUID, compact
 from lab.server.api.anatomy import HEX, LONGEST_KEY, LONGEST_TEXT, recorded_names
 from lab.server.api.doctor import APART_S, FORMS, MOST_SILENCE_S
-from lab.server.api.exercises import (
-    LONGEST_NAME,
-    MOST_HINTS,
-    MOST_TRIES,
-    UNSEEN,
-    SheetAsCsv,
-    name_pattern,
-)
+from lab.server.api.exercises import MOST_HINTS, MOST_TRIES, SheetAsCsv
 from lab.server.api.export import AsCsv, AsJson, AsPng, AsSvg
 from lab.server.api.wire import NUMBER
 from lab.server.connections import base_path
+from lab.server.lesson.names import LONGEST_NAME, UNSEEN, name_pattern
 from lab.server.lesson.networks import FAULTS
 from lab.settings import Settings
 from lab.techniques.endpoint import Endpoint
