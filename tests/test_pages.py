@@ -38,6 +38,7 @@ ACTIONS = {
     "assign": [{"to": "rotation"}, {"to": "choice"}, *({"to": mode} for mode in MODES)],
     "proxy": [{"do": "stop"}],
     "exercises": [{"open": True}, {"open": False}],
+    "lesson": [{"do": "next"}, {"do": "again"}, {"do": "skip"}, {"do": "back"}, {"do": "end"}],
     "reset": [{}],
 }
 REQUESTS = [(action, wanted) for action, all_wanted in ACTIONS.items() for wanted in all_wanted]

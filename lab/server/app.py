@@ -14,11 +14,12 @@ from lab.server.api import anatomy as bytes_data
 from lab.server.api import doctor as network_checks
 from lab.server.api import exercises as progress_reports
 from lab.server.api import export, openapi, reports, wire
+from lab.server.api import lesson as lesson_actions
 from lab.server.api import proxy as proxy_actions
 from lab.server.api import teacher as actions
 from lab.server.connections import base_path
 from lab.server.lesson.lesson import Lesson
-from lab.server.live import lanes, own_requests, own_sends, progress, socket
+from lab.server.live import guide, lanes, own_requests, own_sends, progress, socket
 from lab.server.live import proxy as proxy_news
 from lab.server.pages import (
     anatomy,
@@ -83,6 +84,8 @@ def make_app(lesson: Lesson) -> Application:
         ("/teacher/network", actions.LetPhonesJoin),
         ("/teacher/crew", actions.CrewAction),
         ("/teacher/bet", actions.BetAction),
+        ("/teacher/lesson", lesson_actions.LessonAction),
+        (r"/teacher/lesson\.csv", lesson_actions.AnswersAsCsv),
         ("/teacher/assign", actions.AssignAction),
         ("/teacher/reset", actions.ResetAction),
         ("/teacher/proxy", proxy_actions.ProxyAction),
@@ -111,6 +114,7 @@ def make_app(lesson: Lesson) -> Application:
         websocket_max_message_size=int(min(context.settings.limit("frame_bytes"), 2**31)),
         log_function=log,
         lesson=lesson,
+        guide=guide.Guide(lesson),
     )
 
 

@@ -89,7 +89,7 @@ function show(news) {
   }
   simulated.hidden = !news.crew?.ever;
   showNetwork(news.network);
-  showBet(news.bet);
+  showBet(news.bet, news.lesson);
 }
 
 watch(show);

@@ -31,7 +31,9 @@ const messages = messageList(document.getElementById("messages"), delay, openByt
 const opened = performance.now();
 const sent = new Map(); // mid of an own message -> the technique by which it was sent
 let claimed;
-const showBet = betPanel(document.getElementById("bet"), (mode) => send({ type: "vote", client, mode }));
+const showBet = betPanel(document.getElementById("bet"), (answer) =>
+  send({ type: "vote", username: nameBox.value, ...answer }),
+);
 
 // The connection -----------------------------------------------------------------------------
 
@@ -143,7 +145,7 @@ const names = (users) => users.filter((user) => user.client !== client).map(({ u
 watch((news) => {
   here.textContent = news.here ? _("room.here", { n: number(news.here) }) : ""; // 0: this client is not counted yet
   messages.company({ came: names(news.came), left: names(news.left) });
-  showBet(news.bet);
+  showBet(news.bet, news.lesson);
 }, { light: true });
 
 // Name and text field ------------------------------------------------------------------------

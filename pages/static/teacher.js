@@ -5,6 +5,7 @@
 
 import { betPanel } from "./bet.js";
 import { showClass } from "./class_sheet.js";
+import { showGuide } from "./guide.js";
 import { _, bytes, duration, number, share } from "./i18n.js";
 import { on, watch } from "./live.js";
 import { statusLine } from "./status.js";
@@ -97,7 +98,8 @@ function showLines(list, texts) {
   list.replaceChildren(...texts.map((text) => Object.assign(document.createElement("li"), { textContent: text })));
 }
 
-function showNext({ presence, crew, bet, network }) {
+function showNext({ presence, crew, bet, lesson, network }) {
+  next.hidden = Boolean(lesson.number); // the lesson leads
   const step = bet.state === "open" ? "bet" : bet.state === "counting" ? "truth" : crew.running ? "run" : null;
   const text = _(`teacher.next_${step ?? (presence.length ? "start" : network.url ? "wait" : "open")}`);
   if (next.textContent !== text) next.textContent = text;
@@ -108,13 +110,15 @@ watch((news) => {
   showGuests(news.presence);
   showCrew(news.crew);
   showStrain(news.strain);
-  showBet(news.bet);
+  showBet(news.bet, news.lesson);
+  showGuide(news);
   showClass(news);
   showNetworks(news.networks);
   showNext(news);
   showProblems(news.problems);
   for (const button of document.querySelectorAll("[data-action=bet] button")) {
-    button.disabled = !{ closed: ["open"], open: ["count", "close"], counting: ["close"] }[news.bet.state].includes(button.value);
+    const state = news.bet.by_hand ? news.bet.state : "closed";
+    button.disabled = !{ closed: ["open"], open: ["count", "close"], counting: ["close"] }[state].includes(button.value);
   }
 });
 

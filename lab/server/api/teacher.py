@@ -86,14 +86,16 @@ class CrewAction(Action):
 
 
 class BetAction(Action):
-    """The bet: `{"do": "open"}`, then `{"do": "count"}`, then `{"do": "close"}`."""
+    """The vote by hand: `{"do": "open"}`, then `{"do": "count"}`, then `{"do": "close"}`."""
 
     async def do(self, wanted: JsonObject) -> JsonObject:
-        """Move the bet to its next step, and notify every page at once."""
-        self.lesson.credit()
-        self.lesson.bet.do(one_of(wanted, "do", ("open", "count", "close")))
-        spread(self.lesson)
-        return self.lesson.bet.as_json()
+        """Move the vote to its next state, and notify every page at once."""
+        lesson, what = self.lesson, one_of(wanted, "do", ("open", "count", "close"))
+        lesson.credit()
+        lesson.by_hand.do(what)
+        lesson.bet = lesson.by_hand if what != "close" else lesson.guided.bet or lesson.by_hand
+        spread(lesson)
+        return lesson.by_hand.as_json()
 
 
 class AssignAction(Action):

@@ -14,6 +14,7 @@ from lab.server.lesson.bet import Bet
 from lab.server.lesson.class_sheet import ClassSheet
 from lab.server.lesson.drawing import Drawing
 from lab.server.lesson.forbidden_frames import Prober
+from lab.server.lesson.guided import Guided
 from lab.server.lesson.health import problems
 from lab.server.lesson.lan import Network
 from lab.server.lesson.networks import Networks
@@ -38,6 +39,8 @@ class LivePage(Protocol):
     is_teacher: bool
     light: bool
     """The page wants presence, and nothing that changes every second."""
+    voter: str
+    """The id under which the page answers questions; empty before its first answer."""
 
     def show(self, update: bytes) -> None:
         """Send the update, unless an earlier one is still queued."""
@@ -72,7 +75,11 @@ class Lesson:
     """Numbers for users without a name."""
     server: MeteredServer = field(init=False)
     network: Network = field(init=False)
+    by_hand: Bet = field(init=False)
+    """The vote that the teacher opens without a guided lesson."""
     bet: Bet = field(init=False)
+    """The question that the pages show: one of the guided lesson, or the one by hand."""
+    guided: Guided = field(init=False)
     prober: Prober = field(init=False)
     probe_rate: SendRate = field(default_factory=lambda: SendRate(PROBES_PER_S))
     simulated: SimulatedStudents = field(init=False)
@@ -100,12 +107,12 @@ class Lesson:
         self.network = Network(server, *seen_at)
         self.simulated = SimulatedStudents(self.context, self.simulated_name, nearest(addresses), port)
         self.overload = Overload(self.context.room.tasks)
-        self.bet = Bet(self.context.meters)
+        self.by_hand = self.bet = Bet(self.context.meters)
+        self.guided = Guided(self.context.meters)
         self.prober = Prober(nearest(addresses), port, self.context.settings.certfile)
-        self.handlers["vote"] = lambda page, fields: self.bet.vote(fields)
         self.on_change |= {
             "network": self.network.as_json,
-            "bet": self.bet.as_json,
+            "bet": lambda: self.bet.for_pages() | {"by_hand": self.bet is self.by_hand},
             "pace": lambda: self.pace,
         }
         self.every_second |= {"crew": self.simulated.as_json, "strain": self.overload.as_json}
@@ -130,7 +137,8 @@ class Lesson:
         """Reset the meters, which then count as simulated only if simulated students still run."""
         self.server.reset()
         self.simulated.ever = bool(self.simulated.as_json()["running"])
-        self.bet.meters_reset()
+        for bet in {self.by_hand, self.bet}:
+            bet.meters_reset()
 
     def credit(self) -> None:
         """Bring the meters up to this moment."""

@@ -34,6 +34,7 @@ class Live(Endpoint, CheckedHandler):
     lesson: Lesson
     is_teacher = False
     light = False
+    voter = ""
     refusals = 0
     _last = b""
 

@@ -3,14 +3,14 @@
 from lab.errors import NotFound
 from lab.server.connections import base_path
 from lab.server.lesson.lan import adapters, qr_code
-from lab.server.pages.page import Page
+from lab.server.pages.page import QUESTIONS, Page
 from lab.techniques.endpoint import Endpoint
 
 
 class Join(Page):
     """The first page."""
 
-    text_prefixes = ("join.", "bet.")
+    text_prefixes = ("join.", *QUESTIONS)
 
     def get(self) -> None:
         """Send one card per technique; the QR code, or the button that lets phones join."""

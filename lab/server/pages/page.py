@@ -21,6 +21,8 @@ from lab.version import __version__
 
 CSP = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'self'; form-action 'self'"
 YEAR_DAYS = 365
+QUESTIONS = ("bet.", "lesson.ask.", "lesson.show.", "lesson.title.", "lesson.why.")
+"""Prefixes of the texts of a page that shows questions to the class."""
 
 
 class Page(Endpoint):

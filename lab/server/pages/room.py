@@ -4,13 +4,13 @@ from collections.abc import Callable, Iterator
 
 from lab.catalogue import DEFAULT, MODES, TECHNIQUES
 from lab.errors import BadParameter
-from lab.server.pages.page import Page
+from lab.server.pages.page import QUESTIONS, Page
 
 
 class RoomPage(Page):
     """The chat room through one technique."""
 
-    text_prefixes = ("room.", "bet.")
+    text_prefixes = ("room.", *QUESTIONS)
 
     def get(self) -> None:
         """Send the room for the technique in `mode`, else for the assigned one. Raises `BadParameter`."""

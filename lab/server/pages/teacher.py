@@ -8,7 +8,7 @@ from lab.json_types import JsonObject
 from lab.program import COMMAND
 from lab.server.lesson.simulated_students import MOST_EACH, MOST_PAYLOAD, MOST_RATE, MOST_RTT_MS
 from lab.server.pages.exercises import STEPS
-from lab.server.pages.page import Page
+from lab.server.pages.page import QUESTIONS, Page
 
 LIMITS = {"each": MOST_EACH, "rate": MOST_RATE, "payload": MOST_PAYLOAD, "rtt_ms": MOST_RTT_MS}
 
@@ -16,7 +16,15 @@ LIMITS = {"each": MOST_EACH, "rate": MOST_RATE, "payload": MOST_PAYLOAD, "rtt_ms
 class Teacher(Page):
     """The teacher's console, which needs the teacher's cookie."""
 
-    text_prefixes = ("teacher.", "bet.", "problem.", "class.sheet.", *STEPS)
+    text_prefixes = (
+        "teacher.",
+        *QUESTIONS,
+        "lesson.lead.",
+        "lesson.say.",
+        "problem.",
+        "class.sheet.",
+        *STEPS,
+    )
 
     def get(self) -> None:
         """Exchange the link's token for a cookie, once; show the console to a browser with the cookie."""

@@ -1,0 +1,50 @@
+/**
+ * The guided lesson on the console: one button leads on, and says what it will do.
+ */
+
+import { _, number } from "./i18n.js";
+import { post } from "./techniques/shared.js";
+
+const [place, title, say, next, alert] = ["guide-place", "guide-title", "guide-say", "guide-next", "guide-alert"].map((id) =>
+  document.getElementById(id),
+);
+const buttons = [...document.querySelectorAll("#guide-buttons button")];
+
+/** Show the place in the lesson. */
+export function showGuide({ lesson, bet, presence }) {
+  const { number: step, of, step: name, over } = lesson;
+  place.hidden = !step;
+  write(place, step ? _("lesson.lead.place", { n: number(step), of: number(of), here: number(presence.length) }) : "");
+  write(title, step ? _(`lesson.title.${name}`) : _("lesson.lead.title"));
+  write(say, step ? _(`lesson.say.${name}`) : _(over ? "lesson.lead.over" : "lesson.lead.off"));
+  write(next, nextWords(lesson, bet));
+  const asking = step && !bet.by_hand && bet.state !== "closed";
+  next.disabled = Boolean(asking && bet.state === "counting");
+  const shown = { back: step ? step > 1 || lesson.question > 1 : over, skip: step, again: asking, end: step, next: true };
+  for (const button of buttons) button.hidden = !shown[button.value];
+}
+
+function nextWords({ number: step, then, over }, bet) {
+  if (!step) return _(over ? "lesson.lead.begin_again" : "lesson.lead.begin");
+  if (!bet.by_hand && bet.state === "open") {
+    const { seconds } = bet.question;
+    return seconds ? _("lesson.lead.count", { n: number(seconds) }) : _("lesson.lead.answers");
+  }
+  if (!bet.by_hand && bet.state === "counting") return _("lesson.lead.counting", { n: number(bet.left_s) });
+  return then ? _("lesson.lead.next", { title: _(`lesson.title.${then}`) }) : _("lesson.lead.last");
+}
+
+function write(where, text) {
+  if (where.textContent !== text) where.textContent = text;
+}
+
+for (const button of buttons) {
+  button.addEventListener("click", async () => {
+    try {
+      await post("/teacher/lesson", { do: button.value });
+      alert.textContent = "";
+    } catch ({ code, message }) {
+      alert.textContent = code === "unreachable" ? _("state.retrying") : message;
+    }
+  });
+}
