@@ -110,6 +110,8 @@ class Settings:
     """The file of the certificate; with one, everything is served by https and wss."""
     keyfile: str | None = None
     """The file of its key, unless the key is in the same file."""
+    lesson: str | None = None
+    """A file with the steps of the guided lesson, instead of the lab's own."""
     limits: dict[str, float] = field(default_factory=dict)
     front: Front | None = None
     """The nginx before it, when it is one of several labs."""

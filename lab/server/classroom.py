@@ -89,6 +89,7 @@ def settings_of(options: argparse.Namespace, redis: str | None, port: int) -> Se
         allow_hosts=tuple(options.allow_host),
         certfile=options.certfile,
         keyfile=options.keyfile,
+        lesson=options.lesson,
         limits=dict(options.limit),
     )
 

@@ -116,8 +116,11 @@ class Bet:
         right = [
             guess for guess in guesses if isinstance(truth, float | int) and question.is_right(guess, truth)
         ]
-        middle = median(guesses) if guesses else None
-        return {"columns": question.histogram(guesses), "median": middle, "right": len(right)}
+        return {
+            "columns": question.histogram(guesses),
+            "median": median(guesses) if guesses else None,
+            "right": len(right),
+        }
 
     def for_pages(self) -> JsonObject:
         """The state, with the question itself and the sentences."""

@@ -1,6 +1,5 @@
 """The guided lesson: one button leads from question to question. It knows no clients and no clock."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 from lab.errors import BadParameter
@@ -8,7 +7,8 @@ from lab.json_types import JsonObject
 from lab.meters import Meters
 from lab.server.lesson.bet import CLOSED, COUNTING, MEASURED, OPEN, Bet
 from lab.server.lesson.questions import Question
-from lab.server.lesson.steps import STEPS, Step
+from lab.server.lesson.step_file import STANDARD, OwnLesson
+from lab.server.lesson.steps import Step
 from lab.server.lesson.why import Seen, sentences
 
 ACTIONS = ("next", "back", "skip", "again", "end")
@@ -24,10 +24,12 @@ class Stop(NamedTuple):
 class Guided:
     """The place in the lesson, and the answers at each of its stops."""
 
-    def __init__(self, meters: Meters, steps: Sequence[Step] = STEPS) -> None:
+    def __init__(self, meters: Meters, lesson: OwnLesson = STANDARD) -> None:
         self.meters = meters
-        self.steps = tuple(steps)
-        self.stops = [Stop(step, question) for step in steps for question in step.questions or (None,)]
+        self.steps = lesson.steps
+        self.texts = lesson.texts
+        """Texts that are in no catalogue, by language and key."""
+        self.stops = [Stop(step, question) for step in self.steps for question in step.questions or (None,)]
         self.place: int | None = None
         """Which of the stops; None before the lesson and after it."""
         self.bets: dict[int, Bet] = {}

@@ -21,6 +21,7 @@ from lab.server.lesson.networks import Networks
 from lab.server.lesson.overload import Overload
 from lab.server.lesson.proxy_trials import ProxyTrials
 from lab.server.lesson.simulated_students import Plan, SimulatedStudents
+from lab.server.lesson.step_file import STANDARD, OwnLesson, read
 from lab.server.lesson.teacher_key import TeacherKey, cookie_name
 from lab.techniques.context import Context
 from lab.techniques.send_rate import SendRate
@@ -92,12 +93,16 @@ class Lesson:
     class_sheet: ClassSheet = field(default_factory=ClassSheet)
     networks: Networks = field(default_factory=Networks)
     probe_stream_rate: SendRate = field(default_factory=lambda: SendRate(STREAMS_PER_S))
+    own_lesson: OwnLesson = field(init=False)
+    """The steps of the guided lesson, from a file or the lab's own."""
     report_rate: SendRate = field(init=False)
     """Reports about exercises that one address may send."""
 
     def __post_init__(self) -> None:
-        self.report_rate = SendRate(self.context.settings.limit("rate"))
-        self.proxy_trials = ProxyTrials(self.context.settings.redis)
+        settings = self.context.settings
+        self.report_rate = SendRate(settings.limit("rate"))
+        self.own_lesson = read(settings.lesson) if settings.lesson else STANDARD
+        self.proxy_trials = ProxyTrials(settings.redis)
 
     def listens(self, server: MeteredServer, port: int, addresses: list[str]) -> None:
         """Connect the parts once the lab listens at this port of these addresses."""
@@ -108,7 +113,7 @@ class Lesson:
         self.simulated = SimulatedStudents(self.context, self.simulated_name, nearest(addresses), port)
         self.overload = Overload(self.context.room.tasks)
         self.by_hand = self.bet = Bet(self.context.meters)
-        self.guided = Guided(self.context.meters)
+        self.guided = Guided(self.context.meters, self.own_lesson)
         self.prober = Prober(nearest(addresses), port, self.context.settings.certfile)
         self.on_change |= {
             "network": self.network.as_json,

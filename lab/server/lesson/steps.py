@@ -9,7 +9,7 @@ from lab.server.lesson.assignment import ROTATION
 from lab.server.lesson.questions import NUMBER, TECHNIQUE, Question
 from lab.server.lesson.simulated_students import Plan
 
-LINKS = ("anatomy", "compare", "connections", "exercises", "proxy")
+LINKS = ("anatomy", "proxy")
 """Pages to which a step may lead."""
 
 

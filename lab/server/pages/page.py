@@ -117,7 +117,8 @@ class Page(Endpoint):
 
     def text(self, key: str, **values: object) -> str:
         """A text in the user's language."""
-        return i18n.text(self.language, key, **values)
+        own = self.lesson.guided.texts[self.language.partition("-")[0]]
+        return own[key] if key in own else i18n.text(self.language, key, **values)
 
     def title(self, technique: Technique) -> str:
         """The title of a technique in the user's language."""
@@ -125,7 +126,8 @@ class Page(Endpoint):
 
     def _script_texts(self) -> dict[str, str]:
         mine = ("lab.", "state.", "unit.", *self.text_prefixes)
-        found = {k: v for k, v in i18n.catalogue(self.language).items() if k.startswith(mine)}
+        known = i18n.catalogue(self.language) | self.lesson.guided.texts[self.language.partition("-")[0]]
+        found = {k: v for k, v in known.items() if k.startswith(mine)}
         return found | {f"title.{mode}": self.title(technique) for mode, technique in TECHNIQUES.items()}
 
     def _turned_to(self, language: str) -> str:
