@@ -29,6 +29,7 @@ PUBLIC = (
     "/exercises",
     "/doctor",
     "/connections",
+    "/lesson/sheet",
     *(f"{page}{mode}" for page in ("/room?mode=", "/technique/") for mode in MODES),
 )
 ACTIONS = {
@@ -206,6 +207,8 @@ def test_no_action_works_without_the_key(lab, visit, action, wanted):
         "/teacher",
         "/teacher?token=guess",
         "/teacher/exercises.csv",
+        "/teacher/lesson.csv",
+        "/lesson/sheet?answers=1",
         *(f"/teacher/meters.{kind}" for kind in ("json", "csv", "svg", "png")),
     ],
 )

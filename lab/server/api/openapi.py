@@ -216,7 +216,7 @@ def anatomy() -> JsonObject:
 
 
 def exercises() -> JsonObject:
-    """The reports about exercises, and what the teacher does with them."""
+    """The reports about exercises, what the teacher does with them, and the answers of the lesson."""
     report = operation(
         "How far a program for an exercise came; 403 unless the teacher has opened the sheet.",
         {"200": answer("What the sheet has under this name.", ref("Progress"))},
@@ -224,12 +224,16 @@ def exercises() -> JsonObject:
     )
     sheet = operation("Accept reports, or refuse them.", {"200": answer("So it is.", ref("Sheet"))}, [])
     table = operation("The sheet.", {"200": answer("A table.", TEXT, SheetAsCsv.content_type)}, [])
+    answers = operation(
+        "The answers of the lesson.", {"200": answer("A table.", TEXT, SheetAsCsv.content_type)}, []
+    )
     open_or_closed: JsonObject = {"type": "object", "properties": {"open": YES}, "required": ["open"]}
     teacher: JsonObject = {"security": [{"teacher": []}]}
     return {
         "/exercises/report": {"post": report | taking(ref("Report"))},
         "/teacher/exercises": {"post": sheet | teacher | taking(open_or_closed)},
         "/teacher/exercises.csv": {"get": table | teacher},
+        "/teacher/lesson.csv": {"get": answers | teacher},
     }
 
 
