@@ -31,6 +31,12 @@ class LivePage:
             pass
         return found
 
+    async def news(self):
+        """The next update."""
+        while (found := json.loads((await read_frame(self.wire)).payload))["type"] not in NEWS:
+            pass
+        return found
+
     async def ask(self, **message):
         """Send a message and return its answer."""
         await self.tell(**message)

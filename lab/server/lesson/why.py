@@ -37,16 +37,21 @@ class Seen(NamedTuple):
 
 def sentences(question: Question, seen: Seen, earlier: Seen | None = None) -> list[JsonObject]:
     """What to say about the answer; nothing where nothing was measured."""
+    found = _about(question, seen, earlier)
+    return [*found, sentence("overloaded")] if found and seen.overloaded else found
+
+
+def _about(question: Question, seen: Seen, earlier: Seen | None) -> list[JsonObject]:
     if question.answer is not None:
         return [sentence(question.name, answer=question.answer)]
     if question.figure is None:
         return []
     if question.mode is None:
-        return _costliest(question.figure, seen) + _order(question.figure, seen, earlier) + _overload(seen)
+        return _costliest(question.figure, seen) + _order(question.figure, seen, earlier)
     counted = seen.counted[question.mode]
     if FIGURES[question.figure].of(counted) is None:
         return []
-    return [ABOUT[question.figure](question.mode, seen), *_overload(seen)]
+    return [ABOUT[question.figure](question.mode, seen)]
 
 
 def sentence(name: str, **values: object) -> JsonObject:
@@ -94,10 +99,6 @@ ABOUT: dict[str, Callable[[str, Seen], JsonObject]] = {
     "slowest": _slowest,
     "useful": _useful,
 }
-
-
-def _overload(seen: Seen) -> list[JsonObject]:
-    return [sentence("overloaded")] if seen.overloaded else []
 
 
 def measured(figure: str, seen: Seen) -> dict[str, float]:
