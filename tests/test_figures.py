@@ -1,20 +1,27 @@
 """Figures and the report: drawn from runs, in both sizes, from nothing but the lab."""
 
+import io
 import re
 import subprocess
 import sys
+from base64 import b64decode
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 from matplotlib.colors import to_rgb
+from PIL import Image
 
 import lab
 from lab.catalogue import MODES, TECHNIQUES
 from lab.errors import BadParameter
+from lab.experiment.prediction import ideal
 from lab.figures import style
 from lab.figures.comparison import plot
 from lab.figures.html_report import report
+from lab.figures.labels import spaced
 from lab.figures.style import SIZES
+from lab.figures.weights import along, bytes_per_message, exchange_of, measured_per_message
 from tests.support.drawing import texts
 
 NAMES = lab.figures.__all__
@@ -43,7 +50,8 @@ def test_every_figure_can_be_drawn(runs, name, size, tmp_path):
     figure = getattr(lab.figures, name)(runs, size=size)
     assert figure.get_size_inches()[0] == pytest.approx(SIZES[size].width)
     assert all(mode in texts(figure) for mode in MODES)
-    assert figure._repr_png_().startswith(b"\x89PNG")
+    if size == "page":
+        assert figure._repr_png_().startswith(b"\x89PNG")
 
 
 def test_a_size_that_is_not_there_is_refused(runs):
@@ -56,6 +64,52 @@ def test_curves_run_along_what_was_varied(grid):
     """Runs at several rates are points on curves over the rate; the title says how far off they are."""
     shown = texts(lab.figures.prediction(grid))
     assert "messages per second in the room" in shown and re.search(r"Measured: \d+% off theory", shown)
+
+
+def test_bytes_and_delay_against_the_rate(grid):
+    """Axes are logarithmic, each technique has a dot at each rate, and the message itself is the floor."""
+    left, right = lab.figures.overhead_over_rate(grid).axes
+    for axes in (left, right):
+        assert axes.get_xscale() == axes.get_yscale() == "log"
+        for mode in MODES:
+            line = next(line for line in axes.get_lines() if line.get_label() == mode)
+            assert list(line.get_xdata()[[0, -1]]) == pytest.approx([0.05, 20])
+            dots = [
+                dot
+                for dot in axes.get_lines()
+                if dot.get_marker() == "o" and to_rgb(dot.get_color()) == to_rgb(TECHNIQUES[mode].light)
+            ]
+            assert [float(dot.get_xdata()[0]) for dot in dots] == [5, 10, 20]
+    assert "the message itself" in texts(left)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_theory_over_the_rate_is_what_was_measured(runs, mode):
+    """What theory says of a message's bytes at the measured rate is what the meters of that run say."""
+    run = next(run for run in runs if run.mode == mode)
+    weights = exchange_of([run])
+    theory = bytes_per_message(mode, along(run), weights)
+    assert measured_per_message(weights)(run) == pytest.approx(theory, rel=0.1)
+    latency = ideal(mode, along(run), weights).latency_mean_s
+    assert latency == pytest.approx(run.predicted["latency_mean_s"], rel=0.01)
+
+
+def test_labels_do_not_touch():
+    """Names at the end of curves keep their order, keep their distance, and stay where there is room."""
+    wanted = {"a": 0.0, "b": 0.01, "c": 0.5, "d": 0.52, "e": 0.9}
+    placed = spaced(wanted, 0.1)
+    assert sorted(placed, key=placed.get) == list(wanted) and placed["a"] == 0 and placed["e"] == 0.9
+    places = list(placed.values())
+    assert all(after - before >= 0.0999 for before, after in pairwise(places))
+
+
+def test_a_notebook_shows_the_figure_sharp_and_with_its_text(runs):
+    """Two pixels for each of a usual screen, and a text for a reader who cannot see it."""
+    figure = lab.figures.overhead_over_rate(runs)
+    shown, about = figure._repr_mimebundle_()
+    width = Image.open(io.BytesIO(b64decode(shown["image/png"]))).width
+    assert width == 2 * about["image/png"]["width"] and len(b64decode(shown["image/png"])) < 150_000
+    assert "bytes per delivered message" in about["image/png"]["alt"] == shown["text/plain"]
 
 
 def test_cost_is_shown_against_listeners(grid):

@@ -1,5 +1,6 @@
 """Figures of runs, for notebooks, print and projector. The only part of the lab that loads matplotlib.
 
+    lab.figures.overhead_over_rate(runs)             bytes and delay of a message against the rate: begin here
     lab.figures.overhead(runs)                       what one delivered message costs, and in what
     lab.figures.requests(runs)                       number of requests, and of empty responses
     lab.figures.latency(runs)                        distributions of the latency
@@ -19,6 +20,7 @@ from lab.figures.compression import compression
 from lab.figures.curves import prediction, scale
 from lab.figures.ladder import ladder
 from lab.figures.lines import latency, requests
+from lab.figures.rates import overhead_over_rate
 
 __all__ = [
     "comparison",
@@ -26,6 +28,7 @@ __all__ = [
     "ladder",
     "latency",
     "overhead",
+    "overhead_over_rate",
     "prediction",
     "requests",
     "scale",

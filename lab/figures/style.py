@@ -5,15 +5,18 @@ hatching, so that a grey print and a pale projector show the same.
 """
 
 import io
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import cache, wraps
 from typing import Any, Concatenate, NamedTuple, ParamSpec
 
-from matplotlib import font_manager, rc_context, rcParamsDefault
+from matplotlib import font_manager, rc_context, rcParams, rcParamsDefault
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from PIL import Image
 
 from lab.catalogue import MODES, TECHNIQUES
 from lab.errors import BadParameter
@@ -42,6 +45,10 @@ class Size(NamedTuple):
 
 
 SIZES = {"page": Size(6.6, 9.0, 1.6), "projector": Size(12.8, 17.0, 3.2)}
+SHARP = 2
+"""Pixels of a picture in a notebook for each pixel of a usual screen, so that it is sharp on a better one."""
+COLOURS = 128
+"""Colours of such a picture."""
 PANEL = 0.62
 """Height of a single panel, as a share of the sheet's width."""
 
@@ -71,6 +78,8 @@ class Sheet(Figure):
     """
 
     settings: Any = {}  # noqa: RUF012 - replaced, never changed
+    alt = ""
+    """What the figure shows, in sentences, for a reader who cannot see it."""
 
     def draw(self, renderer: Any) -> None:
         """Draw it, under the lab's own settings."""
@@ -83,9 +92,17 @@ class Sheet(Figure):
             super().savefig(*target, **options)
 
     def _repr_png_(self) -> bytes:
-        picture = io.BytesIO()
-        self.savefig(picture, format="png")
-        return picture.getvalue()
+        picture, small = io.BytesIO(), io.BytesIO()
+        self.savefig(picture, format="png", dpi=SHARP * self.dpi)
+        with Image.open(picture) as drawn:  # few colours, and a notebook that holds it stays small
+            drawn.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(small, "png", optimize=True)
+        return small.getvalue()
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> tuple[Options, Options]:
+        """The picture with its size on the screen and its text, as Jupyter asks for it."""
+        width, height = (round(self.dpi * inches) for inches in self.get_size_inches())
+        shown = {"image/png": b64encode(self._repr_png_()).decode(), "text/plain": self.alt or repr(self)}
+        return shown, {"image/png": {"width": width, "height": height, "alt": self.alt}}
 
 
 @contextmanager
@@ -171,21 +188,46 @@ def bold() -> str:
     return "bold" if not faces or faces & {"bold", 700} else "normal"
 
 
+_language: ContextVar[str] = ContextVar("language", default="both")
+
+
+@contextmanager
+def in_language(language: str) -> Iterator[None]:
+    """Figures that are made meanwhile are in this language: "en", "zh", or "both"."""
+    token = _language.set(language)
+    try:
+        yield
+    finally:
+        _language.reset(token)
+
+
+def _in(english: str, chinese: str, between: str) -> str:
+    """The text in the language of the figure; in English where there is no Chinese font."""
+    if not chinese or _language.get() == "en" or not chinese_font():
+        return english
+    return chinese if _language.get() == "zh" else f"{english}{between}{chinese}"
+
+
 def both(english: str, chinese: str) -> str:
-    """A label in both languages, or in English where there is no Chinese font."""
-    return f"{english}  {chinese}" if chinese_font() else english
+    """A text in both languages on one line, or in the one language of the figure."""
+    return _in(english, chinese, "  ")
 
 
 def label(english: str, chinese: str) -> str:
     """A label for an axis, one language below the other."""
-    return f"{english}\n{chinese}" if chinese_font() else english
+    return _in(english, chinese, "\n")
+
+
+def one(english: str, chinese: str) -> str:
+    """A long text, in one language: in Chinese only where the figure is in Chinese alone."""
+    return chinese if _language.get() == "zh" and chinese_font() else english
 
 
 def name(mode: str) -> str:
     """The name of a technique on an axis: its sign, its mode, and its Chinese title."""
     technique = TECHNIQUES[mode]
-    title = technique.title_zh if chinese_font() and technique.title_zh != technique.title else ""
-    return f"{technique.sign}  {mode}" + (f"\n{title}" if title else "")
+    shown = chinese_font() and technique.title_zh != technique.title and _language.get() != "en"
+    return f"{technique.sign}  {mode}" + (f"\n{technique.title_zh}" if shown else "")
 
 
 def colour(mode: str) -> str:
@@ -210,9 +252,15 @@ def tint(mode: str, strength: float) -> tuple[float, float, float]:
     return red, green, blue
 
 
-def titled(axes: Axes, english: str, chinese: str) -> None:
-    """Give a panel its title, in both languages."""
-    axes.set_title(both(english, chinese) if chinese else english)
+def titled(axes: Axes, english: str, chinese: str, below: str = "", stacked: bool = False) -> None:
+    """Give a panel its title, in the figure's languages, and a smaller line below it."""
+    text, gap = 0.85 * rcParams["font.size"], 0.45 * rcParams["font.size"]
+    title = (label if stacked else both)(english, chinese)
+    axes.set_title(title, pad=2 * gap + text if below else gap)
+    if below:
+        axes.annotate(
+            below, (0, 1), (0, gap), "axes fraction", "offset points", fontsize=text, color=GREY, va="bottom"
+        )
 
 
 def unmeasured(axes: Axes, row: int) -> None:

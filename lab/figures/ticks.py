@@ -17,6 +17,7 @@ MOST = 7
 DIGIT, AIR = 0.62, 0.9
 """Width of a digit, and the least distance between two numbers, as shares of the text's size."""
 DIGITS = ((1, 2, 5), (1, 3), (1,))
+MANY_DECADES = 2000
 LEAST_SPAN = 1.02
 """Where all values are equal, or nearly so, a decade around them is shown: less would show their noise."""
 
@@ -35,6 +36,16 @@ def logarithmic(axes: Axes, linear_to: float | None = None, at: Sequence[float] 
     axes.xaxis.set_minor_locator(NullLocator())
     axes.autoscale(axis="x")
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
+
+
+def logarithmic_y(axes: Axes) -> None:
+    """Make the y axis logarithmic, with plain numbers: 1, 2, 5 of each decade, of many decades every 1."""
+    axes.set_yscale("log")
+    low, high = axes.get_ylim()
+    digits = DIGITS[0] if high < MANY_DECADES * low else DIGITS[-1]
+    axes.yaxis.set_major_locator(LogLocator(subs=digits))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: plain(value)))
 
 
 def plain(value: float) -> str:
