@@ -7,7 +7,9 @@ import sys
 from base64 import b64decode
 from dataclasses import replace
 from itertools import pairwise
+from statistics import mean
 
+import numpy as np
 import pytest
 from matplotlib.colors import to_rgb
 from PIL import Image
@@ -22,6 +24,7 @@ from lab.figures.html_report import report
 from lab.figures.labels import spaced
 from lab.figures.style import SIZES
 from lab.figures.weights import along, bytes_per_message, exchange_of, measured_per_message
+from lab.results.rounds import spread
 from tests.support.drawing import texts
 
 NAMES = lab.figures.__all__
@@ -60,10 +63,70 @@ def test_a_size_that_is_not_there_is_refused(runs):
         lab.figures.overhead(runs, size="wall")
 
 
+def drawn_pairs(axes):
+    """What a panel of pairs shows: in each row where the ring is, and where the letter is."""
+    signs = [(str(line.get_marker()), line.get_xdata()[0], line.get_ydata()[0]) for line in axes.get_lines()]
+    rings = {row: value for sign, value, row in signs if sign == "o"}
+    return [(rings[row], value) for sign, value, row in signs if sign.startswith("$") and row in rings]
+
+
+def test_a_number_below_a_title_is_the_mean_of_what_is_drawn(runs):
+    """The error is that of the drawn measurements; in ms where the drawn theory is below 10 ms."""
+    figure = lab.figures.prediction(runs)
+    for axes, time in zip(figure.axes, (False, True), strict=True):
+        pairs = drawn_pairs(axes)
+        assert len(pairs) == len(MODES)
+        large = [abs(got / theory - 1) for theory, got in pairs if theory and not (time and theory < 10)]
+        small = [abs(got - theory) for theory, got in pairs if time and theory < 10]
+        shown = [text.get_text() for text in axes.texts]
+        assert any(f"mean error {mean(large):.0%}" in text for text in shown)
+        assert not small or any(f"below 10 ms: {mean(small):.1f} ms" in text for text in shown)
+
+
 def test_curves_run_along_what_was_varied(grid):
-    """Runs at several rates are points on curves over the rate; the title says how far off they are."""
-    shown = texts(lab.figures.prediction(grid))
-    assert "messages per second in the room" in shown and re.search(r"Measured: \d+% off theory", shown)
+    """Runs at several rates are points on curves; each title says what is drawn, and the mean error."""
+    figure = lab.figures.prediction(grid)
+    shown = texts(figure)
+    assert "messages per second in the room" in shown and "Mean latency, ms" in shown
+    pairs = []
+    for line in figure.axes[0].get_lines():
+        if str(line.get_marker()).startswith("$"):
+            (curve,) = [
+                other
+                for other in figure.axes[0].get_lines()
+                if len(other.get_xdata()) > 9 and other.get_color() == line.get_color()
+            ]
+            theory = np.interp(line.get_xdata()[0], curve.get_xdata(), curve.get_ydata())
+            pairs += [(theory, float(line.get_ydata()[0]))] if theory else []
+    assert f"mean error {mean(abs(got / theory - 1) for theory, got in pairs):.0%}" in shown
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_figure_names_its_conditions(runs, name):
+    """One line below it, in its alternative text too; with several rounds also that bars are intervals."""
+    again = [replace(run, round=number) for number in (1, 2) for run in runs]
+    figure = getattr(lab.figures, name)(again)
+    line = " ".join(figure._supxlabel.get_text().split())
+    assert "3 listeners · 10 messages/s" in line and "95 % interval" in line
+    assert line in " ".join(figure.alt.split()) and len(figure.alt) > len(line) + 40
+
+
+def test_intervals_over_rounds_are_drawn(runs):
+    """With several rounds each bar of bytes has the interval of its median."""
+    sse = next(run for run in runs if run.mode == "sse")
+    rounds = [replace(sse, round=n + 1, delivered=sse.delivered + n) for n in range(5)]
+    found = spread(rounds, lambda run: run.per_delivery(run.wire_bytes))
+    (bar,) = lab.figures.overhead(rounds).axes[0].get_lines()
+    assert list(bar.get_xdata()) == [found.low, found.high] and found.low < found.median < found.high
+
+
+@pytest.mark.needs("chinese-font")
+@pytest.mark.parametrize(("language", "has"), [("en", (True, False)), ("zh", (False, True))])
+def test_a_figure_can_be_in_one_language(runs, language, has):
+    """In a report the figures are in its language alone."""
+    with style.in_language(language):
+        shown = texts(lab.figures.overhead_over_rate(runs))
+    assert ("messages per second" in shown, "每秒消息数" in shown) == has
 
 
 def test_bytes_and_delay_against_the_rate(grid):
@@ -134,21 +197,10 @@ def test_runs_without_samples_show_their_percentiles(runs):
     assert len(line.get_xdata()) == 4
 
 
-def test_empty_answers_are_drawn_apart_over_time(runs):
-    """Empty answers are an area below the line of all; a record without that figure has none."""
-    looks = [{"t_s": at, "requests": 10 * at, "empty": 4 * at} for at in range(4)]
-    short = replace(next(run for run in runs if run.mode == "shortpoll"), series=looks)
-    axes = lab.figures.requests([short]).axes[0]
-    (area,), (line,) = axes.collections, axes.get_lines()
-    assert set(line.get_ydata()) == {10} and area.get_datalim(axes.transData).ymax == 4
-    unknown = replace(short, series=[{"t_s": look["t_s"], "requests": look["requests"]} for look in looks])
-    assert not lab.figures.requests([unknown]).axes[0].collections
-
-
 def test_without_a_chinese_font_the_labels_are_english(runs, monkeypatch):
     """No boxes where Chinese should be: where no font has it, it is left out."""
     monkeypatch.setattr(style, "chinese_font", lambda: None)
-    assert texts(lab.figures.overhead(runs)).isascii()
+    assert texts(lab.figures.overhead(runs)).replace("·", "").isascii()
 
 
 @pytest.mark.needs("chinese-font")

@@ -14,12 +14,13 @@ Each takes runs and `size="page"` or `"projector"`, and returns a matplotlib Fig
 """
 
 from lab.figures import loading  # noqa: F401 - before anything else of matplotlib
-from lab.figures.bars import overhead
+from lab.figures.bars import overhead, requests
 from lab.figures.comparison import comparison
 from lab.figures.compression import compression
-from lab.figures.curves import prediction, scale
+from lab.figures.curves import prediction
+from lab.figures.growth import scale
 from lab.figures.ladder import ladder
-from lab.figures.lines import latency, requests
+from lab.figures.lines import latency
 from lab.figures.rates import overhead_over_rate
 
 __all__ = [

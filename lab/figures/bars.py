@@ -7,6 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from lab.figures import style
+from lab.figures.caption import captioned
+from lab.figures.intervals import across
 from lab.results.format import count, percent, times
 from lab.results.rounds import by_mode, median_over_rounds
 from lab.results.runs import Run
@@ -21,27 +23,40 @@ def overhead(runs: Sequence[Run], size: str = "page") -> Figure:
 
     Bars are bytes per delivered message at the server's socket, medians over the rounds.
     """
-    with style.sheet(size, height=0.14 + 0.085 * len(by_mode(runs))) as (figure, axes):
+    with style.sheet(size, height=0.18 + 0.085 * len(by_mode(runs))) as (figure, axes):
         draw_overhead(axes, runs)
+        each = {mode: _total(rounds) for mode, rounds in by_mode(runs).items()}
+        shown = ", ".join(f"{mode} {count(value)}" for mode, value in each.items())
+        captioned(figure, runs, f"Bars: bytes per delivered message, measured: {shown}.")
     return figure
+
+
+def _total(rounds: Sequence[Run]) -> float | None:
+    return median_over_rounds(rounds, _each)
+
+
+def _each(run: Run) -> float | None:
+    return run.per_delivery(run.wire_bytes)
 
 
 def draw_overhead(axes: Axes, runs: Sequence[Run]) -> None:
     """Draw the bars of bytes into existing axes."""
     modes = by_mode(runs)
-    totals = [_stack(axes, at, mode, rounds) for at, (mode, rounds) in enumerate(modes.items())]
-    for at, (rounds, total) in enumerate(zip(modes.values(), totals, strict=True)):
+    ends = []
+    for at, (mode, rounds) in enumerate(modes.items()):
+        total = _stack(axes, at, mode, rounds)
+        ends.append(max(total, across(axes, at, rounds, _each)))
         text = f" {count(total)} B = {times(median_over_rounds(rounds, lambda run: run.overhead))}"
         if total:
-            axes.text(total, at, text, va="center", ha="left", fontweight=style.bold())
+            axes.text(ends[-1], at, text, va="center", ha="left", fontweight=style.bold())
         else:
             style.unmeasured(axes, at)
     style.rows(axes, list(modes))
-    axes.set_xlim(0, 1.45 * max(totals) or 1)
-    axes.set_xlabel(style.label("bytes per delivered message (measured)", "每条送达消息的字节数（实测）"))
+    axes.set_xlim(0, 1.45 * max(ends) or 1)
+    axes.set_xlabel(style.label("bytes (measured)", "字节（实测）"))
     axes.grid(axis="x")
     _key(axes)
-    style.titled(axes, "What one message costs", "一条消息的代价")
+    style.titled(axes, "Bytes per delivered message", "每条送达消息的字节数")
 
 
 def _stack(axes: Axes, at: int, mode: str, rounds: Sequence[Run]) -> float:
@@ -65,20 +80,35 @@ def _key(axes: Axes) -> None:
     axes.legend(handles=patches, loc="lower right", ncols=1)
 
 
+@style.of_runs
+def requests(runs: Sequence[Run], size: str = "page") -> Figure:
+    """All requests of each technique, with the empty responses hatched; medians over the rounds."""
+    with style.sheet(size, height=0.18 + 0.085 * len(by_mode(runs))) as (figure, axes):
+        draw_answers(axes, runs)
+        each = {mode: median_over_rounds(rounds, _made) for mode, rounds in by_mode(runs).items()}
+        shown = ", ".join(f"{mode} {count(value)}" for mode, value in each.items())
+        captioned(figure, runs, f"Bars: requests, measured, the empty ones hatched: {shown}.")
+    return figure
+
+
 def draw_answers(axes: Axes, runs: Sequence[Run]) -> None:
     """Draw the requests of each technique, with the empty responses hatched."""
     modes = by_mode(runs)
     totals = [_answers(axes, at, mode, rounds) for at, (mode, rounds) in enumerate(modes.items())]
     style.rows(axes, list(modes))
-    axes.set_xlim(0, 1.75 * max(totals) or 1)
-    axes.set_xlabel(style.label("requests (measured); hatched: empty", "请求数（实测）；斜线：空答复"))
+    axes.set_xlim(0, 1.6 * max(totals) or 1)
+    axes.set_xlabel(style.label("requests (measured); hatched: empty", "请求数（实测）；斜线：空响应"))
     axes.grid(axis="x")
-    style.titled(axes, "Requests and empty responses", "谁问得最多")
+    style.titled(axes, "Requests and empty responses", "请求与空响应")
+
+
+def _made(run: Run) -> float | None:
+    return float(run.receive["requests"])
 
 
 def _answers(axes: Axes, at: int, mode: str, rounds: Sequence[Run]) -> float:
-    """One technique's bar; returns its length in requests."""
-    made = median_over_rounds(rounds, lambda run: run.receive["requests"]) or 0.0
+    """One technique's bar; returns where it ends, in requests."""
+    made = median_over_rounds(rounds, _made) or 0.0
     empty = median_over_rounds(rounds, lambda run: run.receive["empty"]) or 0.0
     if not made:
         style.unmeasured(axes, at)
@@ -86,6 +116,7 @@ def _answers(axes: Axes, at: int, mode: str, rounds: Sequence[Run]) -> float:
     axes.barh(at, made - empty, BAR, color=style.colour(mode))
     hollow: style.Options = {"facecolor": "white", "edgecolor": style.colour(mode), "hatch": "////"}
     axes.barh(at, empty, BAR, left=made - empty, **hollow)
-    text = f" {count(made)}" + (f", {percent(empty / made)} empty" if empty else "")
-    axes.text(made, at, text, va="center", ha="left", fontweight=style.bold())
-    return made
+    end = max(made, across(axes, at, rounds, _made))
+    none = style.one(f", {percent(empty / made)} empty", f"，{percent(empty / made)} 为空")
+    axes.text(end, at, f" {count(made)}{none if empty else ''}", va="center", fontweight=style.bold())
+    return end

@@ -3,15 +3,13 @@
 from collections.abc import Sequence
 from textwrap import fill
 
-from matplotlib.figure import Figure
-
 from lab.figures import style
 from lab.results.format import bits
 from lab.results.runs import Run
 
 SHARE = 0.8
 """Size of the line, as a share of the size of the figure's text."""
-CHARACTER = 0.57
+CHARACTER = 0.51
 """Mean width of a character, as a share of its size."""
 
 
@@ -20,12 +18,14 @@ def captioned(figure: style.Sheet, runs: Sequence[Run], shows: str, note: str = 
     text = note + (" · " if note else "") + conditions(runs)
     size = SHARE * figure.settings["font.size"]
     most = int(72 * figure.get_size_inches()[0] / size / CHARACTER)
-    _below(figure, text if style.one("", "zh") else fill(text, most), size)
+    figure.supxlabel(_lines(text, most), x=0.01, ha="left", fontsize=size, color=style.GREY)
     figure.alt = f"{shows} {' '.join(text.split())}."
 
 
-def _below(figure: Figure, text: str, size: float) -> None:
-    figure.supxlabel(text, x=0.01, ha="left", fontsize=size, color=style.GREY)
+def _lines(text: str, most: int) -> str:
+    """The line, or two where it is too long: broken between two conditions only."""
+    kept = [part.replace(" ", "\N{NO-BREAK SPACE}") for part in text.split(" · ")]
+    return fill(" · ".join(kept), most).replace("\N{NO-BREAK SPACE}", " ")
 
 
 def conditions(runs: Sequence[Run]) -> str:

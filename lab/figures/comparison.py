@@ -9,7 +9,8 @@ from matplotlib.figure import Figure
 
 from lab.figures import style
 from lab.figures.bars import draw_answers, draw_overhead
-from lab.figures.curves import FIGURES, KEYS, draw_prediction
+from lab.figures.caption import captioned
+from lab.figures.curves import PANELS, draw_prediction, key
 from lab.figures.lines import draw_latency
 from lab.results.runs import Run
 from lab.results.writing import write_whole
@@ -22,20 +23,14 @@ SILENT: Any = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 @style.of_runs
 def comparison(runs: Sequence[Run], size: str = "projector") -> Figure:
     """Four views of the same runs: bytes, requests, latency, and theory with measurement."""
-    with style.sheet(size, height=0.75, small=0.68, nrows=2, ncols=2) as (figure, axes):
+    with style.sheet(size, height=0.77, small=0.68, nrows=2, ncols=2) as (figure, axes):
         draw_overhead(axes[0, 0], runs)
         draw_answers(axes[0, 1], runs)
         draw_latency(axes[1, 0], runs)
-        draw_prediction(axes[1, 1], runs, FIGURES[-1])
-        figure.suptitle(f"{caption(runs[0])} · {KEYS[False]}", color=style.GREY)
+        far = draw_prediction(axes[1, 1], runs, PANELS[-1])
+        shown = "bytes per delivered message, requests, latency, and mean latency with its theory"
+        captioned(figure, runs, f"Four panels: {shown} ({far}).", key(runs))
     return figure
-
-
-def caption(run: Run) -> str:
-    """The conditions in a line."""
-    c = run.conditions
-    link = f"{1000 * c['rtt_s']:g} ms round trip" if c["rtt_s"] else "loopback"
-    return f"{c['clients']} listeners · {c['rate']:g} messages/s · {c['duration_s']:g} s · {link}"
 
 
 def plot(runs: Sequence[Run], path: str | Path) -> None:

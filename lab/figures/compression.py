@@ -6,6 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lab.figures import style
+from lab.figures.caption import captioned
+from lab.figures.intervals import across
 from lab.results.comparing import by_compression, bytes_per_delivery, cpu_per_delivery, memory_per_client
 from lab.results.format import count
 from lab.results.rounds import Figure as Reading
@@ -29,12 +31,20 @@ def compression(runs: Sequence[Run], size: str = "page") -> Figure:
     All are measured, medians over the rounds. A technique that was measured in one way has one row.
     """
     groups = rows(runs)
-    with style.sheet(size, height=0.2 + 0.07 * len(groups), ncols=3, sharey=True) as (figure, axes):
+    with style.sheet(size, height=0.24 + 0.07 * len(groups), ncols=3, sharey=True) as (figure, axes):
         for panel, (english, chinese, scale, reading) in zip(axes, PANELS, strict=True):
             _bars(panel, groups, scale, reading)
-            panel.set_title(f"{english}\n{chinese}" if style.chinese_font() else english)
+            style.titled(panel, english, chinese, stacked=True)
         _names(axes[0], groups)
+        captioned(figure, runs, f"Bars for each way to compress. {_shows(groups)}")
     return figure
+
+
+def _shows(groups: Sequence[tuple[str, list[Run]]]) -> str:
+    english, _, scale, reading = PANELS[0]
+    values = [(runs[0].mode, way, median_over_rounds(runs, reading)) for way, runs in groups]
+    shown = [f"{mode} {way} {count(value and scale * value)}" for mode, way, value in values]
+    return f"{english}: {', '.join(' '.join(text.split()) for text in shown)}."
 
 
 def rows(runs: Sequence[Run]) -> list[tuple[str, list[Run]]]:
@@ -54,8 +64,9 @@ def _bars(axes: Axes, groups: Sequence[tuple[str, list[Run]]], scale: float, rea
             style.unmeasured(axes, at)
             continue
         axes.barh(at, scale * value, BAR, color=style.colour(runs[0].mode))
-        axes.text(max(0.0, scale * value), at, f" {count(scale * value)}", va="center", ha="left")
-        longest = max(longest, scale * value)
+        end = max(0.0, scale * value, across(axes, at, runs, reading, scale))
+        axes.text(end, at, f" {count(scale * value)}", va="center", ha="left")
+        longest = max(longest, end)
     axes.set_xlim(0, 1.4 * longest or 1)
     axes.tick_params(axis="y", length=0)
     axes.grid(axis="x")

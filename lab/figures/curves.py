@@ -1,18 +1,22 @@
-"""Curves: theory with the measured points on it, and cost against the number of listeners."""
+"""Curves: theory with the measured points on it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from math import nan
 from statistics import mean
+from typing import NamedTuple
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lab.experiment.conditions import Conditions
-from lab.experiment.prediction import ZERO_COST, ideal, predict_run
+from lab.experiment.prediction import Exchange, ideal
 from lab.figures import style
-from lab.figures.ticks import logarithmic
-from lab.json_types import JsonObject
-from lab.results.format import percent
+from lab.figures.caption import captioned
+from lab.figures.intervals import upright
+from lab.figures.labels import at_the_end
+from lab.figures.lines import transits
+from lab.figures.ticks import logarithmic, logarithmic_y
+from lab.figures.weights import along, edge_requests, exchange_of
+from lab.results.format import NEXT_TO_NOTHING_S, percent
 from lab.results.rounds import Figure as Reading
 from lab.results.rounds import by_mode, median_over_rounds
 from lab.results.runs import Run
@@ -25,39 +29,58 @@ VARIED = {
 }
 """Conditions for the x axis of a curve: label, label in Chinese, and scale of the axis."""
 STEPS = 120
-KEYS = {True: "lines: theory · letters: measured", False: "rings: theory · letters: measured"}
 LINEAR_MS = 1.0
 """Below this a latency axis is linear, so that it can show theory's 0; above, it is logarithmic."""
-FIGURES: tuple[tuple[str, str, str, Reading], ...] = (
-    ("requests", "requests per listener and second", "每个听众每秒请求", lambda run: run.receive["requests"]),
-    ("latency_mean_s", "mean latency, ms", "平均时延（毫秒）", lambda run: run.latency_s["mean"]),
+SQUEEZED = 5.0
+"""From this ratio of the longest to the shortest latency on, a curve's axis is logarithmic."""
+
+
+class Panel(NamedTuple):
+    """What a panel shows: its name in a prediction, its titles, and whether it is a time (in ms)."""
+
+    name: str
+    title: str
+    chinese: str
+    time: bool
+
+
+PANELS = (
+    Panel("requests", "Requests per listener and second", "每个接收端每秒请求数", False),
+    Panel("latency_mean_s", "Mean latency, ms", "平均延迟（毫秒）", True),
 )
+Pairs = list[tuple[float, float]]
+"""What was drawn: theory and measurement, in the unit of the axis."""
 
 
 @style.of_runs
 def prediction(runs: Sequence[Run], size: str = "page") -> Figure:
-    """Measured points on predicted curves; the mean relative error is in the title.
+    """Theory and measurement; below each title stands how far they are from each other on average.
 
     The curve runs along the condition in which the runs differ (rate, rtt, interval or hold). Runs under
     the same conditions are shown as pairs: a ring for what was predicted, the sign for what was measured.
     """
-    with style.sheet(size, height=0.5, ncols=2) as (figure, axes):
-        for part, panel in zip(axes, FIGURES, strict=True):
-            draw_prediction(part, runs, panel)
-        figure.suptitle(KEYS[bool(varying(runs))], color=style.GREY)
+    with style.sheet(size, height=0.56, ncols=2) as (figure, axes):
+        found = [draw_prediction(part, runs, panel) for part, panel in zip(axes, PANELS, strict=True)]
+        shown = "; ".join(f"{panel.title}: {far}" for panel, far in zip(PANELS, found, strict=True))
+        captioned(figure, runs, f"Theory and measurement. {shown}.", key(runs))
     return figure
 
 
-def draw_prediction(axes: Axes, runs: Sequence[Run], panel: tuple[str, str, str, Reading]) -> None:
-    """Draw one panel into existing axes."""
-    name, english, chinese, reading = panel
+def key(runs: Sequence[Run]) -> str:
+    """What lines, rings and letters are."""
+    if varying(runs):
+        return style.one("lines: theory, letters: measured", "线：理论，字母：实测")
+    return style.one("rings: theory, letters: measured", "圆圈：理论，字母：实测")
+
+
+def draw_prediction(axes: Axes, runs: Sequence[Run], panel: Panel) -> str:
+    """Draw one panel into existing axes; returns the sentence below its title."""
     varied = varying(runs)
-    (_curves if varied else _pairs)(axes, runs, name, reading, varied or "")
-    (axes.set_ylabel if varied else axes.set_xlabel)(style.label(english, chinese))
+    pairs = _curves(axes, runs, panel, varied) if varied else _rings(axes, runs, panel)
+    far = distance(pairs, panel.time)
     axes.grid()
-    error = mean_error(runs, name, reading)
-    found = "Nothing predicted" if error is None else f"Measured: {percent(error)} off theory"
-    style.titled(axes, found, "")
+    style.titled(axes, panel.title, panel.chinese, far, stacked=True)
+    return far
 
 
 def varying(runs: Sequence[Run]) -> str | None:
@@ -65,32 +88,86 @@ def varying(runs: Sequence[Run]) -> str | None:
     return next((name for name in VARIED if len({run.conditions[name] for run in runs}) > 1), None)
 
 
-def mean_error(runs: Sequence[Run], name: str, reading: Reading) -> float | None:
-    """How far measurements are from their predictions, as a share, on average over the runs."""
-    pairs = [(reading(run), run.predicted[name]) for run in runs]
-    errors = [abs(measured / expected - 1) for measured, expected in pairs if measured and expected]
-    return mean(errors) if errors else None
+def distance(pairs: Pairs, time: bool) -> str:
+    """How far the drawn measurements are from the drawn theory, on average: a share, or ms below 10 ms."""
+    least = 1000 * NEXT_TO_NOTHING_S if time else 0.0
+    shares = [abs(measured / theory - 1) for theory, measured in pairs if theory and theory >= least]
+    short = [abs(measured - theory) for theory, measured in pairs if time and theory < least]
+    words = [percent(mean(shares))] if shares else []
+    if short:
+        words.append(style.one("below 10 ms: {:.1f} ms", "不足 10 毫秒处：{:.1f} 毫秒").format(mean(short)))
+    if not words:
+        return style.one("nothing predicted", "没有理论值")
+    return style.one("mean error ", "平均误差 ") + "; ".join(words)
 
 
-def _curves(axes: Axes, runs: Sequence[Run], name: str, reading: Reading, varied: str) -> None:
+def steady(panel: Panel, weights: Exchange) -> Reading:
+    """The measured value in the unit of the axis; requests without those at the beginning and the end."""
+
+    def reading(run: Run) -> float | None:
+        if panel.time:
+            return None if run.latency_s["mean"] is None else 1000 * run.latency_s["mean"]
+        each = run.receive["requests"] / run.conditions["clients"]
+        return float((each - edge_requests(run, weights)) / run.conditions["duration_s"])
+
+    return reading
+
+
+def theory(run: Run, panel: Panel, weights: Exchange, **changed: float) -> float | None:
+    """The prediction in the unit of the axis: of one listener in the long run."""
+    one = ideal(run.mode, along(run, **changed), weights)
+    if not panel.time:
+        return one.requests_per_s
+    return None if one.latency_mean_s is None else 1000 * one.latency_mean_s
+
+
+def _curves(axes: Axes, runs: Sequence[Run], panel: Panel, varied: str) -> Pairs:
     english, chinese, scale = VARIED[varied]
+    name, ends = varied.removesuffix("_s"), {}
+    pairs: Pairs = []
     for mode, those in by_mode(runs).items():
+        weights = exchange_of(those)
+        steps = _steps([run.conditions[varied] for run in those])
+        expected = [theory(those[0], panel, weights, **{name: value}) for value in steps]
         look: style.Options = {"color": style.colour(mode), "label": mode}
-        along = _along([run.conditions[varied] for run in those])
-        expected = [_expected(those[0], mode, name, varied, value) for value in along]
-        axes.plot(
-            [scale * value for value in along], _numbers(expected), linestyle=style.dashes(mode), **look
-        )
-        places = [scale * run.conditions[varied] for run in those]
-        measured = [_measured(run, name, reading(run)) for run in those]
-        axes.plot(places, _numbers(measured), linestyle="none", clip_on=False, **_letter(mode))
-    axes.set_ylim(bottom=0)
+        axes.plot([scale * step for step in steps], _numbers(expected), linestyle=style.dashes(mode), **look)
+        ends[mode] = (scale * steps[-1], expected[-1])
+        for value, rounds in _groups(those, varied).items():
+            measured = median_over_rounds(rounds, steady(panel, weights))
+            axes.plot([scale * value], _numbers([measured]), linestyle="none", clip_on=False, **_letter(mode))
+            upright(axes, scale * value, rounds, steady(panel, weights))
+            pairs += _pair(theory(rounds[0], panel, weights, **{name: value}), measured)
+    _scaled(axes, runs, panel, pairs)
     axes.set_xlabel(style.label(english, chinese))
-    axes.legend(loc="best")
+    at_the_end(axes, ends)
+    return pairs
+
+
+def _scaled(axes: Axes, runs: Sequence[Run], panel: Panel, pairs: Pairs) -> None:
+    """The y axis: of latencies that are far apart a logarithmic one, with the transits of the link."""
+    values = [value for pair in pairs for value in pair]
+    if panel.time and values and 0 < SQUEEZED * min(values) < max(values):
+        logarithmic_y(axes)
+    else:
+        axes.set_ylim(bottom=0)
+    if panel.time:
+        transits(axes, runs, across=True)
+
+
+def _pair(expected: float | None, measured: float | None) -> Pairs:
+    return [] if expected is None or measured is None else [(expected, measured)]
+
+
+def _groups(runs: Sequence[Run], varied: str) -> dict[float, list[Run]]:
+    """The rounds at each value."""
+    found: dict[float, list[Run]] = {}
+    for run in runs:
+        found.setdefault(run.conditions[varied], []).append(run)
+    return found
 
 
 def _letter(mode: str) -> style.Options:
-    return {"marker": style.sign(mode), "color": style.colour(mode)}
+    return {"marker": style.sign(mode), "color": style.colour(mode), "zorder": 4}
 
 
 def _numbers(values: Sequence[float | None]) -> list[float]:
@@ -98,94 +175,33 @@ def _numbers(values: Sequence[float | None]) -> list[float]:
     return [nan if value is None else value for value in values]
 
 
-def _along(values: Sequence[float]) -> list[float]:
+def _steps(values: Sequence[float]) -> list[float]:
     low, high = min(values), max(values)
     return [low + (high - low) * step / STEPS for step in range(STEPS + 1)]
 
 
-def _expected(run: Run, mode: str, name: str, varied: str, value: float) -> float | None:
-    """The prediction at this value: requests per second, or milliseconds."""
-    changed: JsonObject = {varied.removesuffix("_s"): value}
-    one = ideal(mode, Conditions.of(run.conditions | {"duration_s": max(1000, 1000 / value or 1)}, **changed))
-    if name == "requests":
-        return one.requests_per_s
-    return None if one.latency_mean_s is None else 1000 * one.latency_mean_s
-
-
-def _measured(run: Run, name: str, figure: float | None) -> float | None:
-    """The measured value, in the unit of the axis, without the first requests, which are set-up."""
-    if figure is None:
-        return None
-    if name != "requests":
-        return 1000 * figure
-    window = predict_run(run.mode, Conditions.of(run.conditions), ZERO_COST).window_s
-    clients: int = run.conditions["clients"]
-    return (figure / clients - 1) / window
-
-
-def _pairs(axes: Axes, runs: Sequence[Run], name: str, reading: Reading, _: str) -> None:
-    modes = by_mode(runs)
+def _rings(axes: Axes, runs: Sequence[Run], panel: Panel) -> Pairs:
+    modes, pairs = by_mode(runs), []
     for at, (mode, rounds) in enumerate(modes.items()):
-        measured = _measured(rounds[0], name, median_over_rounds(rounds, reading))
-        expected = _measured(rounds[0], name, median_over_rounds(rounds, lambda run: run.predicted[name]))
+        measured, expected = _both(rounds, panel)
         shown = [value for value in (expected, measured) if value is not None]
         axes.plot(shown, [at] * len(shown), color=style.tint(mode, 0.5))
-        ring: style.Options = {
-            "marker": "o",
-            "markerfacecolor": "white",
-            "markeredgecolor": style.colour(mode),
-        }
-        for value, look in ((expected, ring), (measured, {"marker": style.sign(mode)})):
+        ring: style.Options = {"marker": "o", "markerfacecolor": "white", "color": style.colour(mode)}
+        for value, look in ((expected, ring), (measured, _letter(mode))):
             if value is not None:
-                axes.plot([value], [at], color=style.colour(mode), linestyle="none", clip_on=False, **look)
+                axes.plot([value], [at], linestyle="none", clip_on=False, **look)
+        pairs += _pair(expected, measured)
     style.rows(axes, list(modes))
-    if name != "requests":
+    if panel.time:
         logarithmic(axes, linear_to=LINEAR_MS)
     axes.set_xlim(0, 1.3 * axes.get_xlim()[1])
+    return pairs
 
 
-@style.of_runs
-def scale(runs: Sequence[Run], size: str = "page") -> Figure:
-    """The server's cost against the number of listeners: processor time, memory, bytes per delivery."""
-    panels: tuple[tuple[str, str, Reading], ...] = (
-        (
-            "CPU per delivery, µs",
-            "每次送达 CPU（微秒）",
-            lambda run: _micro(run.per_delivery(run.server_cpu_s)),
-        ),
-        ("server memory, MiB", "服务器内存（MiB）", lambda run: _mebi(run.server_rss_bytes)),
-        ("bytes per delivery", "每次送达字节数", lambda run: run.per_delivery(run.socket_bytes)),
-    )
-    with style.sheet(size, height=0.42, ncols=3) as (figure, axes):
-        for part, (english, chinese, reading) in zip(axes, panels, strict=True):
-            _grow(part, runs, reading)
-            part.set_title(f"{english}\n{chinese}" if style.chinese_font() else english)
-        axes[1].legend(loc="lower right")
-    return figure
-
-
-def _grow(axes: Axes, runs: Sequence[Run], reading: Reading) -> None:
-    for mode, those in by_mode(runs).items():
-        clients = sorted({run.conditions["clients"] for run in those})
-        figures = [
-            median_over_rounds([run for run in those if run.conditions["clients"] == number], reading)
-            for number in clients
-        ]
-        look: style.Options = {
-            "color": style.colour(mode),
-            "linestyle": style.dashes(mode),
-            "marker": style.sign(mode),
-        }
-        axes.plot(clients, _numbers(figures), label=mode, **look)
-    logarithmic(axes, at=sorted({run.conditions["clients"] for run in runs}))
-    axes.set_ylim(0, 1.1 * axes.get_ylim()[1])  # room for the letters, also where nothing grows
-    axes.set_xlabel(style.label("listeners", "听众数"))
-    axes.grid()
-
-
-def _micro(value: float | None) -> float | None:
-    return None if value is None else 1e6 * value
-
-
-def _mebi(value: float | None) -> float | None:
-    return None if value is None else value / 2**20
+def _both(rounds: Sequence[Run], panel: Panel) -> tuple[float | None, float | None]:
+    """One technique's measurement and its prediction, in the unit of the axis."""
+    weights = exchange_of(rounds)
+    predicted: Callable[[Run], float | None] = lambda run: run.predicted.get(panel.name)  # noqa: E731
+    known = median_over_rounds(rounds, predicted)
+    expected = None if known is None else (1000 * known if panel.time else theory(rounds[0], panel, weights))
+    return median_over_rounds(rounds, steady(panel, weights)), expected

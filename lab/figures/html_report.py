@@ -9,11 +9,11 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from lab.catalogue import TECHNIQUES
-from lab.figures.bars import overhead
+from lab.figures.bars import overhead, requests
 from lab.figures.comparison import save
 from lab.figures.curves import prediction
 from lab.figures.ladder import ladder
-from lab.figures.lines import latency, requests
+from lab.figures.lines import latency
 from lab.results.rounds import by_mode
 from lab.results.runs import Run
 from lab.results.table import COLUMNS, row, verdicts

@@ -1,7 +1,6 @@
 """Direct labels: the name of each curve at its end, in its colour, where none touches another."""
 
 from collections.abc import Mapping
-from math import log10
 from typing import Any
 
 from matplotlib import rcParams
@@ -14,14 +13,19 @@ APART = 1.15
 """Least distance between two labels, in heights of their text."""
 
 
-def at_the_end(axes: Axes, ends: Mapping[str, float | None]) -> None:
-    """Name the curves right of a panel with a logarithmic y axis, at the values where they end."""
-    low, high = (log10(value) for value in axes.get_ylim())
-    places = {mode: (log10(value) - low) / (high - low) for mode, value in ends.items() if value}
-    wanted = {mode: max(0.0, min(1.0, place)) for mode, place in places.items()}
-    for mode, place in spaced(wanted, _gap(axes)).items():
+def at_the_end(axes: Axes, ends: Mapping[str, tuple[float, float | None]]) -> None:
+    """Name the curves right of a panel, at the height of the points where they end."""
+    places = {mode: _height(axes, x, y) for mode, (x, y) in ends.items() if y is not None}
+    for mode, place in spaced(places, _gap(axes)).items():
         look: style.Options = {"color": style.colour(mode), "va": "center", "fontsize": "small"}
         axes.annotate(named(mode), (1, place), (4, 0), "axes fraction", "offset points", **look)
+
+
+def _height(axes: Axes, x: float, y: float) -> float:
+    """The height of a point as a share of the panel's."""
+    pixels = axes.transData.transform((x, y))
+    height = float(axes.transAxes.inverted().transform(pixels)[1])
+    return max(0.0, min(1.0, height))
 
 
 def named(mode: str) -> str:

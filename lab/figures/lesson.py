@@ -30,6 +30,8 @@ def lesson(exported: JsonObject, size: str = "projector") -> Figure:
         draw_answers(axes[1], runs)
         draw_delivery(axes[2], runs)
         figure.suptitle(caption(exported), color=style.GREY)
+        shown = "bytes per delivered message, requests, and delay in the server"
+        figure.alt = f"Three panels: {shown}. {' '.join(caption(exported).split())}."
     return figure
 
 

@@ -9,12 +9,13 @@ from matplotlib.figure import Figure
 from lab.experiment.prediction import Exchange, ideal
 from lab.figures import style
 from lab.figures.caption import captioned
+from lab.figures.intervals import upright
 from lab.figures.labels import at_the_end
 from lab.figures.ticks import logarithmic, logarithmic_y
 from lab.figures.weights import along, bytes_per_message, exchange_of, measured_per_message, message_itself
 from lab.results.format import count
 from lab.results.rounds import Figure as Reading
-from lab.results.rounds import by_mode, spread
+from lab.results.rounds import by_mode, median_over_rounds
 from lab.results.runs import Run
 
 SLOWEST, FASTEST = 0.05, 10.0
@@ -79,7 +80,7 @@ def _panel(
         expected = [theory(mode, those[0], rate, weights[mode]) for rate in steps]
         look: style.Options = {"color": style.colour(mode), "linestyle": style.dashes(mode), "label": mode}
         axes.plot(steps, [nan if value is None else value for value in expected], **look)
-        ends[mode] = next((value for value in reversed(expected) if value), None)
+        ends[mode] = (steps[-1], expected[-1])
         for rate, rounds in by_rate(those).items():
             point(axes, mode, rate, rounds, measured(weights[mode]))
     logarithmic_y(axes)
@@ -100,13 +101,11 @@ def by_rate(runs: Sequence[Run]) -> dict[float, list[Run]]:
 
 def point(axes: Axes, mode: str, place: float, rounds: Sequence[Run], reading: Reading) -> None:
     """The median over the rounds as a dot, and its interval as a bar."""
-    found = spread(rounds, reading)
-    if found is None:
-        return
-    look: style.Options = {"color": style.colour(mode), "clip_on": False, "zorder": 3}
-    if found.low is not None and found.high is not None:
-        axes.plot([place, place], [found.low, found.high], **look)
-    axes.plot([place], [found.median], marker="o", linestyle="none", markeredgecolor="white", **look)
+    value = median_over_rounds(rounds, reading)
+    if value is not None:
+        look: style.Options = {"color": style.colour(mode), "clip_on": False, "zorder": 3}
+        axes.plot([place], [value], marker="o", linestyle="none", markeredgecolor="white", **look)
+        upright(axes, place, rounds, reading)
 
 
 def _floor(axes: Axes, runs: Sequence[Run]) -> float | None:
