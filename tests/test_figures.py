@@ -22,6 +22,7 @@ from lab.figures import style
 from lab.figures.comparison import plot
 from lab.figures.html_report import report
 from lab.figures.labels import spaced
+from lab.figures.report_texts import TEXTS
 from lab.figures.style import SIZES
 from lab.figures.weights import along, bytes_per_message, exchange_of, measured_per_message
 from lab.results.rounds import spread
@@ -220,20 +221,54 @@ def test_plot_writes_the_same_file_for_the_same_runs(runs, tmp_path, ending):
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
-def test_the_report_stands_alone(runs):
-    """Conditions, tables, and figures as elements; nothing in it points outside."""
-    page = report(runs)
-    assert page.count("<svg") == page.count("</svg>") == 5
-    for mode in ("clients", "rtt_s", "predicted", "Nothing lost", *MODES):
+@pytest.fixture(scope="module")
+def pages(runs):
+    """The report in both languages."""
+    return {language: report(runs, language) for language in ("en", "zh")}
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_report_stands_alone(pages, language):
+    """Answer, conditions, tables, and figures as elements with their text; nothing points outside."""
+    page = pages[language]
+    assert page.count("<svg") == page.count("</svg>") == page.count('role="img" aria-label="') == 6
+    for mode in MODES:
         assert mode in page
     assert not re.search(r"https?://|//[a-z]+\.[a-z]|@import|<script|<link|<img", page)
     assert not re.search(r'(?:href|src)="(?!#)', page)
 
 
+def test_the_report_begins_with_the_answer(runs, pages):
+    """The first sentence has the fewest and the most bytes for a message; its figures are the runs' own."""
+    each = {run.mode: run.per_delivery(run.wire_bytes) for run in runs}
+    (sentence,) = re.findall(r'<p class="answer">(.*?)</p>', pages["en"])
+    assert f"moved {min(each.values()):,.0f} bytes, the fewest" in sentence
+    assert f" {max(each.values()):,.0f}, the most" in sentence
+    assert pages["en"].index("answer") < pages["en"].index("<svg") < pages["en"].index("<table")
+    assert "Nothing lost, doubled or out of order" in pages["en"]
+
+
+def test_the_report_is_in_the_language_that_is_asked_for(pages):
+    """The Chinese page has no English sentence, the English one no Chinese."""
+    words = {
+        language: re.sub(r"(?s)<svg.*?</svg>|<style.*?</style>", "", page) for language, page in pages.items()
+    }
+    assert '<html lang="en">' in pages["en"] and '<html lang="zh-CN">' in pages["zh"]
+    assert not re.search("[\u4e00-\u9fff]", words["en"])
+    assert "没有丢失" in words["zh"] and "theory" not in words["zh"].replace("theory.about", "")
+    assert TEXTS.keys() and all(chinese for _, chinese in TEXTS.values())
+
+
+def test_one_technique_has_a_report_too(runs):
+    """Its answer compares it with the message itself."""
+    page = report([next(run for run in runs if run.mode == "sse")], "en")
+    assert re.search(r"Server-sent events moved \d+ bytes for each message, \d+\.\d times", page)
+
+
 def test_a_page_cannot_be_injected(runs):
     """What a lab says of itself is text in the report."""
     strange = [replace(run, lab=run.lab | {"redis": "<script>alert(1)</script>"}) for run in runs]
-    assert "<script" not in report(strange)
+    assert "<script" not in report(strange, "en")
 
 
 def test_nothing_is_drawn_by_importing():

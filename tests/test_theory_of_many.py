@@ -136,10 +136,10 @@ def overloaded():
 def test_the_tables_say_which_part_is_the_clients_own_work(overloaded):
     """In the terminal, at any width, and in the report; also that there is no steady state."""
     wide, narrow = (shown([overloaded], width) for width in (80, 44))
-    for text in (wide, narrow, report([overloaded])):
+    for text in (wide, narrow, report([overloaded], "en")):
         assert "load 1.3" in text and "no steady state" in text
     assert "work of the simulated clients" in wide and "clients' own" in narrow
-    assert "the clients&#x27; own work" in report([overloaded])
+    assert "the clients&#x27; own work" in report([overloaded], "en")
 
 
 def shown(runs, width):

@@ -98,7 +98,7 @@ def _steps(runs: Sequence[Run], options: argparse.Namespace) -> Iterator[Callabl
     if options.plot:
         yield lambda: _plot(runs, options.plot)
     if options.report:
-        yield lambda: _page(runs, options.report)
+        yield lambda: _page(runs, options.report, options.language)
     yield lambda: _standard_output(runs, options)
 
 
@@ -150,7 +150,7 @@ def _plot(runs: Sequence[Run], path: str) -> None:
     plot(runs, path)
 
 
-def _page(runs: Sequence[Run], path: str) -> None:
+def _page(runs: Sequence[Run], path: str, language: str | None) -> None:
     from lab.figures.html_report import write
 
-    write(runs, path)
+    write(runs, path, language)

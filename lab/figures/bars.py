@@ -27,7 +27,10 @@ def overhead(runs: Sequence[Run], size: str = "page") -> Figure:
         draw_overhead(axes, runs)
         each = {mode: _total(rounds) for mode, rounds in by_mode(runs).items()}
         shown = ", ".join(f"{mode} {count(value)}" for mode, value in each.items())
-        captioned(figure, runs, f"Bars: bytes per delivered message, measured: {shown}.")
+        text = style.one(
+            "Bars: bytes per delivered message, measured", "条形图：每条送达消息的字节数（实测）"
+        )
+        captioned(figure, runs, f"{text}: {shown}.")
     return figure
 
 
@@ -87,7 +90,8 @@ def requests(runs: Sequence[Run], size: str = "page") -> Figure:
         draw_answers(axes, runs)
         each = {mode: median_over_rounds(rounds, _made) for mode, rounds in by_mode(runs).items()}
         shown = ", ".join(f"{mode} {count(value)}" for mode, value in each.items())
-        captioned(figure, runs, f"Bars: requests, measured, the empty ones hatched: {shown}.")
+        text = style.one("Bars: requests, measured, the empty ones hatched", "条形图：请求数（实测）")
+        captioned(figure, runs, f"{text}: {shown}.")
     return figure
 
 

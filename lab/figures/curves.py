@@ -61,8 +61,10 @@ def prediction(runs: Sequence[Run], size: str = "page") -> Figure:
     """
     with style.sheet(size, height=0.56, ncols=2) as (figure, axes):
         found = [draw_prediction(part, runs, panel) for part, panel in zip(axes, PANELS, strict=True)]
-        shown = "; ".join(f"{panel.title}: {far}" for panel, far in zip(PANELS, found, strict=True))
-        captioned(figure, runs, f"Theory and measurement. {shown}.", key(runs))
+        titles = [style.one(panel.title, panel.chinese) for panel in PANELS]
+        shown = "; ".join(f"{title}: {far}" for title, far in zip(titles, found, strict=True))
+        text = style.one("Theory and measurement.", "理论与实测。")
+        captioned(figure, runs, f"{text} {shown}.", key(runs))
     return figure
 
 

@@ -1,133 +1,193 @@
-"""The report: one HTML page with the conditions, the table and the figures, which loads nothing else."""
+"""The report: one HTML page with the answer, the table and the figures, which loads nothing else.
+
+First the answer in one sentence and one picture, then the figures of all techniques, how they were measured,
+and the details. It fits a phone, a screen and paper (A4).
+"""
 
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from pathlib import Path
+from typing import Any
 
 from matplotlib.figure import Figure
 
 from lab.catalogue import TECHNIQUES
+from lab.exercises.texts import CHINESE, LANGUAGES, system_language
+from lab.figures import style
 from lab.figures.bars import overhead, requests
 from lab.figures.comparison import save
 from lab.figures.curves import prediction
 from lab.figures.ladder import ladder
 from lab.figures.lines import latency
+from lab.figures.rates import overhead_over_rate
+from lab.figures.report_texts import Say, answer, conditions_line, verdict_lines
+from lab.results.format import NOTHING
 from lab.results.rounds import by_mode
 from lab.results.runs import Run
-from lab.results.table import COLUMNS, row, verdicts
+from lab.results.table import row, strained
 from lab.results.theory_table import overloaded, own_work_cells, pairs
 from lab.results.writing import write_whole
 
-SHOWN = {
-    "overhead": (
-        overhead,
-        "Measured: bytes at the server's socket per delivered message, medians over rounds.",
-    ),
-    "requests": (
-        requests,
-        "Measured: requests per second of the first round; all requests, empty ones hatched.",
-    ),
-    "latency": (latency, "Measured: share of deliveries that took at most so long."),
-    "prediction": (prediction, "Rings: predicted by closed forms. Letters: measured."),
-    "ladder": (ladder, "Theory: nothing in this drawing is measured."),
-}
-"""Figures of the report, in order, each with its source."""
+Draw = Callable[[Any], Figure]
+Group = tuple[str, Sequence[str]]
+"""The heading of some columns, and their own headings; a single column has no heading of its own."""
+FIRST: tuple[Draw, str] = (overhead_over_rate, "rate")
+SHOWN: tuple[tuple[Draw, str], ...] = (
+    (overhead, "overhead"),
+    (requests, "answers"),
+    (latency, "spread"),
+    (prediction, "prediction"),
+    (ladder, "ladder"),
+)
+"""Figures of the report, in order, each with the text below it."""
+MEASURED: tuple[Group, ...] = (
+    *(("technique", ()), ("requests", ()), ("empty", ())),
+    *(("each", ("head", "framing", "payload")), ("over", ()), ("latency", ("p50", "p95", "longest"))),
+    ("cpu", ()),
+)
+THEORY: tuple[Group, ...] = (
+    ("technique", ()),
+    *((name, ("predicted", "got", "off")) for name in ("requests", "bytes", "mean")),
+)
+OWN: Group = ("own", ("predicted", "got", "share"))
 PAGE = """<!doctype html>
-<html lang="en">
+<html lang="{lang}">
 <head>
 <meta charset="utf-8">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <title>Push Lab: {title}</title>
 <style>
-body {{ font: 16px/1.5 system-ui, "PingFang SC", "Microsoft YaHei", sans-serif; color: #1b1f24;
-  max-width: 72rem; margin: 2rem auto; padding: 0 1rem; }}
-table {{ border-collapse: collapse; font-variant-numeric: tabular-nums; }}
+body {{ font: 16px/1.5 system-ui, "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", sans-serif;
+  color: #1b1f24; background: #fff; max-width: 54rem; margin: 2rem auto; padding: 0 1rem; }}
+h1 {{ font-size: 1.1rem; color: #5b6470; font-weight: 600; margin: 0; }}
+h2 {{ margin: 2.5rem 0 .5rem; font-size: 1.25rem; }}
+.answer {{ font-size: clamp(1.2rem, 4vw, 1.5rem); line-height: 1.35; font-weight: 600;
+  margin: .5rem 0 1rem; text-wrap: pretty; }}
+table {{ border-collapse: collapse; width: 100%; font-size: .875rem; font-variant-numeric: tabular-nums; }}
 .wide {{ overflow-x: auto; }}
-th, td {{ padding: .2rem .6rem; text-align: right; border-bottom: 1px solid #d9dde2; white-space: nowrap; }}
+th, td {{ padding: .3rem .4rem; text-align: right; border-bottom: 1px solid #d9dde2; vertical-align: top; }}
+th {{ font-weight: 600; color: #5b6470; }}
+th[colspan] {{ text-align: center; }}
 th:first-child, td:first-child {{ text-align: left; }}
-figure {{ margin: 2rem 0; }}
-figure svg {{ width: 100%; height: auto; }}
-figcaption, .small {{ color: #5b6470; font-size: .9rem; }}
-@media print {{ figure {{ break-inside: avoid; }} }}
+td {{ white-space: nowrap; }}
+figure {{ margin: 1.5rem 0; }}
+figure svg {{ width: 100%; height: auto; display: block; }}
+figcaption, .small {{ color: #5b6470; font-size: .875rem; }}
+@page {{ size: A4; margin: 15mm; }}
+@media print {{
+  body {{ font-size: 10pt; margin: 0; padding: 0; max-width: none; print-color-adjust: exact; }}
+  .answer {{ font-size: 14pt; }}
+  table, figcaption, .small {{ font-size: 8pt; }}
+  th, td {{ padding: .15rem .25rem; }}
+  .wide {{ overflow: visible; }}
+  h2 {{ break-after: avoid; }}
+  figure, tr {{ break-inside: avoid; }}
+  figure svg {{ max-height: 200mm; }}
+}}
 </style>
 </head>
 <body>
 <h1>Push Lab: {title}</h1>
-<h2>Conditions</h2>
-<div class="wide">{conditions}</div>
-<h2>Measured</h2>
-<p class="small">Medians over {rounds} round(s). Bytes per delivery; latency: planned send → arrival.</p>
+<p class="answer">{answer}</p>
+<p class="small">{conditions}</p>
+{first}
+<h2>{measured}</h2>
 <div class="wide">{table}</div>
-<h2>Predicted and measured</h2>
-<p class="small">Predicted by closed forms; bytes, and the time of a message
-without any link, are from one exchange that was measured beforehand; with more than 4 listeners
-also what each of them costs. The simulated clients' own work is part of the latency.</p>
+<p class="small">{verdicts}</p>
+<p class="small">{measured_about}</p>
+<h2>{theory}</h2>
 <div class="wide">{beside}</div>
-<h2>Figures</h2>
+<p class="small">{theory_about}</p>
+<h2>{details}</h2>
 {figures}
-<p class="small">{verdicts}<br>Push Lab {version}</p>
+<p class="small">Push Lab {version}</p>
 </body>
 </html>
 """
 
 
-def write(runs: Sequence[Run], path: str | Path) -> None:
-    """Write the report of runs that were made under the same conditions."""
-    write_whole(path, report(runs).encode())
+def write(runs: Sequence[Run], path: str | Path, language: str | None = None) -> None:
+    """Write the report of runs that were made under the same conditions; None is the system's language."""
+    write_whole(path, report(runs, language).encode())
 
 
-def report(runs: Sequence[Run]) -> str:
-    """The page as text."""
-    lab = runs[0].lab
-    made_of = [
+def report(runs: Sequence[Run], language: str | None = None) -> str:
+    """The page as text, in "en" or "zh"."""
+    tag = LANGUAGES[language] if language else system_language()
+    say = Say("zh" if tag == CHINESE else "en")
+    with style.in_language(say.language):
+        first, *figures = [_figure(draw, key, runs, say) for draw, key in (FIRST, *SHOWN)]
+    return PAGE.format(
+        lang=tag,
+        title=escape(say("title")),
+        answer=escape(answer(runs, say)),
+        conditions=escape(conditions_line(runs[0], say)),
+        first=first,
+        figures="\n".join(figures),
+        table=_table(MEASURED, [row(*pair) for pair in by_mode(runs).items()], say),
+        beside=_beside(runs, say),
+        measured_about=escape(say("measured.about", rounds=max(run.round for run in runs))),
+        verdicts="<br>".join(map(escape, [*verdict_lines(runs, say), *filter(None, strained(runs))])),
+        version=escape(_made_of(runs[0].lab)),
+        **{name: escape(say(name)) for name in ("measured", "theory")},
+        theory_about=escape(say("theory.about")),
+        details=escape(say("figures")),
+    )
+
+
+def _made_of(lab: dict[str, str]) -> str:
+    parts = [
         lab["version"],
         f"Python {lab['python']}",
         f"Tornado {lab['tornado']}",
         lab["redis"],
         lab["platform"],
     ]
-    return PAGE.format(
-        title=escape(", ".join(by_mode(runs))),
-        conditions=_table(["condition", "value"], [[n, str(v)] for n, v in runs[0].conditions.items()]),
-        rounds=max(len(rounds) for rounds in by_mode(runs).values()),
-        table=_table([name for name, _ in COLUMNS], [row(*pair) for pair in by_mode(runs).items()]),
-        beside=_beside(runs),
-        figures="\n".join(_figure(name, runs) for name in SHOWN),
-        verdicts=escape(" ".join(verdicts(runs))),
-        version=escape(" · ".join(made_of)),
-    )
+    return " · ".join(parts)
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Rows of text as a table; a technique's mode has its colour."""
-    lines = ["<tr>" + "".join(f"<th>{escape(cell)}</th>" for cell in head) + "</tr>"]
-    lines += ["<tr>" + "".join(map(_cell, cells)) + "</tr>" for cells in rows]
-    return f"<table>{''.join(lines)}</table>"
+def _table(groups: Sequence[Group], rows: Sequence[Sequence[str]], say: Say) -> str:
+    """Rows of text below two lines of headings; a technique's mode has its colour."""
+    top = "".join(_heading(say(name), len(inner)) for name, inner in groups)
+    low = "".join(f"<th>{escape(_named(name, say))}</th>" for _, inner in groups for name in inner)
+    body = "".join("<tr>" + "".join(_cell(text, say) for text in cells) + "</tr>" for cells in rows)
+    return f"<table><thead><tr>{top}</tr><tr>{low}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def _cell(text: str) -> str:
+def _heading(text: str, columns: int) -> str:
+    size = f'colspan="{columns}"' if columns else 'rowspan="2"'
+    return f"<th {size}>{escape(text)}</th>"
+
+
+def _named(name: str, say: Say) -> str:
+    """A percentile is called the same in every language."""
+    return name if re.fullmatch(r"p\d+", name) else say(name)
+
+
+def _cell(text: str, say: Say) -> str:
     known = TECHNIQUES.get(text)
     if known is None:
         return f"<td>{escape(text)}</td>"
-    return f'<td style="color:{known.light}"><b>{known.sign}</b> {text} {known.title_zh}</td>'
+    title = f" {escape(known.title_zh)}" if say.language == "zh" and known.title_zh != known.title else ""
+    return f'<td style="color:{known.light}"><b>{known.sign}</b> {text}{title}</td>'
 
 
-def _beside(runs: Sequence[Run]) -> str:
-    head = ["technique"]
-    for name in ("requests", "bytes", "mean latency"):
-        head += [f"{name}, predicted", "measured", "off"]
-    head += ["of it the clients' own work, predicted", "measured", "share"]
+def _beside(runs: Sequence[Run], say: Say) -> str:
+    """Theory and measurement; the clients' own work where a run knows it."""
     rows = [[mode, *pairs(rounds), *own_work_cells(rounds)] for mode, rounds in by_mode(runs).items()]
-    return _table(head, rows) + "".join(f"<p>{escape(text)}</p>" for text in overloaded(runs))
+    known = any(cell != NOTHING for cells in rows for cell in cells[-len(OWN[1]) :])
+    groups = (*THEORY, OWN) if known else THEORY
+    table = _table(groups, rows if known else [cells[: -len(OWN[1])] for cells in rows], say)
+    return table + "".join(f"<p>{escape(text)}</p>" for text in overloaded(runs))
 
 
-def _figure(name: str, runs: Sequence[Run]) -> str:
-    draw, source = SHOWN[name]
-    drawn = svg(draw(runs))
-    return f'<figure role="img" aria-label="{name}">{drawn}<figcaption>{escape(source)}</figcaption></figure>'
+def _figure(draw: Draw, key: str, runs: Sequence[Run], say: Say) -> str:
+    figure: Any = draw(runs)
+    label = f'role="img" aria-label="{escape(figure.alt)}"'
+    return f"<figure><div {label}>{svg(figure)}</div><figcaption>{escape(say(key))}</figcaption></figure>"
 
 
 def svg(figure: Figure) -> str:

@@ -48,8 +48,8 @@ def spaced(places: Mapping[str, float], gap: float) -> dict[str, float]:
         groups.append(([mode], places[mode]))
         while len(groups) > 1 and _touch(groups[-2], groups[-1], gap):
             (below, low), (above, high) = groups[-2:]
-            middle = (len(below) * low + len(above) * high) / (len(below) + len(above))
-            groups[-2:] = [(below + above, middle)]
+            centre = (len(below) * low + len(above) * high) / (len(below) + len(above))
+            groups[-2:] = [(below + above, centre)]
     found: dict[str, float] = {}
     for group, centre in groups:
         lowest = max(0.0, centre - gap * (len(group) - 1) / 2)

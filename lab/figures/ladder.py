@@ -29,6 +29,7 @@ START_S, JUST_AFTER_S = 0.06, 0.03
 CLIENT, SERVER = 0.0, 1.0
 COLUMNS = 3
 NEWS = ("message", "2nd")
+CHINESE = {"nothing": "空", "message": "消息", "begin": "开始", "2nd": "第二条"}
 
 
 class Arrow(NamedTuple):
@@ -93,7 +94,10 @@ def _caption(figure: style.Sheet, known: dict[str, list[Run]]) -> None:
     """The note that it is theory, and the conditions of the runs."""
     note = style.both("theory, not to scale", "理论示意图，不按比例")
     runs = [run for rounds in known.values() for run in rounds]
-    shows = "Time-sequence diagrams: how one message goes from the server to a listener."
+    shows = style.one(
+        "Time-sequence diagrams: how one message goes from the server to a listener.",
+        "时序图：一条消息怎样从服务器到达接收端。",
+    )
     if runs:
         captioned(figure, runs, shows, note)
     else:
@@ -169,7 +173,14 @@ def _draw(axes: Axes, arrow: Arrow, colour: str, below: bool) -> None:
     at, side = (
         (arrow.leaves + RTT_S / 4 + gap, "top") if below else (arrow.leaves + RTT_S / 4 - gap, "bottom")
     )
-    axes.text(0.5, at, arrow.says, ha="center", va=side, color=colour)
+    axes.text(
+        0.5,
+        at,
+        style.one(arrow.says, CHINESE.get(arrow.says, arrow.says)),
+        ha="center",
+        va=side,
+        color=colour,
+    )
 
 
 def _late(axes: Axes, arrow: Arrow, colour: str, late: str) -> None:

@@ -25,7 +25,10 @@ def latency(runs: Sequence[Run], size: str = "page") -> Figure:
     """
     with style.sheet(size, height=0.6) as (figure, axes):
         draw_latency(axes, runs)
-        captioned(figure, runs, f"Curves: share of deliveries that took at most so long. {_medians(runs)}")
+        text = style.one(
+            "Curves: share of deliveries that took at most so long.", "曲线：在此时间内送达的比例。"
+        )
+        captioned(figure, runs, f"{text} {_medians(runs)}")
     return figure
 
 
@@ -34,7 +37,11 @@ def _medians(runs: Sequence[Run]) -> str:
         mode: median_over_rounds(rounds, lambda run: run.latency_s["p50"])
         for mode, rounds in by_mode(runs).items()
     }
-    return "Medians: " + ", ".join(f"{mode} {seconds(value)}" for mode, value in each.items()) + "."
+    return (
+        style.one("Medians: ", "中位数：")
+        + ", ".join(f"{mode} {seconds(value)}" for mode, value in each.items())
+        + "."
+    )
 
 
 def draw_latency(axes: Axes, runs: Sequence[Run]) -> None:
@@ -62,9 +69,8 @@ def transits(axes: Axes, runs: Sequence[Run], across: bool) -> None:
         place, unit = ((1.0, number * one_way), ("axes fraction", "data"))
         if not across:
             place, unit = place[::-1], unit[::-1]
-        text = style.one(f"{number} L", f"{number} L")
         look: style.Options = {"fontsize": "x-small", "color": style.GREY, "ha": "right", "va": "bottom"}
-        axes.annotate(text, place, (0, 1) if across else (-1, -9), unit, "offset points", **look)
+        axes.annotate(f"{number} L", place, (0, 1) if across else (-1, -9), unit, "offset points", **look)
 
 
 def _distribution(axes: Axes, mode: str, run: Run, label: str | None, number: int) -> None:

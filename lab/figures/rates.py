@@ -115,7 +115,7 @@ def _floor(axes: Axes, runs: Sequence[Run]) -> float | None:
         return None
     axes.axhline(own, color=style.INK, linestyle=(0, (3, 3)), linewidth=1)
     axes.set_ylim(bottom=0.62 * own)
-    text = style.both(f"the message itself: {count(own)} B", "消息本身")
+    text = f"{style.both('the message itself', '消息本身')}: {count(own)} B"
     axes.annotate(
         text, (0.02, own), (0, -3), ("axes fraction", "data"), "offset points", va="top", fontsize="small"
     )
@@ -129,6 +129,9 @@ def _shows(runs: Sequence[Run], weights: dict[str, Exchange], floor: float | Non
     for mode, those in by_mode(runs).items():
         ends = [count(_bytes(mode, those[0], rate, weights[mode])) for rate in (steps[0], steps[-1])]
         parts.append(f"{mode} {ends[0]} to {ends[1]}")
-    first = f"Two panels against messages per second, from {steps[0]:g} to {steps[-1]:g}: "
-    own = f", the message itself {count(floor)}" if floor else ""
-    return first + f"bytes per delivered message ({', '.join(parts)}{own}), and mean delay."
+    english = (
+        f"Two panels against messages per second, from {steps[0]:g} to {steps[-1]:g}: "
+        f"bytes per delivered message ({', '.join(parts)}, the message {count(floor)}), and mean delay."
+    )
+    chinese = f"每条送达消息的字节数与平均延迟，消息频率从每秒 {steps[0]:g} 条到 {steps[-1]:g} 条。"
+    return style.one(english, chinese)
