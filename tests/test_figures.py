@@ -116,7 +116,7 @@ def test_intervals_over_rounds_are_drawn(runs):
     """With several rounds each bar of bytes has the interval of its median."""
     sse = next(run for run in runs if run.mode == "sse")
     rounds = [replace(sse, round=n + 1, delivered=sse.delivered + n) for n in range(5)]
-    found = spread(rounds, lambda run: run.per_delivery(run.wire_bytes))
+    found = spread(rounds, lambda run: run.per_delivery(run.socket_bytes))
     (bar,) = lab.figures.overhead(rounds).axes[0].get_lines()
     assert list(bar.get_xdata()) == [found.low, found.high] and found.low < found.median < found.high
 
@@ -240,7 +240,7 @@ def test_the_report_stands_alone(pages, language):
 
 def test_the_report_begins_with_the_answer(runs, pages):
     """The first sentence has the fewest and the most bytes for a message; its figures are the runs' own."""
-    each = {run.mode: run.per_delivery(run.wire_bytes) for run in runs}
+    each = {run.mode: run.per_delivery(run.socket_bytes) for run in runs}
     (sentence,) = re.findall(r'<p class="answer">(.*?)</p>', pages["en"])
     assert f"moved {min(each.values()):,.0f} bytes, the fewest" in sentence
     assert f" {max(each.values()):,.0f}, the most" in sentence

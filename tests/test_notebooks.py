@@ -3,13 +3,19 @@
 import json
 import os
 import re
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 import lab
-from lab.errors import BadInput
-from lab.notebooks import measured
+from lab.catalogue import TECHNIQUES
+from lab.errors import BadInput, BadParameter
+from lab.figures.guess import verdict
+from lab.notebooks import heat_map, measured, medians, score, table
+from tests.support.drawing import texts
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
@@ -119,7 +125,107 @@ def test_a_live_run_is_measured_and_can_be_recorded(tmp_path, monkeypatch):
     """With PUSHLAB_LIVE=record a run is made and written down; without it the record is read."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PUSHLAB_LIVE", "record")
-    conditions = {"clients": 2, "rate": 5, "duration": 1}
+    conditions = {"clients": 2, "rate": 5, "duration": 1, "rounds": 1}
     live = measured("own", ["sse"], **conditions)
     monkeypatch.delenv("PUSHLAB_LIVE")
     assert measured("own", ["sse"], **conditions) == live
+
+
+ALONE = """
+import json, sys
+from pathlib import Path
+
+class Missing:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in MISSING:
+            raise ImportError(f"{name} is not installed")
+
+MISSING = set(sys.argv[1].split(","))
+sys.meta_path.insert(0, Missing())
+for path in map(Path, sys.argv[2:]):
+    names = {}
+    for cell in json.loads(path.read_text("utf-8"))["cells"]:
+        if cell["cell_type"] == "code":
+            exec("".join(cell["source"]), names)
+"""
+
+
+@pytest.mark.timeout(120)
+def test_recorded_runs_need_numpy_and_matplotlib_alone():
+    """Every notebook that has records runs without Jupyter and without any other package of the lab."""
+    project = tomllib.loads((FOLDER.parent / "pyproject.toml").read_text("utf-8"))["project"]
+    needed = {re.match(r"\w+", text.replace("-", "_")).group() for text in project["dependencies"]}
+    missing = (needed | {"IPython", "ipykernel", "notebook"}) - {"matplotlib"}
+    recorded = [path for path in NOTEBOOKS if "lab.notebooks" in path.read_text("utf-8")]
+    environment = os.environ | {"PYTHONPATH": str(FOLDER.parent)}
+    environment.pop("PUSHLAB_LIVE", None)
+    command = [sys.executable, "-c", ALONE, ",".join(missing), *map(str, recorded)]
+    done = subprocess.run(command, cwd=FOLDER, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
+GUESSES = [(100, "right"), (140, "right"), (160, "near"), (34, "near"), (33, "wrong"), (301, "wrong")]
+
+
+@pytest.mark.parametrize(("guess", "found"), GUESSES)
+def test_a_guess_is_right_near_or_wrong(guess, found):
+    """By its factor to what was measured (100), in both directions."""
+    assert verdict(guess, 100) == found
+
+
+@pytest.fixture(scope="module")
+def once():
+    """Recorded runs."""
+    return lab.load(FOLDER / "data" / "01-once.json")
+
+
+def each(run):
+    """Bytes for a delivered message."""
+    return run.per_delivery(run.socket_bytes)
+
+
+def test_guesses_are_drawn_and_scored(once):
+    """A ring for the guess, a dot for what was measured, and how many are right; without Jupyter."""
+    true = medians(once, each)
+    figure = score({"sse": true["sse"], "longpoll": 10 * true["longpoll"], "jsonp": None}, once, each)
+    (axes,) = figure.axes
+    rings = [line for line in axes.get_lines() if line.get_markerfacecolor() == "white"]
+    assert [float(ring.get_xdata()[0]) for ring in rings] == [10 * true["longpoll"], true["sse"]]
+    shown = texts(figure)
+    assert "1 of 2 within a factor of 1.5" in shown and "✓" in shown and "(10.0x)" in shown and "?" in shown
+
+
+def test_without_a_guess_nothing_is_given_away(once):
+    """Neither the dots nor the range of the axis show the measurement before there is a guess."""
+    figures = [score(dict.fromkeys(("sse", "longpoll")), those, each) for those in (once, once[::-1])]
+    assert all("no guess yet" in texts(figure) for figure in figures)
+    assert len({figure.axes[0].get_xlim() for figure in figures}) == 1
+    assert not [line for line in figures[0].axes[0].get_lines() if line.get_marker() == "o"]
+
+
+@pytest.mark.parametrize("wrong", [{"sse": 0}, {"sse": -1}, {"sse": "many"}, {"sse": True}, {"smoke": 3}])
+def test_a_guess_that_makes_no_sense_is_refused(once, wrong):
+    """In a sentence, as every other value."""
+    with pytest.raises(BadParameter, match=r"number above 0|no measurement of"):
+        score(wrong, once, each)
+
+
+def test_a_table_is_text_and_markup():
+    """Numbers have separated thousands, at most three digits and stand right; None is a dash."""
+    shown = table("technique | bytes | late, ms", [("sse", 1234567, 0.5), ("a<b", None, 123.4)])
+    assert str(shown).splitlines() == [
+        "technique  bytes      late, ms",
+        "sse        1,234,567      0.50",
+        "a<b        –               123",
+    ]
+    markup = shown._repr_html_()
+    assert "<b" not in markup.replace("<body", "").replace("<tbody", "") and "a&lt;b" in markup
+    assert TECHNIQUES["sse"].light in markup
+    with pytest.raises(BadParameter, match="heading 2"):
+        table("a | b", [(1,)])
+
+
+def test_a_heat_map_shows_each_number(once):
+    """Each number stands in its cell, and the conditions at the sides."""
+    shown = texts(heat_map({(1, 2): 0.25, (1, 3): 12.0, (4, 2): 7.0}, once, "Share", "publish", "pull"))
+    assert all(text in shown for text in ("0.25", "12", "7", "Share", "publish", "pull"))

@@ -10,9 +10,9 @@ from lab.figures import style
 from lab.figures.caption import captioned
 from lab.figures.intervals import across
 from lab.results.format import count, percent, times
+from lab.results.per_message import transferred
 from lab.results.rounds import by_mode, median_over_rounds
 from lab.results.runs import Run
-from lab.results.table import transferred
 
 BAR = 0.62
 
@@ -39,7 +39,7 @@ def _total(rounds: Sequence[Run]) -> float | None:
 
 
 def _each(run: Run) -> float | None:
-    return run.per_delivery(run.wire_bytes)
+    return run.per_delivery(run.socket_bytes)
 
 
 def draw_overhead(axes: Axes, runs: Sequence[Run]) -> None:

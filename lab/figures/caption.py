@@ -39,7 +39,7 @@ def conditions(runs: Sequence[Run]) -> str:
         _link(runs),
         _rounds(runs),
     ]
-    return " · ".join(word for word in words if word)
+    return " · ".join(filter(None, words))
 
 
 def _number(runs: Sequence[Run], name: str, words: tuple[str, str], mode: str = "") -> str:
@@ -59,7 +59,7 @@ def _extra(runs: Sequence[Run]) -> list[str]:
         style.one("no keep-alive", "不保持连接"): not c.get("keep_alive", True),
         style.one("compressed", "已压缩"): c.get("compress"),
     }
-    return [word for word, there in unusual.items() if there]
+    return [text for text, there in unusual.items() if there]
 
 
 def _link(runs: Sequence[Run]) -> str:

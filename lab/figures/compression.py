@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from lab.figures import style
 from lab.figures.caption import captioned
 from lab.figures.intervals import across
-from lab.results.comparing import by_compression, bytes_per_delivery, cpu_per_delivery, memory_per_client
 from lab.results.format import count
+from lab.results.per_message import by_compression, bytes_per_delivery, cpu_per_delivery, memory_per_client
 from lab.results.rounds import Figure as Reading
 from lab.results.rounds import by_mode, median_over_rounds
 from lab.results.runs import Run

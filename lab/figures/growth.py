@@ -23,7 +23,7 @@ PANELS: tuple[tuple[str, str, float, bool, Reading], ...] = (
         lambda run: run.per_delivery(run.server_cpu_s),
     ),
     ("server memory, MiB", "服务器内存（MiB）", 2.0**-20, False, lambda run: run.server_rss_bytes),
-    ("bytes per delivery", "每次送达字节数", 1.0, False, lambda run: run.per_delivery(run.wire_bytes)),
+    ("bytes per delivery", "每次送达字节数", 1.0, False, lambda run: run.per_delivery(run.socket_bytes)),
 )
 """Title, title in Chinese, scale of the axis, whether it is logarithmic, and the figure of a run."""
 

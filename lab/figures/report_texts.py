@@ -109,7 +109,7 @@ class Say:
 
 def answer(runs: Sequence[Run], say: Say) -> str:
     """The result in one sentence: the fewest and the most bytes for a message, and the delays."""
-    each = _known(runs, lambda run: run.per_delivery(run.wire_bytes))
+    each = _known(runs, lambda run: run.per_delivery(run.socket_bytes))
     late = _known(runs, lambda run: run.latency_s["mean"])
     if not each or not late:
         return say("answer.none")

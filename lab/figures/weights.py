@@ -96,7 +96,7 @@ def measured_per_message(weights: Exchange) -> Reading:
     def reading(run: Run) -> float | None:
         edges = edge_requests(run, weights)
         setup = run.conditions["clients"] * edges * (weights.request + weights.answer)
-        return run.per_delivery(run.wire_bytes - setup + held(run) * weights.answer)
+        return run.per_delivery(run.socket_bytes - setup + held(run) * weights.answer)
 
     return reading
 

@@ -14,6 +14,7 @@ from lab.results.comparing import comparisons
 from lab.results.each_lab import each_lab
 from lab.results.format import bits, count, percent, seconds, times
 from lab.results.narrow import LEAST, Column, blocks, wrapped
+from lab.results.per_message import part, transferred
 from lab.results.proxied import proxied
 from lab.results.rounds import by_mode, median_over_rounds
 from lab.results.runs import Run
@@ -43,9 +44,9 @@ ABOVE = (*("", ""), *3 * ("bytes per delivery",), "head", *3 * ("latency",), "ea
 def show(runs: Sequence[Run], console: Console) -> None:
     """Print the conditions, the comparison, the bars, and the notes."""
     parts = _usual(runs, console) if console.width >= TABLE_COLUMNS else _narrow(runs, console)
-    for part in parts:
-        if part is not None:
-            console.print(part, highlight=False, soft_wrap=True)
+    for shown in parts:
+        if shown is not None:
+            console.print(shown, highlight=False, soft_wrap=True)
 
 
 def _usual(runs: Sequence[Run], console: Console) -> list[Any]:
@@ -165,16 +166,6 @@ def row(mode: str, rounds: Sequence[Run]) -> list[str]:
     cells += [seconds(median_over_rounds(rounds, latency(name))) for name in ("p50", "p95", "max")]
     cells.append(seconds(median_over_rounds(rounds, lambda run: run.per_delivery(run.server_cpu_s))))
     return cells
-
-
-def part(name: str) -> Callable[[Run], float | None]:
-    """A part of the bytes, per delivered message."""
-    return lambda run: run.per_delivery(run.receive[f"{name}_bytes"])
-
-
-def transferred(name: str) -> Callable[[Run], float | None]:
-    """The same as it crossed the wire: of the payload the bytes that compression left."""
-    return lambda run: run.per_delivery(run.transferred[name])
 
 
 def latency(name: str) -> Callable[[Run], float | None]:

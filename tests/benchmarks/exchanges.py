@@ -13,7 +13,7 @@ from datetime import date
 import lab
 from lab import folders
 from lab.catalogue import TECHNIQUES
-from lab.results.comparing import bytes_per_delivery, cpu_per_delivery, memory_per_client
+from lab.results.per_message import bytes_per_delivery, cpu_per_delivery, memory_per_client
 from lab.version import __version__
 from tests.support.browsing import PHONE, Visitor, chromium
 from tests.support.lab_here import LabHere
