@@ -41,10 +41,12 @@ SHORTENED = {
     "python -m tests.benchmarks.theory": ("-h",),
     "python -m tests.benchmarks.notebooks": ("-h",),
     "python -m tests.benchmarks.speed": ("-h",),
+    "python -m tests.benchmarks.labs": ("-h",),
     "python -m tests.benchmarks.profile websocket": ("-h",),
 }
 """What takes minutes only shows its help, and a run lasts a second."""
 ELSEWHERE = {
+    "python run_lab.py --labs 2": "test_labs.py",
     "python3 -m tests": "this run",
     "python": "a word about the environment",
     "python run_lab.py --mode all": "test_cli.py",

@@ -62,6 +62,12 @@ TOOLS = {
         "nginx",
         "install nginx (macOS: brew install nginx)",
     ),
+    "systemd-analyze": Tool(
+        "the unit in the recipe must be one that systemd reads",
+        ("systemd-analyze",),
+        "systemd",
+        "use a Linux with systemd",
+    ),
     "tshark": Tool(
         "another program must dissect the same frames alike",
         ("tshark",),

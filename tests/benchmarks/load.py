@@ -22,6 +22,8 @@ IP_BIND_ADDRESS_NO_PORT = 24
 READ = 16_384
 HANDSHAKE = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
 KEY = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+MASKED = 0x80
+"""The bit before a frame's length, which stands in the same byte up to 125 (RFC 6455 section 5.2)."""
 PATIENCE_S = 60.0
 QUIET_S = 10.0
 STREAMS = ("websocket", "sse", "iframe")
@@ -70,7 +72,7 @@ class Publisher:
             self.socket.sendall(BODY.encode() + b"\n")
             return
         data = f'{{"mid":"{uuid.uuid4()}","username":"publisher","body":"{BODY}"}}'.encode()
-        self.socket.sendall(b"\x81\xfe" + len(data).to_bytes(2, "big") + bytes(4) + data)
+        self.socket.sendall(b"\x81" + bytes([MASKED | len(data)]) + bytes(4) + data)
 
 
 class Listeners:
