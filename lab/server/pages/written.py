@@ -1,6 +1,7 @@
 """Values of the lesson as text in the user's language; the same as pages/static/written.js and i18n.js."""
 
 from collections.abc import Callable
+from decimal import ROUND_HALF_UP, Decimal
 
 from lab.catalogue import TECHNIQUES
 from lab.json_types import JsonObject
@@ -12,10 +13,10 @@ Text = Callable[..., str]
 
 
 def number(value: float | None, digits: int = 1) -> str:
-    """A number with at most so many digits after the point."""
+    """A number with at most so many digits after the point; a half is rounded up, as browsers do."""
     if value is None:
         return NONE
-    text = f"{value:,.{digits}f}"
+    text = f"{Decimal(repr(value)).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP):,}"
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
@@ -24,7 +25,7 @@ def written(value: float | None, unit: str, text: Text) -> str:
     if value is None:
         return NONE
     if unit == "share":
-        return f"{number(100 * value)}%"
+        return f"{number(100 * value, digits=1 if value < 0.1 else 0)}%"
     if unit == "bytes":
         size, name = (value, "bytes") if value < 1000 else (value / 1000, "kilobytes")
         return text(f"unit.{name}", n=number(size, digits=0 if value < 1000 else 1))
