@@ -129,6 +129,7 @@ def test_a_whole_lesson(played, visit):
     play = Play(*played, visit)
     play.next.click()
     expect(play.teacher.locator("#guide-title")).to_have_text("Arrive")
+    expect(play.teacher.locator("[name=to]")).to_have_value("rotation")
     assert played[0].lab.lesson.assignment.way == "rotation"
     for step in play.guided.steps[1:]:
         for question in step.questions:
@@ -141,7 +142,12 @@ def test_a_whole_lesson(played, visit):
                 AFTERWARDS[question.name](play)
     play.next.click()
     expect(play.teacher.locator("#guide-title")).to_have_text("Guided lesson")
+    expect(play.teacher.locator("#guide-results li")).to_have_count(3)
+    expect(play.teacher.locator("#guide-results li").last).to_contain_text("of 2")
     expect(play.phones[0].locator("#bet")).to_be_hidden()
+    sheet = visit(played[0].address, size=PHONE).open("/lesson/sheet")
+    assert barriers(sheet) == []
+    assert sheet.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
     table = play.teacher.request.get(f"{played[0].address}/teacher/lesson.csv").text()
     assert len(table.splitlines()) == 1 + 2 * sum(len(step.questions) for step in play.guided.steps)
 

@@ -37,6 +37,7 @@ export function betPanel(section, vote = null) {
   const client = voter();
   let own = remembered();
   let now = { state: "closed" };
+  let leads = ""; // the page on which the answer can be seen
   const showNumber = numberPanel(vote && ((value) => answer(value, { value })));
 
   function answer(guess, fields) {
@@ -65,6 +66,7 @@ export function betPanel(section, vote = null) {
   }
 
   function showLesson({ number: place, of, step: name, link, conditions: plan }) {
+    leads = link;
     step.hidden = !place || now.by_hand;
     if (place) write(step, _("lesson.show.step", { n: number(place), of: number(of), title: _(`lesson.title.${name}`) }));
     conditions.hidden = !plan;
@@ -100,7 +102,7 @@ export function betPanel(section, vote = null) {
     if (bet.state === "open") return _(mine() !== null ? "bet.thanks" : vote ? (isNumber ? "bet.guess" : "bet.choose") : "bet.open", values);
     if (bet.left_s !== null) return _("lesson.show.counting", { left: number(bet.left_s) });
     if (isNumber) return aboutNumber(bet);
-    if (!bet.question.measured) return _("lesson.show.opinions", values);
+    if (!bet.question.measured) return _(leads && !bet.by_hand ? "lesson.show.look" : "lesson.show.opinions", values);
     return aboutTechnique(bet);
   }
 

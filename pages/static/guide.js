@@ -2,12 +2,15 @@
  * The guided lesson on the console: one button leads on, and says what it will do.
  */
 
+import { element } from "./anatomy/dom.js";
 import { _, number } from "./i18n.js";
 import { post } from "./techniques/shared.js";
 
 const [place, title, say, next, alert] = ["guide-place", "guide-title", "guide-say", "guide-next", "guide-alert"].map((id) =>
   document.getElementById(id),
 );
+const results = document.getElementById("guide-results");
+const assigned = document.querySelector("[data-action=assign] select");
 const buttons = [...document.querySelectorAll("#guide-buttons button")];
 
 /** Show the place in the lesson. */
@@ -20,8 +23,22 @@ export function showGuide({ lesson, bet, presence }) {
   write(next, nextWords(lesson, bet));
   const asking = step && !bet.by_hand && bet.state !== "closed";
   next.disabled = Boolean(asking && bet.state === "counting");
-  const shown = { back: step ? step > 1 || lesson.question > 1 : over, skip: step, again: asking, end: step, next: true };
+  const [first, last] = [step === 1, !lesson.then]; // at the last stop the one button ends the lesson
+  const shown = { back: step ? !first : over, skip: step && !last, again: asking, end: step && !last, next: true };
   for (const button of buttons) button.hidden = !shown[button.value];
+  showResults(lesson.right ?? []);
+  if (document.activeElement !== assigned) assigned.value = lesson.assign;
+}
+
+/** After the lesson: how many were right in each question of the exit ticket. */
+function showResults(right) {
+  results.hidden = !right.length;
+  const texts = right.map(({ name, right: n, voters }) =>
+    _("lesson.lead.right", { ask: _(`lesson.ask.${name}`), n: number(n), of: number(voters) }),
+  );
+  if (results.dataset.shown === texts.join("\n")) return;
+  results.dataset.shown = texts.join("\n");
+  results.replaceChildren(...texts.map((text) => element("li", {}, text)));
 }
 
 function nextWords({ number: step, then, over }, bet) {

@@ -112,11 +112,17 @@ class Guided:
         asked = [(self.stops[place].step, bet) for place, bet in sorted(self.bets.items()) if bet.number]
         return [(step, bet.question, bet) for step, bet in asked]
 
+    def _right(self) -> list[JsonObject]:
+        """For the questions whose answer was known: how many were right."""
+        known = [(bet.question.name, bet.as_json()) for _, question, bet in self.results() if question.answer]
+        shown = [(name, fields) for name, fields in known if "right" in fields]
+        return [{"name": name, "right": one["right"], "voters": one["voters"]} for name, one in shown]
+
     def as_json(self) -> JsonObject:
-        """The place for the pages."""
+        """The place for the pages; after the lesson, the results of the exit ticket."""
         step, of = self.step, len(self.steps)
         if step is None:
-            return {"number": None, "of": of, "over": bool(self.bets)}
+            return {"number": None, "of": of, "over": bool(self.bets), "right": self._right()}
         here, then = self.steps.index(step), self.stops[self.place + 1 :] if self.place is not None else []
         fields: JsonObject = {"number": here + 1, "of": of, "step": step.name, "link": step.link}
         names = [question.name for question in step.questions]

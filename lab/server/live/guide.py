@@ -116,4 +116,5 @@ class Guide:
         """The place in the lesson, and the conditions of this moment."""
         plan = self._plan()
         conditions = asdict(plan) | {"clients": plan.each * len(plan.words)} if plan else None
-        return self.lesson.guided.as_json() | {"conditions": conditions}
+        fields = {"conditions": conditions, "assign": self.lesson.assignment.way}
+        return self.lesson.guided.as_json() | fields
