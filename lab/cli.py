@@ -19,7 +19,7 @@ from lab.experiment.link_model import PRESETS, Network
 from lab.experiment.terminal import columns, complain, emptied, open_standard_streams
 from lab.json_types import JsonObject
 from lab.program import COMMAND, NAME
-from lab.proxy.switches import parse
+from lab.proxy.programs import read as read_proxy
 from lab.settings import COMPRESS, FRESH, LIMITS, parse_base, parse_limit
 from lab.signals import like_ctrl_c, restored
 from lab.tls import check_key_log
@@ -170,9 +170,9 @@ def _network_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--bandwidth", type=bits, help="of each listener, each way, as 1Mbit (0: no limit)")
     group.add_argument(
         "--proxy",
-        type=checked(lambda text: str(parse(text))),
+        type=checked(lambda text: str(read_proxy(text))),
         metavar="SPEC",
-        help="through an nginx: timeout=3s,buffering=on,… or good / 经过 nginx 代理",
+        help="through nginx: timeout=3s,…; haproxy,… or caddy,… / 经过代理",
     )
     group.add_argument(
         "--labs",

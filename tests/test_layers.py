@@ -54,6 +54,8 @@ BY_NAME = {
     "lab.experiment.relay",
     "lab.experiment.trials",
     "lab.figures",
+    "lab.proxy.caddy",
+    "lab.proxy.haproxy",
     "lab.proxy.nginx",
     "lab.server",
     "lab.server.shared_redis",

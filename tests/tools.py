@@ -68,6 +68,18 @@ TOOLS = {
         "systemd",
         "use a Linux with systemd",
     ),
+    "haproxy": Tool(
+        "the faults of a proxy must be told apart from those of nginx",
+        ("haproxy",),
+        "haproxy",
+        "install HAProxy (macOS: brew install haproxy)",
+    ),
+    "caddy": Tool(
+        "the faults of a proxy must be told apart from those of nginx",
+        ("caddy",),
+        "caddy",
+        "install Caddy (macOS: brew install caddy)",
+    ),
     "tshark": Tool(
         "another program must dissect the same frames alike",
         ("tshark",),

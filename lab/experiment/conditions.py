@@ -8,7 +8,8 @@ from lab.experiment.link_model import Network
 from lab.experiment.quantities import hint, number, one_of, quoted, truth, whole
 from lab.json_types import JsonObject
 from lab.labs.several import MOST_LABS
-from lab.proxy.switches import GOOD, parse
+from lab.proxy.programs import of_several_labs, read
+from lab.proxy.switches import GOOD
 from lab.settings import COMPRESS, FRESH
 
 MOST_CLIENTS = 20_000
@@ -75,8 +76,8 @@ class Conditions:
             object.__setattr__(self, name, value)  # the same, as plain numbers and text
         if self.labs > 1 and self.proxy is None:
             object.__setattr__(self, "proxy", GOOD)
-        if self.proxy and self.labs == 1 and (alone := parse(self.proxy).of_several):
-            raise BadParameter(f"{alone[0]} means something only with several labs; add labs=2 (--labs 2).")
+        if self.proxy:
+            self._check_proxy(self.proxy)
         number("jitter", self.jitter, 0, self.rtt / 2)  # no byte arrives before it was sent
         if self.proxy and self.network.slow:
             raise BadParameter("A proxy and a slow link are not measured together; leave one of them out.")
@@ -101,6 +102,12 @@ class Conditions:
             }
             | {"proxy": None if given["proxy"] is None else spec(given["proxy"])}
         )
+
+    def _check_proxy(self, proxy: str) -> None:
+        if self.labs > 1:
+            of_several_labs(proxy)
+        elif alone := read(proxy).switches.of_several:
+            raise BadParameter(f"{alone[0]} means something only with several labs; add labs=2 (--labs 2).")
 
     @property
     def messages(self) -> int:
@@ -134,10 +141,10 @@ class Conditions:
 
 
 def spec(value: object) -> str:
-    """The switches of a proxy, spelled in one way. Raises `BadParameter`."""
+    """A proxy with its switches, spelled in one way. Raises `BadParameter`."""
     if not isinstance(value, str):
         raise BadParameter(f"The proxy is text such as timeout=3s,buffering=on, not {quoted(value)}.")
-    return str(parse(value))
+    return str(read(value))
 
 
 def compression(value: object) -> bool | str:

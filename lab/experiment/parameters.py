@@ -50,7 +50,7 @@ MEANINGS = {
     "jitter": "seconds that each way may differ from half the round trip",
     "bandwidth": "bits per second of each client's link, each way; 0: no limit",
     "subprotocol": 'what the WebSocket speaks in its frames: "json" or "binary"; None: none is offered',
-    "proxy": "how an nginx before the lab is configured, as timeout=3s,buffering=on; None: there is none",
+    "proxy": "the proxy before the lab, as timeout=3s,buffering=on (nginx) or haproxy,timeout=3s; None: none",
     "labs": "labs that share one Redis; more than one have an nginx before them",
 }
 

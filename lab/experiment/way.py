@@ -16,8 +16,8 @@ from lab.experiment.conditions import Conditions
 from lab.experiment.own_lab import OwnLab, Way
 from lab.experiment.simulated import Clients
 from lab.json_types import JsonObject
-from lab.proxy import nginx
-from lab.proxy.switches import parse
+from lab.proxy import nginx, private
+from lab.proxy.programs import MODULES, NGINX, read
 
 RELEASE_S = 5.0
 """Seconds in which held-back messages arrive after the lab has ended its responses."""
@@ -26,7 +26,7 @@ RELEASE_S = 5.0
 def check_way(conditions: Conditions, url: str | None, certfile: object) -> None:
     """Check that a proxy can be started before the lab that is measured.
 
-    Raises `BadParameter` for a lab that runs already or serves by https, `CannotStart` without nginx.
+    Raises `BadParameter` for a lab that runs already or serves by https, `CannotStart` without the program.
     """
     if conditions.proxy is None:
         return
@@ -34,7 +34,8 @@ def check_way(conditions: Conditions, url: str | None, certfile: object) -> None
         raise BadParameter("The proxy is started before a lab of its own; leave out the URL.")
     if certfile:
         raise BadParameter("The proxy speaks http with the lab; leave out the certificate.")
-    nginx.find()
+    program = read(conditions.proxy).program
+    nginx.find() if program == NGINX else private.find(program)
 
 
 @asynccontextmanager
@@ -44,7 +45,7 @@ async def way_to(conditions: Conditions, lab: OwnLab) -> AsyncIterator[Way]:
         yield lab.way
     elif conditions.proxy is not None:
         plan = {"proxy": conditions.proxy, "labs": [urlsplit(lab.url).netloc]}
-        async with child("lab.proxy.nginx", "The proxy", plan) as process:
+        async with child(MODULES[read(conditions.proxy).program], "The proxy", plan) as process:
             line = await process.receive()
             if "error" in line:
                 raise CannotStart(line["error"])
@@ -89,4 +90,4 @@ def through(conditions: Conditions, version: str | None, seen: JsonObject) -> Js
     """What a run through a proxy records; None for another run."""
     if conditions.proxy is None:
         return None
-    return {"switches": parse(conditions.proxy).as_json(), "version": version, "seen": seen}
+    return {"switches": read(conditions.proxy).switches.as_json(), "version": version, "seen": seen}

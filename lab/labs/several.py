@@ -15,7 +15,8 @@ from lab.child import Child, RunFailed, child
 from lab.errors import CannotStart
 from lab.json_types import JsonObject
 from lab.proxy import nginx
-from lab.proxy.switches import GOOD, parse
+from lab.proxy.programs import of_several_labs
+from lab.proxy.switches import GOOD
 
 REDIS, LAB, NGINX = "lab.server.shared_redis", "lab.server", "lab.proxy.nginx"
 """The modules of the processes."""
@@ -61,7 +62,7 @@ class Plan:
     @property
     def shared(self) -> bool:
         """Whether the labs have one Redis."""
-        return parse(self.proxy).shared
+        return of_several_labs(self.proxy).shared
 
 
 class Labs:

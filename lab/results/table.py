@@ -9,6 +9,7 @@ from rich.text import Text
 
 from lab.catalogue import TECHNIQUES
 from lab.json_types import JsonObject
+from lab.proxy.programs import TITLES, read
 from lab.results.client_load import warnings
 from lab.results.comparing import comparisons
 from lab.results.each_lab import each_lab
@@ -124,7 +125,8 @@ def link(c: JsonObject) -> str:
     """A description of the link between listeners and lab."""
     if c.get("proxy"):
         to = f" to {c['labs']} labs" if c.get("labs") else ""
-        return f"through nginx{to} ({c['proxy']})"
+        proxy = read(c["proxy"])
+        return f"through {TITLES[proxy.program]}{to} ({proxy.switches})"
     if not (c["rtt_s"] or c["bandwidth"]):
         return "loopback"
     jitter = f" ± {1000 * c['jitter_s']:g} ms a way" if c.get("jitter_s") else ""
