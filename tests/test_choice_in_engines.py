@@ -25,7 +25,7 @@ CHOICE = """() => [
 @pytest.mark.parametrize("engine", OTHERS, indirect=True)
 @pytest.mark.parametrize("faults", FOUND, ids=lambda faults: " and ".join(faults) or "none")
 def test_the_room_begins_improves_and_falls_back(engine, lab_here, faults):
-    """Messages pour in while the page finds its technique: each arrives once, in order; the sentence is true."""
+    """Messages pour in while the page finds its technique: each arrives once; the sentence is true."""
     first = post(lab_here.address)
     with Hostile(lab_here.lab.port, *faults) as proxy:
         with publishing(lab_here.address, 0.1) as published:

@@ -31,7 +31,7 @@ from tests.support.redis_server import free_port
 pytestmark = pytest.mark.timeout(180)
 PATIENCE_S = 60.0
 DONE_MS = 60_000
-TRIED = ("timeout", "buffering", "gzip")
+TRIED = ("timeout", "buffering")
 """Lessons that are tried here, each with its cure; test_proxy_faults.py has the symptoms of all faults."""
 
 

@@ -3,8 +3,10 @@
 from lab.server.pages.page import Page
 
 MOST_STREAMS = 8
-CURES = ("websocket", "leader", "worker", "host", "http2")
-"""Texts of the page: what helps against the limit of six connections."""
+CURES = ("plain", "websocket", "leader", "worker", "host", "http2")
+"""What each tab can do: an event stream of its own, or one of the ways around the limit of six."""
+TRIED = ("plain", "websocket", "leader", "worker")
+"""Those that a button of the page tries."""
 
 
 class Connections(Page):
@@ -14,4 +16,4 @@ class Connections(Page):
 
     def get(self) -> None:
         """Send the page; its script opens the streams."""
-        self.show("connections.html", most=MOST_STREAMS, cures=CURES)
+        self.show("connections.html", most=MOST_STREAMS, cures=CURES, tried=TRIED)

@@ -12,6 +12,9 @@ from lab.server.pages.gzipped import packed_file, takes_gzip
 from lab.techniques.context import Context
 from lab.techniques.endpoint import Endpoint
 
+WORKER = "tabs/shared_worker.js"
+"""A script that is a worker: its policy is that of its own response, not that of a page."""
+
 
 class Palette(Endpoint):
     """The colour of each technique, from the catalogue, so that no style sheet names them."""
@@ -54,6 +57,8 @@ class Static(Endpoint, StaticFileHandler):
         """Let browsers revalidate each time, because files of a lab are edited while it runs."""
         self.set_header("Cache-Control", "no-cache")
         self.set_header("Vary", "Accept-Encoding")
+        if path == WORKER:
+            self.set_header("Content-Security-Policy", "default-src 'none'; connect-src 'self'")
         if self.packs:
             self.set_header("Content-Encoding", "gzip")
 
