@@ -166,7 +166,7 @@ def test_a_run_has_the_shape_of_the_contract(runs):
     assert set(found["conditions"]) == set(conditions.split())
     keys = (
         "mode round sent expected delivered lost duplicated out_of_order receive send latency_s server_cpu_s "
-        "server_rss_bytes predicted series fleet"
+        "server_rss_bytes predicted series fleet segments wire_bytes clock_bound_s"
     )
     assert all(set(run) == set(keys.split()) for run in found["runs"])
     moment = {"t_s", "requests", "empty", "bytes_in", "bytes_out", "delivered"}

@@ -107,7 +107,7 @@ def test_every_figure_names_its_conditions(runs, name):
     """One line below it, in its alternative text too; with several rounds also that bars are intervals."""
     again = [replace(run, round=number) for number in (1, 2) for run in runs]
     figure = getattr(lab.figures, name)(again)
-    line = " ".join(figure._supxlabel.get_text().split())
+    line = " ".join(figure.get_supxlabel().split())
     assert "3 listeners · 10 messages/s" in line and "95 % interval" in line
     assert line in " ".join(figure.alt.split()) and len(figure.alt) > len(line) + 40
 

@@ -134,13 +134,13 @@ async def test_a_refused_configuration_changes_nothing(monkeypatch):
     """nginx's complaint is one sentence, and the nginx and the lab before it go on."""
     reports, under_test = [], trials.Trials(lambda line: reports.append(line))
     try:
-        await under_test._set_up(Setup(parse("good")), None)
-        before = under_test._nginx, under_test._behind
+        await under_test.set_up(Setup(parse("good")), None)
+        before = under_test.nginx, under_test.behind
         monkeypatch.setattr(nginx, "_free_port", lambda: 99999)
         await trials.tried(under_test.run(Setup(parse("gzip=on")), None), reports.append)
         (report,) = reports
         assert report["error"].startswith("nginx does not accept its configuration: invalid port")
-        assert (under_test._nginx, under_test._behind) == before
+        assert (under_test.nginx, under_test.behind) == before
         assert before[0].process.poll() is None
     finally:
         await under_test.close()

@@ -47,6 +47,7 @@ SHORTENED = {
 """What takes minutes only shows its help, and a run lasts a second."""
 ELSEWHERE = {
     "python run_lab.py --labs 2": "test_labs.py",
+    "python -m lab.experiment.trials pages/recorded_proxy.json": "test_proxy_page.py tries the trials",
     "python3 -m tests": "this run",
     "python": "a word about the environment",
     "python run_lab.py --mode all": "test_cli.py",

@@ -83,18 +83,19 @@ class Trials:
 
     def __init__(self, report: Report) -> None:
         self.report = report
-        self._behind: Behind | None = None
-        self._nginx: Nginx | None = None
+        self.behind: Behind | None = None
+        """The lab, and the proxy before it; None before the first trial."""
+        self.nginx: Nginx | None = None
         self._logs: dict[str, str] = {}
         self._costs: dict[str, JsonObject] = {}
 
     async def run(self, setup: Setup, redis: str | None) -> None:
         """Set the proxy up and try all techniques. Raises `CannotStart`, and then all is as before."""
-        await self._set_up(setup, redis)
-        assert self._behind is not None and self._nginx is not None
+        await self.set_up(setup, redis)
+        assert self.behind is not None and self.nginx is not None
         silence_s = silence_of(setup.switches)
-        started = {"version": self._nginx.version, "url": self._nginx.url, "silence_s": silence_s}
-        self.report({"started": started | {"lines": self._nginx.lines}})
+        started = {"version": self.nginx.version, "url": self.nginx.url, "silence_s": silence_s}
+        self.report({"started": started | {"lines": self.nginx.lines}})
         self._logs, self._costs = {}, {}
         before = await self._meters()
 
@@ -103,19 +104,20 @@ class Trials:
                 self._costs = costs(before, await self._meters())
             self.report({"step": name, "results": [self._with_evidence(result) for result in results]})
 
-        await trial(self._behind.url, self._nginx.url, silence_s, self._behind.release, step)
-        await self._behind.restart()
+        await trial(self.behind.url, self.nginx.url, silence_s, self.behind.release, step)
+        await self.behind.restart()
 
     async def close(self) -> None:
         """End nginx and the lab."""
-        if self._nginx is not None:
-            self._nginx.close()
-        if self._behind is not None:
-            await self._behind.close()
+        if self.nginx is not None:
+            self.nginx.close()
+        if self.behind is not None:
+            await self.behind.close()
 
-    async def _set_up(self, setup: Setup, redis: str | None) -> None:
+    async def set_up(self, setup: Setup, redis: str | None) -> None:
+        """Start a lab if its settings have changed, and this proxy before it. Raises `CannotStart`."""
         wanted: JsonObject = {"hold": setup.hold, "heartbeat": setup.heartbeat, "redis": redis}
-        old, behind = self._behind, self._behind
+        old, behind = self.behind, self.behind
         if behind is None or any(behind.settings[name] != value for name, value in wanted.items()):
             more = {"port": 0, "room": f"run-{secrets.token_hex(6)}", "limits": UNLIMITED}
             behind = await Behind(wanted | more).start()
@@ -125,15 +127,15 @@ class Trials:
             if behind is not old:
                 await behind.close()
             raise
-        if self._nginx is not None:
-            self._nginx.close()
-        self._nginx, self._behind = nginx, behind
+        if self.nginx is not None:
+            self.nginx.close()
+        self.nginx, self.behind = nginx, behind
         if old is not None and behind is not old:
             await old.close()
 
     async def _meters(self) -> JsonObject:
-        assert self._behind is not None
-        async with Probe(self._behind.url) as probe:
+        assert self.behind is not None
+        async with Probe(self.behind.url) as probe:
             meters: JsonObject = (await probe.get("/meters"))["techniques"]
             return meters
 
@@ -145,11 +147,11 @@ class Trials:
 
     def _logged(self, mode: str) -> str | None:
         """What nginx has logged about a technique: its last error, else its last request."""
-        assert self._nginx is not None
-        errors = [error for error in self._nginx.complaints() if is_about(error.request or "", mode)]
+        assert self.nginx is not None
+        errors = [error for error in self.nginx.complaints() if is_about(error.request or "", mode)]
         if errors:
             return errors[0].text
-        ended = [line for line in self._nginx.answers() if is_about(f"GET {line['target']}", mode)]
+        ended = [line for line in self.nginx.answers() if is_about(f"GET {line['target']}", mode)]
         return access(ended[-1]) if ended else None
 
 

@@ -9,7 +9,7 @@ from lab.results.format import count
 from lab.results.rounds import by_mode, median_over_rounds
 from lab.results.runs import Run
 
-HEADING = "\nper delivered message, with the headers of TCP and IP\n           segments   bytes"
+HEADING = "\nper delivered message, with the headers\nof TCP and IP: segments, bytes"
 
 
 def packets(runs: Sequence[Run]) -> Text | None:
@@ -25,7 +25,7 @@ def _known(rounds: Sequence[Run]) -> bool:
 def _line(mode: str, rounds: Sequence[Run]) -> Text:
     segments = median_over_rounds(rounds, lambda run: run.per_delivery(segments_of(run)))
     whole = median_over_rounds(rounds, lambda run: run.per_delivery(run.wire_bytes))
-    return Text(f" {mode:<10}{segments or 0:8.2f} {count(whole):>7}", style=TECHNIQUES[mode].dark)
+    return Text(f" {mode:<10}{segments or 0:8.2f} {count(whole):>8}", style=TECHNIQUES[mode].dark)
 
 
 def segments_of(run: Run) -> int | None:
