@@ -136,7 +136,7 @@ async def test_a_refused_configuration_changes_nothing(monkeypatch):
     try:
         await under_test.set_up(Setup(parse("good")), None)
         before = under_test.nginx, under_test.behind
-        monkeypatch.setattr(nginx, "_free_port", lambda: 99999)
+        monkeypatch.setattr(nginx, "free_port", lambda: 99999)
         await trials.tried(under_test.run(Setup(parse("gzip=on")), None), reports.append)
         (report,) = reports
         assert report["error"].startswith("nginx does not accept its configuration: invalid port")

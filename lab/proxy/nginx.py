@@ -10,7 +10,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -35,6 +34,7 @@ from lab.proxy.nginx_conf import (
     text_of,
 )
 from lab.proxy.nginx_log import Complaint, complaints_in
+from lab.proxy.private import free_port
 from lab.proxy.site import Site
 from lab.proxy.switches import Switches, parse
 from lab.signals import like_ctrl_c
@@ -134,7 +134,7 @@ class Nginx:
 
     def _start(self) -> None:
         for tries_left in reversed(range(TRIES)):
-            self.port = self._wanted or _free_port()
+            self.port = self._wanted or free_port()
             self._write()
             self._test()
             self.process = subprocess.Popen(
@@ -215,13 +215,6 @@ def _version(program: str) -> str:
     except OSError as error:
         raise CannotStart(f"{program} cannot be run: {error.strerror or error}.") from error
     return done.stderr.strip().rpartition(" ")[2]
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind((HOST, 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 def _files() -> int:

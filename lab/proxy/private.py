@@ -119,7 +119,7 @@ class PrivateProxy:
 
     def _start(self) -> None:
         for tries_left in reversed(range(TRIES)):
-            self.port = _free_port()
+            self.port = free_port()
             self.lines = self.configuration()
             (self.folder / self.conf).write_text(text_of(self.lines), encoding="utf-8")
             self._check()
@@ -194,7 +194,8 @@ def _installs(name: str) -> str:
     return f"brew install {name}"
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of the loopback that no program has at this moment."""
     with socket.socket() as found:
         found.bind((HOST, 0))
         port: int = found.getsockname()[1]
