@@ -1,5 +1,6 @@
 """The teacher's action for the page `/proxy`: try all techniques through an nginx with faults, or end it."""
 
+from lab.errors import BadParameter
 from lab.json_types import JsonObject
 from lab.proxy.lessons import HEARTBEAT_S, HOLD_S, Setup
 from lab.proxy.switches import parse
@@ -23,5 +24,7 @@ class ProxyAction(Action):
 def wanted_setup(wanted: JsonObject) -> Setup:
     """The trial that a teacher asks for. Raises `BadParameter`."""
     switches = parse(str(wanted.get("switches", "")))
+    if alone := switches.of_several:
+        raise BadParameter(f"{alone[0]} means something only with several labs (--labs 2).")
     hold = number(wanted, "hold", HOLD_S, 0.5, HOLD_S)
     return Setup(switches, hold, number(wanted, "heartbeat", HEARTBEAT_S, 0.5, HEARTBEAT_S))
