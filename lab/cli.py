@@ -238,8 +238,8 @@ def _run(argv: Sequence[str] | None, stdout_open: bool) -> int:
         options.host = EVERYWHERE if options.lan else options.host
         if options.exercise is not None and options.mode:
             parser.error("--exercise and --mode are two things; name one")
-        if options.lesson and (options.mode or options.exercise is not None):
-            parser.error("--lesson is for the open classroom, without --mode and --exercise")
+        if options.lesson and (options.mode or options.exercise is not None or options.labs > 1):
+            parser.error("--lesson is for one open classroom, without --mode, --exercise and --labs")
         if (options.watch or options.hint) and options.exercise in (None, "", "all"):
             parser.error("--watch and --hint need the word of one exercise: --exercise echo --watch")
         _check_reports(parser, options)

@@ -86,11 +86,12 @@ def test_a_file_that_is_no_text(tmp_path):
 
 
 def test_the_command_refuses_a_wrong_lesson(tmp_path, capfd):
-    """Exit code 2 and one sentence; with --mode the option has no meaning."""
+    """Exit code 2 and one sentence; with --mode, --exercise or --labs the option has no meaning."""
     path = tmp_path / "own.json"
     path.write_text("{", encoding="utf-8")
     assert main(["--lesson", str(path), "--no-browser", "--redis", "private", "--port", "0"]) == 2
-    assert main(["--lesson", str(path), "--mode", "sse"]) == 2
+    for other in (["--mode", "sse"], ["--exercise", "echo"], ["--labs", "2"]):
+        assert main(["--lesson", str(path), *other]) == 2
     assert main(["--lesson", str(tmp_path / "none.json")]) == 2
     said = capfd.readouterr().err
     assert "own.json: line 1, column 2" in said
