@@ -13,29 +13,38 @@ from lab.catalogue import TECHNIQUES, Technique, server_side
 from lab.exercises.loading import known_steps
 from lab.json_types import JsonObject
 from lab.meters import COUNTERS
-from lab.room.messages import PLACE, UUID, compact
+from lab.room.messages import UUID, compact
 from lab.server.api.anatomy import HEX, LONGEST_KEY, LONGEST_TEXT, recorded_names
+from lab.server.api.described import (
+    COUNT,
+    CURSOR,
+    HOLD,
+    MOMENT,
+    SECONDS,
+    TEXT,
+    TEXTS,
+    YES,
+    answer,
+    content,
+    operation,
+    query,
+    ref,
+    shape,
+    taking,
+    text_up_to,
+)
 from lab.server.api.doctor import APART_S, FORMS, MOST_SILENCE_S
-from lab.server.api.exercises import MOST_HINTS, MOST_TRIES, SheetAsCsv
-from lab.server.api.export import AsCsv, AsJson, AsPng, AsSvg
+from lab.server.api.exercises import MOST_HINTS, MOST_TRIES
+from lab.server.api.openapi_teacher import EXPORTS, actions, exercises
 from lab.server.api.wire import NUMBER
 from lab.server.connections import base_path
 from lab.server.lesson.names import LONGEST_NAME, UNSEEN, name_pattern
 from lab.server.lesson.networks import FAULTS
 from lab.settings import Settings
 from lab.techniques.endpoint import Endpoint
-from lab.techniques.refusals import CODES, STATUS
 from lab.version import __version__
 
 DESCRIPTION = "One room, every way to push. Wherever GET is described, HEAD is answered too."
-TEXT: JsonObject = {"type": "string"}
-TEXTS: JsonObject = {"type": "array", "items": TEXT}
-YES: JsonObject = {"type": "boolean"}
-COUNT: JsonObject = {"type": "integer", "minimum": 0}
-SECONDS: JsonObject = {"type": ["number", "null"], "minimum": 0}
-CURSOR: JsonObject = {"type": "string", "pattern": f"^{PLACE.pattern}$"}
-MOMENT: JsonObject = {"type": "number", "minimum": 0}
-HOLD: JsonObject = {"type": "number", "minimum": 0}
 TIMES = ("mean", "p50", "p95", "p99", "max")
 
 
@@ -56,7 +65,7 @@ def describe(settings: Settings) -> JsonObject:
     return {
         "openapi": "3.1.0",
         "info": {"title": "Push Lab", "version": __version__, "description": DESCRIPTION},
-        "paths": offered | REPORTS | EXPORTS | anatomy() | exercises() | doctor(),
+        "paths": offered | REPORTS | EXPORTS | anatomy() | actions() | exercises() | doctor(),
         "components": {
             "securitySchemes": {"teacher": {"type": "http", "scheme": "bearer"}},
             "schemas": schemas(settings),
@@ -107,38 +116,11 @@ def callbacks(handler: type[Endpoint]) -> list[JsonObject]:
     return [query("callback", TEXT | {"pattern": f"^{pattern}$"}, True)] if pattern else []
 
 
-def operation(summary: str, answers: JsonObject, where: list[JsonObject]) -> JsonObject:
-    """One method of one path, with every possible refusal."""
-    refusals = {str(status): {"$ref": "#/components/responses/Refused"} for status in REFUSALS}
-    return {"summary": summary, "parameters": where, "responses": refusals | answers}
-
-
-def query(name: str, schema: JsonObject, required: bool = False) -> JsonObject:
-    """A parameter in the query."""
-    return {"name": name, "in": "query", "required": required, "schema": schema}
-
-
-def answer(sentence: str, schema: JsonObject, media_type: str = Endpoint.content_type) -> JsonObject:
-    """An answer with a body."""
-    return {"description": sentence, "content": content(schema, media_type)}
-
-
-def content(schema: JsonObject, media_type: str = Endpoint.content_type) -> JsonObject:
-    """A body of one type."""
-    return {media_type.partition(";")[0]: {"schema": schema}}
-
-
 def body_of(media_type: str, shape: str) -> JsonObject:
     """JSON of this shape, or text in which such JSON is framed."""
     return ref(shape) if media_type == Endpoint.content_type else TEXT
 
 
-def ref(shape: str) -> JsonObject:
-    """A reference to a named schema."""
-    return {"$ref": f"#/components/schemas/{shape}"}
-
-
-REFUSALS = sorted({*STATUS.values(), *CODES})
 AFTER: JsonObject = {"anyOf": [CURSOR, {"enum": ["latest", ""]}]}
 WIRE = [
     query("lane", {"enum": list(TECHNIQUES)}),
@@ -169,20 +151,6 @@ REPORTS: JsonObject = {
 REPORTS["/readyz"]["get"]["responses"]["503"] = answer(
     "It cannot, and why; or it was refused.", {"anyOf": [ref("Readiness"), ref("Refusal")]}
 )
-EXPORTS: JsonObject = {
-    f"/teacher/meters.{export.ending}": {
-        "get": operation(sentence, {"200": answer(sentence, schema, export.content_type)}, [])
-        | {"security": [{"teacher": []}]}
-    }
-    for export, sentence, schema in (
-        (AsJson, "The lesson so far.", ref("Lesson")),
-        (AsCsv, "The same as a table.", TEXT),
-        (AsSvg, "The same as a figure.", TEXT),
-        (AsPng, "That figure in pixels.", TEXT),
-    )
-}
-
-
 KNOWN: JsonObject = {"enum": list(TECHNIQUES)}
 LAST: JsonObject = {"anyOf": [ref("Wire"), {"type": "null"}]}
 
@@ -215,28 +183,6 @@ def anatomy() -> JsonObject:
     return reports | {"/anatomy/break": {"post": probe | {"requestBody": wanted}}}
 
 
-def exercises() -> JsonObject:
-    """The reports about exercises, what the teacher does with them, and the answers of the lesson."""
-    report = operation(
-        "How far a program for an exercise came; 403 unless the teacher has opened the sheet.",
-        {"200": answer("What the sheet has under this name.", ref("Progress"))},
-        [],
-    )
-    sheet = operation("Accept reports, or refuse them.", {"200": answer("So it is.", ref("Sheet"))}, [])
-    table = operation("The sheet.", {"200": answer("A table.", TEXT, SheetAsCsv.content_type)}, [])
-    answers = operation(
-        "The answers of the lesson.", {"200": answer("A table.", TEXT, SheetAsCsv.content_type)}, []
-    )
-    open_or_closed: JsonObject = {"type": "object", "properties": {"open": YES}, "required": ["open"]}
-    teacher: JsonObject = {"security": [{"teacher": []}]}
-    return {
-        "/exercises/report": {"post": report | taking(ref("Report"))},
-        "/teacher/exercises": {"post": sheet | teacher | taking(open_or_closed)},
-        "/teacher/exercises.csv": {"get": table | teacher},
-        "/teacher/lesson.csv": {"get": answers | teacher},
-    }
-
-
 def doctor() -> JsonObject:
     """The probe of the page `/doctor`, and where it reports what it found."""
     faults: JsonObject = {"type": "array", "items": {"enum": list(FAULTS)}, "uniqueItems": True}
@@ -263,28 +209,7 @@ def doctor() -> JsonObject:
     }
 
 
-def taking(schema: JsonObject) -> JsonObject:
-    """The body of a POST."""
-    return {"requestBody": {"content": content(schema), "required": True}}
-
-
 # Shapes -------------------------------------------------------------------------------------------
-
-
-def shape(properties: JsonObject, optional: tuple[str, ...] = ()) -> JsonObject:
-    """An object with these properties and no others."""
-    required = [name for name in properties if name not in optional]
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": required,
-        "additionalProperties": False,
-    }
-
-
-def text_up_to(limit: float) -> JsonObject:
-    """Text of at least one character."""
-    return TEXT | {"minLength": 1} | ({"maxLength": int(limit)} if limit < float("inf") else {})
 
 
 def schemas(settings: Settings) -> JsonObject:
