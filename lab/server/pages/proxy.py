@@ -22,7 +22,7 @@ TOLD = {
     "balance": "https://nginx.org/en/docs/http/ngx_http_upstream_module.html#ip_hash",
     "sticky": "https://socket.io/docs/v4/using-multiple-nodes/",
     "goaway": "https://nginx.org/en/docs/http/ngx_http_core_module.html#keepalive_requests",
-    "tunnels": "https://github.com/jupyterhub/jupyter-server-proxy",
+    "tunnels": "https://github.com/jupyterhub/jupyter-server-proxy/issues/502",
     "defaults": "https://nginx.org/en/CHANGES",
     "others": "https://docs.haproxy.org/2.6/configuration.html",
 }
