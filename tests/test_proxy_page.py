@@ -289,7 +289,7 @@ def test_a_real_trial_in_the_browser(school, open_page):
 def test_it_is_the_teachers(played, open_page):
     """Linked from the console and from the teacher's help; a student gets neither the page nor the state."""
     page = open_page(played, "/teacher", teacher=True)
-    page.click("main a[href$='/proxy']")
+    page.click("main a[href$='/proxy']:visible")
     page.wait_for_url("**/proxy")
     assert page.locator("#help a[href$='/proxy']").count() == 1
     with pytest.raises(urllib.error.HTTPError) as refusal:
