@@ -2,13 +2,13 @@
 
 import asyncio
 import os
-import re
 import signal
 import socket
 import urllib.error
 import urllib.request
 import uuid
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -16,34 +16,15 @@ from lab import cli
 from lab.catalogue import MODES, client_side
 from lab.clients.link import Link
 from lab.proxy import nginx
+from tests.support.live_page import LivePage
+from tests.support.opened_labs import Opened
 from tests.support.processes import all_end, command_of, descendants
 from tests.support.redis_server import free_port
 from tests.support.run_lab import Serving, run_lab
 from tests.support.waiting import wait_until
-from tests.support.wire import HOST, fetch
+from tests.support.wire import HOST, Wire, fetch
 
 pytestmark = [pytest.mark.needs("nginx", "redis-server"), pytest.mark.timeout(180)]
-
-
-class Opened:
-    """An open classroom with two labs: what it printed, its port, and the ports of its labs."""
-
-    def __init__(self, serving):
-        self.process = serving.process
-        self.said = serving.read_until("Ctrl-C")
-        self.port = int(re.search(r"Local +http://127.0.0.1:(\d+)/", self.said)[1])
-        self.labs = [int(port) for port in re.findall(r"127\.0\.0\.1:(\d+)", self.line("Labs"))]
-        self.token = re.search(r"token=(\S+)", self.said)[1]
-
-    def line(self, name):
-        """A line of the printed text."""
-        return re.search(rf"^  {name} .*$", self.said, re.MULTILINE)[0]
-
-    def get(self, path, port=None, **headers):
-        """GET; returns the answer, without its body."""
-        url = f"http://{HOST}:{port or self.port}{path}"
-        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=20) as answer:
-            return answer
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +86,35 @@ def test_the_teachers_key_fits_every_lab(opened):
     assert cookie.startswith(f"pushlab-teacher-{opened.port}=")
     for port in (*opened.labs, opened.port):
         assert opened.get("/teacher", port, Cookie=cookie).status == 200
+
+
+async def test_a_page_sees_the_costs_and_the_users_of_all_labs(opened):
+    """Polls go to both labs in turn; the page of their client, at the first lab, gets the sum of both."""
+    client, before = str(uuid.uuid4()), [await polled(port) for port in opened.labs]
+    page = await LivePage.open(SimpleNamespace(lab=SimpleNamespace(port=opened.port)))
+    assert (await page.ask(type="client", client=client, mode="shortpoll"))["begins"]
+    for _ in range(6):
+        await fetch(opened.port, "GET", f"/shortpoll?client={client}&username=ann")
+    after = [await polled(port) for port in opened.labs]
+    assert all(now["requests"] > then["requests"] for now, then in zip(after, before, strict=True))
+    cost = await page.answer()
+    names = ("bytes_in", "bytes_out")
+    sums = {
+        name: sum(now[name] - then[name] for now, then in zip(after, before, strict=True)) for name in names
+    }
+    while {name: cost[name] for name in names} != sums or cost["lab"] != [1, 2]:
+        cost = await page.answer()  # fails at its deadline
+    assert cost["labs"] == 2
+    stream = await Wire.open(opened.labs[1])
+    await stream.request("GET", f"/sse?client={uuid.uuid4()}")
+    while (await page.news())["here"] < 2:
+        pass
+    await page.leave()
+
+
+async def polled(port):
+    """The meter of short polls at one lab."""
+    return (await fetch(port, "GET", "/meters")).json["techniques"]["shortpoll"]["receive"]
 
 
 def test_a_lab_that_ends_is_started_again(opened):

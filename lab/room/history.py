@@ -35,6 +35,7 @@ MOST_MENDS = 10
 """Repairs in a row before the lab gives up, because another program writes faster than the lab repairs."""
 PREFIX = "pushlab:"
 REMEMBER_MID_S = 120
+REMEMBER_REPORTS_S = 60
 PUBLISH_PATIENCE_S = 2.0
 TAIL_BLOCK_MS = 1000
 TAIL_PATIENCE_S = 3.0
@@ -180,8 +181,17 @@ class History:
             return code_of(error)
         return ""
 
+    async def exchange(self, lab: int, report: bytes) -> dict[int, bytes]:
+        """Leave this lab's report for the other labs of the room; returns the last report of each lab."""
+        key = f"{self.key}:labs"
+        await self._commands.hset(key, str(lab), report)
+        await self._commands.expire(key, REMEMBER_REPORTS_S)
+        found: Any = await self._commands.hgetall(key)
+        return {int(number): text for number, text in found.items()}
+
     async def forget(self) -> None:
         """Delete all keys of this room from Redis."""
+        await self._commands.delete(f"{self.key}:labs")
         await self._commands.delete(self.key)  # first: some Redis users may not SCAN for the other keys
         if mids := [key async for key in self._commands.scan_iter(f"{self.key}:mid:*", count=1000)]:
             await self._commands.delete(*mids)

@@ -19,7 +19,7 @@ from lab.server.api import proxy as proxy_actions
 from lab.server.api import teacher as actions
 from lab.server.connections import base_path
 from lab.server.lesson.lesson import Lesson
-from lab.server.live import guide, lanes, own_requests, own_sends, progress, socket
+from lab.server.live import guide, lanes, other_labs, own_requests, own_sends, progress, socket
 from lab.server.live import proxy as proxy_news
 from lab.server.pages import (
     anatomy,
@@ -100,6 +100,7 @@ def make_app(lesson: Lesson) -> Application:
         ("/qr.svg", join.QrCode),
         ("/palette.css", static.Palette),
     ]
+    other_labs.OtherLabs(lesson)
     lanes.Lanes(lesson)
     own_sends.OwnSends(lesson)
     own_requests.OwnRequests(lesson)

@@ -3,7 +3,7 @@
 import socket
 from dataclasses import dataclass, field
 from functools import lru_cache
-from typing import Protocol
+from typing import Any, Protocol
 
 from tornado.netutil import is_valid_ip
 
@@ -15,6 +15,7 @@ from lab.room.room import Room
 from lab.settings import Settings
 from lab.techniques.send_rate import SendRate
 
+MOST_ACCOUNTS = 20_000
 is_address = lru_cache(256)(is_valid_ip)
 """Cached, because every request calls it and it calls the system's resolver."""
 
@@ -31,6 +32,19 @@ class OpenStream(Protocol):
 
     def close(self) -> None:
         """End it."""
+
+
+class EveryAccount(dict[tuple[str, str], Account]):
+    """Accounts that begin when they are first asked for, up to a limit.
+
+    One of several labs counts all clients: the page that shows the costs of one may be at another lab.
+    """
+
+    def get(self, key: tuple[str, str], default: Any = None) -> Any:
+        """The account of this client and technique; none for a client without an id."""
+        if key not in self and key[0] and len(self) < MOST_ACCOUNTS:
+            self[key] = Account()
+        return super().get(key, default)
 
 
 @dataclass
@@ -54,6 +68,8 @@ class Context:
     draining: bool = False
 
     def __post_init__(self) -> None:
+        if self.settings.front:
+            self.accounts = EveryAccount()
         self.send_rate = SendRate(self.settings.limit("rate"))
         machine = plain(socket.gethostname())
         local = f"{machine.partition('.')[0]}.local"

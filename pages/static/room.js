@@ -10,7 +10,7 @@ import { automatic, firstMode } from "./choice.js";
 import { serverClock } from "./clock.js";
 import { rememberName, rememberedName, uuid4 } from "./user.js";
 import { _, bytes, number, share } from "./i18n.js";
-import { send, watch } from "./live.js";
+import { on, send, watch } from "./live.js";
 import { messageList } from "./messages.js";
 import { pace } from "./pace.js";
 import { sendForm } from "./send_form.js";
@@ -137,6 +137,14 @@ function showTally({ requests, empty, down, up, useful, total }) {
     document.querySelector(`[data-tally=${name}]`).textContent = text;
   }
 }
+
+/** Of several labs: which of them serve this client by the technique in use. */
+on("cost", ({ lab, labs }) => {
+  if (!lab?.length) return;
+  const badge = document.getElementById("lab");
+  badge.textContent = _("lab.number", { n: lab.join(", "), of: labs });
+  badge.title = _("lab.serving.about");
+});
 
 // Presence -----------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from itertools import count
 from typing import Protocol
 
 from lab.json_types import JsonObject
+from lab.meters import Account
 from lab.server.connections.addresses import nearest
 from lab.server.connections.metered_stream import MeteredServer
 from lab.server.lesson.assignment import Assignment
@@ -50,6 +51,19 @@ class LivePage(Protocol):
         """Send a message to this page only; False when an earlier one is still queued."""
 
 
+class Elsewhere(Protocol):
+    """The other labs, when this is one of several."""
+
+    def users(self) -> list[JsonObject]:
+        """The users there."""
+
+    def cost(self, key: tuple[str, str]) -> Account:
+        """The costs of a client there, by its id and its technique."""
+
+    def serving(self, client: str) -> list[int]:
+        """The numbers of the labs at which a client is, this one among them."""
+
+
 @dataclass
 class Lesson:
     """The lab, its server, the teacher's key, and the pages that watch."""
@@ -74,6 +88,9 @@ class Lesson:
     """The users in the last update to light pages: name by client id."""
     arrivals: Iterator[int] = field(default_factory=lambda: count(1))
     """Numbers for users without a name."""
+    shown_costs: set[tuple[str, str]] = field(default_factory=set)
+    """The clients, with their techniques, whose costs a page shows."""
+    elsewhere: Elsewhere = field(init=False)
     server: MeteredServer = field(init=False)
     network: Network = field(init=False)
     by_hand: Bet = field(init=False)

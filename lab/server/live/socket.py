@@ -110,8 +110,11 @@ def light_news(lesson: Lesson, came: list[JsonObject], left: list[JsonObject]) -
 
 
 def here(lesson: Lesson) -> list[JsonObject]:
-    """The presence of this moment."""
-    return lesson.context.presence.here(asyncio.get_running_loop().time())
+    """The presence of this moment, at all labs. A poller may be at several of them."""
+    own = lesson.context.presence.here(asyncio.get_running_loop().time())
+    if not (others := lesson.elsewhere.users()):
+        return own
+    return list({user["client"]: user for user in (*others, *own)}.values())
 
 
 def made(parts: JsonObject) -> JsonObject:

@@ -111,6 +111,7 @@ class Page(Endpoint):
             "title": self.title,
             "techniques": TECHNIQUES,
             "context": self.context,
+            "front": self.context.settings.front,
             "is_teacher": self.is_teacher,
             "version": __version__,
         }
