@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from lab.errors import BadParameter, CannotStart
-from lab.proxy import nginx
+from lab.proxy import private
 from lab.proxy.nginx import Nginx
 from lab.proxy.nginx_conf import configuration, text_of
 from lab.proxy.site import Site
@@ -89,15 +89,15 @@ def test_a_line_that_is_left_out_is_a_comment():
 
 def test_without_nginx_the_error_has_the_line_that_installs_it(monkeypatch):
     """A machine without nginx: one sentence, with the command."""
-    monkeypatch.setattr(nginx.shutil, "which", lambda name, path=None: name == "apt-get" or None)
+    monkeypatch.setattr(private.shutil, "which", lambda name, path=None: name == "apt-get" or None)
     with pytest.raises(CannotStart, match="apt-get install nginx"):
-        nginx.find()
+        private.find("nginx")
 
 
 @pytest.mark.needs("nginx")
 def test_an_nginx_that_refuses_its_configuration(tmp_path, monkeypatch):
     """What nginx does not accept is the reason, in one sentence, and no folder is left."""
-    monkeypatch.setattr(nginx.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(private.tempfile, "tempdir", str(tmp_path))
     with pytest.raises(CannotStart, match="does not accept its configuration: invalid port"):
         Nginx(Switches(), ["127.0.0.1:99999"])
     assert list(tmp_path.iterdir()) == []
@@ -107,7 +107,7 @@ def test_an_nginx_that_refuses_its_configuration(tmp_path, monkeypatch):
 @pytest.mark.parametrize("text", ["good", ",".join(FAULTS.values()), "upgrade=always"])
 def test_nginx_passes_requests_on_and_its_logs_are_read(text, lab, tmp_path, monkeypatch):
     """Each configuration is one that nginx accepts; a request is logged, and at the end nothing is left."""
-    monkeypatch.setattr(nginx.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(private.tempfile, "tempdir", str(tmp_path))
     with Nginx(parse(text), [f"{HOST}:{lab.port}"]) as proxy:
         status = asyncio.run(fetch(proxy.port, "GET", "/healthz")).status
         assert status == (421 if "host=off" in text else 200)
@@ -160,7 +160,7 @@ SITE = Site((HOST,), per_address=2, base="/a/")
 @pytest.mark.parametrize("balance", BALANCES)
 def test_several_labs_are_served_by_each_rule(balance, lab, tmp_path, monkeypatch):
     """nginx accepts each rule, for users too, says which lab has answered, and goes on with other labs."""
-    monkeypatch.setattr(nginx.tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(private.tempfile, "tempdir", str(tmp_path))
     real, gone = f"{HOST}:{lab.port}", f"{HOST}:{free_port()}"
     with Nginx(parse(f"balance={balance}"), [gone, real], site=SITE, port=free_port()) as proxy:
         for path in ("/a/shortpoll", "/meters", "/a/history"):

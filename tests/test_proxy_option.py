@@ -10,7 +10,7 @@ from rich.console import Console
 import lab
 from lab.errors import BadParameter, CannotStart
 from lab.experiment.conditions import Conditions
-from lab.proxy import nginx
+from lab.proxy import private
 from lab.results.proxied import seen
 from lab.results.runs import load, save
 from lab.results.table import show
@@ -126,7 +126,7 @@ def test_what_cannot_be_measured_is_refused(more, text):
 
 def test_without_nginx_nothing_is_measured(monkeypatch):
     """Without nginx the run does not start, and the error has the line that installs it."""
-    monkeypatch.setattr(nginx.shutil, "which", lambda name, path=None: None)
+    monkeypatch.setattr(private.shutil, "which", lambda name, path=None: None)
     with pytest.raises(CannotStart, match="To install it"):
         lab.measure("sse", proxy="good", **SHORT)
 

@@ -16,7 +16,7 @@ from lab.catalogue import MODES
 from lab.errors import CannotStart
 from lab.experiment import trials
 from lab.experiment.trial import silence_of
-from lab.proxy import nginx
+from lab.proxy import private
 from lab.proxy.lessons import LESSONS, Setup, setups
 from lab.proxy.switches import NAMES, SEVERAL, parse
 from lab.server.lesson import proxy_trials
@@ -135,7 +135,7 @@ async def test_a_refused_configuration_changes_nothing(monkeypatch):
     try:
         await under_test.set_up(Setup(parse("good")), None)
         before = under_test.nginx, under_test.behind
-        monkeypatch.setattr(nginx, "free_port", lambda: 99999)
+        monkeypatch.setattr(private, "free_port", lambda: 99999)
         await trials.tried(under_test.run(Setup(parse("gzip=on")), None), reports.append)
         (report,) = reports
         assert report["error"].startswith("nginx does not accept its configuration: invalid port")
@@ -189,10 +189,10 @@ def eventually_has(mark, part, there):
 def without_nginx(monkeypatch):
     """A machine that has none."""
 
-    def find():
-        raise CannotStart("There is no nginx here. To install it: apt-get install nginx")
+    def find(name):
+        raise CannotStart(f"There is no {name} here. To install it: apt-get install {name}")
 
-    monkeypatch.setattr(nginx, "find", find)
+    monkeypatch.setattr(private, "find", find)
 
 
 def test_without_nginx_a_recorded_trial_is_shown(without_nginx):

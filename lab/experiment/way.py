@@ -16,8 +16,8 @@ from lab.experiment.conditions import Conditions
 from lab.experiment.own_lab import OwnLab, Way
 from lab.experiment.simulated import Clients
 from lab.json_types import JsonObject
-from lab.proxy import nginx, private
-from lab.proxy.programs import MODULES, NGINX, read
+from lab.proxy import private
+from lab.proxy.programs import MODULES, read
 
 RELEASE_S = 5.0
 """Seconds in which held-back messages arrive after the lab has ended its responses."""
@@ -35,7 +35,7 @@ def check_way(conditions: Conditions, url: str | None, certfile: object) -> None
     if certfile:
         raise BadParameter("The proxy speaks http with the lab; leave out the certificate.")
     program = read(conditions.proxy).program
-    nginx.find() if program == NGINX else private.find(program)
+    private.find(program)
 
 
 @asynccontextmanager

@@ -14,7 +14,7 @@ from typing import NamedTuple
 from lab.child import Child, RunFailed, child
 from lab.errors import CannotStart
 from lab.json_types import JsonObject
-from lab.proxy import nginx
+from lab.proxy import private
 from lab.proxy.programs import of_several_labs
 from lab.proxy.switches import GOOD
 
@@ -85,7 +85,7 @@ class Labs:
 
     async def start(self) -> None:
         """Start all of them. Raises `CannotStart`."""
-        nginx.find()
+        private.find("nginx")
         if self.plan.shared:
             orders = {"redis": self.plan.settings.get("redis"), "room": self._room_of_its_own}
             holder = await self._stack.enter_async_context(child(REDIS, "The Redis of the labs"))

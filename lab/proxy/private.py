@@ -1,6 +1,7 @@
-"""A private proxy other than nginx: found, checked, started on a free port of the loopback, ended by its id.
+"""A private proxy: found, its configuration checked, started on a port of the loopback, ended by its id.
 
-It runs in a temporary folder of its own, as this user. What is different for each program is in its own file.
+It runs in a temporary folder of its own, as this user; on Linux it ends also when the process that started it
+is killed. What is different for each program is in its own file.
 """
 
 import json
@@ -31,25 +32,33 @@ STOP_PATIENCE_S = 5.0
 TRIES = 3
 """Another program may take the free port before the proxy has it."""
 OUTPUT = "output.log"
+SILENT = "it has ended without a reason"
+SITES = {
+    "nginx": "https://nginx.org/en/download.html",
+    "haproxy": "https://www.haproxy.org",
+    "caddy": "https://caddyserver.com/docs/install",
+}
+"""Where a program is, for systems without a package that we know."""
 
 
 class PrivateProxy:
     """A running proxy in front of labs at these `host:port`. Use it in `with`; raises `CannotStart`.
 
-    A subclass has its name, the name of its configuration, and the methods that say how it is called.
+    Without a `port` it takes a free one. A subclass has its name, the name of its configuration, and the
+    methods that say how it is called.
     """
 
     name: ClassVar[str]
     conf: ClassVar[str]
 
-    def __init__(self, switches: Switches, labs: Sequence[str]) -> None:
+    def __init__(self, switches: Switches, labs: Sequence[str], port: int = 0) -> None:
         self.switches = switches
         self.labs = labs
         self._program = find(self.name)
         self.version = f"{self.name}/{self.version_in(self._output_of(*self.version_command()))}"
         self.folder = Path(tempfile.mkdtemp(prefix=f"pushlab-{self.name}-"))
         self.process: subprocess.Popen[bytes] | None = None
-        self.port = 0
+        self.port = self._wanted = port
         self.lines: list[Line] = []
         try:
             self._start()
@@ -103,6 +112,10 @@ class PrivateProxy:
         if self.process is not None:
             self.process.terminate()
             wait_or_kill(self.process, STOP_PATIENCE_S)
+        self.clear()
+
+    def clear(self) -> None:
+        """Delete its folder, once it has ended."""
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def log(self, name: str) -> list[str]:
@@ -119,10 +132,8 @@ class PrivateProxy:
 
     def _start(self) -> None:
         for tries_left in reversed(range(TRIES)):
-            self.port = free_port()
-            self.lines = self.configuration()
-            (self.folder / self.conf).write_text(text_of(self.lines), encoding="utf-8")
-            self._check()
+            self.port = self._wanted or free_port()
+            self.write()
             with open(self.folder / OUTPUT, "wb") as output:
                 self.process = subprocess.Popen(
                     [self._program, *self.run_command()],
@@ -134,17 +145,19 @@ class PrivateProxy:
                     start_new_session=True,
                     preexec_fn=ends_with_this(),
                 )
-            if self._listens():
+            if self.listens():
                 return
             if not tries_left:
-                raise CannotStart(f"{self.name} does not start: {self._last_words()}.")
+                raise CannotStart(f"{self.name} does not start: {self.last_words().rstrip('.')}.")
 
-    def _check(self) -> None:
+    def write(self) -> None:
+        """Write its configuration, and let it read that. Raises `CannotStart` with its reason."""
+        self.lines = self.configuration()
+        (self.folder / self.conf).write_text(text_of(self.lines), encoding="utf-8")
         done = self._run(*self.check_command())
         if done.returncode:
-            lines = [line for line in (done.stderr or done.stdout).splitlines() if line.strip()]
-            why = lines[-1].removeprefix("Error: ") if lines else "no reason"
-            raise CannotStart(f"{self.name} does not accept its configuration: {why.rstrip('.')}.")
+            why = self.reason_in(done.stderr or done.stdout or "no reason").rstrip(".")
+            raise CannotStart(f"{self.name} does not accept its configuration: {why}.")
 
     def _run(self, *arguments: str, inside: bool = True) -> subprocess.CompletedProcess[str]:
         """Run the program to its end, `inside` its folder once it has one."""
@@ -165,8 +178,12 @@ class PrivateProxy:
         done = self._run(*arguments, inside=False)
         return done.stdout or done.stderr
 
-    def _listens(self) -> bool:
-        """Wait until its port accepts a connection."""
+    def reason_in(self, text: str) -> str:
+        """Why it does not accept its configuration, in what it prints: the last line."""
+        return text.strip().splitlines()[-1].removeprefix("Error: ")
+
+    def listens(self) -> bool:
+        """Wait until its port accepts a connection; whether it does."""
         until = time.monotonic() + START_PATIENCE_S
         while self.process is not None and self.process.poll() is None and time.monotonic() < until:
             with suppress(OSError), socket.create_connection((HOST, self.port), timeout=1):
@@ -174,9 +191,10 @@ class PrivateProxy:
             time.sleep(0.01)  # the only way to learn that another process has bound its port
         return False
 
-    def _last_words(self) -> str:
+    def last_words(self) -> str:
+        """What it has said before it ended."""
         lines = self.log(OUTPUT)
-        return lines[-1].strip().rstrip(".") if lines else "it has ended without a reason"
+        return lines[-1].strip() if lines else SILENT
 
 
 def find(name: str) -> str:
@@ -191,7 +209,7 @@ def _installs(name: str) -> str:
     if shutil.which("apt-get"):
         root = hasattr(os, "geteuid") and os.geteuid() == 0
         return f"{'' if root else 'sudo '}apt-get install {name}"
-    return f"brew install {name}"
+    return f"brew install {name}" if shutil.which("brew") else f"see {SITES[name]}"
 
 
 def free_port() -> int:

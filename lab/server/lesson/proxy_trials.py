@@ -13,7 +13,7 @@ from functools import cache
 from lab.errors import BadParameter, CannotStart
 from lab.folders import PAGES
 from lab.json_types import JsonObject
-from lab.proxy import nginx
+from lab.proxy import private
 from lab.proxy.lessons import Setup
 from lab.proxy.nginx_conf import configuration
 from lab.proxy.switches import Switches
@@ -123,7 +123,7 @@ class ProxyTrials:
 def missing() -> str | None:
     """Why there is no nginx, with the line that installs it; None where there is one."""
     try:
-        nginx.find()
+        private.find("nginx")
     except CannotStart as error:
         return str(error)
     return None
