@@ -47,7 +47,7 @@ def _number(runs: Sequence[Run], name: str, words: tuple[str, str], mode: str = 
     if not values or (mode and mode not in {run.mode for run in runs}):
         return ""
     text = style.one(*words).replace("(s)", "" if values == [1] else "s")
-    low, high = f"{values[0]:g}", f"{values[-1]:g}"
+    low, high = f"{values[0]:.3g}", f"{values[-1]:.3g}"
     return text.format(low if low == high else style.one(f"{low} to {high}", f"{low}～{high}"))
 
 

@@ -5,7 +5,7 @@ so the bytes of one exchange are read back from the meters, and the transit from
 """
 
 from collections.abc import Sequence
-from statistics import median
+from statistics import linear_regression, median
 from typing import Any
 
 from lab.catalogue import TECHNIQUES
@@ -37,32 +37,45 @@ def exchange_of(rounds: Sequence[Run]) -> Exchange:
     measured = [run for run in rounds if run.delivered and run.receive["requests"]]
     if not measured:
         return ZERO_COST
-    sizes = [_sizes(run) for run in measured]
-    request, answer = (median(size[part] for size in sizes) for part in (0, 1))
-    most = max(map(_received, measured))  # in such a run a message has few heartbeats
-    each = [size[2] for size, run in zip(sizes, measured, strict=True) if _received(run) == most]
     transits = [transit for run in measured if (transit := _transit(run)) is not None]
-    return Exchange(request, answer, median(each), median(transits) if transits else 0.0)
+    sizes = _of_stream(measured) if TECHNIQUES[measured[0].mode].verb == "stream" else _of_poll(measured)
+    return Exchange(*sizes, median(transits) if transits else 0.0)
 
 
 def _received(run: Run) -> float:
     return float(run.delivered / run.conditions["clients"])
 
 
-def _sizes(run: Run) -> tuple[float, float, float]:
+def _of_stream(runs: Sequence[Run]) -> tuple[float, float, float]:
+    """Bytes of a stream's head, of what else its response begins with, and of a message.
+
+    The response may begin with more than a head (the iframe with a page). Runs with different numbers of
+    messages tell the two apart: a straight line through all; one number of messages alone does not.
+    """
+    head = median(run.receive["head_bytes"] / run.conditions["clients"] for run in runs)
+    points = [(_received(run), _body(run) / run.conditions["clients"]) for run in runs]
+    most = max(points)
+    if len({messages for messages, _ in points}) == 1:
+        return head, 0.0, median(size for _, size in points) / most[0]
+    slope, begins = linear_regression(*zip(*points, strict=True))
+    return (head, begins, slope) if begins > 0 else (head, 0.0, most[1] / most[0])
+
+
+def _body(run: Run) -> float:
+    """All bytes of a stream after its head."""
+    return float(run.receive["framing_bytes"] + run.transferred["payload"])
+
+
+def _of_poll(runs: Sequence[Run]) -> tuple[float, float, float]:
     """Bytes of a request, of a response without messages, and of a message.
 
-    A stream's request and response are its head; all that comes later belongs to its messages. What a poll's
-    response has around its messages (brackets, the cursor) is the response's.
+    What a response has around its messages (brackets, the cursor) is the response's.
     """
-    receive = run.receive
-    payload = run.transferred["payload"]
-    if TECHNIQUES[run.mode].verb == "stream":
-        head, clients = receive["head_bytes"], run.conditions["clients"]
-        return head / clients, 0.0, (receive["framing_bytes"] + payload) / run.delivered
-    asked = receive["bytes_in"] / receive["requests"]
-    answered = receive["requests"] - held(run)
-    return asked, (receive["bytes_out"] - payload) / max(1, answered), payload / run.delivered
+    asked = median(run.receive["bytes_in"] / run.receive["requests"] for run in runs)
+    empty = [run.receive["bytes_out"] - run.transferred["payload"] for run in runs]
+    answers = [max(1, run.receive["requests"] - held(run)) for run in runs]
+    each = median(run.per_delivery(run.transferred["payload"]) or 0.0 for run in runs)
+    return asked, median(size / number for size, number in zip(empty, answers, strict=True)), each
 
 
 def held(run: Run) -> int:
