@@ -18,6 +18,7 @@ from lab.experiment.arguments import bits, number, output, page_file, per_second
 from lab.experiment.link_model import PRESETS, Network
 from lab.experiment.terminal import columns, complain, emptied, open_standard_streams
 from lab.json_types import JsonObject
+from lab.jupyter import open_notebooks
 from lab.program import COMMAND, NAME
 from lab.proxy.programs import read as read_proxy
 from lab.settings import COMPRESS, FRESH, LIMITS, parse_base, parse_limit
@@ -215,6 +216,7 @@ def _learn_options(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--name", metavar="N", help="under this name / 报告用的姓名")
     group.add_argument("--exercise-path", metavar="DIR", help="exercises of your own: tasks/, checks/, texts")
+    group.add_argument("--notebooks", action="store_true", help="open them in Jupyter / 打开笔记本")
     group.add_argument("--language", choices=["en", "zh"], help="English or Chinese (the system's) / 语言")
 
 
@@ -244,6 +246,8 @@ def _run(argv: Sequence[str] | None, stdout_open: bool) -> int:
             parser.error("--watch and --hint need the word of one exercise: --exercise echo --watch")
         _check_reports(parser, options)
         check_key_log()
+        if options.notebooks:
+            return open_notebooks(options.language)
         if options.exercise is not None:
             return _exercise(options)
         return _measure(options, stdout_open) if options.mode else _serve(options)

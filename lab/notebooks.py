@@ -9,6 +9,7 @@ matplotlib alone, and no Jupyter.
 import json
 import os
 import platform
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -26,6 +27,8 @@ from lab.results.runs import Run, document, load
 DATA = Path("data"), Path("..", "data")
 """Where records are, from the folder of the notebooks and from that of another language."""
 LIVE = "PUSHLAB_LIVE"
+NUMBER = re.compile(r"[+-]?[\d.,]+( ?[%x]| : 1|/s)?")
+"""A cell that stands at the right."""
 ROUNDS = 5
 """Rounds of a run that is recorded, where the notebook names no number: enough for an interval."""
 
@@ -158,7 +161,7 @@ def _text(value: object) -> str:
 
 
 def _number(text: str) -> bool:
-    return text[:1].isdigit() or text[1:2].isdigit()
+    return NUMBER.fullmatch(text) is not None
 
 
 def _aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:

@@ -41,7 +41,7 @@ LAYERS = [
     ("lab.server.api",),
     ("lab.server",),
     ("lab.exercises.*",),
-    ("lab", "lab.cli", "lab.notebooks"),
+    ("lab", "lab.cli", "lab.jupyter", "lab.notebooks"),
 ]
 """From the ground up: a file may use its own floor and those below."""
 ALONE = ("lab", "lab.exercises")

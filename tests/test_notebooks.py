@@ -12,6 +12,7 @@ import pytest
 
 import lab
 from lab.catalogue import TECHNIQUES
+from lab.cli import main
 from lab.errors import BadInput, BadParameter
 from lab.figures.guess import verdict
 from lab.notebooks import heat_map, measured, medians, score, table
@@ -151,17 +152,65 @@ for path in map(Path, sys.argv[2:]):
 
 
 @pytest.mark.timeout(120)
-def test_recorded_runs_need_numpy_and_matplotlib_alone():
+@pytest.mark.parametrize("folder", [FOLDER, FOLDER / "zh"], ids=["en", "zh"])
+def test_recorded_runs_need_numpy_and_matplotlib_alone(folder):
     """Every notebook that has records runs without Jupyter and without any other package of the lab."""
     project = tomllib.loads((FOLDER.parent / "pyproject.toml").read_text("utf-8"))["project"]
     needed = {re.match(r"\w+", text.replace("-", "_")).group() for text in project["dependencies"]}
     missing = (needed | {"IPython", "ipykernel", "notebook"}) - {"matplotlib"}
-    recorded = [path for path in NOTEBOOKS if "lab.notebooks" in path.read_text("utf-8")]
+    recorded = [path for path in folder.glob("*.ipynb") if "lab.notebooks" in path.read_text("utf-8")]
     environment = os.environ | {"PYTHONPATH": str(FOLDER.parent)}
     environment.pop("PUSHLAB_LIVE", None)
     command = [sys.executable, "-c", ALONE, ",".join(missing), *map(str, recorded)]
-    done = subprocess.run(command, cwd=FOLDER, env=environment, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+FAKE = "import os, sys; print(sys.argv[1:], os.getcwd()); import lab; sys.exit(5)"
+
+
+@pytest.mark.parametrize(("options", "folder"), [([], FOLDER), (["--language", "zh"], FOLDER / "zh")])
+def test_the_command_opens_the_notebooks(tmp_path, options, folder):
+    """Jupyter starts in their folder, in the Python of the lab, and its exit code is the command's."""
+    (tmp_path / "notebook.py").write_text(FAKE, encoding="utf-8")
+    command = [sys.executable, FOLDER.parent / "run_lab.py", "--notebooks", *options]
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 5 and done.stdout.split() == [repr([str(folder)]), str(folder)]
+
+
+def test_without_jupyter_one_line_says_how_to_install_it(monkeypatch, capsys):
+    """Exit code 3, and the line of this Python."""
+    monkeypatch.setattr("lab.jupyter.find_spec", lambda name: None)
+    assert main(["--notebooks"]) == 3
+    assert f"{sys.executable} -m pip install notebook" in capsys.readouterr().err
+
+
+CHINESE = sorted((FOLDER / "zh").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("path", CHINESE, ids=lambda path: path.stem)
+def test_the_chinese_edition_has_the_same_code_and_outputs(path):
+    """Cell by cell; only the text between them is another."""
+    english, chinese = (json.loads(one.read_text("utf-8"))["cells"] for one in (FOLDER / path.name, path))
+    assert [cell["cell_type"] for cell in english] == [cell["cell_type"] for cell in chinese]
+    for mine, theirs in zip(english, chinese, strict=True):
+        if mine["cell_type"] == "code":
+            assert theirs == mine
+        else:
+            assert re.search("[\u4e00-\u9fff]", "".join(theirs["source"]))
+    text = "".join(line for cell in chinese for line in cell["source"])
+    assert all(part in text for part in ("**问题。**", "**先预测。**", "**接着试。**"))
+
+
+ONE_EDITION = ("07-what-does-http2-save", "09-three-protocols-by-hand")
+"""Notebooks with the Chinese beside the English in each section."""
+
+
+def test_the_other_notebooks_have_a_chinese_edition():
+    """And the README of the folder leads there."""
+    assert [path.stem for path in CHINESE] == [p.stem for p in NOTEBOOKS if p.stem not in ONE_EDITION]
+    assert "(zh/)" in (FOLDER / "README.md").read_text(encoding="utf-8")
 
 
 GUESSES = [(100, "right"), (140, "right"), (160, "near"), (34, "near"), (33, "wrong"), (301, "wrong")]

@@ -26,7 +26,7 @@ READ = [
     *(ROOT / "pages").rglob("*.html"),
     *(ROOT / "tests").rglob("*.py"),
     *(path for path in ROOT.rglob("*.md") if not {".venv", ".git"} & set(path.relative_to(ROOT).parts)),
-    *(ROOT / "notebooks").glob("*.ipynb"),
+    *(ROOT / "notebooks").rglob("*.ipynb"),
     ROOT / "run_lab.py",
 ]
 
