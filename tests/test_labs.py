@@ -15,7 +15,7 @@ import pytest
 from lab import cli
 from lab.catalogue import MODES, client_side
 from lab.clients.link import Link
-from lab.proxy import nginx
+from lab.proxy import private
 from tests.support.live_page import LivePage
 from tests.support.opened_labs import Opened
 from tests.support.processes import all_end, command_of, descendants
@@ -166,7 +166,7 @@ def test_they_end_with_nginx():
 
 def test_without_nginx_they_do_not_start(monkeypatch, capsys):
     """A machine without nginx: exit code 3, and the line that installs it."""
-    monkeypatch.setattr(nginx.shutil, "which", lambda name, path=None: None)
+    monkeypatch.setattr(private.shutil, "which", lambda name, path=None: None)
     assert cli.main(["--labs", "2", "--no-browser", "--port", str(free_port())]) == 3
     assert "There is no nginx here. To install it:" in capsys.readouterr().err
 

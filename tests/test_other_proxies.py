@@ -22,7 +22,7 @@ from tests.support.wire import HOST, eventually, fetch
 
 pytestmark = pytest.mark.timeout(120)
 PROGRAMS = {"haproxy": HAProxy, "caddy": Caddy}
-SILENCE_S = 1.5
+SILENCE_S = 3.0
 
 
 def of_verb(ask="ok", wait="ok", stream="ok", **others):

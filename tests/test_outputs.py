@@ -200,7 +200,7 @@ def run_lab(shell):
         env=environment,
         capture_output=True,
         text=True,
-        timeout=PATIENCE_S,
+        timeout=2 * PATIENCE_S,  # figures are drawn too
         check=False,
     )
     assert "Traceback" not in done.stdout + done.stderr

@@ -191,9 +191,9 @@ async def test_a_slow_listener_behind_tls_loses_nothing_unsaid(secure, shown, la
     start = number(await here(lab.port))
     with await asyncio.to_thread(listen_slowly, secure.port, trusting(shown["certfile"])) as slow:
         text = b""
-        for _ in range(8):
-            last = (await publish(lab.port, 50, "😀" * 490))[-1]
-            text += await asyncio.to_thread(slow.recv, 4096)  # who reads nothing at all is closed in time
+        for _ in range(40):
+            last = (await publish(lab.port, 10, "😀" * 490))[-1]
+            text += await asyncio.to_thread(slow.recv, 800)  # who reads nothing at all is closed in time
         numbers, missed = await asyncio.to_thread(read_to, slow, text, last)
     assert numbers == sorted(set(numbers))
     assert len(numbers) + missed == number(last) - start

@@ -28,7 +28,7 @@ EMPTY = Scale(each=0, rate=1.0)
 SAMPLE_S = 1.0
 TOLD_EACH = 60
 """After so many looks at the memory one line of progress is printed."""
-RETURN_S = 30.0
+RETURN_S = 90.0
 LEVEL_S = 60.0
 """A client that is cut off notices it within 45 s."""
 CUT_S = 30.0
