@@ -19,6 +19,7 @@ from lab.experiment.link_model import PRESETS, Network
 from lab.experiment.terminal import columns, complain, emptied, open_standard_streams
 from lab.json_types import JsonObject
 from lab.jupyter import open_notebooks
+from lab.labs.several import MOST_LABS
 from lab.program import COMMAND, NAME
 from lab.proxy.programs import read as read_proxy
 from lab.settings import COMPRESS, FRESH, LIMITS, parse_base, parse_limit
@@ -238,6 +239,8 @@ def _run(argv: Sequence[str] | None, stdout_open: bool) -> int:
         if options.lan and options.host:
             parser.error("--lan listens at every address of this machine; name it or a --host, not both")
         options.host = EVERYWHERE if options.lan else options.host
+        if not 1 <= options.labs <= MOST_LABS:
+            parser.error(f"--labs is a number from 1 to {MOST_LABS}")
         if options.exercise is not None and options.mode:
             parser.error("--exercise and --mode are two things; name one")
         if options.lesson and (options.mode or options.exercise is not None or options.labs > 1):

@@ -171,6 +171,13 @@ def test_without_nginx_they_do_not_start(monkeypatch, capsys):
     assert "There is no nginx here. To install it:" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("number", ["0", "33", "two"])
+def test_a_wrong_number_of_labs_exits_2(number, capsys):
+    """Not a number, none at all, or more than a machine has cores for."""
+    assert cli.main(["--labs", number, "--no-browser"]) == 2
+    assert "--labs" in capsys.readouterr().err
+
+
 def test_a_busy_port_exits_3():
     """A port that was asked for and is busy ends with the command that would work."""
     with socket.create_server((HOST, 0)) as busy:
