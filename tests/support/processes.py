@@ -9,25 +9,28 @@ def descendants(pid):
     """The ids of all processes below this one."""
     found = []
     for task in Path(f"/proc/{pid}/task").glob("*"):
-        for child in map(int, (task / "children").read_text().split()):
+        for child in map(int, written_in(task / "children").split()):
             found += [child, *descendants(child)]
     return found
 
 
 def command_of(pid):
     """Its command line, each word with a zero behind it; nothing when it has ended."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text()
-    except (FileNotFoundError, ProcessLookupError):
-        return ""
+    return written_in(Path(f"/proc/{pid}/cmdline"))
 
 
 def alive(pid):
     """Whether this process runs; one that has ended and waits for its parent does not."""
+    state = written_in(Path(f"/proc/{pid}/stat")).rpartition(")")[2].split()
+    return bool(state) and state[0] != "Z"
+
+
+def written_in(path):
+    """What the kernel says of a process, or of one of its threads; nothing when that has ended."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+        return path.read_text()
     except (FileNotFoundError, ProcessLookupError):
-        return False
+        return ""
 
 
 def all_end(pids):
