@@ -18,7 +18,7 @@ from lab.experiment import trials
 from lab.experiment.trial import silence_of
 from lab.proxy import private
 from lab.proxy.lessons import LESSONS, Setup, setups
-from lab.proxy.switches import NAMES, SEVERAL, parse
+from lab.proxy.switches import NAMES, parse
 from lab.server.lesson import proxy_trials
 from lab.server.pages import i18n
 from lab.server.pages.proxy import CHOICES, order
@@ -31,8 +31,12 @@ from tests.support.redis_server import free_port
 pytestmark = pytest.mark.timeout(180)
 PATIENCE_S = 60.0
 DONE_MS = 60_000
-TRIED = ("timeout", "buffering")
+TRIED = ("timeout", "buffering", "retry")
 """Lessons that are tried here, each with its cure; test_proxy_faults.py has the symptoms of all faults."""
+
+
+UNCHANGED = ("always", "balance")
+"""Faults that no lamp shows: one costs nothing here, the other shows in the requests of each lab."""
 
 
 def state(school, **wanted):
@@ -102,14 +106,32 @@ def test_a_poll_that_is_cut_has_its_line_in_the_log(running):
     assert results["sse"]["status"] is None
 
 
+@pytest.mark.needs("nginx")
+def test_a_poll_that_is_sent_to_both_labs_disables_them(running):
+    """504 after twice the timeout; then nginx answers with 502, and the requests of each lab are counted."""
+    results = {result["mode"]: result for result in running["retry", "fault"]["results"]}
+    assert results["longpoll"]["status"] == 504 and results["longpoll"]["failed_s"] >= 3.9
+    assert 502 in (results["shortpoll"]["status"], results["shortpoll"]["then"])
+    for result in results.values():
+        assert sum(result["labs"]) == result["requests"]
+
+
+@pytest.mark.needs("nginx")
+def test_ip_hash_gives_all_clients_of_a_network_to_one_lab(school):
+    """Fault 9: no lamp changes, and one of the two labs has received nothing."""
+    found = tried(school, LESSONS["balance"].fault)
+    assert set(lamps(found).values()) == {"ok"}
+    assert 0 in [sum(counts) for counts in zip(*(one["labs"] for one in found["results"]), strict=True)]
+
+
 def test_a_cured_lab_has_only_ok_lamps():
-    """Every cure of every lesson was recorded without a symptom, every fault with one, but one of them."""
+    """Every cure was recorded without a symptom, every fault with one, but two of them."""
     results = proxy_trials.recorded()["results"]
     assert set(results) == {setup.key for setup in setups()}
     for name, lesson in LESSONS.items():
         assert set(lamps({"results": results[lesson.cure.key]}).values()) == {"ok"}
         assert list(lamps({"results": results[lesson.fault.key]})) == list(MODES)
-        assert (set(lamps({"results": results[lesson.fault.key]}).values()) == {"ok"}) == (name == "always")
+        assert (set(lamps({"results": results[lesson.fault.key]}).values()) == {"ok"}) == (name in UNCHANGED)
 
 
 @pytest.mark.needs("nginx")
@@ -212,8 +234,8 @@ def test_a_silence_is_longer_than_a_short_timeout_only():
 
 
 def test_each_switch_can_be_chosen():
-    """The page offers every switch of a proxy before one lab, and what it offers can be read."""
-    assert [name for name in CHOICES if name in NAMES] == [name for name in NAMES if name not in SEVERAL]
+    """The page offers every switch but the one for the terminal, and what it offers can be read."""
+    assert [name for name in CHOICES if name in NAMES] == [name for name in NAMES if name != "shared"]
     for name, values in CHOICES.items():
         for value in values if name in NAMES else ():
             assert value == "" or str(parse(f"{name}={value}")) in ("good", f"{name}={value}")

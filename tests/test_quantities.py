@@ -65,9 +65,9 @@ TAKEN = 2
 
 
 def conditions(name, value):
-    """Conditions with this one, and a round trip that leaves room for jitter."""
-    scaled = {"bandwidth": 5000} if name == "bandwidth" else {}
-    return Conditions(**({"rtt": 60} | scaled | {name: value}))
+    """Conditions with this one; for jitter with a round trip that leaves room for it."""
+    scaled = {"bandwidth": {"bandwidth": 5000}, "jitter": {"rtt": 60}}.get(name, {})
+    return Conditions(**(scaled | {name: value}))
 
 
 @pytest.mark.parametrize("kind", TYPES, ids=lambda kind: getattr(kind, "__name__", str(kind)))

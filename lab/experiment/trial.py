@@ -36,7 +36,8 @@ POLL_S = 0.02
 
 def silence_of(switches: Switches) -> float:
     """Seconds without a message: longer than every short timeout of the proxy."""
-    limits = [limit + BEYOND_S for limit in (switches.timeout, switches.idle) if limit]
+    timeout = 2 * switches.timeout if switches.retry else switches.timeout  # two labs are asked
+    limits = [limit + BEYOND_S for limit in (timeout, switches.idle) if limit]
     return max([limit for limit in limits if limit <= LONGEST_SILENCE_S], default=BEYOND_S)
 
 
@@ -51,11 +52,13 @@ class Listener:
         """From the first accepted request to the first byte of its response."""
         self.failed_s: float | None = None
         """From the first request that failed to its failure."""
+        self.statuses: list[int] = []
+        """The status of each request that failed; 0 for a connection that has ended."""
         self.released = False
         """Whether messages had to be released by the end of their response."""
         self._asked = 0.0
         callbacks: JsonObject = {"asks": self._ask, "accepts": self._accept, "fails": self._fail}
-        self.link = Link(url, self._take, after, interval=INTERVAL_S, **callbacks)
+        self.link = Link(url, self._take, after, interval=INTERVAL_S, client=mode, **callbacks)
         self.task = asyncio.create_task(keep_receiving(mode, self.link))
 
     def _ask(self) -> None:
@@ -68,7 +71,10 @@ class Listener:
 
     def _fail(self, error: Exception) -> None:
         self.seen.fail(error)
-        if self.failed_s is None and not isinstance(error, SentAway):
+        if isinstance(error, SentAway):
+            return
+        self.statuses.append(error.status if isinstance(error, Refused) else 0)
+        if self.failed_s is None:
             self.failed_s = time.monotonic() - self._asked
 
     def _take(self, events: list[Event]) -> None:
@@ -108,11 +114,12 @@ class Listener:
 
     def as_json(self, sent_at: float) -> JsonObject:
         """The word and its evidence; durations in seconds, from the send for the messages."""
-        found = summed([self.seen])
+        found, (first, *later) = summed([self.seen]), self.statuses or [0]
         return {
             "mode": self.mode,
             "lamp": self.lamp(),
-            "status": self.refused or next(map(int, found["statuses"]), None),
+            "status": self.refused or (first or None),
+            "then": next((status for status in later if status not in (0, first)), None),
             "close_code": next(map(int, found["close_codes"]), None),
             "first_byte_s": self.first_byte_s,
             "failed_s": self.failed_s,

@@ -1,9 +1,9 @@
-"""Trials of a proxy for the page `/proxy`: a lab of its own, an nginx before it, one trial at a time.
+"""Trials of a proxy for the page `/proxy`: labs of its own, an nginx before them, one trial at a time.
 
-`python -m lab.experiment.trials` reads one order a line: `{"redis", "proxy", "hold", "heartbeat"}`. For each
-it prints lines of JSON: `started` with the lines of nginx.conf, a `step` with the results so far until that
-is `done`, or an `error`; then the nginx and the lab of the order before go on. It ends when its standard
-input does, and so do nginx and lab. `python -m lab.experiment.trials FILE` records the trials of all lessons.
+`python -m lab.experiment.trials` reads an order a line: `{"redis", "proxy", "hold", "heartbeat", "labs"}`. It
+prints lines of JSON: `started` with the lines of nginx.conf, a `step` with the results so far until that is
+`done`, or an `error`; then the nginx and the labs of the order before go on. It ends when its standard input
+does, and so do nginx and labs. `python -m lab.experiment.trials FILE` records the trials of all lessons.
 """
 
 import asyncio
@@ -24,9 +24,10 @@ import aiohttp
 from lab.clients.link import Refused
 from lab.errors import LabError
 from lab.experiment.own_lab import OwnLab, own_lab
-from lab.experiment.probe import Probe
+from lab.experiment.probe import Probe, subtract
 from lab.experiment.trial import silence_of, trial
 from lab.json_types import JsonObject
+from lab.labs.several import shared_redis
 from lab.proxy.lessons import Setup, setups
 from lab.proxy.nginx import Nginx
 from lab.proxy.switches import parse
@@ -36,43 +37,52 @@ Report = Callable[[JsonObject], None]
 
 
 class Behind:
-    """The lab behind the proxy, with a room of its own, which is deleted at its end."""
+    """The labs behind the proxy, with a room of their own, which is deleted at their end."""
 
-    def __init__(self, settings: JsonObject) -> None:
+    def __init__(self, settings: JsonObject, labs: int = 1) -> None:
         self.settings = settings
+        self.ports = [0] * labs
+        """Their ports, once they have been started."""
         self._stack = AsyncExitStack()
-        self._lab: OwnLab
-        self.ending: asyncio.Future[None] | None = None
+        self._labs: list[OwnLab] = []
+        self.ending: asyncio.Future[list[None]] | None = None
 
     async def start(self) -> "Behind":
-        """Start it, at the port that it had before if it had one. Raises `CannotStart`."""
-        self._lab = await self._stack.enter_async_context(own_lab(self.settings))
-        self.settings = self.settings | {"port": urlsplit(self.url).port}
+        """Start them, at the ports that they had before if they had any. Raises `CannotStart`."""
+        enter, settings = self._stack.enter_async_context, self.settings
+        if len(self.ports) > 1:
+            settings = settings | {"redis": await enter(shared_redis(settings["redis"], settings["room"]))}
+        self._labs = [await enter(own_lab(settings | {"port": port})) for port in self.ports]
+        self.ports = [int(place.rpartition(":")[2]) for place in self.places]
         return self
 
-    @property
-    def url(self) -> str:
-        """Its URL."""
-        return self._lab.url
+    def is_as(self, wanted: JsonObject, labs: int) -> bool:
+        """Whether they have these settings, and are so many."""
+        return len(self.ports) == labs and all(self.settings[name] == value for name, value in wanted.items())
 
     @property
-    def place(self) -> str:
-        """Its `host:port`."""
-        return urlsplit(self.url).netloc
+    def urls(self) -> list[str]:
+        """Their URLs."""
+        return [lab.url for lab in self._labs]
+
+    @property
+    def places(self) -> list[str]:
+        """Their `host:port`, as nginx has them."""
+        return [urlsplit(url).netloc for url in self.urls]
 
     async def release(self) -> None:
-        """Let it end its responses; it closes while this goes on."""
-        self.ending = asyncio.ensure_future(self._lab.end())
+        """Let them end their responses; they close while this goes on."""
+        self.ending = asyncio.gather(*(lab.end() for lab in self._labs))
 
     async def restart(self) -> None:
-        """Start it again after a release."""
+        """Start them again after a release."""
         if self.ending is not None:
             await self.close()
             self.ending, self._stack = None, AsyncExitStack()
             await self.start()
 
     async def close(self) -> None:
-        """End it."""
+        """End them."""
         if self.ending is not None:
             await self.ending
         await self._stack.aclose()
@@ -104,7 +114,7 @@ class Trials:
                 self._costs = costs(before, await self._meters())
             self.report({"step": name, "results": [self._with_evidence(result) for result in results]})
 
-        await trial(self.behind.url, self.nginx.url, silence_s, self.behind.release, step)
+        await trial(self.behind.urls[0], self.nginx.url, silence_s, self.behind.release, step)
         await self.behind.restart()
 
     async def close(self) -> None:
@@ -115,14 +125,14 @@ class Trials:
             await self.behind.close()
 
     async def set_up(self, setup: Setup, redis: str | None) -> None:
-        """Start a lab if its settings have changed, and this proxy before it. Raises `CannotStart`."""
+        """Start labs if what is wanted has changed, and this proxy before them. Raises `CannotStart`."""
         wanted: JsonObject = {"hold": setup.hold, "heartbeat": setup.heartbeat, "redis": redis}
         old, behind = self.behind, self.behind
-        if behind is None or any(behind.settings[name] != value for name, value in wanted.items()):
-            more = {"port": 0, "room": f"run-{secrets.token_hex(6)}", "limits": UNLIMITED}
-            behind = await Behind(wanted | more).start()
+        if behind is None or not behind.is_as(wanted, setup.labs):
+            more = {"room": f"run-{secrets.token_hex(6)}", "limits": UNLIMITED}
+            behind = await Behind(wanted | more, setup.labs).start()
         try:
-            nginx = Nginx(setup.switches, [behind.place])
+            nginx = Nginx(setup.switches, behind.places)
         except BaseException:
             if behind is not old:
                 await behind.close()
@@ -133,11 +143,12 @@ class Trials:
         if old is not None and behind is not old:
             await old.close()
 
-    async def _meters(self) -> JsonObject:
+    async def _meters(self) -> list[JsonObject]:
+        """The meters of the techniques, at each lab."""
         assert self.behind is not None
-        async with Probe(self.behind.url) as probe:
-            meters: JsonObject = (await probe.get("/meters"))["techniques"]
-            return meters
+        first, *others = self.behind.urls
+        async with Probe(first, others=others) as probe:
+            return [(await probe.get("/meters", url))["techniques"] for url in self.behind.urls]
 
     def _with_evidence(self, result: JsonObject) -> JsonObject:
         mode = result["mode"]
@@ -167,15 +178,21 @@ def access(line: JsonObject) -> str:
     return f"{line['method']} {path} {line['status']} {line['seconds']:.3f} s {line['bytes']} B"
 
 
-def costs(before: JsonObject, after: JsonObject) -> dict[str, JsonObject]:
-    """For each technique the requests that the lab has received, and on how many connections."""
-    return {
-        mode: {
-            name: both["receive"][name] - before[mode]["receive"][name]
-            for name in ("requests", "connections")
-        }
-        for mode, both in after.items()
-    }
+def costs(before: list[JsonObject], after: list[JsonObject]) -> dict[str, JsonObject]:
+    """For each technique the requests that the labs have received, and on how many connections.
+
+    Of several labs also the requests of each.
+    """
+    found: dict[str, JsonObject] = {}
+    for mode in after[0]:
+        each = [
+            subtract(now[mode]["receive"], then[mode]["receive"])
+            for now, then in zip(after, before, strict=True)
+        ]
+        found[mode] = {name: sum(one[name] for one in each) for name in ("requests", "connections")}
+        if len(each) > 1:
+            found[mode]["labs"] = [one["requests"] for one in each]
+    return found
 
 
 # The process --------------------------------------------------------------------------------------
@@ -199,7 +216,7 @@ async def work(orders: "asyncio.Queue[bytes]", report: Report) -> None:
     try:
         while True:
             order = json.loads(await orders.get())
-            setup = Setup(parse(order["proxy"]), order["hold"], order["heartbeat"])
+            setup = Setup(parse(order["proxy"]), order["hold"], order["heartbeat"], order["labs"])
             await tried(trials.run(setup, order["redis"]), report)
     finally:
         await trials.close()

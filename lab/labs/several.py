@@ -151,6 +151,13 @@ class Labs:
 
 
 @asynccontextmanager
+async def shared_redis(wanted: str | None, room: str | None) -> AsyncIterator[str]:
+    """A Redis for several labs, during the block; the room is deleted at its end. Raises `CannotStart`."""
+    async with child(REDIS, "The Redis of the labs") as holder:
+        yield str((await _answer(holder, {"redis": wanted, "room": room}))["url"])
+
+
+@asynccontextmanager
 async def several(plan: Plan) -> AsyncIterator[Labs]:
     """Labs behind an nginx, during the block. Raises `CannotStart`."""
     async with AsyncExitStack() as stack:

@@ -13,16 +13,18 @@ HOLD_S, HEARTBEAT_S = 25.0, 15.0
 
 
 class Setup(NamedTuple):
-    """One trial: the switches of the proxy, and the hold and heartbeat (s) of the lab behind it."""
+    """One trial: the switches of the proxy, the hold and heartbeat (s) of each lab, and how many labs."""
 
     switches: Switches
     hold: float = HOLD_S
     heartbeat: float = HEARTBEAT_S
+    labs: int = 1
 
     @property
     def key(self) -> str:
         """One text for each different trial."""
-        return f"{self.switches} hold={self.hold:g}s heartbeat={self.heartbeat:g}s"
+        several = f" labs={self.labs}" if self.labs > 1 else ""
+        return f"{self.switches} hold={self.hold:g}s heartbeat={self.heartbeat:g}s{several}"
 
 
 class Lesson(NamedTuple):
@@ -33,9 +35,9 @@ class Lesson(NamedTuple):
     cure: Setup
 
 
-def _lesson(number: int, fault: str, cure: str = GOOD, hold: float = HOLD_S) -> Lesson:
+def _lesson(number: int, fault: str, cure: str = GOOD, hold: float = HOLD_S, labs: int = 1) -> Lesson:
     heartbeat = HEARTBEAT_S if hold == HOLD_S else hold
-    return Lesson(number, Setup(parse(fault)), Setup(parse(cure), hold, heartbeat))
+    return Lesson(number, Setup(parse(fault), labs=labs), Setup(parse(cure), hold, heartbeat, labs))
 
 
 LESSONS = {
@@ -47,6 +49,8 @@ LESSONS = {
     "always": _lesson(4, "upgrade=always"),
     "idle": _lesson(7, "idle=3s", "idle=3s", hold=1.0),
     "gzip": _lesson(8, "buffering=on,gzip=on", "gzip=on"),
+    "retry": _lesson(6, "timeout=2s,retry=on", "timeout=2s,retry=on", hold=1.0, labs=2),
+    "balance": _lesson(9, "balance=ip_hash", "balance=hash", labs=2),
 }
 """By name, in the order of teaching: a wrong Host hides all other faults."""
 

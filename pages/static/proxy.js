@@ -14,7 +14,7 @@ const [conf, step, about, error, form, own] = ["conf", "step", "about", "error",
 const lamps = new Map(Array.from(document.querySelectorAll("[data-technique]"), (line) => [line.dataset.technique, line]));
 const lessons = document.querySelectorAll("[data-lesson]");
 const buttons = document.querySelectorAll("#faults button, #try");
-const OF_LAB = ["hold", "heartbeat"]; // the other switches are those of the proxy
+const OF_LAB = ["hold", "heartbeat", "labs"]; // the other switches are those of the proxy
 const LOOPBACK = /^(localhost|127\.|\[::1\])/;
 let revision = null;
 let shownLines = "";
@@ -71,13 +71,13 @@ function showSwitches({ switches, ...state }) {
 }
 
 /** The lesson whose fault or cure is in force, and what there is to know about it. */
-function showLesson({ switches, hold, heartbeat, results }) {
-  const now = JSON.stringify({ switches, hold, heartbeat });
+function showLesson({ switches, hold, heartbeat, labs, results }) {
+  const now = JSON.stringify({ switches, hold, heartbeat, labs });
   let pressed = null;
   for (const lesson of lessons) {
     for (const button of lesson.querySelectorAll("button")) {
       const { switches: of, ...lab } = JSON.parse(button.dataset.order);
-      const fits = JSON.stringify({ switches: of, hold: lab.hold, heartbeat: lab.heartbeat }) === now;
+      const fits = JSON.stringify({ switches: of, hold: lab.hold, heartbeat: lab.heartbeat, labs: lab.labs }) === now;
       button.setAttribute("aria-pressed", fits && button === chosen);
       if (fits && button === chosen) pressed = lesson.dataset.lesson;
     }
@@ -96,19 +96,21 @@ function showLamp(line, result) {
 }
 
 /** What the client saw, in a few words. */
-function evidence({ lamp, status, close_code: code, first_byte_s, failed_s, messages_s: [message] }) {
-  const values = { status, code, time: time(failed_s) };
+function evidence({ lamp, status, then, close_code: code, first_byte_s, failed_s, messages_s: [message] }) {
+  const values = { status, then, code, time: time(failed_s) };
   const parts = [];
   if (status) parts.push(_("proxy.status", values));
   else if (code) parts.push(_("proxy.close", values));
   else if (lamp === "cut") parts.push(_("proxy.broken", values));
+  if (then) parts.push(_("proxy.then", values));
   if (lamp === "late") parts.push(_(message === undefined ? "proxy.nothing" : "proxy.at_end", { time: time(first_byte_s) }));
   else if (lamp === "ok") parts.push(_("proxy.first_byte", { time: time(first_byte_s) }));
   if (message !== undefined) parts.push(_("proxy.message", { time: time(message) }));
   return parts;
 }
 
-function costs({ requests, connections }) {
+function costs({ requests, connections, labs }) {
+  if (labs) return _("proxy.costs.labs", { one: number(labs[0]), two: number(labs[1]), connections: number(connections) });
   return _("proxy.costs", { requests: number(requests), connections: number(connections) });
 }
 

@@ -80,7 +80,7 @@ def students() -> JsonObject:
 def trials() -> JsonObject:
     """A trial of the page `/proxy`: the switches of nginx, and the lab's own waits in seconds."""
     what = choice("do", "try", "stop")
-    waits: JsonObject = {name: {"type": "number"} for name in ("hold", "heartbeat")}
+    waits: JsonObject = {name: {"type": "number"} for name in ("hold", "heartbeat", "labs")}
     return what | {"properties": what["properties"] | waits | {"switches": TEXT}}
 
 

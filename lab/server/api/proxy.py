@@ -7,9 +7,12 @@ from lab.proxy.switches import parse
 from lab.server.api.teacher import Action
 from lab.server.lesson.parameters import number, one_of
 
+MOST_LABS = 2
+"""Labs of a trial."""
+
 
 class ProxyAction(Action):
-    """A trial: `{"do": "try", "switches", "hold", "heartbeat"}`; or `{"do": "stop"}`."""
+    """A trial: `{"do": "try", "switches", "hold", "heartbeat", "labs"}`; or `{"do": "stop"}`."""
 
     async def do(self, wanted: JsonObject) -> JsonObject:
         """Begin a trial, or end nginx; returns the state. Raises `BadParameter`."""
@@ -24,7 +27,10 @@ class ProxyAction(Action):
 def wanted_setup(wanted: JsonObject) -> Setup:
     """The trial that a teacher asks for. Raises `BadParameter`."""
     switches = parse(str(wanted.get("switches", "")))
-    if alone := switches.of_several:
-        raise BadParameter(f"{alone[0]} means something only with several labs (--labs 2).")
+    labs = int(number(wanted, "labs", 1, 1, MOST_LABS))
+    if labs == 1 and switches.of_several:
+        raise BadParameter(f"{switches.of_several[0]} means something only with several labs.")
+    if not switches.shared:
+        raise BadParameter("A Redis for each lab is tried in the terminal: --labs 2 --proxy shared=off.")
     hold = number(wanted, "hold", HOLD_S, 0.5, HOLD_S)
-    return Setup(switches, hold, number(wanted, "heartbeat", HEARTBEAT_S, 0.5, HEARTBEAT_S))
+    return Setup(switches, hold, number(wanted, "heartbeat", HEARTBEAT_S, 0.5, HEARTBEAT_S), labs)

@@ -20,7 +20,7 @@ from lab.proxy.switches import Switches
 from lab.server.lesson.subprocesses import PIPE, end, module
 
 TRIALS = "lab.experiment.trials"
-LAB, PORT = "127.0.0.1:8000", 8080
+PLACES, PORT = ("127.0.0.1:8000", "127.0.0.1:8001"), 8080
 """What stands in a configuration that no nginx has read."""
 ENDED = "The trials have ended too early."
 END_PATIENCE_S = 10.0
@@ -83,7 +83,7 @@ class ProxyTrials:
                 return self._take({"error": f"The trials cannot be started: {error}."})
             self._reading = asyncio.create_task(self._read(self.process))
         order: JsonObject = {"redis": self.redis, "proxy": str(setup.switches)}
-        order |= {"hold": setup.hold, "heartbeat": setup.heartbeat}
+        order |= {"hold": setup.hold, "heartbeat": setup.heartbeat, "labs": setup.labs}
         assert self.process.stdin is not None
         with suppress(OSError):  # it has ended, and `_read` notices
             self.process.stdin.write(json.dumps(order).encode() + b"\n")
@@ -116,7 +116,8 @@ class ProxyTrials:
         """The state for the page."""
         fields: JsonObject = {"running": self.running, "error": self.error, "install": self.missing()}
         fields |= {"switches": str(self.setup.switches)}
-        fields |= {"hold": self.setup.hold, "heartbeat": self.setup.heartbeat, "revision": self.revision}
+        fields |= {"hold": self.setup.hold, "heartbeat": self.setup.heartbeat, "labs": self.setup.labs}
+        fields |= {"revision": self.revision}
         return fields | self.found
 
 
@@ -131,7 +132,7 @@ def missing() -> str | None:
 
 def shown(setup: Setup) -> JsonObject:
     """The configuration of a proxy that does not run."""
-    lines = configuration(setup.switches, [LAB], PORT)
+    lines = configuration(setup.switches, PLACES[: setup.labs], PORT)
     return {"lines": lines, "step": None, "results": [], "url": None, "version": None, "date": None}
 
 

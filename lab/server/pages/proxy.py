@@ -2,6 +2,7 @@
 
 from lab.errors import Forbidden
 from lab.proxy.lessons import HEARTBEAT_S, HOLD_S, LESSONS, Lesson, Setup
+from lab.proxy.switches import BALANCES
 from lab.server.pages.page import Page
 
 CHOICES = {
@@ -13,13 +14,15 @@ CHOICES = {
     "gzip": ("off", "on"),
     "idle": ("", "5s", "3s"),
     "keepalive": ("1000", "5", "1"),
+    "labs": ("1", "2"),
+    "balance": BALANCES,
+    "retry": ("off", "on"),
     "hold": (f"{HOLD_S:g}", "1"),
     "heartbeat": (f"{HEARTBEAT_S:g}", "1"),
 }
-"""For each switch what can be chosen, first what a proxy without fault has; the last two are the lab's."""
+"""For each switch what can be chosen, first what a proxy without fault has; `labs` and the last two are not
+switches of the proxy."""
 TOLD = {
-    "labs": "https://nginx.org/en/docs/http/ngx_http_proxy_module.html#proxy_next_upstream",
-    "balance": "https://nginx.org/en/docs/http/ngx_http_upstream_module.html#ip_hash",
     "sticky": "https://socket.io/docs/v4/using-multiple-nodes/",
     "goaway": "https://nginx.org/en/docs/http/ngx_http_core_module.html#keepalive_requests",
     "tunnels": "https://github.com/jupyterhub/jupyter-server-proxy/issues/502",
@@ -55,4 +58,4 @@ def orders(lesson: Lesson) -> dict[str, dict[str, object]]:
 
 def order(setup: Setup) -> dict[str, object]:
     """One trial, as the teacher's action reads it."""
-    return {"switches": str(setup.switches), "hold": setup.hold, "heartbeat": setup.heartbeat}
+    return setup._asdict() | {"switches": str(setup.switches)}
