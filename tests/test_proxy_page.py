@@ -268,6 +268,11 @@ def test_everyone_can_read_it(played, open_page, language, theme):
     for name in sheets(page):
         assert (too_much(page), too_small(page)) == ([], []), name
         picture(page, f"proxy-projector-{language}-{name}")
+    page.keyboard.press("p")
+    page.click("[data-lesson=balance] [value=fault]")
+    expect(page.locator("[data-lamp=ok] .costs[data-labs]")).to_have_count(len(MODES))
+    page.keyboard.press("p")
+    assert too_much(page) == []
 
 
 @pytest.mark.needs("chromium")
@@ -286,8 +291,8 @@ def test_a_fault_and_its_cure(played, open_page):
         page.click(f"[data-lesson={name}] [value=cure]")
         expect(page.locator("[data-lamp=ok]")).to_have_count(len(MODES))
     expect(page.locator("#step")).to_contain_text("Recorded with nginx/")
-    page.select_option("[name=host]", "off")
-    page.select_option("[name=gzip]", "off")
+    for name, value in {"host": "off", "labs": "1", "balance": "round_robin"}.items():
+        page.select_option(f"[name={name}]", value)
     page.click("#try")
     expect(page.locator("[data-lamp=refused]")).to_have_count(len(MODES))
     expect(page.locator("[data-technique=sse] .evidence")).to_contain_text("status 421 after")

@@ -92,6 +92,7 @@ function showLamp(line, result) {
   line.querySelector(".lamp").textContent = _(`proxy.lamp.${lamp}`);
   line.querySelector(".evidence").textContent = result ? evidence(result).join(" · ") : "";
   line.querySelector(".costs").textContent = result ? costs(result) : "";
+  line.querySelector(".costs").toggleAttribute("data-labs", Boolean(result?.labs));
   line.querySelector(".line").textContent = result?.log ?? "";
 }
 
