@@ -1,16 +1,15 @@
 """Reports about exercises: a student's program sends them, the teacher opens the sheet and exports it."""
 
 import asyncio
-import csv
-import io
 from collections.abc import Iterator
 
 from lab.errors import BadJson, BadParameter
 from lab.exercises.loading import known_steps
 from lab.json_types import JsonObject
 from lab.room.messages import compact
-from lab.server.api.teacher import Action, ForTeacher
-from lab.server.lesson.class_sheet import ClassSheet, Report
+from lab.server.api.csv_table import CsvTable, no_formula
+from lab.server.api.teacher import Action
+from lab.server.lesson.class_sheet import Report
 from lab.server.lesson.lesson import Lesson
 from lab.server.lesson.names import LONGEST_NAME, NAME
 from lab.server.lesson.parameters import one_of
@@ -20,11 +19,6 @@ from lab.techniques.refusals import parse_json, require_json
 
 MOST_TRIES, MOST_HINTS = 99_999, 99
 FIELDS = ("name", "exercise", "step", "passed", "tries", "hints")
-COLUMNS = ("name", "exercise", "done", "step", "passed", "steps", "tries", "hints")
-FORMULA = tuple("=+-@\uff1d\uff0b\uff0d\uff20")
-"""What a spreadsheet takes for the beginning of a formula, also in the wide form."""
-BOM = "\ufeff"
-"""Without it Excel does not read UTF-8."""
 
 
 class ExerciseReport(Endpoint):
@@ -90,33 +84,15 @@ class OpenSheet(Action):
         return self.lesson.class_sheet.state()
 
 
-class SheetAsCsv(ForTeacher):
+class SheetAsCsv(CsvTable):
     """The sheet as a table: one line per name and exercise."""
 
-    content_type = "text/csv; charset=utf-8"
+    filename = "pushlab-exercises.csv"
+    columns = ("name", "exercise", "done", "step", "passed", "steps", "tries", "hints")
 
-    def get(self) -> None:
-        """Send the file."""
-        self.set_header("Content-Disposition", 'attachment; filename="pushlab-exercises.csv"')
-        self.finish(as_csv(self.lesson.class_sheet))
-
-
-def as_csv(sheet: ClassSheet) -> bytes:
-    """The reports as CSV (RFC 4180)."""
-    text = io.StringIO()
-    table = csv.DictWriter(text, COLUMNS)
-    table.writeheader()
-    table.writerows(_rows(sheet))
-    return (BOM + text.getvalue()).encode()
-
-
-def _rows(sheet: ClassSheet) -> Iterator[JsonObject]:
-    for name, report in sheet.reports():
-        steps = len(known_steps()[report.exercise])
-        done = {"done": int(report.step is None), "steps": steps}
-        yield report._asdict() | {"name": no_formula(name)} | done
-
-
-def no_formula(text: str) -> str:
-    """Text that a spreadsheet shows and does not compute: an apostrophe stands before it."""
-    return f"'{text}" if text.startswith(FORMULA) else text
+    def rows(self) -> Iterator[JsonObject]:
+        """The newest report of each name about each exercise."""
+        for name, report in self.lesson.class_sheet.reports():
+            steps = len(known_steps()[report.exercise])
+            done = {"done": int(report.step is None), "steps": steps}
+            yield report._asdict() | {"name": no_formula(name)} | done

@@ -2,8 +2,8 @@
 
 from lab.catalogue import MODES
 from lab.json_types import JsonObject
+from lab.server.api.csv_table import CsvTable
 from lab.server.api.described import TEXT, YES, answer, operation, ref, taking
-from lab.server.api.exercises import SheetAsCsv
 from lab.server.api.export import AsCsv, AsJson, AsPng, AsSvg
 from lab.server.lesson.assignment import WAYS
 from lab.server.lesson.guided import ACTIONS
@@ -92,9 +92,9 @@ def exercises() -> JsonObject:
         [],
     )
     sheet = operation("Accept reports, or refuse them.", {"200": answer("So it is.", ref("Sheet"))}, [])
-    table = operation("The sheet.", {"200": answer("A table.", TEXT, SheetAsCsv.content_type)}, [])
+    table = operation("The sheet.", {"200": answer("A table.", TEXT, CsvTable.content_type)}, [])
     answers = operation(
-        "The answers of the lesson.", {"200": answer("A table.", TEXT, SheetAsCsv.content_type)}, []
+        "The answers of the lesson.", {"200": answer("A table.", TEXT, CsvTable.content_type)}, []
     )
     open_or_closed: JsonObject = {"type": "object", "properties": {"open": YES}, "required": ["open"]}
     teacher: JsonObject = {"security": [{"teacher": []}]}
