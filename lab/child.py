@@ -54,6 +54,18 @@ class Child:
             raise RunFailed(await asyncio.to_thread(self._why)) from error
         return fields
 
+    async def answer(self, orders: JsonObject | None = None) -> JsonObject:
+        """What it answers to these orders, or at its start. Raises `CannotStart` with the reason."""
+        if orders is not None:
+            self.send(orders)  # not an argument: a Redis URL may hold a password
+        try:
+            line = await self.receive()
+        except RunFailed as error:
+            raise CannotStart(str(error)) from error
+        if "error" in line:
+            raise CannotStart(line["error"])
+        return line
+
     def send(self, orders: JsonObject) -> None:
         """Send one line of JSON."""
         assert self._process.stdin is not None

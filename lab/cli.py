@@ -19,10 +19,9 @@ from lab.experiment.link_model import PRESETS, Network
 from lab.experiment.terminal import columns, complain, emptied, open_standard_streams
 from lab.json_types import JsonObject
 from lab.jupyter import open_notebooks
-from lab.labs.several import MOST_LABS
 from lab.program import COMMAND, NAME
 from lab.proxy.programs import read as read_proxy
-from lab.settings import COMPRESS, FRESH, LIMITS, parse_base, parse_limit
+from lab.settings import COMPRESS, FRESH, LIMITS, MOST_LABS, parse_base, parse_limit
 from lab.signals import like_ctrl_c, restored
 from lab.tls import check_key_log
 from lab.version import __version__

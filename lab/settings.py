@@ -28,6 +28,8 @@ LIMITS = {
 
 COMPRESS = FRESH, KEPT = "fresh", "kept"
 """How WebSocket messages are compressed: each alone, so that listeners share it, or with the window kept."""
+MOST_LABS = 32
+"""Labs that one command opens behind an nginx."""
 AUTO = "auto"
 """The base path is what a proxy writes into X-Forwarded-Prefix, for each request."""
 PATH = re.compile(r"/(?:[\w.~@:%+-]+/)*", re.ASCII)

@@ -7,10 +7,9 @@ from lab.errors import BadParameter
 from lab.experiment.link_model import Network
 from lab.experiment.quantities import hint, number, one_of, quoted, truth, whole
 from lab.json_types import JsonObject
-from lab.labs.several import MOST_LABS
 from lab.proxy.programs import of_several_labs, read
 from lab.proxy.switches import GOOD
-from lab.settings import COMPRESS, FRESH
+from lab.settings import COMPRESS, FRESH, MOST_LABS
 
 MOST_CLIENTS = 20_000
 MOST_MESSAGES = 1_000_000

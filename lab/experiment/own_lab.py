@@ -4,8 +4,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import NamedTuple
 
-from lab.child import RunFailed, child
-from lab.errors import CannotStart
+from lab.child import child
 from lab.json_types import JsonObject
 from lab.labs.several import Plan, several
 
@@ -38,13 +37,7 @@ class OwnLab(NamedTuple):
 async def own_lab(settings: JsonObject) -> AsyncIterator[OwnLab]:
     """A lab for one run. Raises `CannotStart`."""
     async with child("lab.server", "The lab") as server:
-        server.send(settings)  # not an argument: a Redis URL may hold a password
-        try:
-            line = await server.receive()
-        except RunFailed as error:
-            raise CannotStart(str(error)) from error
-        if "error" in line:
-            raise CannotStart(line["error"])
+        line = await server.answer(settings)
         scheme = "https" if settings.get("certfile") else "http"
         yield OwnLab(f"{scheme}://{line['host']}:{line['port']}", line["versions"], server.end)
 

@@ -51,7 +51,8 @@ class Behind:
         """Start them, at the ports that they had before if they had any. Raises `CannotStart`."""
         enter, settings = self._stack.enter_async_context, self.settings
         if len(self.ports) > 1:
-            settings = settings | {"redis": await enter(shared_redis(settings["redis"], settings["room"]))}
+            shared = await enter(shared_redis(settings["redis"], settings["room"]))
+            settings = settings | {"redis": shared["url"]}
         self._labs = [await enter(own_lab(settings | {"port": port})) for port in self.ports]
         self.ports = [int(place.rpartition(":")[2]) for place in self.places]
         return self

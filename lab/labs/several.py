@@ -11,8 +11,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from lab.child import Child, RunFailed, child
-from lab.errors import CannotStart
+from lab.child import Child, child
 from lab.json_types import JsonObject
 from lab.proxy import private
 from lab.proxy.programs import of_several_labs
@@ -21,7 +20,6 @@ from lab.proxy.switches import GOOD
 REDIS, LAB, NGINX = "lab.server.shared_redis", "lab.server", "lab.proxy.nginx"
 """The modules of the processes."""
 HOST = "127.0.0.1"
-MOST_LABS = 32
 
 
 class Lab(NamedTuple):
@@ -87,9 +85,8 @@ class Labs:
         """Start all of them. Raises `CannotStart`."""
         private.find("nginx")
         if self.plan.shared:
-            orders = {"redis": self.plan.settings.get("redis"), "room": self._room_of_its_own}
-            holder = await self._stack.enter_async_context(child(REDIS, "The Redis of the labs"))
-            self.redis = await _answer(holder, orders)
+            shared = shared_redis(self.plan.settings.get("redis"), self._room_of_its_own)
+            self.redis = await self._stack.enter_async_context(shared)
         self.labs = await _all(self._start(number) for number in range(1, self.plan.labs + 1))
         await self._before_the_labs()
         self._stack.push_async_callback(self.end)
@@ -98,7 +95,7 @@ class Labs:
         plan: JsonObject = {"proxy": self.plan.proxy, "labs": self.places, "port": self.plan.port}
         plan |= {"site": self.plan.site} if self.plan.site else {}
         self.nginx = await self._stack.enter_async_context(child(NGINX, "The proxy", plan))
-        self.proxy = await _answer(self.nginx)
+        self.proxy = await self.nginx.answer()
 
     @property
     def places(self) -> list[str]:
@@ -126,7 +123,7 @@ class Labs:
     async def add(self) -> Lab:
         """Start one more lab, and put it behind nginx."""
         self.labs.append(await self._start(len(self.labs) + 1))
-        await _answer(self.nginx, {"labs": self.places})
+        await self.nginx.answer({"labs": self.places})
         return self.labs[-1]
 
     @property
@@ -139,7 +136,7 @@ class Labs:
         settings = self.plan.settings | {"host": HOST, "port": port, "front": self._front(number)}
         settings |= {"redis": self.redis["url"] if self.plan.shared else "private"}
         process = await self._stack.enter_async_context(child(LAB, f"Lab {number}"))
-        line = await _answer(process, settings)
+        line = await process.answer(settings)
         return Lab(process, line["port"], line["versions"])
 
     def _front(self, number: int) -> JsonObject:
@@ -151,10 +148,13 @@ class Labs:
 
 
 @asynccontextmanager
-async def shared_redis(wanted: str | None, room: str | None) -> AsyncIterator[str]:
-    """A Redis for several labs, during the block; the room is deleted at its end. Raises `CannotStart`."""
+async def shared_redis(wanted: str | None, room: str | None) -> AsyncIterator[JsonObject]:
+    """A Redis for several labs, during the block: its `url`, its description in `words`, and a `note`.
+
+    The room is deleted at its end. Raises `CannotStart`.
+    """
     async with child(REDIS, "The Redis of the labs") as holder:
-        yield str((await _answer(holder, {"redis": wanted, "room": room}))["url"])
+        yield await holder.answer({"redis": wanted, "room": room})
 
 
 @asynccontextmanager
@@ -173,16 +173,3 @@ async def _all(starting: Iterable[Awaitable[Lab]]) -> list[Lab]:
         if isinstance(one, BaseException):
             raise one
     return [one for one in found if isinstance(one, Lab)]
-
-
-async def _answer(process: Child, orders: JsonObject | None = None) -> JsonObject:
-    """What a process answers to these orders. Raises `CannotStart`."""
-    if orders is not None:
-        process.send(orders)  # not an argument: a Redis URL may hold a password
-    try:
-        line = await process.receive()
-    except RunFailed as error:
-        raise CannotStart(str(error)) from error
-    if "error" in line:
-        raise CannotStart(line["error"])
-    return line
