@@ -37,20 +37,21 @@ class MeterSnapshots:
 
     def each_lab(self) -> list["MeterSnapshots"]:
         """The same of each lab, when they are the sums over several."""
-        moments = (self.before, self.ready, self.zero, self.after)
-        return [
-            MeterSnapshots(*of_one) for of_one in zip(*(one.get("labs", ()) for one in moments), strict=True)
-        ]
+        labs = (moment.get("labs", ()) for moment in self._moments)
+        return [MeterSnapshots(*of_one) for of_one in zip(*labs, strict=True)]
 
     @property
     def segments(self) -> JsonObject | None:
         """The TCP segments of this run, from `before` to `after` without the pause, and their headers."""
-        each = (self.before, self.ready, self.zero, self.after)
-        known = [found for reading in each if (found := reading.get("segments"))]
-        if len(known) < len(each):
+        known = [found for moment in self._moments if (found := moment.get("segments"))]
+        if len(known) < len(self._moments):
             return None
         before, ready, zero, after = known
         return {name: after[name] - zero[name] + ready[name] - before[name] for name in after}
+
+    @property
+    def _moments(self) -> tuple[JsonObject, ...]:
+        return self.before, self.ready, self.zero, self.after
 
     @property
     def cpu_s(self) -> float:
