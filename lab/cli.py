@@ -19,6 +19,7 @@ from lab.experiment.link_model import PRESETS, Network
 from lab.experiment.terminal import columns, complain, emptied, open_standard_streams
 from lab.json_types import JsonObject
 from lab.jupyter import open_notebooks
+from lab.languages import SHORTS
 from lab.program import COMMAND, NAME
 from lab.proxy.programs import read as read_proxy
 from lab.settings import COMPRESS, FRESH, LIMITS, MOST_LABS, parse_base, parse_limit
@@ -217,7 +218,7 @@ def _learn_options(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--name", metavar="N", help="under this name / 报告用的姓名")
     group.add_argument("--exercise-path", metavar="DIR", help="exercises of your own: tasks/, checks/, texts")
     group.add_argument("--notebooks", action="store_true", help="open them in Jupyter / 打开笔记本")
-    group.add_argument("--language", choices=["en", "zh"], help="English or Chinese (the system's) / 语言")
+    group.add_argument("--language", choices=SHORTS, help="of the texts (the system's) / 语言")
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from lab import folders
 from lab.anatomy import CUT, NOTES, Part, as_json
 from lab.anatomy.forbidden import FORBIDDEN, masked
-from lab.anatomy.notes_zh import NOTES_ZH
 from lab.anatomy.packed import deflated
 from lab.catalogue import MODES, TECHNIQUES
 from lab.lanes.hidden import hidden
+from lab.languages import CHINESE, own
 from tests.support.kept_bytes import passed_text
 from tests.support.lab_here import LabHere
 from tests.support.lab_state import publish
@@ -23,6 +23,7 @@ from tests.support.listeners import client, each_technique
 from tests.support.refusals import assert_refused
 from tests.support.wire import HOST, JSON, fetch
 
+NOTES_ZH = {key: own(CHINESE)[f"note.{key}"] for key in NOTES}
 SWITCHING = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
 TAIL = b"\x00\x00\xff\xff"
 

@@ -23,6 +23,7 @@ LAYERS = [
         "lab.exercises",
         "lab.folders",
         "lab.json_types",
+        "lab.languages",
         "lab.program",
         "lab.proxy",
         "lab.settings",

@@ -12,8 +12,9 @@ from lab.exercises.progress import Progress
 from lab.exercises.report import WAIT_S, Reporter
 from lab.exercises.screen import Screen, new_screen
 from lab.exercises.steps import Result, check_program, drawn_seed
-from lab.exercises.texts import LANGUAGES, Texts, system_language
+from lab.exercises.texts import Texts, system_language
 from lab.exercises.transcript import result_lines
+from lab.languages import spoken
 
 DONE, NOT_YET = 0, 1
 HINTS = 3
@@ -41,7 +42,7 @@ class Session:
         self.exercises = known_exercises(options.exercise_path)
         self.own = options.exercise_path
         self.folder = Path(options.folder or FOLDER)
-        self.language = LANGUAGES[options.language] if options.language else system_language()
+        self.language = spoken(options.language or "") or system_language()
         self.seed = options.seed
         self.screen: Screen = new_screen(options.no_color)
         self.progress = Progress(self.folder)

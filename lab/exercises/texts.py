@@ -1,39 +1,23 @@
-"""The texts of the exercises in English and Chinese, and the language of the user's system."""
+"""The texts of the exercises in one language: those of the lab, and of a teacher's own folder."""
 
-import json
-import locale
-import os
 from functools import cache
 from pathlib import Path
 
+from lab import languages
 from lab.exercises.mismatch import Said
 from lab.folders import PAGES
+from lab.languages import CHINESE, ENGLISH, system_language
 
-ENGLISH, CHINESE = "en", "zh-CN"
-LANGUAGES = {"en": ENGLISH, "zh": CHINESE}
-"""What `--language` takes, and the catalogue that it means."""
-PARTS = ("exercises", "class")
-"""The files of texts that are about exercises."""
-VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
-"""In this order they say which language a program should use (POSIX, section 8.2)."""
-
-
-def system_language() -> str:
-    """Chinese where the system is in Chinese, else English."""
-    named = next((value for name in VARIABLES if (value := os.environ.get(name))), "")
-    return (
-        CHINESE if (named or locale.getlocale()[0] or "").lower().startswith(("zh", "chinese")) else ENGLISH
-    )
+__all__ = ["CHINESE", "ENGLISH", "Texts", "system_language"]
 
 
 @cache
 def catalogue(language: str, folder: Path) -> dict[str, str]:
-    """The texts of the lab, about exercises and about reports, and of a teacher's own folder."""
-    found: dict[str, str] = {}
-    own = folder / f"exercises.{language}.json"
-    for path in (*(PAGES / "i18n" / f"{part}.{language}.json" for part in PARTS), own):
-        if path.is_file():
-            found |= json.loads(path.read_text(encoding="utf-8"))
+    """The texts of the lab, and of a teacher's own folder: in English what is in no other language."""
+    found = languages.catalogue(language)
+    for tag in dict.fromkeys((languages.ENGLISH, language)):
+        path = folder / f"exercises.{tag}.json"
+        found = found | (languages.read(path) if path.is_file() else {})
     return found
 
 

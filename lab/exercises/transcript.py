@@ -5,14 +5,14 @@ from typing import NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 
-from lab.anatomy import NOTES, frames
+from lab.anatomy import frames
 from lab.anatomy.binary import Inner
-from lab.anatomy.notes_zh import NOTES_ZH
 from lab.anatomy.units import FRAMING
 from lab.exercises.mismatch import Mismatch, Said, Shown
 from lab.exercises.printed import visible
 from lab.exercises.steps import Failure, Result
-from lab.exercises.texts import CHINESE, Texts
+from lab.exercises.texts import Texts
+from lab.languages import catalogue
 
 COLUMNS = 80
 INDENT = 6
@@ -159,8 +159,7 @@ def remark(mismatch: Mismatch, texts: Texts) -> str:
         return ""
     if place == 1 and len(received) > 1 and (expected[1] ^ received[1]) & 0x80:
         return texts("mask_missing" if expected[1] & 0x80 else "mask_bit")
-    notes = NOTES_ZH if texts.language == CHINESE else NOTES
-    return notes.get(note_key(expected, place), "")
+    return catalogue(texts.language).get(f"note.{note_key(expected, place)}", "")
 
 
 def note_key(data: bytes, place: int) -> str:

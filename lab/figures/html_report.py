@@ -14,7 +14,6 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from lab.catalogue import TECHNIQUES
-from lab.exercises.texts import CHINESE, LANGUAGES, system_language
 from lab.figures import style
 from lab.figures.bars import overhead, requests
 from lab.figures.comparison import save
@@ -22,7 +21,8 @@ from lab.figures.curves import prediction
 from lab.figures.ladder import ladder
 from lab.figures.lines import latency
 from lab.figures.rates import overhead_over_rate
-from lab.figures.report_texts import Say, answer, conditions_line, verdict_lines
+from lab.figures.report_texts import FIGURES, Say, answer, conditions_line, verdict_lines
+from lab.languages import spoken, system_language
 from lab.results.format import NOTHING
 from lab.results.rounds import by_mode
 from lab.results.runs import Run
@@ -102,6 +102,7 @@ figcaption, .small {{ color: #5b6470; font-size: .875rem; }}
 <div class="wide">{beside}</div>
 <p class="small">{theory_about}</p>
 <h2>{details}</h2>
+{in_english}
 {figures}
 <p class="small">Push Lab {version}</p>
 </body>
@@ -115,10 +116,10 @@ def write(runs: Sequence[Run], path: str | Path, language: str | None = None) ->
 
 
 def report(runs: Sequence[Run], language: str | None = None) -> str:
-    """The page as text, in "en" or "zh"."""
-    tag = LANGUAGES[language] if language else system_language()
-    say = Say("zh" if tag == CHINESE else "en")
-    with style.in_language(say.language):
+    """The page as text, in this language; where its figures are in English, it says so."""
+    tag = spoken(language or "") or system_language()
+    say = Say(tag)
+    with style.in_language(say.figures):
         first, *figures = [_figure(draw, key, runs, say) for draw, key in (FIRST, *SHOWN)]
     return PAGE.format(
         lang=tag,
@@ -135,6 +136,7 @@ def report(runs: Sequence[Run], language: str | None = None) -> str:
         **{name: escape(say(name)) for name in ("measured", "theory")},
         theory_about=escape(say("theory.about")),
         details=escape(say("figures")),
+        in_english="" if tag in FIGURES else f'<p class="small">{escape(say("in_english"))}</p>',
     )
 
 
@@ -171,7 +173,7 @@ def _cell(text: str, say: Say) -> str:
     known = TECHNIQUES.get(text)
     if known is None:
         return f"<td>{escape(text)}</td>"
-    title = f" {escape(known.title_zh)}" if say.language == "zh" and known.title_zh != known.title else ""
+    title = f" {escape(say.mode(text))}" if say.mode(text) != known.title else ""
     return f'<td style="color:{known.light}"><b>{known.sign}</b> {text}{title}</td>'
 
 

@@ -113,12 +113,16 @@ def conditions(run: Run, width: int = 79) -> str:
         f"{c['rounds']} round{'s' * (c['rounds'] > 1)}",
         f"seed {c['seed']}",
     ]
-    extra = [] if c["keep_alive"] else ["no keep-alive"]
-    extra += [f"compressed ({c['compress']} window)"] if c["compress"] else []
-    extra += [f"{c['subprotocol']} frames"] if c.get("subprotocol") else []
-    text = " · ".join(["One room", *words, *extra]).replace(" ", "\N{NO-BREAK SPACE}")
+    text = " · ".join(["One room", *words, *extra(c)]).replace(" ", "\N{NO-BREAK SPACE}")
     filled = fill(text.replace("\N{NO-BREAK SPACE}·\N{NO-BREAK SPACE}", " · "), width, break_on_hyphens=False)
     return filled.replace("\N{NO-BREAK SPACE}", " ")
+
+
+def extra(c: JsonObject) -> list[str]:
+    """Conditions that few runs have."""
+    words = [] if c["keep_alive"] else ["no keep-alive"]
+    words += [f"compressed ({c['compress']} window)"] if c["compress"] else []
+    return words + ([f"{c['subprotocol']} frames"] if c.get("subprotocol") else [])
 
 
 def link(c: JsonObject) -> str:

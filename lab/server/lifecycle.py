@@ -129,7 +129,7 @@ async def _open(context: Context, settings: Settings, tls: SSLContext | None) ->
         raise CannotStart(f"The history {context.room.history.key} cannot be read: {why(error)}") from error
     front = settings.front
     key = TeacherKey(front.token, front.cookie, [front.ticket]) if front else TeacherKey()
-    name = " · ".join(text(language, "crew.name") for language in LANGUAGES)
+    name = " · ".join(dict.fromkeys(text(language, "crew.name") for language in LANGUAGES))
     lesson = Lesson(context, key, name)
     parts = (make_app(lesson), settings, context.meters)
     server = SecureServer(*parts, tls=tls) if tls else MeteredServer(*parts)

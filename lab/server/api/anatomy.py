@@ -10,8 +10,6 @@ from uuid import uuid4
 from lab import folders
 from lab.anatomy import Part, accept_steps, as_json
 from lab.anatomy.forbidden import FORBIDDEN
-from lab.anatomy.notes import NOTES
-from lab.anatomy.notes_zh import NOTES_ZH
 from lab.anatomy.packed import deflated
 from lab.anatomy.printing import one_part
 from lab.catalogue import MODES
@@ -29,7 +27,6 @@ from lab.techniques.refusals import parse_json, require_json
 
 HEX = re.compile(r"([0-9a-fA-F]{2}){1,4096}", re.ASCII)
 """What the sandbox dissects: up to 4,096 bytes."""
-NOTES_BY_LANGUAGE = {i18n.ENGLISH: NOTES, i18n.CHINESE: NOTES_ZH}
 LONGEST_KEY = 100
 LONGEST_TEXT = 500
 AFTER = (1, 2, 10, 100)
@@ -110,9 +107,8 @@ class Texts(Packed):
     def get(self) -> None:
         """Send them in the language `lang`, else in English."""
         language = i18n.spoken(self.query("lang")) or i18n.ENGLISH
-        names = {k: v for k, v in i18n.catalogue(language).items() if k.startswith("anatomy.")}
-        notes = {f"note.{key}": sentence for key, sentence in NOTES_BY_LANGUAGE[language].items()}
-        self.finish_packed(compact(names | notes))
+        texts = i18n.catalogue(language).items()
+        self.finish_packed(compact({k: v for k, v in texts if k.startswith(("anatomy.", "note."))}))
 
 
 class Dissect(Endpoint):

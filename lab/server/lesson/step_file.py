@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 from lab.catalogue import MODES
 from lab.errors import BadParameter
 from lab.json_types import JsonObject
+from lab.languages import ENGLISH, SHORTS
 from lab.server.lesson.assignment import WAYS
 from lab.server.lesson.counted import FIGURES
 from lab.server.lesson.parameters import number, one_of
@@ -33,7 +34,6 @@ from lab.server.lesson.questions import KINDS, NUMBER, Question
 from lab.server.lesson.simulated_students import Plan
 from lab.server.lesson.steps import LINKS, STEPS, Step
 
-LANGUAGES = ("en", "zh")
 MOST_STEPS, MOST_QUESTIONS, LONGEST_TEXT = 30, 10, 1000
 MOST_SECONDS, USUAL_SECONDS = 600, 30
 SMALLEST, GREATEST = 1e-6, 1e9
@@ -52,7 +52,7 @@ class OwnLesson(NamedTuple):
     texts: Texts
 
 
-STANDARD = OwnLesson(STEPS, {language: {} for language in LANGUAGES})
+STANDARD = OwnLesson(STEPS, {language: {} for language in SHORTS})
 
 
 def read(path: str) -> OwnLesson:
@@ -62,7 +62,7 @@ def read(path: str) -> OwnLesson:
         steps = _listed(wanted, "steps", MOST_STEPS)
         if not steps:
             raise BadParameter("steps is empty.")
-        texts: Texts = {language: {} for language in LANGUAGES}
+        texts: Texts = {language: {} for language in SHORTS}
         found = [_step(step, f"step{n}", texts) for n, step in enumerate(steps, 1)]
         if len(set(found)) < len(found):
             raise BadParameter("a step is used twice.")
@@ -166,11 +166,12 @@ def _bounded(question: Question) -> Question:
 
 
 def _keep(texts: Texts, key: str, wanted: JsonObject, name: str) -> None:
-    """Keep a text under its key: one for both languages, or one for each."""
+    """Keep a text under its key: one for all languages, or several; English is needed."""
     given = wanted.get(name)
-    both = given if isinstance(given, dict) else dict.fromkeys(LANGUAGES, given)
-    for language in LANGUAGES:
-        text = both.get(language)
+    each = given if isinstance(given, dict) else {ENGLISH: given}
+    for language in SHORTS:
+        text = each.get(language, each.get(ENGLISH))
         if not isinstance(text, str) or len(text) > LONGEST_TEXT or (name != "why" and not text.strip()):
-            raise BadParameter(f"{name} is a text, or {{en, zh}}, of at most {LONGEST_TEXT} characters.")
+            known = ", ".join(SHORTS)
+            raise BadParameter(f"{name} is a text, or {{{known}}}, of at most {LONGEST_TEXT} characters.")
         texts[language][key] = text

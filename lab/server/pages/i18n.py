@@ -1,20 +1,15 @@
-"""The texts of the pages: a catalogue for each language, and the choice of the user's language.
+"""The choice of a user's language, and its texts with their places filled; `lab.languages` reads them."""
 
-A catalogue is made of every `pages/i18n/<language>.json` and `pages/i18n/<part>.<language>.json`: flat
-objects of key and text, where `{name}` is a place to be filled. The same keys in every language; a test
-sees to it.
-"""
-
-import json
 import re
-from functools import cache
 
-from lab.folders import PAGES
+from lab.languages import CHINESE, ENGLISH, TAGS, catalogue, spoken
 from lab.techniques.accept import weights, wish
 
-ENGLISH, CHINESE = "en", "zh-CN"
-LANGUAGES = {ENGLISH: "English", CHINESE: "中文"}
-"""The available languages, each with its own name."""
+__all__ = ["CHINESE", "COOKIE", "ENGLISH", "LANGUAGES", "by_browser", "catalogue", "chosen"]
+__all__ += ["isolated", "spoken", "text"]
+
+LANGUAGES = TAGS
+"""The available languages, English first."""
 COOKIE = "lang"
 FSI, PDI = "\u2068", "\u2069"
 INITIATORS = "\u2066\u2067\u2068"
@@ -24,16 +19,6 @@ PLAIN = re.compile(
     r"[\x20-\x7e\xa0-\u024f\u2010-\u2027\u202f-\u205e\u2190-\u22ff\u3000-\u3029\u4e00-\u9fff\uff00-\uffef]*"
 )
 """Characters that do not change the direction of text: Latin, Chinese, and their punctuation."""
-
-
-@cache
-def catalogue(language: str) -> dict[str, str]:
-    """Every text in one language, by its key."""
-    texts: dict[str, str] = {}
-    for path in sorted((PAGES / "i18n").glob("*.json")):
-        if path.name == f"{language}.json" or path.name.endswith(f".{language}.json"):
-            texts |= json.loads(path.read_text(encoding="utf-8"))
-    return texts
 
 
 def text(language: str, key: str, **values: object) -> str:
@@ -62,12 +47,6 @@ def isolated(value: object) -> str:
 def chosen(asked: str, remembered: str, accepted: str) -> str:
     """The user's language: the one in the URL, else the remembered one, else the browser's."""
     return next((language for language in map(spoken, (asked, remembered)) if language), by_browser(accepted))
-
-
-def spoken(tag: str) -> str | None:
-    """The catalogue for a language tag: any Chinese, as `zh-Hans` or `zh-TW`, is zh-CN; None without one."""
-    primary = tag.strip().lower().partition("-")[0]
-    return {"en": ENGLISH, "zh": CHINESE}.get(primary)
 
 
 def by_browser(accepted: str) -> str:

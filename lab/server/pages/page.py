@@ -11,6 +11,7 @@ from lab import folders
 from lab.catalogue import TECHNIQUES, Technique
 from lab.errors import NotFound
 from lab.json_types import JsonObject
+from lab.languages import name, short
 from lab.server.connections import base_path
 from lab.server.lesson.lesson import Lesson
 from lab.server.pages import i18n
@@ -105,7 +106,7 @@ class Page(Endpoint):
             "_": self.text,
             "base": self.base,
             "lang": self.language,
-            "languages": {tag: (name, self._turned_to(tag)) for tag, name in i18n.LANGUAGES.items()},
+            "languages": {tag: (name(tag), self._turned_to(tag)) for tag in i18n.LANGUAGES},
             "texts": self._script_texts(),
             "keys": self.keys,
             "title": self.title,
@@ -118,18 +119,17 @@ class Page(Endpoint):
 
     def text(self, key: str, **values: object) -> str:
         """A text in the user's language."""
-        own = self.lesson.guided.texts[self.language.partition("-")[0]]
+        own = self.lesson.guided.texts[short(self.language)]
         return own[key] if key in own else i18n.text(self.language, key, **values)
 
     def title(self, technique: Technique) -> str:
         """The title of a technique in the user's language."""
-        return technique.title_zh if self.language == i18n.CHINESE else technique.title
+        return self.text(f"title.{technique.mode}")
 
     def _script_texts(self) -> dict[str, str]:
-        mine = ("lab.", "state.", "unit.", *self.text_prefixes)
-        known = i18n.catalogue(self.language) | self.lesson.guided.texts[self.language.partition("-")[0]]
-        found = {k: v for k, v in known.items() if k.startswith(mine)}
-        return found | {f"title.{mode}": self.title(technique) for mode, technique in TECHNIQUES.items()}
+        mine = ("lab.", "state.", "unit.", "title.", *self.text_prefixes)
+        known = i18n.catalogue(self.language) | self.lesson.guided.texts[short(self.language)]
+        return {k: v for k, v in known.items() if k.startswith(mine)}
 
     def _turned_to(self, language: str) -> str:
         """The URL of this page in another language."""

@@ -12,12 +12,13 @@ Text = Callable[..., str]
 """The texts of a language: given a key and values."""
 
 
-def number(value: float | None, digits: int = 1) -> str:
+def number(value: float | None, text: Text, digits: int = 1) -> str:
     """A number with at most so many digits after the point; a half is rounded up, as browsers do."""
     if value is None:
         return NONE
-    text = f"{Decimal(repr(value)).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP):,}"
-    return text.rstrip("0").rstrip(".") if "." in text else text
+    found = f"{Decimal(repr(value)).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP):,}"
+    found = found.rstrip("0").rstrip(".") if "." in found else found
+    return found.translate({ord(","): text("number.group"), ord("."): text("number.point")})
 
 
 def written(value: float | None, unit: str, text: Text) -> str:
@@ -25,13 +26,13 @@ def written(value: float | None, unit: str, text: Text) -> str:
     if value is None:
         return NONE
     if unit == "share":
-        return f"{number(100 * value, digits=1 if value < 0.1 else 0)}%"
+        return text("number.percent", n=number(100 * value, text, 1 if value < 0.1 else 0))
     if unit == "bytes":
         size, name = (value, "bytes") if value < 1000 else (value / 1000, "kilobytes")
-        return text(f"unit.{name}", n=number(size, digits=0 if value < 1000 else 1))
+        return text(f"unit.{name}", n=number(size, text, 0 if value < 1000 else 1))
     if unit == "s" and value < 10:
-        return text("unit.milliseconds", n=number(1000 * value, digits=1 if value < 0.1 else 0))
-    return text("unit.seconds", n=number(value)) if unit == "s" else number(value)
+        return text("unit.milliseconds", n=number(1000 * value, text, 1 if value < 0.1 else 0))
+    return text("unit.seconds", n=number(value, text)) if unit == "s" else number(value, text)
 
 
 def sentence(found: JsonObject, text: Text, title: Callable[..., str]) -> str:

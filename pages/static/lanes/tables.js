@@ -58,7 +58,8 @@ export function showSentence(place, techniques, chosen) {
 /** An amount with its noun, in the plural form of the language. */
 function counted(noun, amount) {
   const form = new Intl.PluralRules(document.documentElement.lang).select(amount ?? 0);
-  return _(`compare.count.${noun}.${form}`, { n: number(amount) });
+  const [key, other] = [form, "other"].map((one) => `compare.count.${noun}.${one}`);
+  return _(_(key) === key ? other : key, { n: number(amount) });
 }
 
 function capital(words) {
