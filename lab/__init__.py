@@ -6,6 +6,7 @@
     runs = lab.compare(["shortpoll", "websocket"], rounds=3)
     lab.save(runs, "runs.json")
     lab.figures.overhead(runs)
+    lab.capacity(runs, listeners=1_000_000).needs["websocket"]
     lab.anatomy.show("818537fa213d7f9f4d5158")
     lab.exercises.check("handshake", my_answer)
 
@@ -18,6 +19,7 @@ from lab.version import __version__
 
 if TYPE_CHECKING:
     from lab import anatomy, exercises, figures
+    from lab.experiment.capacity import capacity
     from lab.experiment.session import compare, measure, predict
     from lab.results.runs import Run, load, save
 
@@ -25,6 +27,7 @@ __all__ = [
     "Run",
     "__version__",
     "anatomy",
+    "capacity",
     "compare",
     "exercises",
     "figures",
@@ -34,6 +37,7 @@ __all__ = [
     "save",
 ]
 _HOME = {
+    "capacity": "experiment.capacity",
     **dict.fromkeys(("measure", "compare", "predict"), "experiment.session"),
     **dict.fromkeys(("Run", "load", "save"), "results.runs"),
 }

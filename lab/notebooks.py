@@ -53,6 +53,16 @@ def measured(name: str, modes: Sequence[str] | None = None, **conditions: Any) -
     return runs
 
 
+def recorded(name: str) -> list[Run]:
+    """The runs of a record as they are, as those of another notebook: they are never measured again here.
+
+    Raises `BadInput` when there is no such record.
+    """
+    path = _place(name)
+    _there(path)
+    return load(path)
+
+
 def http2_polls(polls: int = 20) -> JsonObject:
     """Long polls by HTTP/1.1 and by HTTP/2 through nginx, with their bytes (`lab.experiment.http2`).
 

@@ -18,12 +18,12 @@ import lab
 from lab.catalogue import MODES, TECHNIQUES
 from lab.errors import BadParameter
 from lab.experiment.prediction import ideal
+from lab.experiment.weights import along, bytes_per_message, exchange_of, measured_per_message
 from lab.figures import style
 from lab.figures.comparison import plot
 from lab.figures.html_report import report
 from lab.figures.labels import spaced
 from lab.figures.style import SIZES
-from lab.figures.weights import along, bytes_per_message, exchange_of, measured_per_message
 from lab.results.rounds import median_over_rounds, spread
 from tests.support.drawing import texts
 from tests.support.lab_process import ROOT

@@ -8,13 +8,16 @@
     lab.figures.scale(runs)                          cost against the number of listeners
     lab.figures.ladder(runs)                         one message's way, technique by technique
     lab.figures.comparison(runs)                     four of them on one sheet
+    lab.figures.capacity(runs)                       what a million listeners would need, from unit costs
     lab.figures.compression(runs)                    ways to compress: bytes, processor time, memory
 
-Each takes runs and `size="page"` or `"projector"`, and returns a matplotlib Figure.
+Each takes runs and `size="page"` or `"projector"`, and returns a matplotlib Figure. `capacity` also
+takes what `lab.capacity` returned.
 """
 
 from lab.figures import loading  # noqa: F401 - before anything else of matplotlib
 from lab.figures.bars import overhead, requests
+from lab.figures.capacity import capacity
 from lab.figures.comparison import comparison
 from lab.figures.compression import compression
 from lab.figures.curves import prediction
@@ -24,6 +27,7 @@ from lab.figures.lines import latency
 from lab.figures.rates import overhead_over_rate
 
 __all__ = [
+    "capacity",
     "comparison",
     "compression",
     "ladder",

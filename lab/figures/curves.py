@@ -9,13 +9,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lab.experiment.prediction import Exchange, ideal
+from lab.experiment.weights import along, edge_requests, exchange_of
 from lab.figures import style
 from lab.figures.caption import captioned
 from lab.figures.intervals import upright
 from lab.figures.labels import at_the_end
 from lab.figures.lines import transits
 from lab.figures.ticks import logarithmic, logarithmic_y
-from lab.figures.weights import along, edge_requests, exchange_of
 from lab.results.format import NEXT_TO_NOTHING_S, percent
 from lab.results.rounds import Figure as Reading
 from lab.results.rounds import by_mode, median_over_rounds

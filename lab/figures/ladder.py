@@ -14,9 +14,9 @@ from matplotlib.figure import Figure
 from lab.catalogue import MODES, TECHNIQUES
 from lab.experiment.conditions import Conditions
 from lab.experiment.prediction import ZERO_COST, Exchange, ideal
+from lab.experiment.weights import along, exchange_of
 from lab.figures import style
 from lab.figures.caption import captioned
-from lab.figures.weights import along, exchange_of
 from lab.results.format import seconds
 from lab.results.rounds import by_mode, median_over_rounds
 from lab.results.runs import Run, run_list

@@ -7,12 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lab.experiment.prediction import Exchange, ideal
+from lab.experiment.weights import along, bytes_per_message, exchange_of, measured_per_message, message_itself
 from lab.figures import style
 from lab.figures.caption import captioned
 from lab.figures.intervals import upright
 from lab.figures.labels import at_the_end
 from lab.figures.ticks import logarithmic, logarithmic_y
-from lab.figures.weights import along, bytes_per_message, exchange_of, measured_per_message, message_itself
 from lab.results.format import count
 from lab.results.rounds import Figure as Reading
 from lab.results.rounds import by_mode, median_over_rounds
