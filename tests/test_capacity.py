@@ -52,7 +52,7 @@ def made(mode, clients, rate=RATE, **changed):
         conditions=Conditions(clients=clients, rate=rate, duration=DURATION).as_json(),
         lab={},
         segments={"in": segments // 2, "out": segments - segments // 2},
-        wire_bytes=head + delivered * MESSAGE + segments * HEADERS,
+        wire_bytes=head + delivered * MESSAGE + segments * HEADERS + 16 * clients,
     )
     return replace(run, **changed)
 

@@ -27,6 +27,8 @@ from lab.results.slope import at_zero, slope
 
 HANDSHAKE = 3
 """Segments that open a connection: SYN, SYN-ACK, ACK."""
+HANDSHAKE_OPTIONS = 16
+"""Bytes of options that SYN and SYN-ACK together have beyond those of other segments."""
 MEMORY_SPAN = 500
 """Memory is given out in blocks: with fewer connections between the largest and the smallest run the slope
 would be chance."""
@@ -211,13 +213,18 @@ def _segments(runs: Sequence[Run]) -> tuple[Constant, Constant] | None:
     known = [run for run in runs if run.segments and run.wire_bytes is not None and run.delivered]
     if not known:
         return None
-    headers = median(((run.wire_bytes or 0) - run.socket_bytes) / (segments_of(run) or 1) for run in known)
+    headers = median(_headers(run) / (segments_of(run) or 1) for run in known)
     source = described(known)
     if TECHNIQUES[known[0].mode].verb == "stream":
         each = slope(known, _messages, _segments_of_listener) or _spread(known, _of_delivery)
     else:
         each = _spread(known, _of_poll)
     return None if each is None else (_constant(each, known), Constant(headers, None, None, source))
+
+
+def _headers(run: Run) -> float:
+    """Bytes of all headers of TCP and IP, without the options that only a handshake has."""
+    return float((run.wire_bytes or 0) - run.socket_bytes - HANDSHAKE_OPTIONS * run.conditions["clients"])
 
 
 def _messages(run: Run) -> float:

@@ -64,7 +64,7 @@ PANELS = (
 def capacity(runs: Capacity | Run | Iterable[Run], size: str = "page") -> Figure:
     """What so many listeners need by each technique: labs of one core, memory, bandwidth; axes logarithmic.
 
-    `runs` is what `lab.capacity` returned, or runs: then it is for a million listeners at the rate of the runs.
+    `runs` is what `lab.capacity` returned, or runs: then for a million listeners at the rate of the runs.
     """
     known = runs if isinstance(runs, Capacity) else compute(runs)
     modes = list(known.needs)

@@ -47,8 +47,12 @@ def _number(runs: Sequence[Run], name: str, words: tuple[str, str], mode: str = 
     if not values or (mode and mode not in {run.mode for run in runs}):
         return ""
     text = style.one(*words).replace("(s)", "" if values == [1] else "s")
-    low, high = f"{values[0]:.3g}", f"{values[-1]:.3g}"
+    low, high = _three_digits(values[0]), _three_digits(values[-1])
     return text.format(low if low == high else style.one(f"{low} to {high}", f"{low}～{high}"))
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
 
 
 def _extra(runs: Sequence[Run]) -> list[str]:
