@@ -1,4 +1,4 @@
-"""The page of the hostile proxy: real trials behind a real nginx, and recorded ones where there is none."""
+"""The page of the faulty proxy: real trials behind a real nginx, and recorded ones where there is none."""
 
 import json
 import os

@@ -1,5 +1,5 @@
 /**
- * The hostile proxy: a click sets nginx up and starts a trial; nginx.conf, the steps and a lamp for each technique come
+ * The faulty proxy: a click sets nginx up and starts a trial; nginx.conf, the steps and a lamp for each technique come
  * from /live as they happen.
  */
 

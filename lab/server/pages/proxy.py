@@ -33,7 +33,7 @@ TOLD = {
 
 
 class ProxyPage(Page):
-    """The hostile proxy, which needs the teacher's cookie."""
+    """The faulty proxy, which needs the teacher's cookie."""
 
     text_prefixes = ("proxy.",)
 

@@ -53,7 +53,7 @@ function call(path, parameters) {
     const script = document.createElement("script");
     window[callback] = resolve;
     script.onload = script.onerror = () => {
-      reject(new NotSent("script_failed", "The script failed; a page cannot see the reason.", "unknown"));
+      reject(new NotSent("script_failed", "The script could not be loaded; the browser gives no reason.", "unknown"));
       delete window[callback];
       script.remove();
     };
