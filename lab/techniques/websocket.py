@@ -158,6 +158,7 @@ class WebSocket(Endpoint, CheckedHandler):
         if self.outlet:
             self.outlet.close()
             self.context.senders.discard(self.outlet)
+        self.outlet = None  # it refers to this handler: as a circle both would wait for the cycle collector
         self.depart()
 
 

@@ -7,7 +7,6 @@ sending side is closed first, and bytes that still arrive are read and discarded
 import asyncio
 import socket
 from collections.abc import Callable
-from contextlib import suppress
 from ssl import SSLSocket
 
 LINGER_S = 2.0
@@ -59,12 +58,15 @@ def has_unread(connection: socket.socket) -> bool:
 
 async def _drain(connection: socket.socket, count: Callable[[int], None]) -> None:
     loop = asyncio.get_running_loop()
-    with connection, suppress(OSError, TimeoutError):
-        connection.setblocking(False)
-        connection.shutdown(socket.SHUT_WR)
-        async with asyncio.timeout(LINGER_S):
-            for _ in range(MOST_BYTES // READ_BYTES):
-                if not (data := await loop.sock_recv(connection, READ_BYTES)):
-                    return
-                count(len(data))
-            await asyncio.sleep(LINGER_S)
+    with connection:
+        try:
+            connection.setblocking(False)
+            connection.shutdown(socket.SHUT_WR)
+            async with asyncio.timeout(LINGER_S):
+                for _ in range(MOST_BYTES // READ_BYTES):
+                    if not (data := await loop.sock_recv(connection, READ_BYTES)):
+                        return
+                    count(len(data))
+                await asyncio.sleep(LINGER_S)
+        except OSError as error:  # or the time is over
+            error.__traceback__ = None  # asyncio keeps the error in a future, which a frame of it keeps

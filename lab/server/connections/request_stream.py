@@ -145,6 +145,8 @@ class RequestStream(TornadoStream):
         if isinstance(exc_info, UnsatisfiableReadError) and not self.closed():
             self.refuse(self._too_long())
         super().close(exc_info)
+        if isinstance(self.error, OSError):
+            self.error.__traceback__ = None  # its frames would keep this stream, and 32 KiB for the read
 
     def _too_long(self) -> Refused:
         if self.stage == HEAD:
