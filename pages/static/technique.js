@@ -8,14 +8,17 @@ import { _ } from "./i18n.js";
 import { figure } from "./lanes/figures.js";
 import { write } from "./lanes/tables.js";
 import { on, watch } from "./live.js";
+import { sentence } from "./written.js";
 
 const status = document.getElementById("status");
 const { technique: mode } = document.getElementById("technique").dataset;
+const conditions = document.querySelector("#conditions span") ?? document.createElement("span"); // no claims, no place
 const places = [...document.querySelectorAll("[data-figure]")];
 
 const last = new LastExchange(document.querySelector(".last"), mode);
 
-watch(({ meters }) => {
+watch(({ meters, crew }) => {
+  conditions.textContent = crew.running ? simulated(crew) : "";
   last.follow(meters.techniques[mode]);
   for (const place of places) {
     const name = place.dataset.figure;
@@ -35,6 +38,20 @@ function judge(claim, value) {
   claim.querySelector(".claim").hidden = wrong;
   claim.querySelector(".otherwise").hidden = !wrong;
 }
+
+/** What the simulated clients do now: the condition under which the figures were measured. */
+function simulated({ students: clients, rate, interval }) {
+  return sentence({ key: "lesson.show.conditions", values: { clients, rate, interval_s: interval } });
+}
+
+/** A link to a line shows the file that the line is in; sheets.js then scrolls to it. */
+function chooseFile() {
+  const side = document.getElementById(location.hash.slice(1))?.closest("[data-side]");
+  if (side) document.querySelector(`.choice [value=${side.dataset.side}]`).checked = true;
+}
+
+addEventListener("hashchange", chooseFile);
+chooseFile();
 
 on("status", ({ state }) => {
   status.dataset.status = state;

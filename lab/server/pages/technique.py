@@ -1,4 +1,4 @@
-"""The page of one technique: idea, last exchange, claims with their figures, and the code that is running.
+"""The page of one technique: dialogue, last exchange, claims with their figures, and the code that runs.
 
 The code is read from the files that this lab runs, and highlighted here; the page brings no highlighter.
 """
@@ -6,6 +6,7 @@ The code is read from the files that this lab runs, and highlighted here; the pa
 import json
 import re
 from collections.abc import Iterator
+from difflib import SequenceMatcher
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -18,8 +19,9 @@ from pygments.lexers import JavascriptLexer, PythonLexer
 
 from lab import folders
 from lab.catalogue import TECHNIQUES, server_side
-from lab.errors import NotFound
+from lab.errors import BadParameter, NotFound
 from lab.server.pages import i18n
+from lab.server.pages.dialogue import dialogue
 from lab.server.pages.page import Page
 
 PLAIN = re.compile(r'<span class="(?:n|nb|nn|nx|bp|p|w|o)">([^<]*)</span>')
@@ -28,11 +30,15 @@ LEXERS: dict[str, type[Lexer]] = {".py": PythonLexer, ".js": JavascriptLexer}
 
 
 class Source(NamedTuple):
-    """One of a technique's three files: its side, its path in the lab, its lines with their colours."""
+    """One of a technique's three files: its side, its path in the lab, its lines with their colours.
+
+    `differing` has the numbers, from 1, of the lines that the other technique's file does not have.
+    """
 
     side: str
     path: str
     lines: list[Markup]
+    differing: frozenset[int]
 
 
 class Claim(NamedTuple):
@@ -51,19 +57,32 @@ class Claim(NamedTuple):
 class TechniquePage(Page):
     """One technique: idea, last exchange, claims with their figures, code."""
 
-    text_prefixes = ("technique.last.",)
+    text_prefixes = ("technique.last.", "lesson.show.conditions")
 
     def get(self, mode: str) -> None:
-        """The page of a technique. Raises `NotFound` for an unknown one."""
+        """The page of a technique; with `with=<technique>` the lines that differ from it are marked.
+
+        Raises `NotFound` for an unknown technique, `BadParameter` for an unknown one to compare with.
+        """
         if mode not in TECHNIQUES:
             raise NotFound(f"There is no technique {mode}; there are {', '.join(TECHNIQUES)}.")
+        other = self.other()
         self.show(
             "technique.html",
             technique=TECHNIQUES[mode],
             idea=self.idea(mode),
+            parts=dialogue(TECHNIQUES[mode]),
             claims=[*self.claims(mode, "pro"), *self.claims(mode, "con")],
-            sources=sources(mode),
+            sources=sources(mode, other),
+            other=other,
         )
+
+    def other(self) -> str:
+        """The technique to compare with; empty without one. Raises `BadParameter` for an unknown one."""
+        other = self.get_query_argument("with", "")
+        if other and other not in TECHNIQUES:
+            raise BadParameter(f"with is one of {', '.join(TECHNIQUES)}, or absent.")
+        return other
 
     def idea(self, mode: str) -> str:
         """The idea in the texts; for a technique without texts, the first sentence of its own file."""
@@ -98,17 +117,42 @@ def paragraphs(mode: str) -> list[str]:
     return (server_side(mode).__doc__ or "").split("\n\n")
 
 
-def sources(mode: str) -> list[Source]:
+def sources(mode: str, other: str = "") -> list[Source]:
     """The technique's three files: on the server, in Python, in the browser."""
-    files = {
-        "server": (folders.LAB, f"techniques/{mode}.py"),
-        "client": (folders.LAB, f"clients/{mode}.py"),
-        "browser": (folders.PAGES, f"static/techniques/{mode}.js"),
-    }
+    others = files(other) if other else {}
     return [
-        Source(side, f"{folder.name}/{path}", coloured(folder / path, (folder / path).stat().st_mtime_ns))
-        for side, (folder, path) in files.items()
+        Source(side, shown(path), coloured(path, changed(path)), differing(path, others.get(side, path)))
+        for side, path in files(mode).items()
     ]
+
+
+def files(mode: str) -> dict[str, Path]:
+    """The three files of a technique, by their side."""
+    return {
+        "server": folders.LAB / f"techniques/{mode}.py",
+        "client": folders.LAB / f"clients/{mode}.py",
+        "browser": folders.PAGES / f"static/techniques/{mode}.js",
+    }
+
+
+def shown(path: Path) -> str:
+    """The path of a file from the folder of the lab or of its pages."""
+    folder = next(one for one in (folders.LAB, folders.PAGES) if one in path.parents)
+    return f"{folder.name}/{path.relative_to(folder).as_posix()}"
+
+
+def changed(path: Path) -> int:
+    """When a file was changed, in nanoseconds."""
+    return path.stat().st_mtime_ns
+
+
+def differing(path: Path, other: Path) -> frozenset[int]:
+    """The numbers, from 1, of the lines of a file that the other file does not have in the same order."""
+    if path == other:
+        return frozenset()
+    theirs, own = (one.read_text(encoding="utf-8").splitlines() for one in (other, path))
+    codes = SequenceMatcher(None, theirs, own, autojunk=False).get_opcodes()
+    return frozenset(n + 1 for tag, _, _, start, end in codes if tag != "equal" for n in range(start, end))
 
 
 @cache
