@@ -131,7 +131,7 @@ def test_each_constant_has_its_run(runs):
         "100 to 1,000 listeners, 2 messages/s, 40 characters, 1 round" in row[-1] for row in found.constants()
     )
     assert "websocket" in str(table(HEAD, found.rows()))
-    assert "memory for a connection, bytes" in str(table(CONSTANTS_HEAD, found.constants()))
+    assert "memory for a connection, KiB" in str(table(CONSTANTS_HEAD, found.constants()))
 
 
 HOSTILE = [

@@ -13,18 +13,19 @@ A lab is one process on one core, so a lab is a core. It may be busy for a share
 r is theory (`lab.experiment.prediction`) for a lab with time to spare; the other constants are measured
 (`lab.experiment.unit_costs`). Assumed, and not measured: labs do not slow each other down, and neither Redis
 nor a balancer nor the network is the limit. Each lab's own work (reading each message from Redis, once) is
-left out. Opening the connections is too: it is a load of its own when all come at once.
+left out. Opening the connections is too: it is a load of its own when all come at once. So are heartbeats,
+which a stream gets when nothing was sent for 15 s: with fewer than about 0.3 messages a second they matter.
 """
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from math import ceil
 
-from lab.catalogue import TECHNIQUES
+from lab.catalogue import MODES, TECHNIQUES
 from lab.errors import BadParameter
 from lab.experiment.conditions import NUMBERS, Conditions
 from lab.experiment.quantities import number, whole
-from lab.experiment.unit_costs import UnitCosts, polls_per_s, unit_costs
+from lab.experiment.unit_costs import Constant, UnitCosts, polls_per_s, unit_costs
 from lab.results.rounds import by_mode
 from lab.results.runs import Run, run_list
 
@@ -81,9 +82,9 @@ class Capacity:
     def constants(self) -> list[tuple[object, ...]]:
         """Each constant with its interval and its runs, for `table(CONSTANTS_HEAD, …)`."""
         return [
-            (mode, name, f"{found.value:,.3g}", _interval(found.low, found.high), found.source)
+            (mode, name, _short(scale * found.value), _interval(scale, found), found.source)
             for mode, costs in self.costs.items()
-            for name, found in costs.constants()
+            for name, scale, found in costs.constants()
         ]
 
 
@@ -118,7 +119,8 @@ def capacity(
     asked = {"rate": rate, "interval": interval, "hold": hold}
     wanted = {name: number(name, value, *NUMBERS[name]) for name, value in asked.items() if value is not None}
     conditions = _conditions(known, wanted)
-    costs = {mode: unit_costs(mode, those) for mode, those in by_mode(known).items()}
+    groups = by_mode(known)
+    costs = {mode: unit_costs(mode, groups[mode]) for mode in MODES if mode in groups}
     needs = {mode: _need(one, listeners, conditions, utilisation) for mode, one in costs.items()}
     return Capacity(listeners, conditions.rate, utilisation, needs, costs, known)
 
@@ -186,5 +188,11 @@ def _row(need: Need) -> tuple[object, ...]:
     )
 
 
-def _interval(low: float | None, high: float | None) -> str | None:
-    return None if low is None or high is None else f"{low:,.3g} to {high:,.3g}"
+def _short(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+
+
+def _interval(scale: float, found: Constant) -> str | None:
+    if found.low is None or found.high is None:
+        return None
+    return f"{_short(scale * found.low)} to {_short(scale * found.high)}"

@@ -20,10 +20,10 @@ from lab.catalogue import TECHNIQUES
 from lab.experiment.conditions import Conditions
 from lab.experiment.prediction import ideal
 from lab.experiment.weights import exchange_of, held
+from lab.results.per_message import segments_of
 from lab.results.rounds import Figure, Spread, median_over_rounds
 from lab.results.runs import Run
-from lab.results.segments import segments_of
-from lab.results.slope import at_zero, slope
+from lab.results.slope import at_zero, connections, slope
 
 HANDSHAKE = 3
 """Segments that open a connection: SYN, SYN-ACK, ACK."""
@@ -94,23 +94,24 @@ class UnitCosts(NamedTuple):
             return None
         return moved + segments * self.segment_bytes.value
 
-    def constants(self) -> list[tuple[str, Constant]]:
-        """What was measured, each with its name and unit."""
+    def constants(self) -> list[tuple[str, float, Constant]]:
+        """What was measured: its name with a unit that reads well, the scale to that unit, and itself."""
         polls = [
-            (f"CPU for a poll with {one.messages:.2f} messages, s", one.cpu_s) for one in self.poll_cpu_s
+            (f"CPU for a poll with {one.messages:.2f} messages, µs", 1e6, one.cpu_s)
+            for one in self.poll_cpu_s
         ]
         named = [
-            ("CPU for a delivered message, s", self.message_cpu_s),
+            ("CPU for a delivered message, µs", 1e6, self.message_cpu_s),
             *polls,
-            ("bytes for a message", self.message_bytes),
-            ("bytes for a poll", self.poll_bytes),
-            ("segments for a message", self.message_segments),
-            ("segments for a poll", self.poll_segments),
-            ("TCP/IP headers in a segment, bytes", self.segment_bytes),
-            ("memory for a connection, bytes", self.connection_bytes),
-            ("memory of an empty lab, bytes", self.lab_bytes),
+            ("bytes for a message", 1.0, self.message_bytes),
+            ("bytes for a poll", 1.0, self.poll_bytes),
+            ("segments for a message", 1.0, self.message_segments),
+            ("segments for a poll", 1.0, self.poll_segments),
+            ("TCP/IP headers in a segment, bytes", 1.0, self.segment_bytes),
+            ("memory for a connection, KiB", 2.0**-10, self.connection_bytes),
+            ("memory of an empty lab, MiB", 2.0**-20, self.lab_bytes),
         ]
-        return [(name, found) for name, found in named if found is not None and found.value]
+        return [(name, scale, found) for name, scale, found in named if found is not None and found.value]
 
 
 def _sum(*parts: tuple[float, Constant | None]) -> float | None:
@@ -263,18 +264,14 @@ def _memory(runs: Sequence[Run]) -> tuple[Constant, Constant] | None:
     known = max(groups, key=_span, default=[])
     if _span(known) < MEMORY_SPAN:
         return None
-    each = slope(known, _connections, lambda run: run.server_rss_bytes)
-    none = at_zero(known, _connections, lambda run: run.server_rss_bytes)
+    each = slope(known, connections, lambda run: run.server_rss_bytes)
+    none = at_zero(known, connections, lambda run: run.server_rss_bytes)
     return None if each is None or none is None else (_constant(each, known), _constant(none, known))
 
 
 def _span(runs: Sequence[Run]) -> float:
-    sizes = [_connections(run) for run in runs]
+    sizes = [connections(run) for run in runs]
     return max(sizes) - min(sizes) if sizes else 0.0
-
-
-def _connections(run: Run) -> float:
-    return float(run.receive["connections"])
 
 
 def _constant(spread: Spread, runs: Sequence[Run]) -> Constant:
@@ -284,7 +281,7 @@ def _constant(spread: Spread, runs: Sequence[Run]) -> Constant:
 def described(runs: Sequence[Run]) -> str:
     """The runs that a constant is from: what was measured, and under which conditions."""
     numbers = [
-        (f"{_range(runs, name)} {words}")
+        f"{_range(runs, name)} {words}"
         for name, words in (("clients", "listeners"), ("rate", "messages/s"), ("payload", "characters"))
     ]
     rounds = len({run.round for run in runs})

@@ -6,6 +6,7 @@
     lab.figures.latency(runs)                        distributions of the latency
     lab.figures.prediction(runs)                     measured points on predicted curves
     lab.figures.scale(runs)                          cost against the number of listeners
+    lab.figures.memory(runs)                         memory of the server against connections
     lab.figures.ladder(runs)                         one message's way, technique by technique
     lab.figures.comparison(runs)                     four of them on one sheet
     lab.figures.capacity(runs)                       what a million listeners would need, from unit costs
@@ -24,6 +25,7 @@ from lab.figures.curves import prediction
 from lab.figures.growth import scale
 from lab.figures.ladder import ladder
 from lab.figures.lines import latency
+from lab.figures.memory import memory
 from lab.figures.rates import overhead_over_rate
 
 __all__ = [
@@ -32,6 +34,7 @@ __all__ = [
     "compression",
     "ladder",
     "latency",
+    "memory",
     "overhead",
     "overhead_over_rate",
     "prediction",

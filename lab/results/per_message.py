@@ -48,6 +48,11 @@ def memory_per_client(run: Run) -> float | None:
     return None if run.server_rss_growth_bytes is None else run.server_rss_growth_bytes / clients
 
 
+def segments_of(run: Run) -> int | None:
+    """The TCP segments of a run, both ways; None where they are not known."""
+    return run.segments["in"] + run.segments["out"] if run.segments else None
+
+
 def part(name: str) -> Callable[[Run], float | None]:
     """A part of the bytes, per delivered message."""
     return lambda run: run.per_delivery(run.receive[f"{name}_bytes"])

@@ -6,6 +6,7 @@ from rich.text import Text
 
 from lab.catalogue import TECHNIQUES
 from lab.results.format import count
+from lab.results.per_message import segments_of
 from lab.results.rounds import by_mode, median_over_rounds
 from lab.results.runs import Run
 
@@ -26,8 +27,3 @@ def _line(mode: str, rounds: Sequence[Run]) -> Text:
     segments = median_over_rounds(rounds, lambda run: run.per_delivery(segments_of(run)))
     whole = median_over_rounds(rounds, lambda run: run.per_delivery(run.wire_bytes))
     return Text(f" {mode:<10}{segments or 0:8.2f} {count(whole):>8}", style=TECHNIQUES[mode].dark)
-
-
-def segments_of(run: Run) -> int | None:
-    """The TCP segments of a run, both ways; None where they are not known."""
-    return run.segments["in"] + run.segments["out"] if run.segments else None

@@ -20,6 +20,11 @@ class Line(NamedTuple):
     intercept: float
 
 
+def connections(run: Run) -> float:
+    """The connections of a run, which a slope can be taken along."""
+    return float(run.receive["connections"])
+
+
 def slope(runs: Sequence[Run], along: Figure, figure: Figure) -> Spread | None:
     """By how much a figure grows for each one more of another, over the rounds.
 
