@@ -1,5 +1,6 @@
 """Capacity: from unit costs of small runs to many listeners; formulas, what is not known, and bad input."""
 
+import io
 import math
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ import lab
 from lab.errors import BadInput, BadParameter
 from lab.experiment.capacity import CONSTANTS_HEAD, HEAD
 from lab.experiment.conditions import Conditions
+from lab.figures import style
 from lab.notebooks import recorded, table
 from lab.results.runs import Run
 from lab.results.slope import at_zero, slope
@@ -217,3 +219,24 @@ def test_a_record_of_another_notebook_is_never_measured_again(monkeypatch):
     assert {run.conditions["clients"] for run in recorded("04-clients-10")} == {10}
     with pytest.raises(BadInput, match="no record"):
         recorded("99-nothing")
+
+
+def test_the_memory_of_a_connection_is_the_slope_of_the_line(runs):
+    """The line begins at the memory of an empty lab; with one size there are dots alone."""
+    figure = lab.figures.memory(runs)
+    lines = [line for line in figure.axes[0].get_lines() if list(line.get_xdata()) == [0, 1000]]
+    ends = [EMPTY_LAB / 2**20, (EMPTY_LAB + 1000 * CONNECTION) / 2**20]
+    assert len(lines) == 3 and all(list(line.get_ydata()) == pytest.approx(ends) for line in lines)
+    assert f"websocket {CONNECTION / 1024:.1f}" in figure.alt
+    assert "websocket –" in lab.figures.memory(runs[-1]).alt
+
+
+@pytest.mark.needs("chinese-font")
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_the_line_of_conditions_fits_its_sheet(runs, language):
+    """A Chinese character is twice as wide as a Latin one, and a long line is broken."""
+    with style.in_language(language):
+        figure = lab.figures.capacity(runs)
+    figure.savefig(io.BytesIO(), format="png")
+    line = figure.findobj(lambda text: getattr(text, "get_text", str)() == figure.get_supxlabel())[0]
+    assert line.get_window_extent().x1 <= figure.bbox.width

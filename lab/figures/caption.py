@@ -9,17 +9,25 @@ from lab.results.runs import Run
 
 SHARE = 0.8
 """Size of the line, as a share of the size of the figure's text."""
-CHARACTER = 0.51
-"""Mean width of a character, as a share of its size."""
+CHARACTER, CHINESE = 0.51, 1.0
+"""Mean width of a Latin and of a Chinese character, as a share of its size."""
+FIRST_WIDE = "\u2e80"
+"""From this character on they are as wide as Chinese ones."""
 
 
 def captioned(figure: style.Sheet, runs: Sequence[Run], shows: str, note: str = "") -> None:
     """Give a figure its line of conditions, and its alternative text: what it shows, and that line."""
     text = note + (" · " if note else "") + conditions(runs)
     size = SHARE * figure.settings["font.size"]
-    most = int(72 * figure.get_size_inches()[0] / size / CHARACTER)
+    most = int(72 * figure.get_size_inches()[0] / size / _width(text))
     figure.supxlabel(_lines(text, most), x=0.01, ha="left", fontsize=size, color=style.GREY)
     figure.alt = f"{shows} {' '.join(text.split())}."
+
+
+def _width(text: str) -> float:
+    """The mean width of this text's characters."""
+    wide = sum(character >= FIRST_WIDE for character in text) / len(text)
+    return CHARACTER + wide * (CHINESE - CHARACTER)
 
 
 def _lines(text: str, most: int) -> str:
