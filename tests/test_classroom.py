@@ -43,8 +43,11 @@ def test_one_button_lets_phones_join(lab_here, open_page):
 
 
 def test_a_card_shows_only_what_was_measured(lab_here, open_page):
-    """Before anything happened: not measured yet. Afterwards: the figures of the meters."""
+    """Before anything happened: not measured yet, no bar, and what to do. Afterwards: the meters, and a bar."""
     page = open_page(lab_here, "/")
+    bars = page.locator("[data-card] .bar")
+    expect(page.locator("#nothing")).to_be_visible()
+    assert not any(bar.is_visible() for bar in bars.all())
     cost = page.locator("[data-card=sse] [data-figure=bytes]")
     expect(cost).to_have_text("not measured yet")
     reader = open_page(lab_here, "/room?mode=sse")
@@ -54,6 +57,9 @@ def test_a_card_shows_only_what_was_measured(lab_here, open_page):
     expect(reader.locator("[data-id]")).to_have_count(3)
     expect(page.locator("[data-card=sse] [data-figure=p50]")).to_have_text(re.compile(r"^[\d.]+ ms$"))
     expect(page.locator("[data-card=longpoll] [data-figure=bytes]")).to_have_text("not measured yet")
+    expect(page.locator("#nothing")).to_be_hidden()
+    expect(page.locator("[data-card=sse] .bar").nth(1)).to_have_attribute("style", "width: 100%;")
+    expect(page.locator("[data-card=longpoll] .bar").nth(1)).to_be_hidden()
     meter = meters(lab_here.address)["sse"]["receive"]
     each = (meter["bytes_in"] + meter["bytes_out"]) / meter["messages"]
     shown = page.evaluate("async (n) => (await import('/static/i18n.js')).bytes(n)", each)

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from lab.catalogue import DEFAULT, MODES, client_side, server_side
+from lab.catalogue import DEFAULT, MODES, TECHNIQUES, client_side, server_side
 from lab.server.pages import i18n
+from lab.server.pages.dialogue import dialogue
+from lab.server.pages.technique import sources
 from tests.support.browsing import (
     LOOKS,
     PHONE,
@@ -41,6 +43,39 @@ def test_every_technique_has_claims_for_and_against(mode, language):
     assert keys == [key for key in i18n.catalogue("en") if key.startswith(f"technique.{mode}.")]
     for kind in ("pro", "con"):
         assert len([key for key in keys if f".{kind}." in key]) >= 2
+
+
+@each
+def test_the_dialogue_is_that_of_the_verb(mode):
+    """A poll that waits and a stream stay open; a client sends by its connection if it has no other way."""
+    parts = dialogue(TECHNIQUES[mode])
+    assert any(part.who == "held" for part in parts) is (TECHNIQUES[mode].verb != "ask")
+    assert any(part.text == "send" for part in parts) is (mode == "websocket")
+    for language in LANGUAGES:
+        assert {f"technique.dialogue.{part.text}" for part in parts} <= i18n.catalogue(language).keys()
+    assert all(1 <= part.start <= part.end <= 4 for part in parts)  # the columns that the style sheet has
+
+
+@each
+def test_the_lines_that_differ_are_marked(address, mode):
+    """What is not marked stands in the other technique's file in the same order; the page has the marks."""
+    other = MODES[MODES.index(mode) - 1]
+    marked, plain = sources(mode, other), sources(other)
+    for own, theirs in zip(marked, plain, strict=True):
+        rest = iter(theirs.lines)
+        assert all(line in rest for n, line in enumerate(own.lines, 1) if n not in own.differing)
+    with urllib.request.urlopen(f"{address}/technique/{mode}?with={other}") as answer:
+        assert answer.read().decode().count('class="line differs"') == sum(
+            len(own.differing) for own in marked
+        )
+    assert not any(own.differing for own in sources(mode))
+
+
+def test_a_comparison_with_an_unknown_technique_is_refused(address):
+    """As a bad parameter, like an unknown technique of the room."""
+    with pytest.raises(urllib.error.HTTPError) as caught:
+        urllib.request.urlopen(f"{address}/technique/sse?with=telepathy")
+    assert json.load(caught.value)["error"]["code"] == "bad_parameter"
 
 
 @pytest.mark.needs("chromium")
@@ -179,6 +214,7 @@ def test_a_link_to_a_line_opens_its_sheet(visit, address):
     """On a projector too: the code is shown, that line in sight; the keyboard alone changes the sheet."""
     page = visit(address, size=PROJECTOR).open("/technique/sse?view=projector#browser-40")
     expect(page.locator("#browser-40")).to_be_in_viewport()
+    expect(page.locator("#server-1")).to_be_hidden()  # one file at a time
     page.focus("#sheets [value=claims]")
     page.keyboard.press("Enter")
     expect(page.locator("#browser-40")).to_be_hidden()

@@ -4,11 +4,10 @@
  */
 
 import { LastExchange } from "./anatomy/last.js";
-import { _ } from "./i18n.js";
+import { _, duration, number } from "./i18n.js";
 import { figure } from "./lanes/figures.js";
 import { write } from "./lanes/tables.js";
 import { on, watch } from "./live.js";
-import { sentence } from "./written.js";
 
 const status = document.getElementById("status");
 const { technique: mode } = document.getElementById("technique").dataset;
@@ -40,8 +39,8 @@ function judge(claim, value) {
 }
 
 /** What the simulated clients do now: the condition under which the figures were measured. */
-function simulated({ students: clients, rate, interval }) {
-  return sentence({ key: "lesson.show.conditions", values: { clients, rate, interval_s: interval } });
+function simulated({ students, rate, interval }) {
+  return _("lesson.show.conditions", { clients: number(students), rate: number(rate), interval_s: duration(interval) });
 }
 
 /** A link to a line shows the file that the line is in; sheets.js then scrolls to it. */

@@ -9,7 +9,7 @@ class Part(NamedTuple):
     """One sentence of a dialogue.
 
     `who` is "client" or "server"; "held" is a request that stays open, "event" a message that the server
-    accepts. It stands in the columns `start` to `end` of the picture; columns are moments, from left to right.
+    accepts. It stands in the columns `start` to `end` of the picture: moments, from left to right.
     """
 
     who: str
