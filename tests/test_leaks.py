@@ -12,6 +12,7 @@ import pytest
 from lab.catalogue import MODES
 from lab.meters import Account
 from lab.room import presence
+from lab.room.messages import Batch
 from lab.server.connections.metered_stream import MeteredStream
 from lab.server.lesson.simulated_students import Plan
 from lab.server.lifecycle import running
@@ -130,8 +131,8 @@ async def test_nothing_remains_of_clients_that_left(monkeypatch):
 
 
 def serving():
-    """How many streams, handlers and outlets there are in this process."""
-    return sum(isinstance(each, MeteredStream | Endpoint | Outlet) for each in gc.get_objects())
+    """How many streams, handlers, outlets and batches of events there are in this process."""
+    return sum(isinstance(each, MeteredStream | Endpoint | Outlet | Batch) for each in gc.get_objects())
 
 
 @pytest.fixture

@@ -84,9 +84,14 @@ class Batch:
             self._bytes[frame] = frame(self)
         return self._bytes[frame]
 
-    @cached_property
+    @property
     def pieces(self) -> "tuple[Batch, ...]":
         """The same events in batches of bounded size, each with the cursor after it."""
+        return self._cut or ((self,) if self.events else ())
+
+    @cached_property
+    def _cut(self) -> "tuple[Batch, ...]":
+        """The pieces; none of a batch that is one piece, which would refer to itself and not be freed."""
         pieces, events, size = list[Batch](), list[Event](), 0
         for event in self.events:
             size += len(event.json)
@@ -94,8 +99,7 @@ class Batch:
                 pieces.append(Batch(tuple(events), cursor))
                 events, size = [], len(event.json)
             events.append(event)
-        last = (Batch(tuple(events), self.cursor) if pieces else self,)
-        return (*pieces, *last) if self.events else ()
+        return (*pieces, Batch(tuple(events), self.cursor)) if pieces else ()
 
     @cached_property
     def messages(self) -> tuple[Event, ...]:
