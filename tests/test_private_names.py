@@ -11,6 +11,7 @@ OF_OTHERS = {
     "_actions": "argparse has no public list of a parser's options",
     "_asdict": "public in named tuples",
     "_replace": "public in named tuples",
+    "_debugmallocstats": "Python has no public count of its allocator",
     "_repr_html_": "public: Jupyter calls it to show an object",
     "_repr_mimebundle_": "the same",
     "_repr_png_": "the same",

@@ -24,6 +24,8 @@ from tests.faults.network_faults import own_network
 from tests.faults.scene import FULL, SHORT, Fault, Outcome, play
 from tests.faults.soak import soak, table
 
+LIGHT = {"steady": 49, "joins": 2, "rate": 2}
+"""A soak that leaves the machine to others."""
 HEAD = (
     "| fault | what | result | healed | received | refused | in doubt | announced | notes |\n|" + "---|" * 9
 )
@@ -38,6 +40,8 @@ def options() -> argparse.Namespace:
     parser.add_argument("--times", type=int, default=1)
     parser.add_argument("--short", action="store_true", help="few clients, short pauses")
     parser.add_argument("--soak", type=seconds, metavar="TIME", help="many clients for as long as 60s or 60m")
+    parser.add_argument("--light", action="store_true", help="a soak by a sixth of the people, 2 a second")
+    parser.add_argument("--observed", metavar="FILE", default="", help="write down what a soaked lab holds")
     parser.add_argument("--json", metavar="FILE", help="write the outcomes down too")
     return parser.parse_args()
 
@@ -99,7 +103,9 @@ def main() -> int:
     own_network()
     print(f"{description()}; seed {seed}\n", flush=True)
     if wanted.soak:
-        soaked = asyncio.run(soak(wanted.soak, seed=seed, stoppable=True))
+        people = LIGHT if wanted.light else {}
+        soaking = soak(wanted.soak, seed=seed, stoppable=True, observed=wanted.observed, **people)
+        soaked = asyncio.run(soaking)
         print(table(soaked))
         return 130 if soaked.seconds < wanted.soak else int(not soaked.passed)
     print(HEAD, flush=True)

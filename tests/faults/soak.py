@@ -4,6 +4,7 @@ Now and then Redis hangs, or some of those who stay are cut off without a word.
 """
 
 import asyncio
+import signal
 import sys
 import time
 from collections import Counter
@@ -18,12 +19,14 @@ from lab.catalogue import MODES
 from lab.experiment.check import Checker
 from lab.experiment.records import Record, place
 from lab.server.ending import stop_on_signals
+from tests.faults.bystanders import Bystanders
 from tests.faults.listeners import RecordingListener, Sender
 from tests.faults.network_faults import Away, filter_missing, filtered
 from tests.faults.reader_faults import KEPT, memory
 from tests.faults.redis_faults import freeze
 from tests.faults.scene import Fault, Scale, Scene, staged
 
+OBSERVED = (sys.executable, "-m", "tests.faults.observed")
 EMPTY = Scale(each=0, rate=1.0)
 SAMPLE_S = 1.0
 TOLD_EACH = 60
@@ -75,6 +78,7 @@ class Soaked:
     after: dict[str, int]
     rss: list[tuple[float, int]]
     hurt_by: Counter[str]
+    bystanders: dict[str, int]
 
     @property
     def passed(self) -> bool:
@@ -125,7 +129,8 @@ class Soak:
             steady += [await self.enter(await away.open()) for _ in range(CUT_OFF)]
         sender.start_sending(self.rate)
         hurting = asyncio.create_task(self.hurt(hurt_s))
-        stayed = await self.stay(seconds)
+        async with Bystanders(self.scene) as bystanders:
+            stayed = await self.stay(seconds)
         hurting.cancel()
         await asyncio.gather(hurting, return_exceptions=True)
         await sender.stop_sending(15)
@@ -139,7 +144,8 @@ class Soak:
         received = self.judge.checker.deliveries.total()
         after = await self.back_to(before)
         visits = next(self.names)
-        return Soaked(stayed, visits, received, violations, wrong, before, after, self.rss, self.hurt_by)
+        also = (self.rss, self.hurt_by, bystanders.done)
+        return Soaked(stayed, visits, received, violations, wrong, before, after, *also)
 
     async def hurt(self, every_s: float | None) -> None:
         """Let Redis hang and cut some off, in turn, so many seconds after the last time."""
@@ -249,9 +255,15 @@ async def soak(
     hurt_s: float | None = 300.0,
     seed: int = 1,
     stoppable: bool = False,
+    observed: str = "",
 ) -> Soaked:
-    """Open a lab and soak it; if it is stoppable, Ctrl-C lets all leave early."""
-    async with staged(Fault("soak", "many people for a long time", nothing), EMPTY, seed) as scene:
+    """Open a lab and soak it; if it is stoppable, Ctrl-C lets all leave early.
+
+    What the lab holds is written into the file `observed`, if there is to be one.
+    """
+    before = (*OBSERVED, observed) if observed else ()
+    fault = Fault("soak", "many people for a long time", nothing, before=before)
+    async with staged(fault, EMPTY, seed) as scene:
         await scene.sender.burst(200)  # what is made at first use is there from here on
         await scene.sender.go()
         await Soak(scene).settle()
@@ -259,6 +271,9 @@ async def soak(
         if stoppable:
             many.stop = stop_on_signals()
         soaked = await many.run(seconds, hurt_s)
+        if observed:
+            scene.lab.signal(signal.SIGUSR2)
+            await scene.get("/healthz")  # answered after the signal
         kept = scene.redis.client.xlen("pushlab:room")
     soaked.complaints.extend([*scene.complaints, *([] if kept == KEPT else [f"{kept} are kept"])])
     return soaked
@@ -271,6 +286,7 @@ def table(soaked: Soaked) -> str:
     rows = {
         "visits, deliveries": f"{soaked.visits:,}, {soaked.received:,} in {soaked.seconds:.0f} s",
         "meanwhile": ", ".join(f"{many} × {what}" for what, many in soaked.hurt_by.items()) or "–",
+        "also": ", ".join(f"{many:,} {what}" for what, many in soaked.bystanders.items()),
         "violations": f"{len(soaked.violations)} {' '.join(soaked.violations[:3] + soaked.complaints[:3])}",
         "memory": f"{first:.1f} MB, later {last:.1f} MB ({trend})",
         **{name: f"{soaked.before[name]} before, {soaked.after[name]} after" for name in HELD},
