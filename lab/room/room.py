@@ -25,8 +25,11 @@ SHARED = 16
 """Cursors for which a batch is cached and shared; nearly all listeners are at the end of the history."""
 REACH_S = 1.0
 """Longest time, in seconds, that a sender waits until the tail has read its message."""
+MOST_TIMED = 10_000
+"""Messages whose time of arrival is remembered until the tail has read them."""
 CHECK_S = 1.0
 """Seconds after which the tail makes sure that it still follows the history that it started with."""
+NEVER = float("-inf")
 TAIL = "that follows the history"
 MISSED_RETRY_MS = (0, 500)
 """Clients of a listener that failed reconnect within this time, and receive what they missed."""
@@ -57,7 +60,7 @@ class Room:
         self.reachable = False
         self.trouble = "unreachable"
         """The fault of Redis, as a key of `SENTENCES`; empty while it answers and stores."""
-        self.last_reply_at = float("-inf")
+        self.last_reply_at = NEVER
         """When Redis last answered, in seconds on the event loop's clock."""
         self.leaving: tuple[int, int] | None = None
         """Set when the server closes: later requests get a `bye` with a time (ms) in these bounds."""
@@ -70,7 +73,7 @@ class Room:
         self._listeners: set[Listener] = set()
         self._accepted_at: dict[str, float] = {}
         self._awaited: dict[asyncio.Future[None], Cursor] = {}
-        self._checked = float("-inf")
+        self._checked = NEVER
         self._asking = asyncio.Lock()
 
     # The three verbs -------------------------------------------------------------------------
@@ -138,12 +141,16 @@ class Room:
         if not self.reachable:
             raise HistoryUnavailable(False, SENTENCES[self.trouble or "unreachable"])
         self._accepted_at.setdefault(draft.mid, self._now())
+        if len(self._accepted_at) > MOST_TIMED:
+            del self._accepted_at[next(iter(self._accepted_at))]
         self.sending += 1
         duplicate = True
         try:
             cursor, duplicate = await self.history.publish(draft, self.top)
             self._suffers("")
             await self._reached(cursor)
+            if cursor <= self.top:  # read by the tail, or not kept any more when it came to read it
+                self._accepted_at.pop(draft.mid, None)
             return cursor, duplicate
         except HistoryUnavailable as error:
             if isinstance(error.__cause__, NotDone):
@@ -205,7 +212,7 @@ class Room:
             while self._now() - self._checked < CHECK_S:
                 self._take(await self.history.follow(self.top))
         except Strange:
-            self._look_again()
+            self._checked = NEVER
         except Unreachable as error:
             self.reachable = False
             self._suffers(code_of(error))
@@ -218,9 +225,6 @@ class Room:
         elif self.trouble and not trouble:
             logger.warning("Redis answers and stores again.")
         self.trouble = trouble
-
-    def _look_again(self) -> None:
-        self._checked = float("-inf")
 
     async def _check(self) -> None:
         """Is this still the history that the ring was filled from? A restored backup reuses its ids."""
@@ -256,7 +260,7 @@ class Room:
                 continue  # the tail and a check may both have asked for it
             if event.cursor != (self.top.epoch, self.top.n + 1):
                 if top is None:
-                    self._look_again()  # a hole or another history: the check reads all of it
+                    self._checked = NEVER  # a hole or another history: the check reads all of it
                     break
                 self._ring.clear()  # more arrived than the history keeps; listeners receive a gap event
             self._ring.append(
