@@ -35,6 +35,7 @@ SHORTENED = {
     "python run_lab.py --mode longpoll": BRIEFLY,
     "python run_lab.py --exercise": (),
     "python3 -m tests -k WORD": ("--collect-only", "tests/test_words.py"),
+    "python -m lab.languages": (),
     "python -m tests.faults": ("-h",),
     "python -m tests.faults -h": (),
     "python -m tests.benchmarks.prediction": ("-h",),
