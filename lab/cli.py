@@ -131,6 +131,11 @@ def _serve_options(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("--keyfile", type=old_file, metavar="FILE", help="its key, if it is in another file")
     group.add_argument("--no-browser", action="store_true", help="do not open the browser / 不打开浏览器")
+    group.add_argument(
+        "--no-demo",
+        action="store_true",
+        help="no simulated clients in the first minute / 开始时不运行模拟客户端",
+    )
     group.add_argument("--redis", metavar="URL|private", help="a Redis to use, or a private one")
     group.add_argument(
         "--logging", default="warning", choices=["debug", "info", "warning", "error"], help="(warning)"

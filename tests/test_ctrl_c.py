@@ -17,6 +17,7 @@ from tests.support.lab_process import ROOT
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="a pseudo-terminal is wanted")
 
 COMMAND = [sys.executable, "run_lab.py", "--port", "0", "--redis", "private", "--no-browser"]
+COMMAND += ["--no-demo"]
 QUESTION = "Press Ctrl-C again within 3 s"
 CTRL_C = b"\x03"
 PATIENCE_S = 30.0

@@ -51,6 +51,7 @@ SERVING = ("lab.lanes", "lab.techniques", "lab.server")
 MEASURING = ("lab.clients", "lab.results", "lab.experiment", "lab.figures")
 BY_NAME = {
     "lab.cli",
+    "lab.experiment.demonstration",
     "lab.experiment.fleet",
     "lab.experiment.relay",
     "lab.experiment.trials",

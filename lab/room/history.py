@@ -84,6 +84,7 @@ class History:
 
     def __init__(self, url: str, room: str) -> None:
         self.key = PREFIX + room
+        self._url = url
         self._commands = _client(url, PUBLISH_PATIENCE_S)
         self._tail = _client(url, TAIL_PATIENCE_S)
         self._publish = self._commands.register_script(PUBLISH)
@@ -91,6 +92,10 @@ class History:
         self._mend = self._commands.register_script(MEND)
         self._write = self._commands.register_script(WRITE)
         self._mending = asyncio.Lock()
+
+    def of_room(self, room: str) -> "History":
+        """The history of another room in the same Redis."""
+        return History(self._url, room)
 
     async def publish(self, draft: Draft, known: Cursor) -> tuple[Cursor, bool]:
         """Store a message unless its mid is known; return its cursor, and whether it was stored before.

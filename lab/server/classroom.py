@@ -34,6 +34,8 @@ async def serve(options: argparse.Namespace, redis: str | None, end: asyncio.Eve
     with stop.before_the_program(), stop.cut_short():
         async with on_a_port(options, redis) as lab:
             on_signal(signal.SIGINT, ctrl_c(lab, stop))
+            if not options.no_demo:
+                await lab.lesson.demonstration.start()
             show(welcome(lab))
             if wants_browser(options) and ZONE not in lab.url:
                 # A daemon of the browser may outlive this call; it must not keep the lab from closing.
@@ -103,10 +105,21 @@ def welcome(lab: Running) -> str:
         f"  Local    {lab.url}",
         f"  Teacher  {lab.url}teacher?token={lab.key.token}",
         f"  Network  {network(lab)}",
+        *demonstration(lab),
         "",
         f"  {how_to_stop()}",
     ]
     return "\n".join(lines)
+
+
+def demonstration(lab: Running) -> list[str]:
+    """Where simulated clients are seen, and what ends them; no line without them."""
+    if not lab.lesson.demonstration.context:
+        return []
+    return [
+        f"  Picture  {lab.url}compare: simulated clients, until the first client receives (--no-demo: none)",
+        "           模拟客户端，第一个客户端开始接收时停止",
+    ]
 
 
 def how_to_stop() -> str:
@@ -130,8 +143,10 @@ def network(lab: Running) -> str:
 
 
 def first_page(lab: Running) -> str:
-    """The URL that the browser opens: the first page, by a link that sets the teacher's cookie."""
-    return f"{lab.url}teacher?to=/&token={lab.key.ticket()}"
+    """The URL that the browser opens: the first page, or the moving picture, by a link that sets the
+    teacher's cookie."""
+    to = "compare" if lab.lesson.demonstration.context else "/"
+    return f"{lab.url}teacher?to={to}&token={lab.key.ticket()}"
 
 
 def wants_browser(options: argparse.Namespace) -> bool:

@@ -3,6 +3,7 @@
  */
 
 import { _, number } from "./i18n.js";
+import { demonstrationBar } from "./demonstration.js";
 import { Audience } from "./lanes/audience.js";
 import { BytesChart, DeliveryChart } from "./lanes/charts.js";
 import { Clock } from "./lanes/clock.js";
@@ -38,10 +39,13 @@ let view = null; // the time span that was drawn last
 let painted = []; // everything on which the last picture depended
 let picked = null; // the request whose bytes Enter would open, as {lane, from, to}
 
+const showDemonstration = demonstrationBar($("demonstration"), clear);
+
 // What the server sends -----------------------------------------------------------------------
 
 watch((news) => {
-  techniques = news.meters.techniques;
+  techniques = (news.demonstration.meters ?? news.meters).techniques;
+  showDemonstration(news.demonstration);
   showNotes(news, { simulated: $("simulated"), strained: $("strained") });
   showFigures(rows, techniques);
   announce();
@@ -118,10 +122,15 @@ function step(by) {
   choose(modes[next]);
 }
 
-function reset() {
+/** Forget what was drawn. */
+function clear() {
   traffic.clear();
   painted = [];
   charts.bytes.clear();
+}
+
+function reset() {
+  clear();
   clock.live();
   if (chosen) choose(chosen);
 }

@@ -26,6 +26,7 @@ export function showGuide({ lesson, bet, presence }) {
   const [first, last] = [step === 1, !lesson.then]; // at the last stop the one button ends the lesson
   const shown = { back: step ? !first : over, skip: step && !last, again: asking, end: step && !last, next: true };
   for (const button of buttons) button.hidden = !shown[button.value];
+  document.getElementById("guide-first").hidden = step > 1; // phones join at the beginning
   showResults(lesson.right ?? []);
   if (document.activeElement !== assigned) assigned.value = lesson.assign;
 }

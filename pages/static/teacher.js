@@ -5,6 +5,7 @@
 
 import { betPanel } from "./bet.js";
 import { showClass } from "./class_sheet.js";
+import { demonstrationBar } from "./demonstration.js";
 import { showGuide } from "./guide.js";
 import { _, bytes, duration, number, share } from "./i18n.js";
 import { on, watch } from "./live.js";
@@ -18,6 +19,7 @@ const problems = document.getElementById("problems");
 const networks = document.getElementById("networks");
 const crewState = document.getElementById("crew-state");
 const showBet = betPanel(document.getElementById("bet"));
+const showDemonstration = demonstrationBar(document.getElementById("demonstration"));
 const signs = new Map(Array.from(document.querySelectorAll("[data-meters]"), (row) => [
   row.dataset.meters, row.querySelector(".sign").textContent,
 ]));
@@ -106,6 +108,7 @@ function showNext({ presence, crew, bet, lesson, network }) {
 }
 
 watch((news) => {
+  showDemonstration(news.demonstration);
   showMeters(news.meters);
   showGuests(news.presence);
   showCrew(news.crew);

@@ -11,7 +11,8 @@ from tests.support.lab_process import ROOT
 CAPTURED = {"cwd": ROOT, "capture_output": True, "text": True}
 PATIENCE_S = 200
 """For a run of every technique on a busy machine."""
-SERVE = ["--no-browser", "--redis", "private"]
+SERVE = ["--no-browser", "--no-demo", "--redis", "private"]
+"""Options of a lab that does nothing by itself."""
 QUICK = ["-c", "3", "-r", "5", "-d", "1s", "--redis", "private"]
 
 
@@ -26,8 +27,9 @@ def run_lab(*arguments, **options):
 class Serving:
     """The command as a running server."""
 
-    def __init__(self, *arguments):
-        command = [sys.executable, "run_lab.py", "--no-browser", "--redis", "private", *arguments]
+    def __init__(self, *arguments, demo=False):
+        quiet = [one for one in SERVE if not demo or one != "--no-demo"]
+        command = [sys.executable, "run_lab.py", *quiet, *arguments]
         pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
         self.process = subprocess.Popen(command, cwd=ROOT, text=True, **pipes)
 

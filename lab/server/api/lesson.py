@@ -14,6 +14,8 @@ from lab.server.live.guide import Guide
 class LessonAction(Action):
     """Move the guided lesson: `{"do": "next" | "back" | "skip" | "again" | "end"}`."""
 
+    ends_demonstration = True
+
     async def do(self, wanted: JsonObject) -> JsonObject:
         """Move, set up what the step needs, and return the place and the question. Raises `BadParameter`."""
         guide: Guide = self.settings["guide"]

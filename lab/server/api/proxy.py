@@ -14,6 +14,8 @@ MOST_LABS = 2
 class ProxyAction(Action):
     """A trial: `{"do": "try", "switches", "hold", "heartbeat", "labs"}`; or `{"do": "stop"}`."""
 
+    ends_demonstration = True
+
     async def do(self, wanted: JsonObject) -> JsonObject:
         """Begin a trial, or end nginx; returns the state. Raises `BadParameter`."""
         trials = self.lesson.proxy_trials

@@ -41,6 +41,9 @@ class ForTeacher(Endpoint):
 class Action(ForTeacher):
     """An action that changes the lesson."""
 
+    ends_demonstration = False
+    """Whether the demonstration ends first, because the action is about figures of the lab itself."""
+
     SUPPORTED_METHODS = ("POST",)
 
     async def post(self) -> None:
@@ -49,6 +52,8 @@ class Action(ForTeacher):
         wanted = parse_json(await self.whole_body())
         if not isinstance(wanted, dict):
             raise BadJson("This is asked for by a JSON object.")
+        if self.ends_demonstration:
+            self.lesson.demonstration.stop()
         self.finish(compact(await self.do(wanted)))
 
     async def do(self, wanted: JsonObject) -> JsonObject:
@@ -71,6 +76,8 @@ class LetPhonesJoin(Action):
 class CrewAction(Action):
     """Simulated students: `{"do": "start", …the plan…}` or `{"do": "stop"}`; browsers alone: `pace`."""
 
+    ends_demonstration = True
+
     async def do(self, wanted: JsonObject) -> JsonObject:
         """Start or stop simulated students; browsers use the plan's interval and hold from then on."""
         what = one_of(wanted, "do", ("start", "stop", "pace"))
@@ -87,6 +94,8 @@ class CrewAction(Action):
 
 class BetAction(Action):
     """The vote by hand: `{"do": "open"}`, then `{"do": "count"}`, then `{"do": "close"}`."""
+
+    ends_demonstration = True
 
     async def do(self, wanted: JsonObject) -> JsonObject:
         """Move the vote to its next state, and notify every page at once."""
@@ -109,6 +118,8 @@ class AssignAction(Action):
 
 class ResetAction(Action):
     """Reset the meters to zero."""
+
+    ends_demonstration = True
 
     async def do(self, wanted: JsonObject) -> JsonObject:
         """Now."""

@@ -32,10 +32,15 @@ class WireView(Endpoint):
         self.finish(await asyncio.to_thread(compact, found))
 
     @property
+    def lesson(self) -> Lesson:
+        """The lesson that the pages share."""
+        lesson: Lesson = self.settings["lesson"]
+        return lesson
+
+    @property
     def is_teacher(self) -> bool:
         """Whether the request has the teacher's cookie."""
-        lesson: Lesson = self.settings["lesson"]
-        return lesson.key.fits(self.get_cookie(lesson.cookie, ""))
+        return self.lesson.key.fits(self.get_cookie(self.lesson.cookie, ""))
 
     async def _send(self, mid: str) -> JsonObject:
         if not UUID.fullmatch(mid):
@@ -49,7 +54,7 @@ class WireView(Endpoint):
         return found
 
     async def _request(self) -> JsonObject:
-        capture = self._wanted(self.context.recorder)
+        capture = self._wanted(self.lesson.shown.recorder)
         own = capture.owner and capture.owner == self.get_query_argument("as", "")
         if not own and not self.is_teacher:
             raise Forbidden("These are the bytes of another user; only the teacher may see them.")

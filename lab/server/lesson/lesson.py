@@ -13,6 +13,7 @@ from lab.server.connections.metered_stream import MeteredServer
 from lab.server.lesson.assignment import Assignment
 from lab.server.lesson.bet import Bet
 from lab.server.lesson.class_sheet import ClassSheet
+from lab.server.lesson.demonstration import Demonstration
 from lab.server.lesson.drawing import Drawing
 from lab.server.lesson.forbidden_frames import Prober
 from lab.server.lesson.guided import Guided
@@ -101,6 +102,7 @@ class Lesson:
     prober: Prober = field(init=False)
     probe_rate: SendRate = field(default_factory=lambda: SendRate(PROBES_PER_S))
     simulated: SimulatedStudents = field(init=False)
+    demonstration: Demonstration = field(init=False)
     proxy_trials: ProxyTrials = field(init=False)
     overload: Overload = field(init=False)
     assignment: Assignment = field(default_factory=Assignment)
@@ -128,6 +130,8 @@ class Lesson:
         seen_at = (front.port, front.addresses) if front else (port, addresses)
         self.network = Network(server, *seen_at)
         self.simulated = SimulatedStudents(self.context, self.simulated_name, nearest(addresses), port)
+        self.demonstration = Demonstration(self.context, self.simulated_name, port)
+        self.before_tick.append(self.demonstration.look)
         self.overload = Overload(self.context.room.tasks)
         self.by_hand = self.bet = Bet(self.context.meters)
         self.guided = Guided(self.context.meters, self.own_lesson)
@@ -138,8 +142,14 @@ class Lesson:
             "pace": lambda: self.pace,
         }
         self.every_second |= {"crew": self.simulated.as_json, "strain": self.overload.as_json}
+        self.every_second["demonstration"] = self.demonstration.as_json
         self.every_second["networks"] = self.networks.as_json
         self.every_second["problems"] = lambda: [problem._asdict() for problem in problems(self.context)]
+
+    @property
+    def shown(self) -> Context:
+        """What the lanes show: the demonstration while it runs, else this lab."""
+        return self.demonstration.context or self.context
 
     @property
     def cookie(self) -> str:
@@ -149,7 +159,7 @@ class Lesson:
     async def close(self) -> None:
         """Stop the simulated students and the proxy, because the lab closes."""
         self.overload.stop()
-        await asyncio.gather(self.simulated.stop(), self.proxy_trials.stop())
+        await asyncio.gather(self.simulated.stop(), self.demonstration.close(), self.proxy_trials.stop())
 
     def set_pace(self, plan: Plan) -> None:
         """Give browsers the poll interval and hold of this plan, within the server's own limit."""

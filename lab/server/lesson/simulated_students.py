@@ -113,9 +113,9 @@ class SimulatedStudents:
     async def _speak(self, plan: Plan) -> None:
         """Publish messages at random times, so many per second on average."""
         await asyncio.sleep(random.expovariate(plan.rate))
-        body = "".join(random.choices(LETTERS, k=plan.payload)).strip() or "x"
+        draft = Draft(str(uuid.uuid4()), self.name, random_body(plan.payload))
         with suppress(HistoryUnavailable):
-            await self.context.room.publish(Draft(str(uuid.uuid4()), self.name, body))
+            await self.context.room.publish(draft)
 
     def as_json(self) -> JsonObject:
         """The state for the pages: the plan, how many run, and which have failed."""
@@ -123,3 +123,8 @@ class SimulatedStudents:
         gone = [mode for mode in self.processes if mode not in alive]
         now = {"running": bool(self.processes), "students": self.plan.each * len(alive), "failed": gone}
         return {"ever": self.ever, "name": self.name} | now | asdict(self.plan)
+
+
+def random_body(characters: int) -> str:
+    """The body of a simulated message: letters and spaces."""
+    return "".join(random.choices(LETTERS, k=characters)).strip() or "x"

@@ -21,7 +21,9 @@ class Lanes:
     """The pages that draw lanes, and the number of facts that each has received."""
 
     def __init__(self, lesson: Lesson) -> None:
+        self._lesson = lesson
         self.recorder: Recorder = lesson.context.recorder
+        """The recorder whose facts the pages receive."""
         self.places: dict[LivePage, int] = {}
         self._tasks = lesson.context.room.tasks
         lesson.handlers["lanes"] = self.add
@@ -38,7 +40,15 @@ class Lanes:
         if not self.places:
             self._tasks.drop(NAME)
 
+    def _follow(self) -> None:
+        """Go on with another recorder when a demonstration has begun or ended."""
+        shown = self._lesson.shown.recorder
+        if shown is not self.recorder:
+            self.recorder = shown
+            self.places = dict.fromkeys(self.places, shown.noted - FIRST_FACTS)
+
     async def _send_batches(self) -> None:
+        self._follow()
         self.recorder.tend()
         batches: dict[int, bytes] = {}  # pages at the same place share a batch
         for page, place in list(self.places.items()):

@@ -9,7 +9,7 @@ from lab.server.pages.page import Page
 class Compare(Page):
     """A lane for each technique, on one time axis."""
 
-    text_prefixes = ("compare.",)
+    text_prefixes = ("compare.", "demo.")
     keys: ClassVar[dict[str, str]] = {
         "Space": "compare.key.pause",
         "R": "compare.key.reset",

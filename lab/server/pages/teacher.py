@@ -12,12 +12,16 @@ from lab.server.pages.page import QUESTIONS, Page
 
 LIMITS = {"each": MOST_EACH, "rate": MOST_RATE, "payload": MOST_PAYLOAD, "rtt_ms": MOST_RTT_MS}
 
+PLACES = {"/": "./", "compare": "compare"}
+"""Pages to which a teacher's link may lead instead of the console."""
+
 
 class Teacher(Page):
     """The teacher's console, which needs the teacher's cookie."""
 
     text_prefixes = (
         "teacher.",
+        "demo.",
         *QUESTIONS,
         "lesson.lead.",
         "lesson.say.",
@@ -34,7 +38,7 @@ class Teacher(Page):
             policy: JsonObject = {"samesite": "Strict", "httponly": True, "secure": secure}
             self.set_cookie(self.lesson.cookie, cookie, path=self.base, **policy)
             # Relative: some proxies put their path before a Location that begins with a slash.
-            return self.redirect("./" if self.get_query_argument("to", "") == "/" else "teacher")
+            return self.redirect(PLACES.get(self.get_query_argument("to", ""), "teacher"))
         self.head()
 
     def head(self) -> None:

@@ -5,8 +5,8 @@
 const BREATH_MS = 15_000; // figures change each second; a screen reader must also read the rest
 
 /** Show whether simulated students are in the figures, and whether the computer is overloaded. */
-export function showNotes({ crew, strain }, { simulated, strained }) {
-  simulated.hidden = !crew.ever;
+export function showNotes({ crew, demonstration, strain }, { simulated, strained }) {
+  simulated.hidden = !crew.ever && !demonstration.running;
   strained.hidden = !strain.bottleneck;
   document.body.classList.toggle("strained", strain.bottleneck);
 }
