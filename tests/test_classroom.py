@@ -43,7 +43,7 @@ def test_one_button_lets_phones_join(lab_here, open_page):
 
 
 def test_a_card_shows_only_what_was_measured(lab_here, open_page):
-    """Before anything happened: not measured yet, no bar, and what to do. Afterwards: the meters, and a bar."""
+    """Before anything happened: no figure, no bar, and what to do. Afterwards: the meters, and a bar."""
     page = open_page(lab_here, "/")
     bars = page.locator("[data-card] .bar")
     expect(page.locator("#nothing")).to_be_visible()

@@ -149,6 +149,7 @@ class Lesson:
     @property
     def shown(self) -> Context:
         """What the lanes show: the demonstration while it runs, else this lab."""
+        self.demonstration.look()
         return self.demonstration.context or self.context
 
     @property
