@@ -18,16 +18,16 @@ from tests.support.processes import all_end, command_of, descendants
 from tests.support.run_lab import Serving
 from tests.support.waiting import wait_until
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.needs("redis-server"), pytest.mark.timeout(300)]
 CLIENTS = "lab.experiment.demonstration"
 PATIENCE_S = 60
 ACTIONS = {"crew": {"do": "stop"}, "reset": {}, "bet": {"do": "open"}, "lesson": {"do": "next"}}
 
 
 @pytest.fixture(scope="module")
-def school():
+def school(redis_server):
     """A lab in which a demonstration can be started."""
-    with LabHere() as school:
+    with LabHere(redis=redis_server.url) as school:
         yield school
 
 
@@ -60,7 +60,7 @@ async def bodies(room):
 # Apart from the class -----------------------------------------------------------------------------
 
 
-def test_no_figure_and_no_message_of_the_lab_contains_it(school):
+def test_no_figure_and_no_message_of_the_lab_contains_it(school, redis_server):
     """Every technique delivers in it; the lab's meters and its history stay empty.
 
     A message of a user crosses its lanes too, and at its end nothing of it is left in Redis.
@@ -74,7 +74,7 @@ def test_no_figure_and_no_message_of_the_lab_contains_it(school):
         wait_until(lambda: b"hello, lanes" in in_loop(school, bodies(shown.room)), "the message of a user")
         assert demonstration.context is shown and own.room.top.n == 1
         assert not any(each(own, "messages"))
-    assert not in_loop(school, own.room.history._commands.keys("pushlab:demo*"))
+    assert not redis_server.client.keys("pushlab:demo*")
     assert school.lab.lesson.shown is own
 
 
@@ -100,7 +100,7 @@ def test_what_a_teacher_measures_ends_it(school, action):
     school.teacher_post("lesson", do="end") if action == "lesson" else school.teacher_post("bet", do="close")
 
 
-def test_without_it_the_lab_works_as_well(school, monkeypatch):
+def test_without_it_the_lab_works_as_well(school, redis_server, monkeypatch):
     """When it cannot start, the pages show the lab, and nothing of it is left."""
 
     async def refused(*_, **__):
@@ -109,7 +109,7 @@ def test_without_it_the_lab_works_as_well(school, monkeypatch):
     monkeypatch.setattr("lab.server.lesson.demonstration.module", refused)
     with running(school) as demonstration:
         assert not demonstration.context and school.lab.lesson.shown is school.lab.context
-        assert not in_loop(school, school.lab.context.room.history._commands.keys("pushlab:demo*"))
+        assert not redis_server.client.keys("pushlab:demo*")
 
 
 # As a command -------------------------------------------------------------------------------------
