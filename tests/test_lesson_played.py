@@ -19,7 +19,15 @@ from tests.support.lab_here import LabHere
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(400)]
 
 SECONDS = 3
-PHONE_LOOKS = (("en", "light", "sse"), ("zh-CN", "dark", "longpoll"), ("en", "dark", "websocket"))
+PHONE_LOOKS = (
+    ("en", "light", "sse"),
+    ("zh-CN", "dark", "longpoll"),
+    ("en", "dark", "websocket"),
+    ("en", "light", "shortpoll"),
+    ("zh-CN", "light", "jsonp"),
+    ("en", "light", "iframe"),
+)
+"""Six phones, each by another technique; the third one sleeps."""
 COUNTED = ("requests", "empty", "messages", "head_bytes", "framing_bytes")
 
 
@@ -73,8 +81,8 @@ class Play:
             expect(page.locator("#bet")).to_have_attribute("data-state", state, timeout=60_000)
 
     def answer(self):
-        """Two phones answer, one of them by its keyboard; the third sleeps."""
-        question, (first, second, _) = self.guided.bet.question, self.phones
+        """Two phones answer, one of them by its keyboard; the others look, and one of those sleeps."""
+        question, (first, second, *_) = self.guided.bet.question, self.phones
         if question.kind == "number":
             first.focus("#number-range")
             first.keyboard.press("ArrowRight")
