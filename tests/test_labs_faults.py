@@ -19,7 +19,7 @@ from lab.experiment.publisher import send
 from lab.labs.several import Plan, several
 from lab.proxy.nginx import Nginx
 from lab.proxy.switches import parse
-from tests.support.again import IF_THE_LAB_STOOD_STILL
+from tests.support.again import if_the_lab_stood_still
 from tests.support.lab_process import LabProcess
 from tests.support.wire import HOST, eventually, fetch
 
@@ -64,7 +64,7 @@ def holds(test):
 TOO_LONG, SHORT = "/longpoll?after=latest", "/longpoll?after=latest&hold=0.2"
 
 
-@IF_THE_LAB_STOOD_STILL
+@if_the_lab_stood_still
 async def test_a_poll_that_is_too_long_is_tried_again_and_disables_every_lab(labs):
     """Fault 6, nginx's own rules: 504 after both labs have timed out, then 502 for every technique.
 
@@ -80,7 +80,7 @@ async def test_a_poll_that_is_too_long_is_tried_again_and_disables_every_lab(lab
         assert any("no live upstreams" in text for text in complaints)
 
 
-@IF_THE_LAB_STOOD_STILL
+@if_the_lab_stood_still
 async def test_without_retries_only_the_poll_itself_fails(labs):
     """The cure in nginx: 504 after one timeout, of one lab, and all other requests are answered."""
     with before(labs, "timeout=1s") as proxy:
@@ -88,7 +88,7 @@ async def test_without_retries_only_the_poll_itself_fails(labs):
         assert [await asked(proxy, "/shortpoll") for _ in range(4)] == [(200, 1)] * 4
 
 
-@IF_THE_LAB_STOOD_STILL
+@if_the_lab_stood_still
 async def test_a_hold_below_the_timeout_leaves_no_symptom(labs):
     """The cure in the lab works with nginx's own rules too: the poll is empty, and nothing is disabled."""
     with before(labs, "timeout=1s,retry=on") as proxy:

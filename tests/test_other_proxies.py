@@ -17,7 +17,7 @@ from lab.proxy import private
 from lab.proxy.caddy import Caddy
 from lab.proxy.haproxy import HAProxy
 from lab.proxy.programs import MODULES, WITHOUT, read
-from tests.support.again import IF_THE_LAB_STOOD_STILL
+from tests.support.again import if_the_lab_stood_still
 from tests.support.run_lab import QUICK, run_lab
 from tests.support.wire import HOST, eventually, fetch
 
@@ -69,7 +69,7 @@ async def tried(port, proxy):
     return {result["mode"]: symptom(result) for result in found}
 
 
-@IF_THE_LAB_STOOD_STILL
+@if_the_lab_stood_still
 @pytest.mark.parametrize("spec", EACH)
 async def test_what_each_fault_does(spec, lab):
     """Every technique shows the symptom of the fault; all requests are in the log."""

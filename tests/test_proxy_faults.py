@@ -19,7 +19,7 @@ from lab.clients.seen import Seen, summed
 from lab.experiment.publisher import send
 from lab.proxy.nginx import Nginx
 from lab.proxy.switches import parse
-from tests.support.again import IF_THE_LAB_STOOD_STILL
+from tests.support.again import if_the_lab_stood_still
 from tests.support.wire import HOST, fetch
 
 pytestmark = [pytest.mark.needs("nginx"), pytest.mark.timeout(120)]
@@ -175,7 +175,7 @@ def symptoms(every):
     return {one.mode: one.symptom() for one in every}
 
 
-@IF_THE_LAB_STOOD_STILL
+@if_the_lab_stood_still
 @pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
 async def test_a_fault_has_its_symptom(fault, start_lab):
     """Each technique shows the symptom of the fault, and what is held back arrives when the response ends."""
@@ -189,7 +189,7 @@ CURED = {name: fault for name, fault in FAULTS.items() if set(fault.symptoms.val
 CURES = dict.fromkeys((fault.cure, fault.lab) for fault in CURED.values())
 
 
-@IF_THE_LAB_STOOD_STILL
+@if_the_lab_stood_still
 @pytest.mark.parametrize(("cure", "settings"), CURES, ids=str)
 async def test_a_cure_leaves_no_symptom(cure, settings, start_lab):
     """With the cure of each fault every technique receives all messages, and no listener sees an error."""
