@@ -117,8 +117,8 @@ def demonstration(lab: Running) -> list[str]:
     if not lab.lesson.demonstration.context:
         return []
     return [
-        f"  Picture  {lab.url}compare: simulated clients, until the first client receives (--no-demo: none)",
-        "           模拟客户端，第一个客户端开始接收时停止",
+        f"  Compare  {lab.url}compare",
+        "           simulated until the class receives / 学生接收前由模拟客户端演示",
     ]
 
 
