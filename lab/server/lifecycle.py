@@ -26,6 +26,7 @@ from lab.server.lesson.teacher_key import TeacherKey
 from lab.server.live.client_costs import ClientCosts
 from lab.server.live.socket import spread
 from lab.server.pages.i18n import LANGUAGES, text
+from lab.server.quick_polls import QuickPolls
 from lab.server.redis_process import find
 from lab.settings import Settings
 from lab.techniques.context import Context, is_address
@@ -131,8 +132,11 @@ async def _open(context: Context, settings: Settings, tls: SSLContext | None) ->
     key = TeacherKey(front.token, front.cookie, [front.ticket]) if front else TeacherKey()
     name = " · ".join(dict.fromkeys(text(language, "crew.name") for language in LANGUAGES))
     lesson = Lesson(context, key, name)
-    parts = (make_app(lesson), settings, context.meters)
+    application = make_app(lesson)
+    parts = (application, settings, context.meters)
     server = SecureServer(*parts, tls=tls) if tls else MeteredServer(*parts)
+    if not tls:  # TLS may hold decrypted bytes of which the system knows nothing
+        server.begins_poll = QuickPolls(application, context).begins
     sockets = bind(settings.host, settings.port)
     server.add_sockets(sockets)
     port, addresses = sockets[0].getsockname()[1], [with_zone(each.getsockname()) for each in sockets]

@@ -112,20 +112,55 @@ class Response(RequestHandler):
     def send_at_once(self, body: bytes, fully_sent: Callable[[], None]) -> None:
         """Send a complete response as `finish` would; `fully_sent` is called when all bytes are sent."""
         self._headers["Content-Length"] = str(len(body))
+        self.mark_finished()
+        self.send_whole(self.begin_head("200 OK"), body, fully_sent)
+
+    def mark_finished(self) -> None:
+        """Nothing more can be written."""
+        self._finished = True
+
+    def begin_head(self, status: str) -> bytes:
+        """The status line and the header fields, which are sent now."""
+        self._headers_written = True
         lines = "".join(f"{name}: {value}\r\n" for name, value in self._headers.get_all())
-        self._finished = self._headers_written = True
-        at_once = self.stream.send_answer(f"HTTP/1.1 200 OK\r\n{lines}\r\n".encode("latin-1"), body)
-        self.application.log_request(self)
+        return f"HTTP/1.1 {status}\r\n{lines}\r\n".encode("latin-1")
+
+    def send_whole(self, head: bytes, body: bytes, fully_sent: Callable[[], None]) -> None:
+        """Send a complete response, of which no header field is left to be made."""
+        at_once = self.stream.send_answer(head, body)
+        self.write_log()
         self.on_finish()
 
         def complete() -> None:
-            self.request.connection.finish()  # type: ignore[union-attr]  # a request that is served has one
+            self.end_request()
             fully_sent()
 
         if at_once:
             complete()
         else:
             future_add_done_callback(self.stream.write(b""), lambda _: complete())
+
+    def write_log(self) -> None:
+        """Write the line of this request into the log."""
+        self.application.log_request(self)
+
+    def end_request(self) -> None:
+        """All bytes are sent: the next request of this connection may begin."""
+        self.request.connection.finish()  # type: ignore[union-attr]  # a request that is served has one
+
+    def take_written(self) -> bytes:
+        """What `write` was given and is not sent; it is sent now."""
+        written, self._write_buffer = b"".join(self._write_buffer), []
+        return written
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether the head of the response is sent."""
+        return self._headers_written
+
+    def has_field(self, name: str) -> bool:
+        """Whether the response has a header field of this name so far."""
+        return name in self._headers
 
     @property
     def is_last(self) -> bool:

@@ -54,11 +54,15 @@ class Endpoint(Response):
         self.meter = self.meters.send if self.sending else self.meters.receive
         if not self.mode or not self.asks or self.request.method not in self.SUPPORTED_METHODS:
             self.meter = context.meters.other
+        self.attribute(client_id(self.request))
+
+    def attribute(self, client: str) -> None:
+        """Count this request, and credit its bytes to its meter and to the account of its client."""
         self.meter.requests += 1
         self.stream.claim(self.meter)
         # Now, because the next read of the meters credits these bytes.
         if self.mode and self.asks and not self.sending:
-            self.stream.account = self.context.accounts.get((client_id(self.request), self.mode))
+            self.stream.account = self.context.accounts.get((client, self.mode))
         self.waiter: asyncio.Future[Any] | None = None
         self.in_lane = self.empty = False
         self._here: str | None = None
@@ -78,7 +82,7 @@ class Endpoint(Response):
             raise errors.Overloaded("The lab has as many connections as it takes; come back in a moment.")
         self._bound_the_body()
         if self.mode and self.asks and not self.sending:
-            self._arrive()
+            self.arrive()
             if (after := self.after) and after > self.room.top:
                 return self._catch_up(after)
         return None
@@ -88,7 +92,8 @@ class Endpoint(Response):
         if self.stream.closed():
             raise StreamClosedError  # disconnected while Redis was read
 
-    def _arrive(self) -> None:
+    def arrive(self) -> None:
+        """Add the receiving client to presence and to the recorder."""
         client, now = self.query("client")[:LONGEST_ID], self.now()
         name = self.query("username")[:LONGEST_NAME]
         self._here = self.client = client

@@ -30,6 +30,7 @@ async def wait(request: Endpoint) -> Batch:
     request.waiter = future = request.room.wait(after)
     request.forget_headers()
     try:
-        return await asyncio.wait_for(future, hold)
+        async with asyncio.timeout(hold):
+            return await future
     except TimeoutError:
         return request.room.ask(after)

@@ -42,6 +42,8 @@ class MeteredStream(Protocol):
     """The socket; None when the connection is closed."""
     over_limit: bool
     """The connection is above the limit of connections."""
+    address: str
+    """The address of the client."""
 
     def claim(self, meter: Meter) -> None:
         """Credit all bytes of this request to `meter`."""
@@ -63,6 +65,9 @@ class MeteredStream(Protocol):
 
     def send_answer(self, head: bytes, body: bytes) -> bool:
         """Send a whole response; returns whether all bytes were sent."""
+
+    def poll_ends(self) -> None:
+        """A poll that the lab answers itself has its response: the next request may begin."""
 
     def close(self) -> None:
         """Close the connection."""

@@ -8,6 +8,7 @@ Bytes that no request claims are credited to `other`.
 import socket
 import sys
 from collections import Counter
+from collections.abc import Callable
 from ssl import SSLWantWriteError
 from typing import Any
 
@@ -20,7 +21,7 @@ from lab.server.connections.body_limit import Arriving
 from lab.server.connections.heads import diagnosed
 from lab.server.connections.lingering_close import Lingering
 from lab.server.connections.refused import BARE, Refused
-from lab.server.connections.request_stream import HEAD_BYTES, RequestStream, gone
+from lab.server.connections.request_stream import HEAD, HEAD_BYTES, Poll, RequestStream, gone
 from lab.server.connections.segments import segments
 from lab.server.connections.socket_options import TURNED_AWAY, bound_the_cost, most_connections
 from lab.settings import Settings
@@ -29,7 +30,7 @@ DRAIN_BYTES = 2**40
 """Longest body that is read and discarded, so that its client can still read the response."""
 CONTINUE = b"HTTP/1.1 100"
 END_OF_HEAD = b"\r\n\r\n"
-FACTS = ("account", "address", "bytes_in", "bytes_out", "cut", "oversized", "owner")
+FACTS = ("account", "address", "bytes_in", "bytes_out", "cut", "oversized", "owner", "poll")
 COUNTS = ("_carried", "_credited_in", "_credited_out", "_head_from", "_head_in", "_head_out", "_segments")
 """Attributes of a stream in slots, which need little memory and are fast."""
 
@@ -48,6 +49,8 @@ class MeteredStream(RequestStream):
         self.total = server.meters.total
         self.owner: Meter | None = None
         self.account: Account | None = None
+        self.poll: Poll | None = None
+        """The poll that the lab answers itself, while Tornado waits for the next head."""
         self.oversized = False
         self.truncated = False
         self.over_limit = server.full(address)
@@ -65,11 +68,19 @@ class MeteredStream(RequestStream):
     # Counting ---------------------------------------------------------------------------------
 
     def read_from_fd(self, buf: bytearray | memoryview) -> int | None:
-        """Read, and count the received bytes."""
+        """Read, and count the received bytes. Tornado receives none of a poll that the lab answers itself."""
+        if self.poll is not None and self.leaves_unread():
+            return None
         count = super().read_from_fd(buf)
         self.bytes_in += count or 0
         self.total.bytes_in += count or 0
+        if count and self.stage == HEAD and self._is_poll(buf, count):
+            return None
         return count
+
+    def _is_poll(self, buf: bytearray | memoryview, count: int) -> bool:
+        begins = self.server.begins_poll
+        return begins is not None and not self.unread and begins(self, bytes(buf[:count]))
 
     def write_to_fd(self, data: memoryview) -> int:
         """Write, and count the sent bytes."""
@@ -138,6 +149,31 @@ class MeteredStream(RequestStream):
     def consumed(self) -> int:
         """Bytes that Tornado has consumed; unread bytes belong to a later request while one may follow."""
         return self.bytes_in - (0 if self.closed() else self.unread)
+
+    # Polls that the lab answers itself --------------------------------------------------------
+
+    def poll_begins(self, poll: Poll, head: bytes) -> None:
+        """This poll has arrived, whole; Tornado waits for the head of the request after it."""
+        self.poll, self.head = poll, head
+        self._head_in = self.consumed - self._credited_in
+        self.complete()
+
+    def poll_ends(self) -> None:
+        """The response is sent: the next request may begin, also with bytes that were left unread."""
+        self.poll = None
+        if self.closed():
+            return
+        was_paused, self.is_paused = self.is_paused, False
+        self.begin()
+        if was_paused:
+            self.io_loop.update_handler(self.fileno(), self.io_loop.READ)
+
+    def drop(self) -> None:
+        """Close; bytes that the client sent before it disconnected are read, so that they are counted."""
+        poll, self.poll = self.poll, None
+        super().drop()
+        if poll is not None:
+            poll.on_connection_close()
 
     # Crediting --------------------------------------------------------------------------------
 
@@ -220,6 +256,8 @@ class MeteredStream(RequestStream):
         super().close_fd()
         self.credit(self.bytes_in, self.server.meters.other)
         self.server.closed_by(self)
+        if self.poll is not None:
+            self.io_loop.add_callback(self.poll.on_connection_close)
 
 
 class MeteredServer(HTTPServer):
@@ -238,6 +276,8 @@ class MeteredServer(HTTPServer):
         self.conn_params.header_timeout = None  # `close_overdue` checks all, without timers
         self.settings = settings
         self.meters = meters
+        self.begins_poll: Callable[[MeteredStream, bytes], bool] | None = None
+        """Answers bytes that are a whole poll, if they are; None leaves all requests to Tornado."""
         self.open: set[MeteredStream] = set()
         self.lingering = Lingering(self._late)
         self.most = min(settings.limit("connections"), most_connections())

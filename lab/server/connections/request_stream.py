@@ -10,7 +10,7 @@ import select
 import socket
 import time
 from collections.abc import Awaitable, Iterable
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 from tornado.iostream import StreamClosedError, UnsatisfiableReadError
 
@@ -33,6 +33,13 @@ GONE = getattr(select, "POLLRDHUP", 0)
 """Poll flags for a client that has closed its side (only on Linux) or reset the connection."""
 
 
+class Poll(Protocol):
+    """A poll that the lab answers itself."""
+
+    def on_connection_close(self) -> None:
+        """The client disconnected."""
+
+
 class RequestStream(TornadoStream):
     """A stream of requests: keeps its state, and refuses requests that cannot be parsed."""
 
@@ -44,6 +51,7 @@ class RequestStream(TornadoStream):
         "deadline",
         "expected",
         "head",
+        "is_paused",
         "last",
         "stage",
     )
@@ -54,6 +62,8 @@ class RequestStream(TornadoStream):
         super().__init__(connection, read_chunk_size=READ_BYTES, **kwargs)
         self._settings = settings
         self._lingering = lingering
+        self.is_paused = False
+        """Nothing is read until a poll has its response, because a request behind it must wait."""
         self.last = False
         """No request follows, and further bytes of the client are discarded."""
         self.await_head(math.inf)
@@ -176,10 +186,19 @@ class RequestStream(TornadoStream):
             return bool(self.unread_bytes().strip(b"\r\n"))
         return self.stage in (BODY, TRAILERS)
 
+    def leaves_unread(self) -> bool:
+        """Whether the client has sent more than the poll that waits: it stays unread until the response."""
+        if not has_unread(self.socket):
+            return False
+        self.is_paused = True
+        self.io_loop.update_handler(self.fileno(), self.io_loop.WRITE if self.writing() else 0)
+        return True
+
     @property
     def is_blind(self) -> bool:
         """Whether a disconnection may go unnoticed: the client has sent more than the request that waits."""
-        return self.unread > 0 and self.stage == ANSWER and not self.brief and not self.closed()
+        more = self.is_paused or self.unread > 0
+        return more and self.stage == ANSWER and not self.brief and not self.closed()
 
     def drop(self) -> None:
         """Close; bytes that the client sent before it disconnected are read, so that they are counted."""
