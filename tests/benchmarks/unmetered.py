@@ -4,6 +4,7 @@ It cannot be switched off in the lab. Here subclasses take the place of what cou
 to the lab as it is says what the meters cost.
 """
 
+import math
 import sys
 
 from tornado.iostream import IOStream
@@ -11,13 +12,13 @@ from tornado.iostream import IOStream
 from lab.meters import Durations
 from lab.server import __main__
 from lab.server.connections import metered_stream
+from lab.server.connections.request_stream import HEAD
 from lab.techniques.endpoint import Endpoint
 
 
 class Uncounted(metered_stream.MeteredStream):
     """A stream that counts no bytes and credits no technique."""
 
-    read_from_fd = IOStream.read_from_fd
     write_to_fd = IOStream.write_to_fd
     write = IOStream.write
 
@@ -36,8 +37,14 @@ class Uncounted(metered_stream.MeteredStream):
             IOStream.write(self, memoryview(data)[sent:])
         return False
 
+    def read_from_fd(self, buf):
+        if self.poll is not None and self.leaves_unread():
+            return None
+        count = IOStream.read_from_fd(self, buf)
+        return None if count and self.stage == HEAD and self._is_poll(buf, count) else count
+
     def begin(self):
-        pass
+        self.await_head(math.inf)
 
     def head_ends(self):
         pass
