@@ -256,8 +256,9 @@ class MeteredStream(RequestStream):
         super().close_fd()
         self.credit(self.bytes_in, self.server.meters.other)
         self.server.closed_by(self)
-        if self.poll is not None:
-            self.io_loop.add_callback(self.poll.on_connection_close)
+        poll, self.poll = self.poll, None
+        if poll is not None:
+            self.io_loop.add_callback(poll.on_connection_close)
 
 
 class MeteredServer(HTTPServer):
