@@ -151,6 +151,24 @@ def test_axe_finds_no_barrier(visit, address, language, theme):
 
 
 @pytest.mark.needs("chromium")
+def test_an_open_question_is_linked(school, visit):
+    """While the class may answer, the page leads to the question; before and afterwards it does not."""
+    page = visit(school.address, size=PHONE).open("/technique/longpoll")
+    link = page.locator("#question")
+    expect(link).to_be_hidden()
+    school.teacher_post("bet", do="open")
+    expect(link).to_be_visible()
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    link.click()
+    expect(page.locator("#bet [data-bet=sse] .guess")).to_be_visible()
+    school.teacher_post("bet", do="count")
+    page.go_back()
+    expect(page.locator("#status")).to_have_attribute("data-status", "waiting")
+    expect(link).to_be_hidden()
+    school.teacher_post("bet", do="close")
+
+
+@pytest.mark.needs("chromium")
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_nothing_sticks_out_on_a_phone(visit, address, language):
     """Long lines of code scroll in their own box; the page itself does not move sideways."""

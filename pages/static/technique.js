@@ -12,11 +12,13 @@ import { on, watch } from "./live.js";
 const status = document.getElementById("status");
 const { technique: mode } = document.getElementById("technique").dataset;
 const conditions = document.querySelector("#conditions span") ?? document.createElement("span"); // no claims, no place
+const question = document.getElementById("question");
 const places = [...document.querySelectorAll("[data-figure]")];
 
 const last = new LastExchange(document.querySelector(".last"), mode);
 
-watch(({ meters, crew }) => {
+watch(({ meters, crew, bet }) => {
+  question.hidden = bet.state !== "open";
   conditions.textContent = crew.running ? simulated(crew) : "";
   last.follow(meters.techniques[mode]);
   for (const place of places) {

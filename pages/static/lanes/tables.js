@@ -1,15 +1,13 @@
 /**
- * The figures in the lanes' table, the sentence below them, and the newest messages with their latencies.
+ * The figures in the lanes' table, and the sentence below them.
  *
- * A view without network: given meters and traffic, fills tables. Each figure is written twice, rounded for reading
+ * A view without network: given meters, fills tables. Each figure is written twice, rounded for reading
  * and, in the `value` of its <data>, exactly as measured.
  */
 
 import { _, bytes, duration, number, share } from "../i18n.js";
 import { UNITS, figure, sentence } from "./figures.js";
-import { latency } from "./traffic.js";
 
-const NEWEST = 8;
 const UNIT = /^([\d.,\s]*\d|\D*)(.*)$/; // a number, or no number at all, and what follows it
 const WRITTEN = {
   bytes,
@@ -64,23 +62,4 @@ function counted(noun, amount) {
 
 function capital(words) {
   return words.charAt(0).toUpperCase() + words.slice(1);
-}
-
-/** The newest messages, and how long each took to each lane. */
-export function showMessages(body, traffic, modes) {
-  const newest = [...traffic.messages.values()].slice(-NEWEST).reverse();
-  body.replaceChildren(...newest.map((message) => line(message, modes)));
-}
-
-function line(message, modes) {
-  const made = document.createElement("tr");
-  const head = document.createElement("th");
-  head.scope = "row";
-  head.textContent = `#${message.id.split("-")[1]}`;
-  made.append(head);
-  for (const mode of modes) {
-    const ms = latency(message, mode);
-    made.insertCell().textContent = duration(ms === null ? null : ms / 1000);
-  }
-  return made;
 }
