@@ -238,6 +238,7 @@ def shown(visitor, path):
     page.goto(visitor.address + path)
     expect(page.locator("#status")).to_have_attribute("data-status", "waiting")
     calm = {"crew": {"ever": False}, "strain": {"bottleneck": False}}
+    calm |= {"bet": {"state": "closed"}, "demonstration": {"running": False}}
 
     def give(found):
         sockets[-1].send(json.dumps({"type": "news", "meters": {"techniques": found}, **calm}))

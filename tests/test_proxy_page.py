@@ -119,7 +119,9 @@ def test_a_poll_that_is_cut_has_its_line_in_the_log(running):
 def test_a_poll_that_is_sent_to_both_labs_disables_them(running):
     """504 after twice the timeout; then nginx answers with 502, and the requests of each lab are counted."""
     results = {result["mode"]: result for result in running["retry", "fault"]["results"]}
-    assert results["longpoll"]["status"] == 504 and results["longpoll"]["failed_s"] >= 3.9
+    failed = results["longpoll"]["status"], results["longpoll"]["failed_s"]
+    # 502 after one timeout, if streams that were cut at the same moment have disabled the other lab already
+    assert (failed[0] == 504 and failed[1] >= 3.9) or (failed[0] == 502 and failed[1] >= 1.9)
     assert 502 in (results["shortpoll"]["status"], results["shortpoll"]["then"])
     for result in results.values():
         assert sum(result["labs"]) == result["requests"]
