@@ -19,7 +19,7 @@ from lab.server.app import make_app
 from lab.server.connections.addresses import LOOPBACK, in_url, nearest, with_zone
 from lab.server.connections.lingering_close import LINGER_S
 from lab.server.connections.listen import Listening, listen
-from lab.server.connections.metered_stream import MeteredServer
+from lab.server.connections.metered_server import MeteredServer
 from lab.server.connections.tls_stream import SecureServer
 from lab.server.lesson.lesson import Lesson
 from lab.server.lesson.teacher_key import TeacherKey

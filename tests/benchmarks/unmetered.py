@@ -11,7 +11,7 @@ from tornado.iostream import IOStream
 
 from lab.meters import Durations
 from lab.server import __main__
-from lab.server.connections import metered_stream
+from lab.server.connections import metered_server, metered_stream
 from lab.server.connections.request_stream import HEAD
 from lab.techniques.endpoint import Endpoint
 
@@ -63,7 +63,7 @@ def uncounted(self, batch, taken, timed):
     pass
 
 
-metered_stream.MeteredStream = Uncounted
+metered_server.MeteredStream = Uncounted
 Endpoint.count = uncounted
 Durations.add = lambda self, samples: None
 

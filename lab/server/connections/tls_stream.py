@@ -8,7 +8,8 @@ from typing import Any
 
 from tornado.iostream import IOStream, SSLIOStream
 
-from lab.server.connections.metered_stream import MeteredServer, MeteredStream
+from lab.server.connections.metered_server import MeteredServer
+from lab.server.connections.metered_stream import MeteredStream
 
 BYTES_RECEIVED, NOTSENT_BYTES, BYTES_SENT = 128, 144, 200
 """Where Linux' struct tcp_info keeps these; tcpi_bytes_retrans follows the last."""

@@ -23,7 +23,7 @@ from lab.room.messages import Batch, Draft
 from lab.room.room import Room
 from lab.server.connections.addresses import LOOPBACK
 from lab.server.connections.listen import listen
-from lab.server.connections.metered_stream import MeteredServer
+from lab.server.connections.metered_server import MeteredServer
 from lab.server.lesson.simulated_students import random_body
 from lab.server.lesson.subprocesses import end, module
 from lab.techniques.context import Context

@@ -15,7 +15,7 @@ from lab.errors import BadParameter
 from lab.json_types import JsonObject
 from lab.server.connections.addresses import EVERYWHERE, for_others, in_url, is_loopback
 from lab.server.connections.listen import listen
-from lab.server.connections.metered_stream import MeteredServer
+from lab.server.connections.metered_server import MeteredServer
 
 VIRTUAL = ("docker", "br-", "veth", "virbr", "vmnet", "vbox", "tun", "tap", "utun", "wg", "zt", "tailscale")
 """Names of adapters that do not lead to the class: containers, virtual machines, tunnels."""

@@ -9,7 +9,7 @@ from typing import Protocol
 from lab.json_types import JsonObject
 from lab.meters import Account
 from lab.server.connections.addresses import nearest
-from lab.server.connections.metered_stream import MeteredServer
+from lab.server.connections.metered_server import MeteredServer
 from lab.server.lesson.assignment import Assignment
 from lab.server.lesson.bet import Bet
 from lab.server.lesson.class_sheet import ClassSheet

@@ -79,7 +79,7 @@ class TechniquePage(Page):
 
     def other(self) -> str:
         """The technique to compare with; empty without one. Raises `BadParameter` for an unknown one."""
-        other = self.get_query_argument("with", "")
+        other = self.query("with")
         if other and other not in TECHNIQUES:
             raise BadParameter(f"with is one of {', '.join(TECHNIQUES)}, or absent.")
         return other
