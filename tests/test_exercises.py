@@ -15,8 +15,9 @@ from lab.exercises import EXERCISES
 from lab.exercises.limits import Limits
 from lab.exercises.screen import Screen
 from lab.exercises.steps import check_program, load, load_steps
-from lab.exercises.texts import CHINESE, ENGLISH, Texts
+from lab.exercises.texts import Texts
 from lab.exercises.transcript import result_lines
+from lab.languages import CHINESE, ENGLISH
 from tests.support.lab_process import ROOT
 
 ANSWERS = ROOT / "tests" / "answers"

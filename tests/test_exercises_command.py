@@ -11,7 +11,7 @@ import pytest
 from lab.cli import main
 from lab.exercises import EXERCISES
 from lab.exercises.screen import wrapped
-from lab.exercises.texts import CHINESE, ENGLISH, system_language
+from lab.languages import CHINESE, ENGLISH, system_language
 from tests.support.command import Command
 from tests.support.lab_process import ROOT
 

@@ -9,7 +9,8 @@ from playwright.sync_api import expect
 from lab.catalogue import MODES, TECHNIQUES
 from lab.exercises import EXERCISES
 from lab.exercises.loading import known_steps
-from lab.exercises.texts import CHINESE, ENGLISH, Texts
+from lab.exercises.texts import Texts
+from lab.languages import CHINESE, ENGLISH
 from lab.server.lesson.class_sheet import Report
 from lab.server.pages.exercises import QUESTIONS, levels, pieces
 from tests.support.browsing import (

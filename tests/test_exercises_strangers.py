@@ -10,8 +10,9 @@ from lab.exercises.limits import Limits
 from lab.exercises.mismatch import Mismatch
 from lab.exercises.screen import Screen
 from lab.exercises.steps import check_program
-from lab.exercises.texts import CHINESE, ENGLISH, Texts
+from lab.exercises.texts import Texts
 from lab.exercises.transcript import result_lines
+from lab.languages import CHINESE, ENGLISH
 from tests.support.leftovers import Mark
 
 LISTEN = 'import os, socket; server = socket.create_server(("127.0.0.1", int(os.environ["PORT"])))\n'

@@ -22,6 +22,7 @@ from lab.proxy.switches import NAMES, parse
 from lab.server.lesson import proxy_trials
 from lab.server.pages import i18n
 from lab.server.pages.proxy import CHOICES, order
+from tests.support.again import TRIES
 from tests.support.browsing import PHONE, PROJECTOR, barriers, meters, picture, sheets, too_much, too_small
 from tests.support.lab_here import LabHere
 from tests.support.lab_process import ROOT
@@ -59,7 +60,7 @@ def tried(school, setup):
 def tried_as_recorded(school, setup):
     """The same, three times at most: the proxy rightly cuts a lab that stood still for two seconds."""
     recorded = lamps({"results": proxy_trials.recorded()["results"][setup.key]})
-    for _ in range(3):
+    for _ in range(TRIES):
         if lamps(found := tried(school, setup)) == recorded:
             break
     return found

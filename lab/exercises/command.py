@@ -12,9 +12,10 @@ from lab.exercises.mismatch import Said
 from lab.exercises.report import LAST_WAIT_S
 from lab.exercises.session import DONE, NOT_YET, Session, begin, hint
 from lab.exercises.steps import Result
-from lab.exercises.texts import ENGLISH, Texts
+from lab.exercises.texts import Texts
 from lab.exercises.watch import watch
 from lab.json_types import JsonObject
+from lab.languages import ENGLISH
 from lab.program import COMMAND
 from lab.results.writing import write_whole
 

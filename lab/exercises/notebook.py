@@ -17,8 +17,9 @@ from lab.exercises.loading import load
 from lab.exercises.mismatch import Said
 from lab.exercises.screen import Screen
 from lab.exercises.steps import Trial, drawn_seed, run
-from lab.exercises.texts import Texts, system_language
+from lab.exercises.texts import Texts
 from lab.exercises.transcript import result_lines
+from lab.languages import system_language
 
 HOST = "127.0.0.1"
 CAUGHT_S = 0.5

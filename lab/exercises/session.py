@@ -12,9 +12,9 @@ from lab.exercises.progress import Progress
 from lab.exercises.report import WAIT_S, Reporter
 from lab.exercises.screen import Screen, new_screen
 from lab.exercises.steps import Result, check_program, drawn_seed
-from lab.exercises.texts import Texts, system_language
+from lab.exercises.texts import Texts
 from lab.exercises.transcript import result_lines
-from lab.languages import spoken
+from lab.languages import spoken, system_language
 
 DONE, NOT_YET = 0, 1
 HINTS = 3

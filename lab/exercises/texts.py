@@ -6,9 +6,6 @@ from pathlib import Path
 from lab import languages
 from lab.exercises.mismatch import Said
 from lab.folders import PAGES
-from lab.languages import CHINESE, ENGLISH, system_language
-
-__all__ = ["CHINESE", "ENGLISH", "Texts", "system_language"]
 
 
 @cache
