@@ -211,14 +211,54 @@ def test_under_load_leaves_no_busy_process(killed):
         time.sleep(0.01)
 
 
+def checkout(folder, source):
+    """Make a folder whose only tests are these, under the lab's own conftest and test command."""
+    (folder / "tests").mkdir()
+    (folder / "tests" / "__init__.py").touch()  # so that no other `tests` can come first
+    for name in ("conftest.py", "tools.py", "__main__.py"):
+        shutil.copy(ROOT / "tests" / name, folder / "tests")
+    shutil.copy(ROOT / "pyproject.toml", folder)
+    (folder / "tests" / "test_it.py").write_text(source, encoding="utf-8")
+
+
+SOMETIMES = """
+import pathlib
+import pytest
+
+
+@pytest.mark.parametrize("number", range({many}))
+def test_it(number):
+    before = pathlib.Path(f"before-{{number}}")
+    first = not before.exists()
+    before.touch()
+    assert not first and not {always}
+
+
+def test_another():
+    with open("another", "a") as file:
+        file.write("x")
+"""
+
+
+@pytest.mark.parametrize(
+    ("many", "always", "code", "tries"),
+    [(2, False, 0, 2), (2, True, 1, 2), (21, False, 1, 1)],
+    ids=["passes alone", "always fails", "too many"],
+)
+def test_a_failed_test_is_tried_once_more_and_named(tmp_path, many, always, code, tries):
+    """Few failed tests are tried again, without the others; what fails twice, or fails in a crowd, fails."""
+    checkout(tmp_path, SOMETIMES.format(many=many, always=always))
+    script = "import sys; from tests.__main__ import all_tests; sys.exit(all_tests(sys.executable))"
+    result = run(sys.executable, "-c", script, cwd=tmp_path)
+    assert (result.returncode, result.stdout.count("-- pytest")) == (code, tries), result.stdout
+    assert (tmp_path / "another").read_text() == "x"
+    named = "passed alone: tests/test_it.py::test_it[0], tests/test_it.py::test_it[1]"
+    assert (named in result.stdout) == (code == 0)
+
+
 def needing(tmp_path, tool, **environment):
-    """Run a test that needs the tool, beside one that needs nothing, under the lab's own conftest."""
-    (tmp_path / "tests").mkdir()
-    (tmp_path / "tests" / "__init__.py").touch()  # so that no other `tests` can come first
-    for name in ("conftest.py", "tools.py"):
-        shutil.copy(ROOT / "tests" / name, tmp_path / "tests")
-    shutil.copy(ROOT / "pyproject.toml", tmp_path)
-    (tmp_path / "tests" / "test_it.py").write_text(NEEDING.format(tool=tool), encoding="utf-8")
+    """Run a test that needs the tool, beside one that needs nothing."""
+    checkout(tmp_path, NEEDING.format(tool=tool))
     return run(sys.executable, "-m", "pytest", "-p", "no:cacheprovider", cwd=tmp_path, **environment)
 
 
