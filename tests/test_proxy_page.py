@@ -335,3 +335,57 @@ def test_it_is_the_teachers(played, open_page):
         played.ask("/proxy", teacher=False)
     assert refusal.value.code == 403
     refusal.value.close()
+
+
+# The vote ------------------------------------------------------------------------------------------
+
+
+def vote(school):
+    """The vote by hand, as the pages receive it."""
+    return school.lab.lesson.by_hand.for_pages()
+
+
+@pytest.mark.parametrize("name", ["timeout", "always"])
+def test_a_trial_answers_the_vote_about_it(played, name):
+    """The sentence names exactly the techniques whose lamp is not ok; the next trial changes nothing."""
+    played.teacher_post("bet", do="open", about="proxy")
+    assert (vote(played)["state"], vote(played)["question"]["name"]) == ("open", "fails")
+    found = state(played, do="try", **order(LESSONS[name].fault))
+    bad = [mode for mode, lamp in lamps(found).items() if lamp != "ok"]
+    ended = vote(played)
+    assert (ended["state"], ended["truth"]) == ("measured", None)
+    if bad:
+        assert ended["why"] == [{"key": "lesson.why.fails", "values": {"failed_titles": bad}}]
+    else:
+        assert ended["why"] == [{"key": "lesson.why.fails.none", "values": {}}]
+    state(played, do="try", **order(LESSONS["host"].fault))
+    assert vote(played) == ended
+
+
+def test_a_vote_about_bytes_is_not_answered_by_a_trial(played):
+    """It goes on; and what a vote is about is one of two words."""
+    played.teacher_post("bet", do="open")
+    state(played, do="try", **order(LESSONS["timeout"].fault))
+    assert (vote(played)["state"], vote(played)["question"]["name"]) == ("open", "most_bytes")
+    with pytest.raises(urllib.error.HTTPError, match="400"):
+        played.teacher_post("bet", do="open", about="weather")
+    assert vote(played)["state"] == "open"
+    played.teacher_post("bet", do="close")
+
+
+@pytest.mark.needs("chromium")
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_phones_vote_before_a_trial(played, open_page, language):
+    """A click asks; a phone answers; the trial shows there what did not work."""
+    phone = open_page(played, "/room?mode=sse", language=language, viewport=PHONE)
+    page = open_page(played, "/proxy", teacher=True, language=language)
+    page.click("#to-phones")
+    phone.locator("[data-bet=longpoll] .guess").click()
+    expect(page.locator("#votes")).to_contain_text("1")
+    page.locator("[data-lesson=timeout] [value=fault]").click()
+    titles = {mode: i18n.catalogue(language)[f"title.{mode}"] for mode in ("longpoll", "shortpoll")}
+    expect(phone.locator("#bet-why")).to_contain_text(titles["longpoll"])
+    expect(phone.locator("#bet-why")).not_to_contain_text(titles["shortpoll"])
+    expect(page.locator("#votes")).to_have_text("")
+    picture(phone, f"proxy-vote-phone-{language}")
+    played.teacher_post("bet", do="close")

@@ -102,6 +102,7 @@ export function betPanel(section, vote = null) {
     if (bet.state === "open") return _(mine() !== null ? "bet.thanks" : vote ? (isNumber ? "bet.guess" : "bet.choose") : "bet.open", values);
     if (bet.left_s !== null) return _("lesson.show.counting", { left: number(bet.left_s) });
     if (isNumber) return aboutNumber(bet);
+    if (bet.why.length && !bet.question.measured) return _("bet.votes", values);
     if (!bet.question.measured) return _(leads && !bet.by_hand ? "lesson.show.look" : "lesson.show.opinions", values);
     return aboutTechnique(bet);
   }

@@ -120,6 +120,16 @@ function time(seconds) {
   return seconds >= 1 ? _("unit.seconds", { n: number(seconds, { maximumFractionDigits: 2 }) }) : duration(seconds);
 }
 
+const [ask, votes] = ["to-phones", "votes"].map((id) => document.getElementById(id));
+
+/** How many have answered the vote about the proxy; nothing while it is not open. */
+function showVotes({ state, voters, question }) {
+  const isOpen = state === "open" && question.name === "fails";
+  votes.textContent = isOpen ? _("bet.open", { n: number(voters) }) : "";
+  ask.setAttribute("aria-pressed", isOpen);
+}
+
+watch(({ bet }) => bet && showVotes(bet));
 watch(({ proxy }) => proxy !== revision && send({ type: "proxy" }, false));
 on("proxy", show);
 
@@ -128,8 +138,13 @@ on("proxy", show);
 let chosen = null; // the button of a lesson that was pressed last: two lessons have the same cure
 
 async function order(wanted) {
+  await attempt(async () => show(await post("/teacher/proxy", wanted)));
+}
+
+/** Do an action of the teacher; its error is shown. */
+async function attempt(action) {
   try {
-    show(await post("/teacher/proxy", wanted));
+    await action();
   } catch ({ code, message }) {
     error.textContent = code === "unreachable" ? _("state.retrying") : message;
   }
@@ -151,4 +166,5 @@ form.addEventListener("submit", (event) => {
   order({ do: "try", switches: switches.map(([name, value]) => `${name}=${value}`).join(","), ...Object.fromEntries(lab) });
 });
 
+ask.addEventListener("click", () => attempt(() => post("/teacher/bet", { do: "open", about: "proxy" })));
 document.getElementById("stop").addEventListener("click", () => order({ do: "stop" }));

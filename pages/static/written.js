@@ -6,7 +6,14 @@
 import { _, bytes, duration, number, share } from "./i18n.js";
 
 const UNITS = { count: number, bytes, s: duration, share: (value) => share(value, value === null ? 0 : 1) };
-const ENDINGS = [["_bytes", UNITS.bytes], ["_s", UNITS.s], ["_share", UNITS.share], ["_title", (mode) => _(`title.${mode}`)]];
+const title = (mode) => _(`title.${mode}`);
+const ENDINGS = [
+  ["_bytes", UNITS.bytes],
+  ["_share", UNITS.share],
+  ["_titles", (modes) => modes.map(title)],
+  ["_title", title],
+  ["_s", UNITS.s],
+];
 
 /** A value in the unit of a question; a dash for what was not measured. */
 export function written(value, unit) {

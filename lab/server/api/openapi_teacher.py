@@ -7,6 +7,7 @@ from lab.server.api.described import TEXT, YES, answer, operation, ref, taking
 from lab.server.api.export import AsCsv, AsJson, AsPng, AsSvg
 from lab.server.lesson.assignment import WAYS
 from lab.server.lesson.guided import ACTIONS
+from lab.server.lesson.questions import BY_HAND
 from lab.server.lesson.simulated_students import MOST_EACH, MOST_PAYLOAD, MOST_RATE, MOST_RTT_MS
 
 TEACHER: JsonObject = {"security": [{"teacher": []}]}
@@ -40,13 +41,20 @@ def actions() -> JsonObject:
                 wanted_of(address=TEXT),
             ),
             ("crew", "Start or stop simulated students, or set the pace of browsers alone.", students()),
-            ("bet", "Open the vote by hand, count, or close it.", choice("do", "open", "count", "close")),
+            ("bet", "Open the vote by hand, count, or close it.", vote()),
             ("lesson", "Move the guided lesson.", choice("do", *ACTIONS)),
             ("assign", "Which technique new users get.", choice("to", *WAYS)),
             ("reset", "Set the meters to zero.", SOME),
             ("proxy", "Try all techniques through an nginx with faults, or end it.", trials()),
         )
     }
+
+
+def vote() -> JsonObject:
+    """What is done with the vote by hand, and what it is about."""
+    wanted = choice("do", "open", "count", "close")
+    wanted["properties"]["about"] = {"enum": list(BY_HAND)}
+    return wanted
 
 
 def wanted_of(**properties: JsonObject) -> JsonObject:

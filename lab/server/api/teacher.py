@@ -11,6 +11,7 @@ from lab.server.lesson.assignment import WAYS
 from lab.server.lesson.lan import adapters
 from lab.server.lesson.lesson import Lesson
 from lab.server.lesson.parameters import one_of
+from lab.server.lesson.questions import BY_HAND
 from lab.server.lesson.simulated_students import Plan
 from lab.server.live.socket import spread
 from lab.techniques.endpoint import Endpoint
@@ -93,15 +94,21 @@ class CrewAction(Action):
 
 
 class BetAction(Action):
-    """The vote by hand: `{"do": "open"}`, then `{"do": "count"}`, then `{"do": "close"}`."""
+    """The vote by hand: `{"do": "open"}`, then `{"do": "count"}`, then `{"do": "close"}`.
+
+    It is `"about": "bytes"`, or about the `"proxy"`; a trial of the proxy then ends it.
+    """
 
     ends_demonstration = True
 
     async def do(self, wanted: JsonObject) -> JsonObject:
         """Move the vote to its next state, and notify every page at once."""
         lesson, what = self.lesson, one_of(wanted, "do", ("open", "count", "close"))
+        about = one_of({"about": "bytes"} | wanted, "about", BY_HAND)
         lesson.credit()
         lesson.by_hand.do(what)
+        if what == "open":
+            lesson.by_hand.question = BY_HAND[about]
         lesson.bet = lesson.by_hand if what != "close" else lesson.guided.bet or lesson.by_hand
         spread(lesson)
         return lesson.by_hand.as_json()

@@ -41,6 +41,8 @@ class ProxyTrials:
         self.redis = redis
         self.on_change: Callable[[], None] = lambda: None
         """Called after each change of the state."""
+        self.on_end: Callable[[], None] = lambda: None
+        """Called when a trial has ended with a lamp for each technique."""
         self.missing = missing
         self.revision = 0
         self.setup = Setup(Switches())
@@ -61,6 +63,7 @@ class ProxyTrials:
             await self._order(setup)
         else:
             self.setup, self.found = setup, shown(setup) | replayed(setup)
+            self._end_if_done()
         self._changed()
 
     async def stop(self) -> None:
@@ -106,7 +109,16 @@ class ProxyTrials:
         else:
             self.found |= report
             self.running = report["step"] != "done"
+            self._end_if_done()
         self._changed()
+
+    def _end_if_done(self) -> None:
+        if self.found["step"] == "done" and self.found["results"]:
+            self.on_end()
+
+    def failed(self) -> list[str]:
+        """The techniques whose lamp is not ok."""
+        return [result["mode"] for result in self.found["results"] if result["lamp"] != "ok"]
 
     def _changed(self) -> None:
         self.revision += 1

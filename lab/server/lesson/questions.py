@@ -72,3 +72,9 @@ class Question:
 
 MOST_BYTES = Question("most_bytes", TECHNIQUE, "bytes")
 """The question of a vote that the teacher opens by hand."""
+
+FAILS = Question("fails", TECHNIQUE)
+"""The same before a trial of the proxy, which answers it."""
+
+BY_HAND = {"bytes": MOST_BYTES, "proxy": FAILS}
+"""The questions that can be asked without a guided lesson, by what they are about."""

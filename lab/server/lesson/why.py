@@ -1,7 +1,7 @@
 """Why a figure is what it is: sentences made from what was counted, and from nothing else.
 
-A sentence is the key of a text and its values; `_s`, `_bytes`, `_share` and `title` at the end of a name
-state how the value is written. Each holds for every measurement that leads to it.
+A sentence is the key of a text and its values; `_s`, `_bytes`, `_share`, `title` and `titles` at the end of
+a name state how the value is written. Each holds for every measurement that leads to it.
 """
 
 from collections.abc import Callable
@@ -39,6 +39,11 @@ def sentences(question: Question, seen: Seen, earlier: Seen | None = None) -> li
     """What to say about the answer; nothing where nothing was measured."""
     found = _about(question, seen, earlier)
     return [*found, sentence("overloaded")] if found and seen.overloaded else found
+
+
+def about_proxy(failed: list[str]) -> list[JsonObject]:
+    """What a trial of the proxy has shown."""
+    return [sentence("fails", failed_titles=failed) if failed else sentence("fails.none")]
 
 
 def _about(question: Question, seen: Seen, earlier: Seen | None) -> list[JsonObject]:

@@ -35,7 +35,7 @@ TOLD = {
 class ProxyPage(Page):
     """The faulty proxy, which needs the teacher's cookie."""
 
-    text_prefixes = ("proxy.",)
+    text_prefixes = ("proxy.", "bet.open")
 
     def get(self) -> None:
         """Send the page; its state comes over `/live`. Raises `Forbidden`."""
