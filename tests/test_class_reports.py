@@ -303,7 +303,7 @@ def test_a_report_that_is_not_taken_is_one_line(lab_here, student):
     with socket.create_server((HOST, 0)) as silent:
         dead = f"http://{HOST}:{silent.getsockname()[1]}"
     for url, name, sentence in (
-        (lab_here.address, "Jim", "does not take reports now"),
+        (lab_here.address, "Jim", "does not accept reports now"),
         (dead, "Jim", f"{dead} does not answer"),
     ):
         code, shown = student("--exercise", "echo", "--report-to", url, "--name", name)
@@ -311,16 +311,16 @@ def test_a_report_that_is_not_taken_is_one_line(lab_here, student):
         assert len([line for line in shown.out.splitlines() if sentence in line]) == 1
     lab_here.teacher_post("exercises", open=True)
     code, shown = student("--exercise", "echo", "--report-to", lab_here.address, "--name", "x" * 33)
-    assert code == 1 and "did not take the report: name is 1 to 32 characters" in shown.out
+    assert code == 1 and "refused the report: name is 1 to 32 characters" in shown.out
 
 
 @pytest.mark.parametrize(
     ("status", "answer", "sentence"),
     [
-        (403, b'{"error":{"code":"sheet_full","message":"Full."}}', "did not take the report: Full."),
+        (403, b'{"error":{"code":"sheet_full","message":"Full."}}', "refused the report: Full."),
         (400, b'{"error":{"code":"x","message":"\\u001b[2J\\u202eevil"}}', "the report:  [2J evil"),
-        (302, b"<html>", "did not take the report: HTTP 302"),
-        (404, b"[" * 5000, "did not take the report: HTTP 404"),
+        (302, b"<html>", "refused the report: HTTP 302"),
+        (404, b"[" * 5000, "refused the report: HTTP 404"),
         (200, b"[]", "Reported to the teacher's lab as Jim."),
     ],
 )
@@ -354,7 +354,7 @@ def test_each_check_is_reported_and_each_trouble_said_once(lab_here, student, ca
             session.show(session.check(EXERCISES["echo"]))
         session.show_report(session.texts(), LAST_WAIT_S)
     lines = capsys.readouterr().out.splitlines()
-    for sentence in ("does not take reports now", "Reported to the teacher's lab as Jim."):
+    for sentence in ("does not accept reports now", "Reported to the teacher's lab as Jim."):
         assert len([line for line in lines if sentence in line]) == 1
     (row,) = sheet(lab_here)["names"]
     assert row["exercises"]["echo"]["tries"] == 4

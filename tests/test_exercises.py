@@ -91,7 +91,7 @@ MISTAKES = [
     ("mute", "Application(routes)", "Application(routes[::-1])", "same_routes", "other_handler"),
     ("mute", "user.write_message(message)", "pass", "others_receive", "silence"),
     ("mute", "if user is not self", "if True", "not_the_sender", "own_message"),
-    ("mute", '"""A user comes."""', 'print("!", file=__import__("sys").stderr)', "no_error", "stderr"),
+    ("mute", '"""A user joins."""', 'print("!", file=__import__("sys").stderr)', "no_error", "stderr"),
     ("upgrade", "{LAB_PORT}/", "9/", "connects", "no_connection"),
     (
         "upgrade",
@@ -161,7 +161,7 @@ MISTAKES += [
         "recovers",
         "silence",
     ),
-    ("freeze", '"""A user comes."""', BLOCKING_PING, "joining", "no_pong"),
+    ("freeze", '"""A user joins."""', BLOCKING_PING, "joining", "no_pong"),
     ("slow", "user.waiting > MOST", "False", "memory", "grows"),
     ("slow", 'user.close(1008, "too slow")', "pass", "told", "not_told"),
     ("poll", "timeout=HOLD_S", "timeout=None", "silence", "silence"),

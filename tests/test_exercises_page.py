@@ -212,7 +212,7 @@ def test_a_card_is_answered_from_the_meters(room, visit):
 @pytest.mark.parametrize(
     ("language", "empty", "headline"),
     [
-        (ENGLISH, "No report has arrived.", "6 of 7 stand at echo · step 5: "),
+        (ENGLISH, "No report has arrived.", "6 of 7 are at echo · step 5: "),
         (CHINESE, "还没有收到报告。", "7 人中有 6 人停在 echo · 第 5 步："),
     ],
 )

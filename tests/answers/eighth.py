@@ -130,7 +130,7 @@ export function connect({ after, onEvents, onStatus, client, username }) {
 }
 """
 
-if __name__ == "__main__":  # nothing to change: runs a copy of the lab that has this technique
+if __name__ == "__main__":  # change nothing here: it runs a copy of the lab with this technique
     from lab.exercises.own_technique import run
 
     run(__file__, ROW, PAGE)

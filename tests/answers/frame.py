@@ -43,7 +43,7 @@ def client_frame(text):
     return head + key + mask(data, key)
 
 
-# Below is nothing to change: each frame that arrives is reported in a frame.
+# Change nothing below: each frame that arrives is reported in a frame.
 
 
 def serve(connection):

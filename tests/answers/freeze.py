@@ -1,4 +1,4 @@
-"""A chat room whose messages are kept in Redis: at first kept, then sent to all users."""
+"""A chat room that keeps its messages in Redis: it stores a message, then sends it to all users."""
 
 import asyncio
 import os
@@ -17,11 +17,11 @@ class Chat(tornado.websocket.WebSocketHandler):
     users = set()  # noqa: RUF012 - one for all, on purpose
 
     def open(self):
-        """A user comes."""
+        """A user joins."""
         self.users.add(self)
 
     async def on_message(self, message):
-        """Keep the message, then send it to all users."""
+        """Store the message, then send it to all users."""
         await store.rpush(KEY, message)
         await store.ltrim(KEY, -100, -1)
         for user in list(self.users):

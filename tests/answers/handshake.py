@@ -29,7 +29,7 @@ def head(status, *headers):
     return "\r\n".join([f"HTTP/1.1 {status}", *headers, "", ""]).encode("latin-1")
 
 
-# Below is nothing to change: it reads one request, sends your response, and waits for the end.
+# Change nothing below: it reads one request, sends your response, and waits for the end.
 
 
 def serve(connection):

@@ -1,4 +1,4 @@
-"""A chat room with a history: who joins receives the last 100 messages, then all new ones."""
+"""A chat room with a history: a user that joins receives the last 100 messages, then all new ones."""
 
 import asyncio
 import os
@@ -27,7 +27,7 @@ class Chat(tornado.websocket.WebSocketHandler):
             self.users.add(self)
 
     async def on_message(self, message):
-        """Keep the message, and send it to all users."""
+        """Store the message, and send it to all users."""
         async with self.one_at_a_time:
             await store.rpush(KEY, message)
             await store.ltrim(KEY, -SIZE, -1)

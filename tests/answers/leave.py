@@ -1,4 +1,4 @@
-"""A chat room that waits for each send: a message goes to all users, also to the one who sent it."""
+"""A chat room that waits for each send: a message goes to all users, including its sender."""
 
 import asyncio
 import os
@@ -14,7 +14,7 @@ class Chat(tornado.websocket.WebSocketHandler):
     users = set()  # noqa: RUF012 - one for all, on purpose
 
     def open(self):
-        """A user comes."""
+        """A user joins."""
         self.users.add(self)
 
     async def on_message(self, message):

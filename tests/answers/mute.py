@@ -21,11 +21,11 @@ class Chat(tornado.websocket.WebSocketHandler):
     users = set()  # noqa: RUF012 - one for all, on purpose
 
     def open(self):
-        """A user comes."""
+        """A user joins."""
         self.users.add(self)
 
     def on_message(self, message):
-        """Send the message to all users but the one who sent it."""
+        """Send the message to all users except its sender."""
         for user in list(self.users):
             if user is not self:
                 user.write_message(message)

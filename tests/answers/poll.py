@@ -31,7 +31,7 @@ class Messages(tornado.web.RequestHandler):
         waiting.discard(self.news)
 
     def post(self):
-        """Keep the message, and wake all who wait."""
+        """Store the message, and end the wait of each request."""
         messages.append(self.request.body.decode())
         for news in waiting:
             if not news.done():

@@ -18,7 +18,7 @@ class Chat(tornado.websocket.WebSocketHandler):
     waiting = 0
 
     def open(self):
-        """A user comes."""
+        """A user joins."""
         self.users.add(self)
 
     def on_message(self, message):

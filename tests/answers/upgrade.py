@@ -27,7 +27,7 @@ Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=
 
 """
 
-# Below is nothing to change: REQUEST goes to the lab at URL, RESPONSE to a client that connects to PORT.
+# Change nothing below: REQUEST goes to the lab at URL, RESPONSE to a client that connects to PORT.
 
 
 def main():

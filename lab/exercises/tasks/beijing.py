@@ -12,7 +12,7 @@ class Time(tornado.websocket.WebSocketHandler):
     """One client that wants the time."""
 
     async def open(self):
-        """Send the time for ever."""
+        """Send the time without end."""
         while True:
             now = datetime.datetime.now()
             self.write_message(now.strftime("%Y-%m-%d %H:%M:%S"))

@@ -20,7 +20,7 @@ def client_frame(text):
     return bytes([0x81, 0x80 | len(data)]) + key + masked
 
 
-# Below is nothing to change: each frame that arrives is reported in a frame.
+# Change nothing below: each frame that arrives is reported in a frame.
 
 
 def serve(connection):

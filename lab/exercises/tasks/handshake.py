@@ -24,7 +24,7 @@ def answer(request: bytes) -> bytes:
     ).encode()
 
 
-# Below is nothing to change: it reads one request, sends your response, and waits for the end.
+# Change nothing below: it reads one request, sends your response, and waits for the end.
 
 
 def serve(connection):

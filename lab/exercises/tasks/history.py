@@ -1,4 +1,4 @@
-"""A chat room with a history: who joins receives the last 100 messages, then all new ones."""
+"""A chat room with a history: a user that joins receives the last 100 messages, then all new ones."""
 
 import asyncio
 import os
@@ -24,7 +24,7 @@ class Chat(tornado.websocket.WebSocketHandler):
         self.users.add(self)
 
     async def on_message(self, message):
-        """Keep the message, and send it to all users."""
+        """Store the message, and send it to all users."""
         await store.rpush(KEY, message)
         for user in list(self.users):
             user.write_message(message)

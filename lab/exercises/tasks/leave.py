@@ -1,4 +1,4 @@
-"""A chat room that waits for each send: a message goes to all users, also to the one who sent it."""
+"""A chat room that waits for each send: a message goes to all users, including its sender."""
 
 import asyncio
 import os
@@ -13,7 +13,7 @@ class Chat(tornado.websocket.WebSocketHandler):
     users = set()
 
     def open(self):
-        """A user comes."""
+        """A user joins."""
         self.users.add(self)
 
     async def on_message(self, message):
@@ -27,7 +27,7 @@ class Chat(tornado.websocket.WebSocketHandler):
 
 
 async def main():
-    """Serve, and say now and then how many users there are; an error must not end the room."""
+    """Serve, and print how many users there are every ten seconds; an error must not end the room."""
     app = tornado.web.Application([(r"/chat", Chat)])
     app.listen(int(os.environ["PORT"]), "127.0.0.1")
     while True:

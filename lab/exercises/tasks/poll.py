@@ -23,7 +23,7 @@ class Messages(tornado.web.RequestHandler):
         self.write({"messages": messages[after:], "cursor": len(messages)})
 
     def post(self):
-        """Keep the message, and wake all who wait."""
+        """Store the message, and end the wait of each request."""
         messages.append(self.request.body.decode())
         for news in waiting:
             if not news.done():

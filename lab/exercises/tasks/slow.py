@@ -13,7 +13,7 @@ class Chat(tornado.websocket.WebSocketHandler):
     users = set()
 
     def open(self):
-        """A user comes."""
+        """A user joins."""
         self.users.add(self)
 
     def on_message(self, message):

@@ -20,7 +20,7 @@ def events(chunks):
                 yield kind, data, ""
 
 
-# Below is nothing to change: each event is reported as one line of JSON.
+# Change nothing below: each event is reported as one line of JSON.
 
 
 def received(connection):

@@ -27,7 +27,7 @@ Sec-WebSocket-Location: ws://127.0.0.1/websocket
 
 """
 
-# Below is nothing to change: REQUEST goes to the lab at URL, RESPONSE to a client that connects to PORT.
+# Change nothing below: REQUEST goes to the lab at URL, RESPONSE to a client that connects to PORT.
 
 
 def main():
