@@ -67,7 +67,7 @@ def old_file(text: str) -> str:
 def port(text: str) -> int:
     """Read a port number."""
     if not text.isascii() or not text.isdigit() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port; write a number from 0 to 65535")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port; write a number from 0 to 65535")
     return int(text)
 
 
@@ -240,18 +240,18 @@ def _run(argv: Sequence[str] | None, stdout_open: bool) -> int:
     try:
         options = parser.parse_args(argv)
         if options.keyfile and not options.certfile:
-            parser.error("--keyfile is the key of a --certfile; name both")
+            parser.error("--keyfile is the key of a --certfile; give both")
         if options.lan and options.host:
-            parser.error("--lan listens at every address of this machine; name it or a --host, not both")
+            parser.error("--lan listens on every address of this machine; give --lan or --host, not both")
         options.host = EVERYWHERE if options.lan else options.host
         if not 1 <= options.labs <= MOST_LABS:
-            parser.error(f"--labs is a number from 1 to {MOST_LABS}")
+            parser.error(f"--labs must be a number from 1 to {MOST_LABS}")
         if options.exercise is not None and options.mode:
-            parser.error("--exercise and --mode are two things; name one")
+            parser.error("--exercise and --mode cannot be used together; give one of them")
         if options.lesson and (options.mode or options.exercise is not None or options.labs > 1):
             parser.error("--lesson is for one open classroom, without --mode, --exercise and --labs")
         if (options.watch or options.hint) and options.exercise in (None, "", "all"):
-            parser.error("--watch and --hint need the word of one exercise: --exercise echo --watch")
+            parser.error("--watch and --hint need the name of one exercise: --exercise echo --watch")
         _check_reports(parser, options)
         check_key_log()
         if options.notebooks:
@@ -269,7 +269,7 @@ def _run(argv: Sequence[str] | None, stdout_open: bool) -> int:
         emptied(sys.stdout)
         return DONE
     except OSError as error:  # a full disk, no file left, …
-        return _say(f"The system does not allow it: {error}.", FAILED)
+        return _say(f"The operating system reports an error: {error}.", FAILED)
     except KeyboardInterrupt:
         return STOPPED
 
@@ -277,12 +277,12 @@ def _run(argv: Sequence[str] | None, stdout_open: bool) -> int:
 def _check_reports(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
     """End with exit code 2 where --report-to and --name do not stand together, with one exercise."""
     if options.name is not None and options.report_to is None:
-        parser.error("--name is the name in reports; add where they go: --report-to URL")
+        parser.error("--name is the name in reports; add the address to which they go: --report-to URL")
     if options.report_to is not None and not (options.name or "").strip():
-        parser.error("--report-to needs the name under which the teacher finds you; add --name NAME")
+        parser.error("--report-to needs the name that the teacher sees; add --name NAME")
     if options.report_to is not None and (options.exercise in (None, "", "all") or options.json):
         parser.error(
-            "--report-to needs the word of one exercise, without --json: --exercise echo --report-to URL"
+            "--report-to needs the name of one exercise, without --json: --exercise echo --report-to URL"
         )
 
 

@@ -31,7 +31,7 @@ class BadCursor(BadInput):
     code = "bad_cursor"
 
     def __init__(self, text: str) -> None:
-        super().__init__("A cursor looks like 1700000000000-42, or is the word latest.")
+        super().__init__("A cursor must look like 1700000000000-42, or be the word latest.")
         self.text = text
 
 
@@ -163,7 +163,7 @@ class HistoryUnavailable(LabError):
         super().__init__(
             f"{reason} The message was not stored."
             if stored is False
-            else "The history did not answer in time; repeat the same mid to find out."
+            else "The history did not answer in time; send the same mid again to learn whether it is stored."
         )
         self.stored: Stored = stored
 

@@ -45,7 +45,7 @@ def parse_base(text: str) -> str:
     inner = text.strip("/")
     path = f"/{inner}/" if inner else "/"
     if not PATH.fullmatch(path):
-        raise BadParameter(f"A base path is a path such as /lab/, or {AUTO}, not {text!r}.")
+        raise BadParameter(f"A base path must be a path such as /lab/, or {AUTO}, not {text!r}.")
     return path
 
 
@@ -62,7 +62,7 @@ def parse_limit(text: str) -> tuple[str, float]:
     except ValueError:
         number = -1
     if not 0 <= number < float("inf"):
-        raise BadParameter(f"The limit {name} is a number from 0 (none) up, not {value!r}.")
+        raise BadParameter(f"The limit {name} must be a number, 0 (no limit) or more, not {value!r}.")
     return name, number
 
 

@@ -92,7 +92,7 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(student, tmp_path):
     (tmp_path / "file").write_text("", "utf-8")
     code, shown = student("--exercise", "echo", "--folder", "file")
     assert code == 1
-    assert "cannot be made" in shown.err and "Traceback" not in shown.err
+    assert "cannot be created" in shown.err and "Traceback" not in shown.err
 
 
 def test_marks_are_json_alone(student, tmp_path):

@@ -180,7 +180,7 @@ async def test_a_drawing_that_takes_too_long_is_ended(broken, monkeypatch):
 
 async def test_a_figure_that_cannot_be_drawn_is_reported():
     """The sentence of the process that draws is the sentence of the error."""
-    with pytest.raises(CannotDraw, match="no export of a lesson"):
+    with pytest.raises(CannotDraw, match="not an export of a lesson"):
         await Drawing().picture("svg", b'{"schema": "pushlab.lesson/1"}')
 
 

@@ -163,7 +163,7 @@ def test_a_figure_takes_one_run_and_no_other_thing(runs, name):
     draw = getattr(lab.figures, name)
     assert digest(draw(runs[0])) == digest(draw([runs[0]]))
     assert draw(run for run in runs[:1]) and draw(runs=runs[:1], size="projector")
-    with pytest.raises(BadParameter, match="Runs are"):
+    with pytest.raises(BadParameter, match="Runs must be"):
         draw(["sse"])
     if name != "ladder":  # which is drawn for all techniques without any run
         with pytest.raises(BadParameter, match="no runs"):

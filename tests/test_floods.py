@@ -216,7 +216,7 @@ async def test_a_page_that_cannot_be_opened_is_503(start_lab):
 
 async def complains_of_files(process):
     """Whether the log says that there are no files."""
-    return "New connections must wait: Too many open files" in process.stderr()
+    return "accepts no new connection for 1 s: Too many open files" in process.stderr()
 
 
 async def status_of(wire, path="/readyz"):

@@ -159,7 +159,7 @@ def test_they_end_with_nginx():
         below = descendants(serving.process.pid)
         master = next(one for one in below if command_of(one).startswith("nginx: master"))
         os.kill(master, signal.SIGKILL)
-        assert "The nginx before the labs has ended" in serving.process.communicate(timeout=40)[0]
+        assert "The nginx in front of the labs has ended" in serving.process.communicate(timeout=40)[0]
         assert serving.process.returncode == 1
         all_end(below)
 
@@ -168,7 +168,7 @@ def test_without_nginx_they_do_not_start(monkeypatch, capsys):
     """A machine without nginx: exit code 3, and the line that installs it."""
     monkeypatch.setattr(private.shutil, "which", lambda name, path=None: None)
     assert cli.main(["--labs", "2", "--no-browser", "--port", str(free_port())]) == 3
-    assert "There is no nginx here. To install it:" in capsys.readouterr().err
+    assert "nginx is not installed. To install it:" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("number", ["0", "33", "two"])

@@ -71,8 +71,8 @@ def test_the_command_prints_what_each_lab_did(done):
     [
         ({"labs": 0}, "labs"),
         ({"labs": 2, "rtt": 0.1}, "leave one of them out"),
-        ({"proxy": "balance=hash"}, "only with several labs"),
-        ({"proxy": "shared=off"}, "only with several labs"),
+        ({"proxy": "balance=hash"}, "needs several labs"),
+        ({"proxy": "shared=off"}, "needs several labs"),
     ],
 )
 def test_what_makes_no_sense_is_refused(given, text):

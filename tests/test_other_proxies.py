@@ -149,7 +149,7 @@ def test_a_switch_that_means_nothing_is_refused():
         read("haproxy,upgrade=always")
     with pytest.raises(BadParameter, match="Caddy has no switch balance: several labs need nginx"):
         read("caddy,balance=hash")
-    with pytest.raises(BadParameter, match="Several labs stand behind nginx only; leave out haproxy"):
+    with pytest.raises(BadParameter, match="Only nginx can be in front of several labs; leave out haproxy"):
         lab.measure("sse", proxy="haproxy", labs=2)
     for spec in (*SYMPTOMS, "timeout=3s,upgrade=off", "good"):
         assert str(read(spec)) == spec

@@ -151,7 +151,7 @@ def test_one_trial_at_a_time(school):
     """While one runs another is refused; a wrong switch is refused with its name."""
     quick = order(Setup(parse("upgrade=off")))
     state(school, do="try", **quick)
-    wrong = {"gzip=3": "gzip is on or off", "balance=hash": "only with several labs"}
+    wrong = {"gzip=3": "gzip must be on or off", "balance=hash": "needs several labs"}
     refused = [(quick, "A trial is running"), *((quick | {"switches": s}, hint) for s, hint in wrong.items())]
     for wanted, hint in refused:
         with pytest.raises(urllib.error.HTTPError) as refusal:
@@ -224,7 +224,7 @@ def without_nginx(monkeypatch):
     """A machine that has none."""
 
     def find(name):
-        raise CannotStart(f"There is no {name} here. To install it: apt-get install {name}")
+        raise CannotStart(f"{name} is not installed. To install it: apt-get install {name}")
 
     monkeypatch.setattr(private, "find", find)
 
@@ -260,7 +260,7 @@ def test_each_switch_can_be_chosen():
 def played():
     """A lab on a machine without nginx: its trials are recorded ones, which cost no time."""
     with LabHere() as school:
-        school.lab.lesson.proxy_trials.missing = lambda: "There is no nginx here."
+        school.lab.lesson.proxy_trials.missing = lambda: "nginx is not installed."
         yield school
 
 
@@ -292,7 +292,7 @@ def test_a_fault_and_its_cure(played, open_page):
     """A click on a fault marks its lines and shows its lamps; the cure, and a single switch, do so too."""
     page = open_page(played, "/proxy", teacher=True)
     marked = page.locator("#conf [data-switch]")
-    expect(page.locator("#missing")).to_contain_text("There is no nginx here.")
+    expect(page.locator("#missing")).to_contain_text("nginx is not installed.")
     for name, lesson in LESSONS.items():
         page.click(f"[data-lesson={name}] [value=fault]")
         found = lamps({"results": proxy_trials.recorded()["results"][lesson.fault.key]})

@@ -116,7 +116,7 @@ def test_a_switch_is_true_or_false(value):
 @pytest.mark.parametrize("value", ["no", "", None, 2, 0.0, [], np.array([True])])
 def test_what_is_neither_is_refused(value):
     """A word is never taken for its truth: "no" is not False."""
-    with pytest.raises(BadParameter, match="compress is True or False"):
+    with pytest.raises(BadParameter, match="compress must be True, False"):
         Conditions(compress=value)
 
 
@@ -144,9 +144,9 @@ def test_a_misspelt_condition_is_named_with_the_right_one(call, wrong, right):
 @pytest.mark.parametrize("call", [lab.measure, lab.compare, lab.predict])
 def test_all_calls_refuse_alike(call):
     """What is no number is refused before anything is started, by each of the three calls."""
-    with pytest.raises(BadParameter, match="clients is a whole number"):
+    with pytest.raises(BadParameter, match="clients must be a whole number"):
         call("sse", clients="3")
-    with pytest.raises(BadParameter, match="rounds is a whole number"):
+    with pytest.raises(BadParameter, match="rounds must be a whole number"):
         call("sse", rounds=np.nan)
 
 
@@ -191,7 +191,7 @@ def test_what_is_no_mode_is_refused(modes):
 @pytest.mark.parametrize("mode", ["all", "ssee", ["sse"], None, 3])
 def test_one_technique_is_one_word(call, mode):
     """`measure` and `predict` take one word, and say which there are."""
-    with pytest.raises(BadParameter, match="The mode is one of shortpoll, "):
+    with pytest.raises(BadParameter, match="The mode must be one of shortpoll, "):
         call(mode)
 
 

@@ -51,14 +51,14 @@ def test_an_address_is_shown_by_its_parts(url, shown):
 
 
 REFUSED = {
-    "": "begins with none",
-    " ": "begins with none",
-    "redis": "begins with none",
-    "redis:/": "begins with none",
-    "redis:h:1": "begins with none",
-    "h:6379": "begins with none",
-    "http://h": "begins with none",
-    "redis+socket:///s": "begins with none",
+    "": "does not begin with one",
+    " ": "does not begin with one",
+    "redis": "does not begin with one",
+    "redis:/": "does not begin with one",
+    "redis:h:1": "does not begin with one",
+    "h:6379": "does not begin with one",
+    "http://h": "does not begin with one",
+    "redis+socket:///s": "does not begin with one",
     "redis://h:x": "port",
     "redis://h:0": "port",
     "redis://h:65536": "port",

@@ -269,7 +269,7 @@ async def test_the_python_client_speaks_binary(lab):
 async def test_the_python_client_refuses_another_subprotocol(lab):
     """As a browser does: a lab that does not speak what was offered is no lab for this client."""
     async with Link(f"http://{HOST}:{lab.port}", subprotocol="soap") as link:
-        with pytest.raises(Refused, match=r"does not speak pushlab\.soap"):
+        with pytest.raises(Refused, match=r"does not support pushlab\.soap"):
             await listen(link)
 
 

@@ -305,7 +305,7 @@ def test_a_running_lab_reports_what_is_wrong_and_heals(spoil, mend, reason, capl
     assert SENTENCES[reason] in refused.json["error"]["message"]
     assert [record.getMessage() for record in caplog.records] == [
         f"{SENTENCES[reason]} The lab tries again.",
-        "Redis answers and stores again.",
+        "Redis answers and stores messages again.",
     ]
 
 

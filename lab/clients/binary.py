@@ -65,7 +65,7 @@ def decode(data: bytes) -> JsonObject:
         raise ValueError(f"There is no event of the kind {kind}.")
     event: JsonObject = KINDS[kind](reader)
     if reader.rest():
-        raise ValueError("The frame goes on behind its event.")
+        raise ValueError("The frame continues after its event.")
     return event
 
 

@@ -96,5 +96,5 @@ async def connect(link: Link, path: str) -> aiohttp.ClientWebSocketResponse:
         raise Refused(error.status, "no_handshake", error.message) from error
     if options["protocols"] and socket.protocol not in options["protocols"]:
         await socket.close()
-        raise Refused(0, "no_subprotocol", f"This lab does not speak {options['protocols'][0]}.")
+        raise Refused(0, "no_subprotocol", f"This lab does not support {options['protocols'][0]}.")
     return socket

@@ -99,7 +99,7 @@ def check_functions(name: str, functions: tuple[Callable[..., Any], ...], seed: 
         raise BadParameter(f"There is no exercise {name!r} for functions; there are {known}.")
     if len(functions) != len(exercise.functions):
         wanted = ", ".join(exercise.functions)
-        raise BadParameter(f"The exercise {name} checks {wanted}: give them in this order.")
+        raise BadParameter(f"The exercise {name} checks {wanted}: pass them in this order.")
     named = dict(zip(exercise.functions, functions, strict=True))
     drawn = drawn_seed(seed)
     result = run(exercise, Trial(lambda limits, settings: Served(exercise.start, named), drawn, Limits()))

@@ -23,7 +23,7 @@ def run(program: str, row: str, page: str) -> None:
     The copy is in the folder `LAB_COPY`, else in `.lab` next to the program.
     """
     if (lines := len(Path(program).read_text(encoding="utf-8").splitlines())) > MOST_LINES:
-        sys.exit(f"ValueError: {lines} lines; a technique needs no more than {MOST_LINES}.")
+        sys.exit(f"ValueError: the program has {lines} lines; a technique needs at most {MOST_LINES}.")
     folder = Path(os.environ.get("LAB_COPY") or Path(program).resolve().parent / ".lab")
     add(Path(program), row, page, folder)
     sys.path.insert(0, str(folder))

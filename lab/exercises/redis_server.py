@@ -21,7 +21,7 @@ class RedisServer:
         self._backend = InThread(lambda end: find(wanted)).result()
         self.url = self._backend.url
         if self.url == SIMULATED:
-            raise CannotStart("This exercise needs a Redis. Start one, and name it in REDIS_URL.")
+            raise CannotStart("This exercise needs Redis. Start one, and set REDIS_URL to its address.")
 
     def length(self, key: str) -> int:
         """How many entries a list has; 0 when it does not exist or is no list."""

@@ -102,7 +102,9 @@ def parsed(url: str) -> SplitResult:
         parts = urlsplit(url)
         if parts.scheme in ("http", "https") and parts.hostname and parts.port != 0 and url.isprintable():
             return parts
-    raise BadParameter(f"--report-to is a lab's address, as http://192.168.1.5:8000, not {url!r}.")
+    raise BadParameter(
+        f"--report-to must be the address of a lab, such as http://192.168.1.5:8000, not {url!r}."
+    )
 
 
 def error_of(status: int, answer: bytes) -> tuple[str, str]:

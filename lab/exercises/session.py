@@ -31,7 +31,7 @@ def known_exercises(folder: str | None) -> dict[str, Exercise]:
     found = {path.stem: Exercise(path.stem, DEFAULT_MINUTES, folder=place) for path in starts}
     own = {name: exercise for name, exercise in found.items() if exercise.checks.is_file()}
     if not own:
-        raise BadParameter(f"{folder} has no exercise: no tasks/NAME.py with a checks/NAME.py.")
+        raise BadParameter(f"{folder} has no exercise: it needs tasks/NAME.py and checks/NAME.py.")
     return EXERCISES | own
 
 
@@ -111,7 +111,7 @@ def copy_start(exercise: Exercise, path: Path) -> bool:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise LabError(f"The folder {path.parent} cannot be made: {error.strerror or error}.") from error
+        raise LabError(f"The folder {path.parent} cannot be created: {error.strerror or error}.") from error
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(exercise.start.read_text(encoding="utf-8"))

@@ -24,14 +24,14 @@ def number(text: str) -> float:
             continue
         if abs(found) < float("inf"):  # no nan either
             return found
-    raise ArgumentTypeError(f"{quoted(text)} is no number; write 20, 0.5 or 1e3")
+    raise ArgumentTypeError(f"{quoted(text)} is not a number; write 20, 0.5 or 1e3")
 
 
 def per_second(text: str) -> float:
     """Read a rate such as 2, 2/s, 30/m or 100/h; a plain number is per second."""
     amount, slash, unit = text.partition("/")
     if slash and unit not in ("s", "m", "h"):
-        raise ArgumentTypeError(f"{quoted(text)} is no rate; write 2, 2/s or 30/m")
+        raise ArgumentTypeError(f"{quoted(text)} is not a rate; write 2, 2/s or 30/m")
     return number(amount) / UNITS[unit]
 
 
@@ -43,7 +43,7 @@ def seconds(text: str) -> float:
         or "".join(part[0] for part in parts) != text
         or (len(parts) > 1 and not all_have_units(parts))
     ):
-        raise ArgumentTypeError(f"{quoted(text)} is no duration; write 500ms, 10s, 2m or 1h")
+        raise ArgumentTypeError(f"{quoted(text)} is not a duration; write 500ms, 10s, 2m or 1h")
     return sum(float(part[1]) * UNITS[part[2]] for part in parts)
 
 
@@ -57,7 +57,7 @@ def bits(text: str) -> float:
     """Read a bandwidth such as 1Mbit or 500kbit; a plain number is bits per second."""
     found = re.fullmatch(rf"({DIGITS})([kmg]?)(?:bit(?:/s)?)?", text.lower(), re.ASCII)
     if not found:
-        raise ArgumentTypeError(f"{quoted(text)} is no bandwidth; write 500kbit, 1Mbit or 0 for no limit")
+        raise ArgumentTypeError(f"{quoted(text)} is not a bandwidth; write 500kbit, 1Mbit or 0 for no limit")
     return float(found[1]) * PREFIXES[found[2]]
 
 
@@ -76,12 +76,12 @@ def output(text: str) -> str:
 def page_file(text: str) -> str:
     """Check that the report goes to a file that can be written, not to a terminal."""
     if text == STANDARD_OUTPUT:
-        raise ArgumentTypeError("the report goes to a file; name one")
+        raise ArgumentTypeError("the report is written to a file; name one")
     return new_file(text)
 
 
 def plot_file(text: str) -> str:
     """Check that this file can be written and that matplotlib supports its format."""
     if os.path.splitext(text)[1].lower() not in PLOTS:
-        raise ArgumentTypeError(f"{quoted(text)} does not end in {', '.join(PLOTS)}")
+        raise ArgumentTypeError(f"{quoted(text)} must end in {', '.join(PLOTS)}")
     return new_file(text)

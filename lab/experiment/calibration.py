@@ -62,7 +62,9 @@ async def work(at: Place, probe: Probe, publisher: Link, bodies: list[str], sing
             doing = measured(at, clients, probe, publisher, bodies, single)
             return await asyncio.wait_for(clients.during(doing), PATIENCE_S)
         except TimeoutError as error:
-            raise RunFailed(f"{at.listeners} listeners by {at.mode} took over {PATIENCE_S:g} s.") from error
+            raise RunFailed(
+                f"{at.listeners} listeners by {at.mode} took more than {PATIENCE_S:g} s."
+            ) from error
 
 
 async def _in_turn(

@@ -131,10 +131,10 @@ def _check(runs: Sequence[Run]) -> None:
         values = {repr(run.conditions.get(name)) for run in runs}
         if len(values) > 1:
             raise BadParameter(
-                f"Runs for a capacity agree in {name}; these have {', '.join(sorted(values))}."
+                f"Runs for a capacity must have the same {name}; these have {', '.join(sorted(values))}."
             )
     if runs[0].conditions.get("proxy"):
-        raise BadParameter("Runs for a capacity are of one lab without a proxy.")
+        raise BadParameter("Runs for a capacity must be of one lab without a proxy.")
 
 
 def _conditions(runs: Sequence[Run], wanted: dict[str, float]) -> Conditions:

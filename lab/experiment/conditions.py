@@ -79,11 +79,11 @@ class Conditions:
             self._check_proxy(self.proxy)
         number("jitter", self.jitter, 0, self.rtt / 2)  # no byte arrives before it was sent
         if self.proxy and self.network.slow:
-            raise BadParameter("A proxy and a slow link are not measured together; leave one of them out.")
+            raise BadParameter("A proxy and a slow link cannot be measured together; leave one of them out.")
         if self.bandwidth:
             number("bandwidth", self.bandwidth, 1000, NUMBERS["bandwidth"][1])
         if self.messages < 1:
-            raise BadParameter("With this rate and duration no message is sent; raise one of them.")
+            raise BadParameter("With this rate and duration no message is sent; increase one of them.")
         number("rate × duration", self.messages, 1, MOST_MESSAGES)
 
     def _checked(self) -> JsonObject:
@@ -106,7 +106,7 @@ class Conditions:
         if self.labs > 1:
             of_several_labs(proxy)
         elif alone := read(proxy).switches.of_several:
-            raise BadParameter(f"{alone[0]} means something only with several labs; add labs=2 (--labs 2).")
+            raise BadParameter(f"{alone[0]} needs several labs; add labs=2 (--labs 2).")
 
     @property
     def messages(self) -> int:
@@ -142,7 +142,7 @@ class Conditions:
 def spec(value: object) -> str:
     """A proxy with its switches, spelled in one way. Raises `BadParameter`."""
     if not isinstance(value, str):
-        raise BadParameter(f"The proxy is text such as timeout=3s,buffering=on, not {quoted(value)}.")
+        raise BadParameter(f"proxy must be text such as timeout=3s,buffering=on, not {quoted(value)}.")
     return str(read(value))
 
 
@@ -154,7 +154,7 @@ def compression(value: object) -> bool | str:
         return FRESH if truth("compress", value) else False
     except BadParameter:
         words = ", ".join(COMPRESS)
-        raise BadParameter(f"compress is True or False, or one of {words}, not {quoted(value)}.") from None
+        raise BadParameter(f"compress must be True, False or one of {words}, not {quoted(value)}.") from None
 
 
 def known(conditions: JsonObject) -> Conditions:

@@ -21,13 +21,13 @@ REASONS = {
     "ports": ("this system has no local port left", "wait a minute"),
     "full": ("the lab is full (503, too many connections)", f"{LIMITS}, and {FILES}"),
     "rate": ("the lab refuses so many requests (429)", "start that lab with --limit rate=0"),
-    "proxy": ("a proxy on the way answers 502 or 504", "look whether the lab behind it runs"),
-    "refused": ("nothing listens at that address", "look whether the lab still runs"),
-    "tls": ("the certificate is not trusted or TLS failed", "name the lab's --certfile"),
-    "name": ("the name of the host is not known", "give its address"),
-    "timeout": ("there was no answer in time", "take a shorter round trip"),
-    "closed": ("their connections were closed at once or broke off", f"{FILES}"),
-    "answer": ("the lab refused them for good", "look at its log"),
+    "proxy": ("a proxy on the way answers 502 or 504", "check whether the lab behind it is running"),
+    "refused": ("nothing listens at that address", "check whether the lab is still running"),
+    "tls": ("the certificate is not trusted or TLS failed", "give the lab's --certfile"),
+    "name": ("the name of the host is not known", "use its address"),
+    "timeout": ("no response arrived in time", "use a shorter round trip"),
+    "closed": ("their connections were closed at once or interrupted", f"{FILES}"),
+    "answer": ("the lab refused them permanently", "read its log"),
 }
 """Why listeners could not connect (`lab.clients.attempts.KINDS`), and what helps."""
 
@@ -44,7 +44,7 @@ class NotConnected(LabError):
 def sentence(kind: str, number: int, clients: int) -> str:
     """How many could not connect, why, and what to do."""
     reason, helps = REASONS[kind]
-    fewer = f", or take fewer clients (-c {clients - number})" if number < clients else ""
+    fewer = f", or use fewer clients (-c {clients - number})" if number < clients else ""
     advice = helps.format(files=enough(clients))
     return f"{number} of {clients} listeners could not connect: {reason}. To change that, {advice}{fewer}."
 
@@ -82,7 +82,7 @@ def needs(clients: int, relayed: bool, own: bool) -> int:
 
 def _too_few(clients: int, relayed: bool, own: bool, limit: int) -> str:
     fit = next((fewer for fewer in range(clients, 0, -1) if needs(fewer, relayed, own) <= limit), 0)
-    fewer = f", or take fewer clients (-c {fit})" if fit else ""
+    fewer = f", or use fewer clients (-c {fit})" if fit else ""
     return (
         f"{clients - fit} of {clients} listeners could not connect: a process may have {limit} open files "
         f"here, and {needs(clients, relayed, own)} are needed. To change that, "

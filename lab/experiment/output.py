@@ -81,7 +81,7 @@ def _load_figures() -> None:
     try:
         import lab.figures  # noqa: F401 - checks that it can be loaded
     except (ImportError, OSError) as error:
-        raise CannotStart(f"Nothing can be drawn, because matplotlib does not start: {error}.") from error
+        raise CannotStart(f"No figure can be drawn: matplotlib cannot be imported: {error}.") from error
 
 
 def put_out(runs: Sequence[Run], options: argparse.Namespace) -> bool:

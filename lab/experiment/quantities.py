@@ -22,7 +22,7 @@ def number(name: str, value: object, least: float, most: float) -> float:
     """A number of any type as a float. Raises `BadParameter` unless it lies from `least` to `most`."""
     found = _real(value)
     if found is None or not least <= found <= most:
-        raise BadParameter(f"{name} is a number from {least:g} to {most:g}, not {quoted(value)}.")
+        raise BadParameter(f"{name} must be a number from {least:g} to {most:g}, not {quoted(value)}.")
     return float(found)
 
 
@@ -30,7 +30,7 @@ def whole(name: str, value: object, least: int, most: int) -> int:
     """A whole number of any type as an int; 20.0 is one. Raises `BadParameter` for any other value."""
     found = _real(value)
     if found is None or not least <= found <= most or found != int(found):
-        raise BadParameter(f"{name} is a whole number from {least} to {most}, not {quoted(value)}.")
+        raise BadParameter(f"{name} must be a whole number from {least} to {most}, not {quoted(value)}.")
     return int(found)
 
 
@@ -38,7 +38,7 @@ def truth(name: str, value: object) -> bool:
     """True or False, also as NumPy's, 1 or 0. Raises `BadParameter` for any other value, such as "no"."""
     found = _plain(value)
     if not isinstance(found, int) or found not in (0, 1):
-        raise BadParameter(f"{name} is True or False, not {quoted(value)}.")
+        raise BadParameter(f"{name} must be True or False, not {quoted(value)}.")
     return bool(found)
 
 
@@ -46,7 +46,7 @@ def one_of(name: str, value: object, choices: Collection[str]) -> str:
     """One of these words. Raises `BadParameter`, with the word that is most like it."""
     if not isinstance(value, str) or value not in choices:
         raise BadParameter(
-            f"{name} is one of {', '.join(choices)}, not {quoted(value)}.{hint(value, choices)}"
+            f"{name} must be one of {', '.join(choices)}, not {quoted(value)}.{hint(value, choices)}"
         )
     return str(value)
 

@@ -64,7 +64,7 @@ def _compare(
 ) -> list[Run]:
     wanted, under, bar = modes_of(modes), known({**conditions}), Bar()
     if not (url is None or isinstance(url, str)):
-        raise BadParameter(f"The url is text such as http://127.0.0.1:8000, not {quoted(url)}.")
+        raise BadParameter(f"url must be text such as http://127.0.0.1:8000, not {quoted(url)}.")
     try:
         target = Target(url and url.rstrip("/"), certfile=certfile)
         return run_rounds(wanted, under, target, bar.moved, bar.show, alone=alone)
@@ -94,7 +94,7 @@ def modes_of(modes: object) -> list[str]:
     if isinstance(modes, str):
         return list(MODES) if modes == "all" else [_mode(modes)]
     if not isinstance(modes, Iterable) or isinstance(modes, (bytes, bytearray)):
-        raise BadParameter(f"The modes are a list of words such as {list(MODES[:2])}, not {quoted(modes)}.")
+        raise BadParameter(f"modes must be a list of names such as {list(MODES[:2])}, not {quoted(modes)}.")
     found = [_mode(mode) for mode in modes]
     if not found:
         raise BadParameter(f"There is nothing to measure: name one of {', '.join(MODES)}, or all.")

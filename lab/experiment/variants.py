@@ -40,6 +40,6 @@ def marked(run: Run, asked: Conditions, under: Conditions) -> Run:
 def check_variants(modes: Collection[str], asked: Conditions, url: str | None) -> None:
     """Refuse a subprotocol without a WebSocket, and `kept` at a lab that runs already, by `BadParameter`."""
     if asked.subprotocol and FRAMED not in modes:
-        raise BadParameter(f"A subprotocol is for the mode {FRAMED}, not for {', '.join(modes)}.")
+        raise BadParameter(f"Only the mode {FRAMED} has a subprotocol, not {', '.join(modes)}.")
     if asked.compress == KEPT and url is not None and FRAMED in modes:
-        raise BadParameter("To compare ways to compress, labs are started for it; leave out the URL.")
+        raise BadParameter("To compare compression, new labs are started; leave out the URL.")

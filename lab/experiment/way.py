@@ -31,9 +31,9 @@ def check_way(conditions: Conditions, url: str | None, certfile: object) -> None
     if conditions.proxy is None:
         return
     if url is not None:
-        raise BadParameter("The proxy is started before a lab of its own; leave out the URL.")
+        raise BadParameter("The proxy is started for a new lab; leave out the URL.")
     if certfile:
-        raise BadParameter("The proxy speaks http with the lab; leave out the certificate.")
+        raise BadParameter("The proxy connects to the lab by http; leave out the certificate.")
     program = read(conditions.proxy).program
     private.find(program)
 

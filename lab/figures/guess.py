@@ -72,7 +72,7 @@ def _checked(mode: str, value: float | None) -> float | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1e15:
-        raise BadParameter(f"The guess for {mode} is a number above 0 or None, not {value!r}.")
+        raise BadParameter(f"The guess for {mode} must be a number above 0 or None, not {value!r}.")
     return float(value)
 
 

@@ -42,7 +42,7 @@ def runs_of(exported: JsonObject) -> list[Run]:
             raise BadInput(f"This is schema {exported['schema']!r}; a lesson's is {SCHEMA}.")
         return [_run(mode, both, exported) for mode, both in exported["meters"]["techniques"].items()]
     except (KeyError, TypeError, AttributeError) as error:
-        raise BadInput("This is no export of a lesson.") from error
+        raise BadInput("This is not an export of a lesson.") from error
 
 
 def _run(mode: str, both: JsonObject, exported: JsonObject) -> Run:

@@ -115,7 +115,7 @@ def sheet(
     Raises `BadParameter` for a size that is not there.
     """
     if size not in SIZES:
-        raise BadParameter(f"A figure's size is {' or '.join(SIZES)}, not {size}.")
+        raise BadParameter(f"A figure's size must be {' or '.join(SIZES)}, not {size}.")
     width, text, line = SIZES[size]
     settings = _defaults() | _settings(text * small, line * small)
     with rc_context(settings):

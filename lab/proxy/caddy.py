@@ -57,7 +57,9 @@ class Caddy(PrivateProxy):
         where = ["--address", f"unix/{self.folder}/{ADMIN}", "--force"]
         done = self._run("reload", "--config", self.conf, "--adapter", "caddyfile", *where)
         if done.returncode:
-            raise CannotStart(f"Caddy does not reload: {done.stderr.strip().splitlines()[-1]}")
+            raise CannotStart(
+                f"Caddy cannot reload its configuration: {done.stderr.strip().splitlines()[-1]}"
+            )
 
 
 def main() -> int:

@@ -32,7 +32,7 @@ STOP_PATIENCE_S = 5.0
 TRIES = 3
 """Another program may take the free port before the proxy has it."""
 OUTPUT = "output.log"
-SILENT = "it has ended without a reason"
+SILENT = "it ended without a message"
 SITES = {
     "nginx": "https://nginx.org/en/download.html",
     "haproxy": "https://www.haproxy.org",
@@ -202,7 +202,7 @@ def find(name: str) -> str:
     path = os.pathsep.join([os.environ.get("PATH", os.defpath), *PLACES])
     if found := shutil.which(name, path=path):
         return found
-    raise CannotStart(f"There is no {name} here. To install it: {_installs(name)}")
+    raise CannotStart(f"{name} is not installed. To install it: {_installs(name)}")
 
 
 def _installs(name: str) -> str:

@@ -15,19 +15,19 @@ TITLES = {NGINX: "nginx", "haproxy": "HAProxy", "caddy": "Caddy"}
 WITHOUT = {
     NGINX: {},
     "haproxy": {
-        "buffering": "it collects no responses",
+        "buffering": "it does not buffer responses",
         "gzip": "it obeys the lab's Cache-Control: no-transform",
-        "http": "it always speaks HTTP/1.1 with the lab",
+        "http": "it always uses HTTP/1.1 to the lab",
         "keepalive": "it has no such limit",
     },
     "caddy": {
-        "http": "it always speaks HTTP/1.1 or HTTP/2 with the lab",
+        "http": "it always uses HTTP/1.1 or HTTP/2 to the lab",
         "idle": "it does not close silent streams",
         "keepalive": "it has no such limit",
     },
 }
 """The switches that a program does not have, and why."""
-ALWAYS_PASSED = "it passes a handshake on by itself, so upgrade is on or off"
+ALWAYS_PASSED = "it always passes a handshake on, so upgrade must be on or off"
 
 
 class Proxy(NamedTuple):
@@ -57,7 +57,7 @@ def of_several_labs(text: str) -> Switches:
     """The switches of an nginx before several labs. Raises `BadParameter` for another program."""
     program, switches = read(text)
     if program != NGINX:
-        raise BadParameter(f"Several labs stand behind nginx only; leave out {program}.")
+        raise BadParameter(f"Only nginx can be in front of several labs; leave out {program}.")
     return switches
 
 

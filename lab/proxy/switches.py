@@ -107,7 +107,7 @@ def parse(text: str) -> Switches:
         if name not in NAMES:
             raise BadParameter(f"There is no switch {name!r}; there are {', '.join(NAMES)}.{_near(name)}")
         if name in given:
-            raise BadParameter(f"The switch {name} is there twice; name it once.")
+            raise BadParameter(f"The switch {name} is given twice; give it once.")
         given[name] = READERS[name](name, value)
     return Switches(**given)
 
@@ -126,25 +126,25 @@ def _near(name: str) -> str:
 
 def _truth(name: str, text: str) -> bool:
     if text not in TRUTH:
-        raise BadParameter(f"{name} is on or off, not {text!r}: write {name}=on.")
+        raise BadParameter(f"{name} must be on or off, not {text!r}: write {name}=on.")
     return TRUTH[text]
 
 
 def _upgrade(name: str, text: str) -> bool | str:
     if text != ALWAYS and text not in TRUTH:
-        raise BadParameter(f"{name} is on, off or {ALWAYS}, not {text!r}: write {name}=off.")
+        raise BadParameter(f"{name} must be on, off or {ALWAYS}, not {text!r}: write {name}=off.")
     return TRUTH.get(text, text)
 
 
 def _version(name: str, text: str) -> str:
     if text not in VERSIONS:
-        raise BadParameter(f"{name} is {' or '.join(VERSIONS)}, not {text!r}: write {name}=1.0.")
+        raise BadParameter(f"{name} must be {' or '.join(VERSIONS)}, not {text!r}: write {name}=1.0.")
     return text
 
 
 def _balance(name: str, text: str) -> str:
     if text not in BALANCES:
-        raise BadParameter(f"{name} is {', '.join(BALANCES)}, not {text!r}: write {name}=hash.")
+        raise BadParameter(f"{name} must be {', '.join(BALANCES)}, not {text!r}: write {name}=hash.")
     return text
 
 
@@ -152,7 +152,7 @@ def _time(name: str, text: str) -> float:
     found = TIME.fullmatch(text)
     seconds = float(found[1]) * UNITS[found[2]] if found else 0.0
     if not SHORTEST_S <= seconds <= LONGEST_S:
-        raise BadParameter(f"{name} is a duration from 100ms to 60m, not {text!r}: write {name}=3s.")
+        raise BadParameter(f"{name} must be a duration from 100ms to 60m, not {text!r}: write {name}=3s.")
     return seconds
 
 
@@ -160,7 +160,7 @@ def _number(name: str, text: str) -> int:
     found = int(text) if re.fullmatch(r"[0-9]{1,7}", text) else 0
     if not 1 <= found <= MOST_REQUESTS:
         raise BadParameter(
-            f"{name} is a whole number of requests from 1 to {MOST_REQUESTS}, not {text!r}: write {name}=5."
+            f"{name} must be a whole number of requests from 1 to {MOST_REQUESTS}, not {text!r}: write {name}=5."
         )
     return found
 

@@ -142,7 +142,7 @@ def run_list(runs: "Run | Iterable[Run]") -> list[Run]:
     if not found:
         raise BadParameter("There are no runs: pass what lab.measure, lab.compare or lab.load returned.")
     if strange := next((type(run).__name__ for run in found if not isinstance(run, Run)), None):
-        raise BadParameter(f"Runs are what lab.measure, lab.compare or lab.load returned, not {strange}.")
+        raise BadParameter(f"Runs must be what lab.measure, lab.compare or lab.load returned, not {strange}.")
     return found
 
 
@@ -154,7 +154,9 @@ def document(runs: Sequence[Run], samples: bool = False) -> JsonObject:
     runs = run_list(runs)
     first = runs[0]
     if any(run.conditions != first.conditions for run in runs):
-        raise BadParameter("One file holds runs under the same conditions; save each set to its own.")
+        raise BadParameter(
+            "One file holds runs under the same conditions; save each set to a file of its own."
+        )
     return {
         "schema": SCHEMA,
         "lab": first.lab,

@@ -32,7 +32,7 @@ def parse(id_: bytes, fields: Fields) -> Event:
         raise Strange(f"it has {len(fields)} fields")
     cursor, mid = _place(id_), _text(fields, "mid")
     if not UUID.fullmatch(mid):
-        raise Strange("its mid is no UUID")
+        raise Strange("its mid is not a UUID")
     message = {
         "type": "message",
         "id": str(cursor),
@@ -57,7 +57,7 @@ def _text(fields: dict[bytes, bytes], name: str) -> str:
     try:
         text = fields.get(name.encode(), b"").decode()
     except UnicodeDecodeError:
-        raise Strange(f"its {name} is no UTF-8") from None
+        raise Strange(f"its {name} is not UTF-8") from None
     if not text:
         raise Strange(f"it has no {name}")
     return text
@@ -66,7 +66,7 @@ def _text(fields: dict[bytes, bytes], name: str) -> str:
 def _time(fields: dict[bytes, bytes]) -> float:
     """Written as JavaScript writes it, a full second without ".0", so that pages count the same bytes."""
     if not TIME.fullmatch(fields.get(b"time", b"")):
-        raise Strange("its time is no number of seconds")
+        raise Strange("its time is not a number of seconds")
     number = float(fields[b"time"])
     return int(number) if number.is_integer() else number
 
@@ -147,4 +147,4 @@ class Found:
             return "its ids have a hole or run ahead"
         id_, why = next(iter(self.strange.items()))
         more = f", and {len(self.strange) - 1} more" if len(self.strange) > 1 else ""
-        return f"entry {id_} is no message: {why}{more}"
+        return f"entry {id_} is not a message: {why}{more}"

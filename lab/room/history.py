@@ -46,7 +46,7 @@ POOL_PATIENCE_S = 10.0
 SIMULATED = "fake:"
 """The URL of a Redis simulated in this process, where no real one is available."""
 OUTCOMES = {
-    "keep": "The lab has removed it and goes on",
+    "keep": "The lab has removed it and continues",
     "renew": "The lab has begun a new history with the messages that are kept",
 }
 

@@ -130,7 +130,7 @@ class Draft:
         """
         mid = _text(fields, "mid", 36)
         if not UUID.fullmatch(mid):
-            raise BadMessage("mid", "The field mid is a UUID that the sender makes for each message.")
+            raise BadMessage("mid", "The field mid must be a UUID, a new one for each message.")
         return cls(
             mid.lower(), _text(fields, "username", username_chars), _text(fields, "body", message_chars)
         )
@@ -149,5 +149,5 @@ def _text(fields: JsonObject, name: str, most: float) -> str:
     if len(value) > most:
         raise TooLong(name, f"The field {name} has {len(value)} characters, the limit is {most:.0f}.")
     if any("\ud800" <= char <= "\udfff" for char in value):
-        raise BadMessage(name, f"The field {name} holds half of a surrogate pair, which is no character.")
+        raise BadMessage(name, f"The field {name} has half of a surrogate pair, which is not a character.")
     return value

@@ -223,7 +223,7 @@ class Room:
         if trouble and trouble != self.trouble:
             logger.warning("%s The lab tries again.", SENTENCES[trouble])
         elif self.trouble and not trouble:
-            logger.warning("Redis answers and stores again.")
+            logger.warning("Redis answers and stores messages again.")
         self.trouble = trouble
 
     async def _check(self) -> None:
@@ -292,8 +292,8 @@ class Room:
         try:
             listener.notify(batch)
         except Exception as error:
-            logger.error("A listener failed, its clients must reconnect: %s.", in_a_line(error))
-            logger.debug("It failed here:", exc_info=error)
+            logger.error("A listener failed, so its clients must reconnect: %s.", in_a_line(error))
+            logger.debug("The listener failed here:", exc_info=error)
             with suppress(Exception):
                 listener.send_bye(MISSED_RETRY_MS)
 

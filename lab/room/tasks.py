@@ -113,8 +113,10 @@ def log_unhandled(loop: asyncio.AbstractEventLoop, context: JsonObject) -> None:
     """Log an exception that no code has caught, in one line; an event loop's exception handler."""
     error, where = context.get("exception"), context.get("task") or context.get("future")
     name = f" in {where.get_name()}" if isinstance(where, asyncio.Task) else ""
-    logger.error("Not handled%s: %s.", name, in_a_line(error) if error else context.get("message"))
-    logger.debug("It was raised here:", exc_info=error)
+    logger.error(
+        "An error was not handled%s: %s.", name, in_a_line(error) if error else context.get("message")
+    )
+    logger.debug("The error was raised here:", exc_info=error)
 
 
 def in_a_line(error: BaseException) -> str:

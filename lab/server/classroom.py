@@ -76,7 +76,9 @@ async def on_a_port(options: argparse.Namespace, redis: str | None) -> AsyncIter
             if wanted is not None:
                 raise
             show(f"  Port {port} is in use by another program; trying {port + 1}.")
-    raise CannotStart(f"The ports {PORT} to {PORT + MORE_PORTS} are all in use. Ask for another with --port.")
+    raise CannotStart(
+        f"The ports {PORT} to {PORT + MORE_PORTS} are all in use. Choose another port with --port."
+    )
 
 
 def settings_of(options: argparse.Namespace, redis: str | None, port: int) -> Settings:

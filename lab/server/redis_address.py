@@ -44,7 +44,7 @@ def read(url: str) -> Address:
     except ValueError:
         raise _unreadable("its host or port cannot be read") from None
     if parts.scheme not in ("redis", "rediss", "unix") or not url.lower().startswith(f"{parts.scheme}://"):
-        raise _unreadable("it begins with none of these")
+        raise _unreadable("it does not begin with one of these")
     if re.search(r"[\s\x00-\x1f\x7f]", url):
         raise _unreadable("there is white space in it")
     if parts.fragment or url.endswith("#"):
@@ -68,7 +68,7 @@ def _host(parts: SplitResult) -> str:
     except UnicodeError:
         usable = False
     if not usable:
-        raise _unreadable("its host is no name of a computer")
+        raise _unreadable("its host is not the name of a computer")
     return host
 
 
@@ -82,9 +82,9 @@ def _socket(parts: SplitResult) -> str:
 def _database(parts: SplitResult, option: int | None) -> int:
     path = unquote(parts.path).strip("/")
     if path and not _is_database(path):
-        raise _unreadable("its path is no number of a database")
+        raise _unreadable("its path is not the number of a database")
     if path and option is not None and int(path) != option:
-        raise _refused("db", "is given twice, and differently")
+        raise _refused("db", "is given twice, with different values")
     return int(path) if path else option or 0
 
 
@@ -110,22 +110,25 @@ def _is_tls_version(text: str) -> bool:
 Check = Callable[[str], bool]
 
 ALWAYS: dict[str, tuple[Check, str]] = {
-    "db": (_is_database, "is a whole number from 0"),
-    "username": (bool, "is a name"),
-    "password": (bool, "is a password"),
-    "client_name": (_is_name, "is a name in ASCII without spaces"),
+    "db": (_is_database, "must be a whole number from 0"),
+    "username": (bool, "must be a name"),
+    "password": (bool, "must be a password"),
+    "client_name": (_is_name, "must be a name in ASCII without spaces"),
 }
-BY_TCP: dict[str, tuple[Check, str]] = {"socket_keepalive": (_is_truth, "is true or false")}
+BY_TCP: dict[str, tuple[Check, str]] = {"socket_keepalive": (_is_truth, "must be true or false")}
 BY_TLS: dict[str, tuple[Check, str]] = {
-    "ssl_cert_reqs": (lambda text: text in ("none", "optional", "required"), "is none, optional or required"),
-    "ssl_check_hostname": (_is_truth, "is true or false"),
-    "ssl_ca_certs": (os.path.isfile, "is a file that exists"),
-    "ssl_ca_path": (os.path.isdir, "is a folder that exists"),
-    "ssl_certfile": (os.path.isfile, "is a file that exists"),
-    "ssl_keyfile": (os.path.isfile, "is a file that exists"),
-    "ssl_password": (bool, "is a password"),
-    "ssl_min_version": (_is_tls_version, "is 771 (TLS 1.2) or 772 (TLS 1.3)"),
-    "ssl_ciphers": (bool, "is a list of ciphers"),
+    "ssl_cert_reqs": (
+        lambda text: text in ("none", "optional", "required"),
+        "must be none, optional or required",
+    ),
+    "ssl_check_hostname": (_is_truth, "must be true or false"),
+    "ssl_ca_certs": (os.path.isfile, "must be a file that exists"),
+    "ssl_ca_path": (os.path.isdir, "must be a folder that exists"),
+    "ssl_certfile": (os.path.isfile, "must be a file that exists"),
+    "ssl_keyfile": (os.path.isfile, "must be a file that exists"),
+    "ssl_password": (bool, "must be a password"),
+    "ssl_min_version": (_is_tls_version, "must be 771 (TLS 1.2) or 772 (TLS 1.3)"),
+    "ssl_ciphers": (bool, "must be a list of ciphers"),
 }
 OWN = {
     *("decode_responses", "encoding", "encoding_errors", "health_check_interval", "legacy_responses"),
@@ -147,7 +150,7 @@ def _options(parts: SplitResult) -> int | None:
     try:
         pairs = parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query))
     except ValueError:
-        raise _unreadable("what stands behind the ? is not NAME=VALUE") from None
+        raise _unreadable("the part after the ? is not NAME=VALUE") from None
     options = dict(pairs)
     allowed = ALWAYS | ({} if parts.scheme == "unix" else BY_TCP)
     allowed |= BY_TLS if parts.scheme == "rediss" else {}
@@ -165,11 +168,11 @@ def _check(name: str, value: str, allowed: dict[str, tuple[Check, str]], may_be_
     if name in OWN:
         raise _refused(name, "is set by the lab itself; leave it out")
     if name in BY_TLS and name not in allowed:
-        raise _refused(name, "belongs to rediss:// only")
+        raise _refused(name, "is for rediss:// only")
     if name not in allowed:
         # An @ after it: this was the end of a password that contains a ?.
         named = name if may_be_named and re.fullmatch(r"\w{1,30}", name) else ""
-        raise _refused(named, f"is none of {', '.join(allowed)}")
+        raise _refused(named, f"is not one of {', '.join(allowed)}")
     fits, sentence = allowed[name]
     if not fits(value):
         raise _refused(name, sentence)

@@ -220,7 +220,7 @@ class PrivateRedis:
             with suppress(OSError):
                 text = (self.folder / name).read_bytes()[-4096:].decode(errors="replace")
                 if lines := [line for line in map(str.strip, text.splitlines()) if line]:
-                    return f", and said: {lines[-1][:200].rstrip('.')}"
+                    return f", its last message: {lines[-1][:200].rstrip('.')}"
         return ""
 
     def stop(self) -> None:

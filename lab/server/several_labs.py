@@ -47,7 +47,7 @@ async def serve(options: argparse.Namespace, redis: str | None, end: asyncio.Eve
             async with meanwhile(*works(labs, stop, failed), *([tell_after(end, stop)] if end else [])):
                 await stop.wait()
     if failed.is_set():
-        raise RunFailed("The nginx before the labs has ended, so they were closed.")
+        raise RunFailed("The nginx in front of the labs has ended, so the labs were closed.")
     show("\n  The labs are closed. / 实验室已关闭。")
     return 0
 
@@ -97,7 +97,9 @@ def free_port(host: str, wanted: int | None) -> int:
         for listening in bound:
             listening.close()
         return found
-    raise CannotStart(f"The ports {PORT} to {PORT + MORE_PORTS} are all in use. Ask for another with --port.")
+    raise CannotStart(
+        f"The ports {PORT} to {PORT + MORE_PORTS} are all in use. Choose another port with --port."
+    )
 
 
 # Running --------------------------------------------------------------------------------------

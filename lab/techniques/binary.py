@@ -131,7 +131,7 @@ def text(value: str) -> bytes:
 def unpack_send(data: bytes) -> JsonObject:
     """The fields of a send. Raises `BadMessage` for bytes that are none."""
     if data[:1] != bytes([SEND]):
-        raise BadMessage("kind", f"The first byte of a send is {SEND}.")
+        raise BadMessage("kind", f"The first byte of a send must be {SEND}.")
     place = 1 + MID_BYTES
     own, (size, start) = data[1:place], _read_varint(data, place)
     if len(data) < start + size:
@@ -151,7 +151,9 @@ def _read_varint(data: bytes, place: int) -> tuple[int, int]:
         number |= (byte & 0x7F) << 7 * at
         if byte <= 0x7F:
             return number, place + at + 1
-    raise BadMessage("username", "The message ends before its username, or the length is none.")
+    raise BadMessage(
+        "username", "The message ends before its username, or the length of the username cannot be read."
+    )
 
 
 def _read_text(name: str, data: bytes) -> str:

@@ -169,7 +169,7 @@ class Inflater:
         try:
             text = self._unpack(payload + TAIL)
         except zlib.error:
-            raise FrameError(INVALID_DATA, "this is not deflate") from None
+            raise FrameError(INVALID_DATA, "the data is not deflate") from None
         self._earlier = (self._earlier + text)[-(2**self._bits) :]
         return text
 
@@ -191,4 +191,4 @@ class Inflater:
         """A message that was cut ends inside a block. Raises `FrameError` with 1007."""
         probe = self._stream.copy()
         if probe.decompress(LAST_BLOCK) or not probe.eof:
-            raise FrameError(INVALID_DATA, "deflate that was cut")
+            raise FrameError(INVALID_DATA, "the deflate data is incomplete")

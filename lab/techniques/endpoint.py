@@ -79,7 +79,7 @@ class Endpoint(Response):
         if not self.context.answers_to(self.request.host_name):
             raise errors.UnknownHost("This lab does not serve that host name; see --allow-host.")
         if self.stream.over_limit:
-            raise errors.Overloaded("The lab has as many connections as it takes; come back in a moment.")
+            raise errors.Overloaded("The lab has reached its limit of connections; try again in a moment.")
         self._bound_the_body()
         if self.mode and self.asks and not self.sending:
             self.arrive()
@@ -159,7 +159,7 @@ class Endpoint(Response):
         except ValueError:
             seconds = -1
         if not seconds >= 0:
-            raise errors.BadParameter("hold is a number of seconds from 0 up.")
+            raise errors.BadParameter("hold must be a number of seconds, 0 or more.")
         return min(seconds, self.context.settings.hold)
 
     async def whole_body(self) -> bytes:
@@ -171,7 +171,9 @@ class Endpoint(Response):
 
     def _bound_the_body(self) -> None:
         if self.stream.oversized:
-            raise errors.BodyTooLarge(f"The limit is {self.context.settings.limit('body_bytes'):.0f} bytes.")
+            raise errors.BodyTooLarge(
+                f"The body is too large; the limit is {self.context.settings.limit('body_bytes'):.0f} bytes."
+            )
 
     # Responding -------------------------------------------------------------------------------
 
@@ -233,7 +235,7 @@ class Endpoint(Response):
         """Store what a client sends, and count it. Returns `{"id", "duplicate"}`."""
         limit = self.context.settings.limit
         if not isinstance(fields, dict):
-            raise errors.BadJson("A message is a JSON object.")
+            raise errors.BadJson("A message must be a JSON object.")
         draft = Draft.check(fields, limit("message_chars"), limit("username_chars"))
         self.context.send_rate.take(f"{self.request.remote_ip} {draft.username}", self.now())
         self.context.sends.begin(draft.mid)

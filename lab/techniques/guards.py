@@ -28,9 +28,9 @@ def require_handshake(request: HTTPServerRequest) -> None:
     if not wanted or headers.get("Sec-WebSocket-Version") != VERSION or "Sec-WebSocket-Key" not in headers:
         raise UpgradeRequired("This path needs a WebSocket handshake, version 13.")
     if "upgrade" not in options(request):
-        raise BadHandshake("A handshake has Upgrade among the options of its Connection line.")
+        raise BadHandshake("A handshake must have Upgrade among the options of its Connection line.")
     if not KEY.fullmatch(headers["Sec-WebSocket-Key"]):
-        raise BadHandshake("Sec-WebSocket-Key is sixteen bytes in Base64.")
+        raise BadHandshake("Sec-WebSocket-Key must be sixteen bytes in Base64.")
 
 
 def refuse_foreign(request: HTTPServerRequest) -> None:

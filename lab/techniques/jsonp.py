@@ -68,7 +68,7 @@ class Jsonp(Endpoint):
         """The page's function. Raises `BadCallback` for anything but a plain JavaScript name."""
         name = self.get_query_argument("callback", "")
         if len(name) > MOST_CALLBACK or not CALLBACK.fullmatch(name):
-            raise BadCallback("callback is the name of a JavaScript function, such as lab.receive.")
+            raise BadCallback("callback must be the name of a JavaScript function, such as lab.receive.")
         return name
 
     async def head(self) -> None:

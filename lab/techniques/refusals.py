@@ -33,8 +33,8 @@ SENTENCES = {
     403: "This request comes from another site.",
     404: "There is nothing at this path.",
     405: "This path does not support this method.",
-    500: "An error occurred in the lab; see its log.",
-    503: "The lab can open no file at this moment; try again soon.",
+    500: "An error occurred in the lab; read its log.",
+    503: "The lab cannot open another file now; try again in a moment.",
 }
 """Codes and sentences for statuses that Tornado or the operating system causes."""
 
@@ -50,7 +50,7 @@ def guards(protocol: str) -> dict[str, str]:
 def require_json(headers: Mapping[str, str]) -> None:
     """Accept only JSON, a type for which a page of another site needs permission (CORS). Raises `NotJson`."""
     if headers.get("Content-Type", "").partition(";")[0].strip().lower() != "application/json":
-        raise errors.NotJson("This is sent as application/json.")
+        raise errors.NotJson("This request must have the Content-Type application/json.")
 
 
 def parse_json(data: str | bytes) -> object:
@@ -61,7 +61,7 @@ def parse_json(data: str | bytes) -> object:
     try:
         return json.loads(data.decode() if isinstance(data, bytes) else data, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
-        raise errors.BadJson("This is not a JSON object in UTF-8.") from error
+        raise errors.BadJson("The body is not a JSON object in UTF-8.") from error
 
 
 def _no_constant(name: str) -> object:
@@ -92,7 +92,7 @@ def error_json(error: BaseException | None, status: int, sending: bool) -> JsonO
     if isinstance(error, errors.LabError):
         code, message = error.code, str(error)
     else:
-        code, message = CODES.get(status, "error"), SENTENCES.get(status, "This did not work.")
+        code, message = CODES.get(status, "error"), SENTENCES.get(status, "The request failed.")
     shape: JsonObject = {"error": {"code": code, "message": message}}
     if sending:
         surprised = status == 500 or isinstance(error, OSError)

@@ -52,14 +52,14 @@ class Subprotocol(NamedTuple):
 def from_text(message: str | bytes) -> object:
     """The fields of a send as JSON. Raises `BadJson`."""
     if isinstance(message, bytes):
-        raise BadJson("A send is a text frame, not a binary one.")
+        raise BadJson("A send must be a text frame, not a binary one.")
     return parse_json(message)
 
 
 def from_bytes(message: str | bytes) -> object:
     """The fields of a binary send. Raises `BadMessage`."""
     if isinstance(message, str):
-        raise BadMessage("kind", "With pushlab.binary a send is a binary frame, not a text one.")
+        raise BadMessage("kind", "With pushlab.binary a send must be a binary frame, not a text one.")
     return unpack_send(message)
 
 
@@ -84,7 +84,9 @@ def offered(header: str | None) -> list[str]:
         return []
     names = [name for part in header.split(",") if (name := part.strip(" \t"))]
     if not names or len(set(names)) < len(names) or not all(map(TOKEN.fullmatch, names)):
-        raise BadSubprotocols("Sec-WebSocket-Protocol is a list of different tokens (RFC 6455 section 4.1).")
+        raise BadSubprotocols(
+            "Sec-WebSocket-Protocol must be a list of different tokens (RFC 6455 section 4.1)."
+        )
     return names
 
 

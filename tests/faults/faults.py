@@ -84,7 +84,7 @@ FAULTS = [
         "F6a", "Redis out of memory", refuse_writes, [same_history, refused_for_sure, heals(2)], counted=True
     ),
     Fault("F6b", "Redis read-only", read_only, [same_history, refused_for_sure, heals(2)], counted=True),
-    Fault("F6c", "Redis wants a password", demand_password, [same_history, heals(3)], counted=True),
+    Fault("F6c", "Redis requires a password", demand_password, [same_history, heals(3)], counted=True),
     Fault(
         "F6d",
         "disk full, log once a second",

@@ -49,7 +49,7 @@ class Recorded(Packed):
         """Send them with their units, or the one exchange `name`. Raises `BadParameter`."""
         name = self.query("name")
         if name not in ("", *recorded_names()):
-            raise BadParameter(f"name is one of {', '.join(recorded_names())}.")
+            raise BadParameter(f"name must be one of {', '.join(recorded_names())}.")
         self.finish_packed(recorded(name))
 
 
@@ -61,7 +61,7 @@ class Last(Packed):
         `BadParameter`."""
         mode = self.query("mode")
         if mode not in MODES:
-            raise BadParameter(f"mode is one of {', '.join(MODES)}.")
+            raise BadParameter(f"mode must be one of {', '.join(MODES)}.")
         lesson: Lesson = self.settings["lesson"]
         newest = [*lesson.context.recorder.lanes[mode].wires]
         whole = lesson.key.fits(self.get_cookie(lesson.cookie, ""))
@@ -119,7 +119,9 @@ class Dissect(Endpoint):
         `BadParameter`."""
         digits, mode = self.query("bytes"), self.query("mode")
         if not HEX.fullmatch(digits) or mode not in ("", *MODES):
-            raise BadParameter("bytes has 1 to 4,096 bytes in hexadecimal, mode the name of a technique.")
+            raise BadParameter(
+                "bytes must be 1 to 4,096 bytes in hexadecimal, and mode the name of a technique."
+            )
         self.finish(compact(as_json([one_part(bytes.fromhex(digits))], mode)))
 
 
@@ -130,7 +132,7 @@ class Accept(Endpoint):
         """The steps for `key`. Raises `BadParameter`."""
         key = self.query("key")
         if not 0 < len(key) <= LONGEST_KEY:
-            raise BadParameter(f"key has 1 to {LONGEST_KEY} characters.")
+            raise BadParameter(f"key must have 1 to {LONGEST_KEY} characters.")
         self.finish(compact(accept_steps(key)._asdict()))
 
 
@@ -141,7 +143,7 @@ class Deflated(Endpoint):
         """The sizes in bytes for a message with this `body`. Raises `BadParameter`."""
         body = self.query("body")
         if not 0 < len(body) <= LONGEST_TEXT:
-            raise BadParameter(f"body has 1 to {LONGEST_TEXT} characters.")
+            raise BadParameter(f"body must have 1 to {LONGEST_TEXT} characters.")
         kept = list(deflated((message(body, n) for n in range(AFTER[-1] + 1)), keeps_window=True))
         alone = next(deflated([message(body, 0)], keeps_window=False))
         sizes: JsonObject = {"raw": len(message(body, 0)), "fresh": len(alone)}
@@ -165,7 +167,7 @@ class Break(Endpoint):
         wanted = parse_json(await self.whole_body())
         name = wanted.get("frame") if isinstance(wanted, dict) else None
         if not isinstance(name, str) or name not in FORBIDDEN:
-            raise BadParameter(f"frame is one of {', '.join(FORBIDDEN)}.")
+            raise BadParameter(f"frame must be one of {', '.join(FORBIDDEN)}.")
         lesson: Lesson = self.settings["lesson"]
         lesson.probe_rate.take(self.request.remote_ip or "", self.now())
         forbidden = FORBIDDEN[name]

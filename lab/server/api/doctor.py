@@ -63,7 +63,7 @@ class ProbeStream(Endpoint):
     def _form(self) -> tuple[str, bytes, bytes]:
         form = self.query("as") or "events"
         if form not in FORMS:
-            raise BadParameter(f"as is one of {', '.join(FORMS)}.")
+            raise BadParameter(f"as must be one of {', '.join(FORMS)}.")
         return FORMS[form]
 
     def _silence(self) -> float:
@@ -72,7 +72,7 @@ class ProbeStream(Endpoint):
         except ValueError:
             seconds = -1
         if not 0 <= seconds < math.inf:
-            raise BadParameter("silence is a number of seconds from 0 up.")
+            raise BadParameter("silence must be a number of seconds, 0 or more.")
         return min(seconds, MOST_SILENCE_S, self.context.settings.hold)
 
     async def _events(self, event: bytes, heartbeat: bytes, silence: float) -> AsyncIterator[bytes]:
@@ -116,10 +116,12 @@ class Verdict(Endpoint):
 def read_faults(wanted: object) -> list[str]:
     """The faults in a verdict, which has no other field. Raises `BadJson`, `BadParameter`."""
     if not isinstance(wanted, dict):
-        raise BadJson("A verdict is a JSON object.")
+        raise BadJson("A verdict must be a JSON object.")
     fields: JsonObject = wanted
     found = fields.get("faults")
     faults = [fault for fault in FAULTS if isinstance(found, list) and fault in found]
     if set(fields) != {"faults"} or not isinstance(found, list) or len(found) != len(faults):
-        raise BadParameter(f"faults, the only field, is a list of different words of: {', '.join(FAULTS)}.")
+        raise BadParameter(
+            f"faults, the only field, must be a list of different words of: {', '.join(FAULTS)}."
+        )
     return faults

@@ -32,7 +32,7 @@ class ExerciseReport(Endpoint):
         lesson: Lesson = self.settings["lesson"]
         wanted = parse_json(await self.whole_body())
         if not isinstance(wanted, dict):
-            raise BadJson("A report is a JSON object.")
+            raise BadJson("A report must be a JSON object.")
         lesson.class_sheet.require_open()
         lesson.report_rate.take(self.request.remote_ip or "", self.now())
         await asyncio.to_thread(known_steps)  # the first time it reads files
@@ -45,19 +45,23 @@ def read_name(wanted: JsonObject, most: float) -> str:
     """The name in a report. Raises `BadParameter`."""
     name, most = wanted.get("name"), min(most, LONGEST_NAME)
     if not isinstance(name, str) or not NAME.fullmatch(name) or len(name) > most:
-        raise BadParameter(f"name is 1 to {most:.0f} characters that can be seen, without spaces around it.")
+        raise BadParameter(f"name must be 1 to {most:.0f} visible characters, without spaces around it.")
     return name
 
 
 def read_report(wanted: JsonObject) -> Report:
     """The other fields of a report. Raises `BadParameter`, which names the field that is wrong."""
     if unknown := sorted(wanted.keys() - set(FIELDS)):
-        raise BadParameter(f"{unknown[0]!a:.40} is no field of a report; the fields are {', '.join(FIELDS)}.")
+        raise BadParameter(
+            f"{unknown[0]!a:.40} is not a field of a report; the fields are {', '.join(FIELDS)}."
+        )
     exercise = one_of(wanted, "exercise", known_steps())
     steps = known_steps()[exercise]
     passed = count(wanted, "passed", len(steps))
     if "step" not in wanted or wanted["step"] != (*steps, None)[passed]:
-        raise BadParameter("step is the name of the step after the passed ones, or null when all passed.")
+        raise BadParameter(
+            "step must be the name of the step after the passed ones, or null when all passed."
+        )
     tries, hints = count(wanted, "tries", MOST_TRIES), count(wanted, "hints", MOST_HINTS)
     return Report(exercise, wanted["step"], passed, tries, hints)
 
@@ -68,7 +72,7 @@ def count(wanted: JsonObject, name: str, most: int) -> int:
     if isinstance(value, float) and value.is_integer():  # 4.0 is a whole number in JSON (RFC 8259 section 6)
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= most:
-        raise BadParameter(f"{name} is a whole number from 0 to {most}.")
+        raise BadParameter(f"{name} must be a whole number from 0 to {most}.")
     return value
 
 
@@ -78,7 +82,7 @@ class OpenSheet(Action):
     async def do(self, wanted: JsonObject) -> JsonObject:
         """Open or close the sheet; what is on it stays."""
         if not isinstance(wanted.get("open"), bool):
-            raise BadParameter("open is true or false.")
+            raise BadParameter("open must be true or false.")
         self.lesson.class_sheet.set_open(wanted["open"])
         spread(self.lesson)
         return self.lesson.class_sheet.state()

@@ -31,8 +31,10 @@ def wanted_setup(wanted: JsonObject) -> Setup:
     switches = parse(str(wanted.get("switches", "")))
     labs = int(number(wanted, "labs", 1, 1, MOST_LABS))
     if labs == 1 and switches.of_several:
-        raise BadParameter(f"{switches.of_several[0]} means something only with several labs.")
+        raise BadParameter(f"{switches.of_several[0]} needs several labs.")
     if not switches.shared:
-        raise BadParameter("A Redis for each lab is tried in the terminal: --labs 2 --proxy shared=off.")
+        raise BadParameter(
+            "A Redis for each lab can only be tried in the terminal: --labs 2 --proxy shared=off."
+        )
     hold = number(wanted, "hold", HOLD_S, 0.5, HOLD_S)
     return Setup(switches, hold, number(wanted, "heartbeat", HEARTBEAT_S, 0.5, HEARTBEAT_S), labs)

@@ -52,7 +52,7 @@ class Action(ForTeacher):
         require_json(self.request.headers)
         wanted = parse_json(await self.whole_body())
         if not isinstance(wanted, dict):
-            raise BadJson("This is asked for by a JSON object.")
+            raise BadJson("This request must have a JSON object as its body.")
         if self.ends_demonstration:
             self.lesson.demonstration.stop()
         self.finish(compact(await self.do(wanted)))

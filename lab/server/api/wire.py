@@ -13,7 +13,7 @@ from lab.server.lesson.lesson import Lesson
 from lab.techniques.endpoint import Endpoint
 
 NUMBER = re.compile(r"\d{1,12}(\.\d{1,6})?", re.ASCII)
-NOT_KEPT = "These bytes are not kept any more."
+NOT_KEPT = "These bytes are no longer kept."
 
 
 class WireView(Endpoint):
@@ -44,7 +44,7 @@ class WireView(Endpoint):
 
     async def _send(self, mid: str) -> JsonObject:
         if not UUID.fullmatch(mid):
-            raise BadParameter("mid is the UUID of a message.")
+            raise BadParameter("mid must be the UUID of a message.")
         if not self.is_teacher:
             raise Forbidden(
                 "Only the teacher may see the bytes of any send; a page asks for its own on /live."
@@ -66,7 +66,7 @@ class WireView(Endpoint):
             raise NotFound("A request is named by lane and from, a send by mid.")
         if mode not in MODES or not NUMBER.fullmatch(moment):
             raise BadParameter(
-                "lane is the name of a technique, from the moment in ms at which a bar begins."
+                "lane must be the name of a technique, and from the moment in ms at which a bar begins."
             )
         if (capture := recorder.capture(mode, float(moment))) is None:
             raise NotFound(NOT_KEPT)

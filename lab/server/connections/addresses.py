@@ -20,7 +20,7 @@ def addresses_of(host: str) -> list[str]:
     try:
         found = socket.getaddrinfo(plain, None, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     except UnicodeError as error:
-        raise OSError(None, "this is no host name") from error
+        raise OSError(None, "this is not a host name") from error
     names = list(dict.fromkeys(with_zone(place) for _, _, _, _, place in sorted(found, key=lambda f: f[0])))
     return [EVERYWHERE, *names] if names == ["::"] else names
 

@@ -22,7 +22,7 @@ def size_line(line: bytes) -> bytes:
     """The line with the size alone, as the lab knows no chunk extension. Raises `Refused`."""
     found = SIZE_LINE.fullmatch(line)
     if not found:
-        raise Refused(400, "The size of a chunk is a hexadecimal number, perhaps with extensions.")
+        raise Refused(400, "The size of a chunk must be a hexadecimal number, perhaps with extensions.")
     return found[1] + b"\r\n"
 
 
@@ -37,7 +37,7 @@ def check_trailers(block: bytes) -> None:
             return
     except HTTPInputError:
         pass
-    raise Refused(400, "A trailer is not a name, a colon and a value without control characters.")
+    raise Refused(400, "A trailer must be a name, a colon and a value without control characters.")
 
 
 def too_long(in_trailers: bool) -> Refused:

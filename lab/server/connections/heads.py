@@ -50,9 +50,9 @@ def understood(start_line: RequestStartLine, headers: HTTPHeaders) -> RequestSta
     """
     hosts = headers.get_list("Host")
     if len(hosts) > 1 or (not hosts and start_line.version != "HTTP/1.0"):
-        raise Refused(400, "A request has one Host line, neither none nor two.")
+        raise Refused(400, "A request must have exactly one Host line.")
     if hosts and not is_host(hosts[0]):
-        raise Refused(400, "The Host line holds a host and perhaps a port, and nothing else.")
+        raise Refused(400, "The Host line must have a host, perhaps a port, and nothing else.")
     if start_line.path.startswith("/"):
         return start_line
     return start_line._replace(path=_origin_form(start_line, headers))
@@ -86,7 +86,7 @@ def waits_to_send(start_line: RequestStartLine, headers: HTTPHeaders) -> bool:
     if start_line.version == "HTTP/1.0" or not wanted:
         return False
     if wanted != {"100-continue"}:
-        raise Refused(417, "The lab meets no expectation but 100-continue.")
+        raise Refused(417, "The lab supports no expectation except 100-continue.")
     return headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in headers
 
 
@@ -104,13 +104,15 @@ def diagnosed(head: bytes) -> Refused:
     line, _, rest = head.lstrip(b"\r\n").partition(b"\n")
     found = REQUEST_LINE.fullmatch(line.removesuffix(b"\r"))
     if not found:
-        return Refused(400, "The request line is not a method, a target and a version, a space between each.")
+        return Refused(
+            400, "The request line must be a method, a target and a version, with one space between them."
+        )
     if found[1] != b"1":
-        return Refused(505, "The lab speaks HTTP/1.1 and HTTP/1.0.")
+        return Refused(505, "The lab supports HTTP/1.1 and HTTP/1.0.")
     try:
         return _framing(HTTPHeaders.parse(rest.decode("latin-1")))
     except HTTPInputError:
-        return Refused(400, "A header line is not a name, a colon and a value without control characters.")
+        return Refused(400, "A header line must be a name, a colon and a value without control characters.")
 
 
 def _framing(headers: HTTPHeaders) -> Refused:
@@ -118,16 +120,18 @@ def _framing(headers: HTTPHeaders) -> Refused:
     if "Transfer-Encoding" in headers and "Content-Length" in headers:
         return Refused(400, "Content-Length and Transfer-Encoding in one request contradict each other.")
     if "Transfer-Encoding" in headers and set(codings) != {"chunked"}:
-        return Refused(501, "The lab knows no transfer coding but chunked.")
+        return Refused(501, "The lab supports no transfer coding except chunked.")
     if "Content-Length" in headers:
         if headers["Content-Length"].isascii() and headers["Content-Length"].isdigit():
             return Refused(413, "The body is far above the limit.")
-        return Refused(400, "Content-Length is one number of bytes.")
+        return Refused(400, "Content-Length must be one number of bytes.")
     return Refused(400, "The body of this request, or its query, cannot be read.")
 
 
 def too_long(beginning: bytes) -> Refused:
     """The refusal of a head that is too long and begins like this."""
     if b"\n" in beginning.lstrip(b"\r\n"):
-        return Refused(431, "The header lines are longer than the lab accepts; cookies may be too many.")
+        return Refused(
+            431, "The header lines are longer than the lab accepts; there may be too many cookies."
+        )
     return Refused(414, "The request line is longer than the lab accepts.")

@@ -33,7 +33,8 @@ class Listening(socket.socket):
         except OSError as error:
             if error.errno not in NO_FILE_LEFT:
                 raise
-            logging.getLogger("tornado.general").warning("New connections must wait: %s.", error.strerror)
+            general = logging.getLogger("tornado.general")
+            general.warning("The lab accepts no new connection for %g s: %s.", AGAIN_S, error.strerror)
             IOLoop.current().update_handler(self, 0)
             IOLoop.current().call_later(AGAIN_S, self._look_again)
             raise BlockingIOError from error

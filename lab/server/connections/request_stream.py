@@ -101,7 +101,7 @@ class RequestStream(TornadoStream):
     def close_overdue(self) -> None:
         """Close; a client whose request has begun gets a 408 response (RFC 9110 section 15.5.9)."""
         if self.has_begun:
-            self.refuse(Refused(408, "The request did not come in time."))
+            self.refuse(Refused(408, "The request did not arrive in time."))
         self.close()
 
     def refuse(self, refused: Refused) -> None:

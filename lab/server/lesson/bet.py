@@ -54,7 +54,7 @@ class Bet:
         elif action == "close":
             self.state = CLOSED
         else:
-            raise BadParameter("A vote is opened, then counted, then closed.")
+            raise BadParameter("A vote must be opened, then counted, then closed.")
 
     def _count(self) -> None:
         self.state, self.began = COUNTING, time.monotonic()

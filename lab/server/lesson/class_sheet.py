@@ -50,7 +50,7 @@ class ClassSheet:
         self.require_open()
         name = same_form(name)
         if name not in self._rows and len(self._rows) >= MOST_NAMES:
-            raise SheetFull(f"The sheet has {MOST_NAMES} names and no place for another.")
+            raise SheetFull(f"The sheet is full: it has {MOST_NAMES} names.")
         row = self._rows.setdefault(name, {})
         row.pop(report.exercise, None)  # the newest report is the last
         row[report.exercise] = report

@@ -126,7 +126,7 @@ class Demonstration:
         try:
             await parts.open()
         except (OSError, *Unreachable) as error:
-            logger.info("There is no demonstration: %s.", error)
+            logger.info("The demonstration cannot start: %s.", error)
             return await parts.close()
         self._parts = parts
         self.lab.room.stream(parts.repeater, self.lab.room.top)

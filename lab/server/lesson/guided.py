@@ -75,7 +75,9 @@ class Guided:
             if not bet.question.seconds:
                 self.finish(Seen({}, 0.0))
         elif bet and bet.state == COUNTING:
-            raise BadParameter(f"It is counted for {bet.left_s()} more seconds; skip goes on without it.")
+            raise BadParameter(
+                f"The measurement takes {bet.left_s()} more seconds; skip continues without it."
+            )
         else:
             self._go(self.place + 1)
 

@@ -62,11 +62,13 @@ class Network:
             raise BadParameter("This machine has no adapter with that address.")
         if not self.bound & {EVERYWHERE, address}:
             if self.server.settings.front:
-                raise BadParameter("The nginx before these labs does not listen there: start with --lan.")
+                raise BadParameter(
+                    "The nginx in front of these labs does not listen there: start the lab with --lan."
+                )
             try:
                 self.server.add_sockets(listen(address, self.port))
             except OSError as error:
-                raise BadParameter(f"Cannot listen at {address}:{self.port}: {error.strerror}.") from error
+                raise BadParameter(f"Cannot listen on {address}:{self.port}: {error.strerror}.") from error
             self.bound.add(address)
         self.chosen, self.tested = address, None
 

@@ -87,14 +87,14 @@ def _parsed(path: Path) -> JsonObject:
     except (OSError, ValueError, RecursionError) as error:  # TOML's errors name the line
         raise BadParameter(f"{error}.") from error
     if not isinstance(found, dict):
-        raise BadParameter("a lesson is an object with a list of steps.")
+        raise BadParameter("a lesson must be an object with a list of steps.")
     return found
 
 
 def _listed(wanted: JsonObject, name: str, most: int) -> list[JsonObject]:
     found = wanted.get(name, [])
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found) or len(found) > most:
-        raise BadParameter(f"{name} is a list of at most {most} objects.")
+        raise BadParameter(f"{name} must be a list of at most {most} objects.")
     return found
 
 
@@ -122,7 +122,7 @@ def _plan(wanted: JsonObject) -> Plan | None:
         return None
     with place("plan"):
         if not isinstance(wanted["plan"], dict):
-            raise BadParameter("it is an object.")
+            raise BadParameter("it must be an object.")
         _known(wanted["plan"], PLAN_FIELDS)
         return Plan.read(wanted["plan"])
 
@@ -138,7 +138,7 @@ def _question(wanted: JsonObject, name: str, texts: Texts) -> Question:
         _keep(texts, f"lesson.why.{name}", {"why": ""} | wanted, "why")
         kind = one_of(wanted, "kind", KINDS)
         if kind == NUMBER and ("figure" in wanted) == ("answer" in wanted):
-            raise BadParameter("a number needs a figure that is measured, or an answer.")
+            raise BadParameter("a question of the kind number needs a figure or an answer, not both.")
         return _bounded(Question(name, kind, *_measurement(wanted, kind), **_numbers(wanted)))
 
 
@@ -173,5 +173,7 @@ def _keep(texts: Texts, key: str, wanted: JsonObject, name: str) -> None:
         text = each.get(language, each.get(ENGLISH))
         if not isinstance(text, str) or len(text) > LONGEST_TEXT or (name != "why" and not text.strip()):
             known = ", ".join(SHORTS)
-            raise BadParameter(f"{name} is a text, or {{{known}}}, of at most {LONGEST_TEXT} characters.")
+            raise BadParameter(
+                f"{name} must be a text, or {{{known}}}, of at most {LONGEST_TEXT} characters."
+            )
         texts[language][key] = text

@@ -36,7 +36,7 @@ class OwnSends:
         """`{"mid"}`: this page is about to send the message with this mid."""
         mid = lower_mid(fields)
         if mid is None:
-            return refuse(page, "error", None, BadParameter("mid is the UUID of a message."))
+            return refuse(page, "error", None, BadParameter("mid must be the UUID of a message."))
         if self._owners.get(mid) is page:
             return
         if mid in self._owners or self.sends.knows(mid):
@@ -52,7 +52,7 @@ class OwnSends:
         """`{"mid"}`: reply with the bytes of the message that this page has sent."""
         mid = lower_mid(fields)
         if mid is None:
-            return refuse(page, "bytes", None, BadParameter("mid is the UUID of a message."))
+            return refuse(page, "bytes", None, BadParameter("mid must be the UUID of a message."))
         if self._owners.get(mid) is not page:
             return refuse(page, "bytes", mid, Forbidden("A page sees the bytes of its own messages only."))
         if page not in self._answers:  # else this page has not received its last answer yet
@@ -62,7 +62,7 @@ class OwnSends:
     async def _reply(self, page: LivePage, mid: str) -> None:
         found = await self.sends.as_json(mid)
         if found is None:
-            answer = error_answer("bytes", mid, NotFound("The bytes of this message are not kept any more."))
+            answer = error_answer("bytes", mid, NotFound("The bytes of this message are no longer kept."))
         else:
             answer = compact({"type": "bytes", "mid": mid} | found)
         for _ in range(TRIES):

@@ -22,7 +22,7 @@ from lab.techniques.protocol import CheckedHandler
 from lab.techniques.refusals import error_json
 from lab.techniques.send_rate import SendRate
 
-WHERE_TO = "What changes the lesson is for the teacher only, and asked for by POST."
+WHERE_TO = "Only the teacher may change the lesson, by POST."
 PER_S = 20
 """Messages per second that a page may send, with a burst of twice as many; the lab's pages send far fewer."""
 

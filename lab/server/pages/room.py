@@ -23,7 +23,7 @@ class RoomPage(Page):
     def _show(self, assigned: Callable[[], str], numbers: Iterator[int]) -> None:
         chosen = self.get_query_argument("mode", "")
         if chosen and chosen not in TECHNIQUES:
-            raise BadParameter(f"mode is one of {', '.join(MODES)}.")
+            raise BadParameter(f"mode must be one of {', '.join(MODES)}.")
         mode = chosen or assigned()
         order = () if chosen else self.lesson.assignment.order(mode)
         self.show("room.html", mode=mode, order=order, guest=next(numbers))

@@ -81,7 +81,7 @@ class TechniquePage(Page):
         """The technique to compare with; empty without one. Raises `BadParameter` for an unknown one."""
         other = self.query("with")
         if other and other not in TECHNIQUES:
-            raise BadParameter(f"with is one of {', '.join(TECHNIQUES)}, or absent.")
+            raise BadParameter(f"with must be one of {', '.join(TECHNIQUES)}, or absent.")
         return other
 
     def idea(self, mode: str) -> str:
