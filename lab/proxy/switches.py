@@ -160,7 +160,7 @@ def _number(name: str, text: str) -> int:
     found = int(text) if re.fullmatch(r"[0-9]{1,7}", text) else 0
     if not 1 <= found <= MOST_REQUESTS:
         raise BadParameter(
-            f"{name} must be a whole number of requests from 1 to {MOST_REQUESTS}, not {text!r}: write {name}=5."
+            f"{name} must be a whole number of requests from 1 to {MOST_REQUESTS}, not {text!r}: {name}=5."
         )
     return found
 

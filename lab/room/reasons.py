@@ -18,7 +18,7 @@ SENTENCES = {
     "protected": "Redis is in protected mode and refuses other computers. Give it a password first.",
     "database": "Redis has no database with this number. Use 0.",
     "cluster": "Redis runs in cluster mode, which the lab cannot use. Use a Redis without cluster mode.",
-    "sentinel": "This is a Redis Sentinel, which stores no data. Use the address of the Redis that it monitors.",
+    "sentinel": "This is a Redis Sentinel, which stores no data. Use the address of the Redis it monitors.",
     "replica": "This Redis is a read-only replica. Use the address of its primary.",
     "full": "The memory of Redis is full. Raise its maxmemory, or delete keys.",
     "disk": "Redis cannot save to its disk and refuses to store. Read its log.",
@@ -28,7 +28,7 @@ SENTENCES = {
     "busy": "Redis is busy with a script of another program.",
     "old": "This Redis lacks a command that the lab needs. Use 5.0 or later, with streams and scripts.",
     "key": "The room's key in Redis holds data that is not the lab's. Rename or delete that key.",
-    "crowded": "Another program writes to the room's key in Redis all the time. Configure it to use another key.",
+    "crowded": "Another program writes to the room's key in Redis all the time. Let it use another key.",
     "refused": "Redis refuses a command of the lab. Read its log.",
 }
 """The same sentences stand in the pages' texts, in both languages."""

@@ -10,7 +10,7 @@ from lab.exercises.steps import Trial
 
 REPORT = len("1 1 ")
 SAME_TEXTS = 5
-APART_S = 0.004
+APART_S = 0.02
 """Seconds between two bytes, so that they arrive apart."""
 
 
