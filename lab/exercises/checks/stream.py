@@ -8,7 +8,7 @@ from itertools import zip_longest
 from lab.exercises.mismatch import Mismatch
 from lab.exercises.steps import Trial
 
-APART_S = 0.004  # between two bytes, so that they arrive apart
+APART_S = 0.02  # between two bytes, so that they arrive apart
 TWO = ("message", "2", "")
 
 
