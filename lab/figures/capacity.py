@@ -93,8 +93,8 @@ def _note(known: Capacity) -> str:
     """What was computed, and of what; the conditions of the runs follow."""
     listeners, rate, busy = f"{known.listeners:,}", f"{known.rate:g}", f"{known.utilisation:.0%}"
     return style.one(
-        f"computed for {listeners} listeners at {rate}/s, labs busy {busy} of the time · measured:",
-        f"按 {listeners} 个接收端、每秒 {rate} 条消息、实验室忙碌时间占 {busy} 计算 · 实测：",
+        f"computed for {listeners} listeners at {rate}/s, labs busy {busy} of the time · measured",
+        f"按 {listeners} 个接收端、每秒 {rate} 条消息、实验室忙碌时间占 {busy} 计算 · 实测",
     )
 
 
@@ -116,20 +116,21 @@ def _draw(axes: Axes, known: Capacity, panel: Panel) -> None:
     drawn: list[float] = []
     for at, (mode, need) in enumerate(known.needs.items()):
         dot, ring = panel.dot(need), panel.ring(need)
-        shown = [value for value in (dot, ring) if value is not None]
+        ends = _interval(dot, panel.constant(known.costs[mode]))
+        shown = [value for value in (dot, ring, *ends) if value]
         drawn += shown
         if not shown:
             style.unmeasured(axes, at)
             continue
-        _row(axes, at, mode, dot, ring)
-        if dot is not None:
-            _interval(axes, at, dot, panel.constant(known.costs[mode]))
+        _row(axes, at, mode, dot, ring, max(shown))
+        width = 0.55 * rcParams["lines.linewidth"]
+        axes.plot(ends, [at] * len(ends), color=style.INK, linewidth=width, marker="|", zorder=3)
     _axis(axes, drawn)
 
 
-def _row(axes: Axes, at: int, mode: str, dot: float | None, ring: float | None) -> None:
-    """A ring and a dot, and the number of the dot, or of the ring where it stands alone."""
-    colour, last = style.colour(mode), max(value for value in (dot, ring) if value is not None)
+def _row(axes: Axes, at: int, mode: str, dot: float | None, ring: float | None, last: float) -> None:
+    """A ring and a dot, and right of `last` the number of the dot, or of the ring where it stands alone."""
+    colour = style.colour(mode)
     if dot is not None and ring is not None:
         axes.plot([ring, dot], [at, at], color=style.tint(mode, STEM))
     if ring is not None:
@@ -141,13 +142,11 @@ def _row(axes: Axes, at: int, mode: str, dot: float | None, ring: float | None) 
     axes.annotate(text, (last, at), (gap, 0), "data", "offset points", va="center", color=colour)
 
 
-def _interval(axes: Axes, at: int, value: float, constant: Constant | None) -> None:
-    """The interval of the constant behind a figure, which is in proportion to it."""
-    if constant is None or constant.low is None or constant.high is None:
-        return
-    ends = [value * max(0.0, end) / constant.value for end in (constant.low, constant.high)]
-    width = 0.55 * rcParams["lines.linewidth"]
-    axes.plot(ends, [at, at], color=style.INK, linewidth=width, marker="|", zorder=3)
+def _interval(value: float | None, constant: Constant | None) -> list[float]:
+    """The ends of the interval of a figure, which is in proportion to the constant behind it; or none."""
+    if value is None or constant is None or constant.low is None or constant.high is None:
+        return []
+    return [value * max(0.0, end) / constant.value for end in (constant.low, constant.high)]
 
 
 def _axis(axes: Axes, drawn: Sequence[float]) -> None:
