@@ -117,7 +117,7 @@ def test_csv_has_all_columns(spoken, squeezed):
 def test_another_technique_has_no_subprotocol(mode, capsys):
     """Alone it is refused as wrong usage, before anything is started."""
     assert main(["--mode", mode, "--subprotocol", "binary"]) == 2
-    assert "subprotocol is for the mode websocket" in capsys.readouterr().err
+    assert "Only the mode websocket has a subprotocol" in capsys.readouterr().err
     for call in (lab.measure, lab.predict, lab.compare):
         with pytest.raises(BadParameter, match="subprotocol"):
             call([mode] if call is lab.compare else mode, subprotocol="json")
