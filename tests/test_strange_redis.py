@@ -208,7 +208,7 @@ async def test_what_is_no_message_is_left_out_and_no_reader_notices(redis_server
         assert await stored(room, "after") == Cursor(epoch, 4)
         await receives(listener, ["after"])
         assert listener.kinds == ["message"]
-    said = [record.getMessage() for record in caplog.records if "is no message" in record.getMessage()]
+    said = [record.getMessage() for record in caplog.records if "is not a message" in record.getMessage()]
     assert said and all(room.history.key in sentence for sentence in said)
     assert len(set(said)) == len(said)
 
@@ -339,7 +339,7 @@ def test_a_lab_with_strange_entries_is_ready_and_reports_them(visited):
     process, (_, _, ready) = visited
     assert (ready.status, ready.json["reasons"]) == (200, [])
     said = process.stderr().splitlines()
-    assert said and all("is no message" in line for line in said)
+    assert said and all("is not a message" in line for line in said)
     assert "Traceback" not in process.stderr()
 
 
