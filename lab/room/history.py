@@ -24,7 +24,7 @@ from lab.errors import CannotStart, HistoryUnavailable
 from lab.room.entries import MOST_FIELDS, Found, parse
 from lab.room.messages import Cursor, Draft, Event
 from lab.room.reasons import SENTENCES, code_of
-from lab.room.scripts import DOUBTFUL, MEND, OPEN, PUBLISH, REPEATED, WRITE
+from lab.room.scripts import DOUBTFUL, FIELDS, MEND, OPEN, PUBLISH, REPEATED, WRITE
 
 KEPT = 100
 READ = 2 * KEPT
@@ -36,6 +36,7 @@ MOST_MENDS = 10
 PREFIX = "pushlab:"
 REMEMBER_MID_S = 120
 REMEMBER_REPORTS_S = 60
+REMEMBER_LESSON_S = 3600
 PUBLISH_PATIENCE_S = 2.0
 TAIL_BLOCK_MS = 1000
 TAIL_PATIENCE_S = 3.0
@@ -84,12 +85,14 @@ class History:
 
     def __init__(self, url: str, room: str) -> None:
         self.key = PREFIX + room
+        self._lesson = f"{self.key}:lesson"
         self._url = url
         self._commands = _client(url, PUBLISH_PATIENCE_S)
         self._tail = _client(url, TAIL_PATIENCE_S)
         self._publish = self._commands.register_script(PUBLISH)
         self._open = self._commands.register_script(OPEN)
         self._mend = self._commands.register_script(MEND)
+        self._fields = self._commands.register_script(FIELDS)
         self._write = self._commands.register_script(WRITE)
         self._mending = asyncio.Lock()
 
@@ -188,15 +191,27 @@ class History:
 
     async def exchange(self, lab: int, report: bytes) -> dict[int, bytes]:
         """Leave this lab's report for the other labs of the room; returns the last report of each lab."""
-        key = f"{self.key}:labs"
-        await self._commands.hset(key, str(lab), report)
+        await self._commands.hset(key := f"{self.key}:labs", str(lab), report)
         await self._commands.expire(key, REMEMBER_REPORTS_S)
         found: Any = await self._commands.hgetall(key)
         return {int(number): text for number, text in found.items()}
 
+    async def keep_lesson(self, fields: dict[str, bytes], whole: bool) -> int:
+        """Write fields of the guided lesson, for an hour; returns how many there are. `whole`: no others."""
+        commands: Any = self._commands.pipeline()  # MULTI, so that no half of it is ever there
+        if whole:
+            commands.delete(self._lesson)
+        commands.hset(self._lesson, mapping=fields).expire(self._lesson, REMEMBER_LESSON_S)
+        return int((await commands.hlen(self._lesson).execute())[-1])
+
+    async def kept_lesson(self, names: list[str], most_bytes: int) -> dict[str, bytes]:
+        """Those of these fields of the guided lesson that exist; one with more bytes is returned empty."""
+        texts: Any = await self._fields([self._lesson], [most_bytes, *names])
+        return {name: text for name, text in zip(names, texts, strict=True) if text is not None}
+
     async def forget(self) -> None:
         """Delete all keys of this room from Redis."""
-        await self._commands.delete(f"{self.key}:labs")
+        await self._commands.delete(f"{self.key}:labs", self._lesson)
         await self._commands.delete(self.key)  # first: some Redis users may not SCAN for the other keys
         if mids := [key async for key in self._commands.scan_iter(f"{self.key}:mid:*", count=1000)]:
             await self._commands.delete(*mids)

@@ -1,4 +1,4 @@
-"""Lua scripts that Redis runs atomically: publish, open, mend, and a trial write."""
+"""Lua scripts that Redis runs atomically: publish, open, mend, read fields, and a trial write."""
 
 # The end of the history as Redis knows it; a history begins here when there is none. A stream
 # trimmed to nothing keeps its last id, so an empty history still knows its epoch. `sound` is false when
@@ -76,6 +76,17 @@ for n, entry in ipairs(keep) do
   redis.call('XADD', KEYS[1], epoch and epoch .. '-' .. n or entry[1], unpack(entry[2]))
 end
 if #keep == 0 and not epoch then redis.call('XADD', KEYS[1], 'MAXLEN', '=', '0', ARGV[3], 'begin', '1') end
+"""
+
+# KEYS: hash · ARGV: the most bytes of a field, and the fields to read; a longer one is returned empty
+FIELDS = """
+local found = {}
+for i = 2, #ARGV do
+  local size = redis.call('HSTRLEN', KEYS[1], ARGV[i])
+  local fits = size <= tonumber(ARGV[1])
+  found[i - 1] = size > 0 and (fits and redis.call('HGET', KEYS[1], ARGV[i]) or '')
+end
+return found
 """
 
 # KEYS: a key of its own

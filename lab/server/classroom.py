@@ -34,7 +34,7 @@ async def serve(options: argparse.Namespace, redis: str | None, end: asyncio.Eve
     with stop.before_the_program(), stop.cut_short():
         async with on_a_port(options, redis) as lab:
             on_signal(signal.SIGINT, ctrl_c(lab, stop))
-            if not options.no_demo:
+            if not options.no_demo and not lab.lesson.guided.step:
                 await lab.lesson.demonstration.start()
             show(welcome(lab))
             if wants_browser(options) and ZONE not in lab.url:
@@ -108,6 +108,7 @@ def welcome(lab: Running) -> str:
         f"  Teacher  {lab.url}teacher?token={lab.key.token}",
         f"  Network  {network(lab)}",
         *demonstration(lab),
+        *resumed(lab),
         "",
         f"  {how_to_stop()}",
     ]
@@ -122,6 +123,13 @@ def demonstration(lab: Running) -> list[str]:
         f"  Compare  {lab.url}compare",
         "           simulated until the class receives / 学生接收前由模拟客户端演示",
     ]
+
+
+def resumed(lab: Running) -> list[str]:
+    """Where the guided lesson goes on, when an earlier lab was in the middle of it."""
+    place = lab.lesson.guided.as_json()
+    step = place["number"]
+    return [f"  Lesson   goes on at step {step} of {place['of']} / 课程从第 {step} 步继续"] if step else []
 
 
 def how_to_stop() -> str:

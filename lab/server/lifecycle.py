@@ -142,6 +142,8 @@ async def _open(context: Context, settings: Settings, tls: SSLContext | None) ->
     port, addresses = sockets[0].getsockname()[1], [with_zone(each.getsockname()) for each in sockets]
     lesson.listens(server, port, addresses)
     ClientCosts(lesson)
+    if not front:  # several labs have a lesson each, and one room
+        await application.settings["guide"].resume()
     return Running(context, server, key, port, lesson, addresses)
 
 

@@ -19,15 +19,16 @@ def temporary():
 
 
 class LabHere:
-    """A lab in a thread of this process, where its insides can be reached."""
+    """A lab in a thread of this process, whose insides can be reached; one that `keeps` leaves its room."""
 
-    def __init__(self, **settings):
+    def __init__(self, keeps=False, **settings):
+        self._temporary = not keeps
         self._settings = temporary() | settings
         self._started, self._over = queue.Queue(), threading.Event()
         self._thread = threading.Thread(target=asyncio.run, args=(self._serve(),))
 
     async def _serve(self):
-        async with running(Settings(**self._settings), temporary=True) as lab:
+        async with running(Settings(**self._settings), temporary=self._temporary) as lab:
             self._started.put((lab, asyncio.get_running_loop()))
             await asyncio.to_thread(self._over.wait)
 

@@ -39,6 +39,8 @@ class Bet:
         """The answers by the id of the voter."""
         self.counted: dict[str, Counted] = {}
         """What was counted, once that has ended."""
+        self.revision = 0
+        """Changes with each change of the state and of the answers."""
         self.why: list[JsonObject] = []
         """Sentences about what was counted: the key of a text and its values."""
         self.began = self.seconds = 0.0
@@ -55,6 +57,7 @@ class Bet:
             self.state = CLOSED
         else:
             raise BadParameter("A vote must be opened, then counted, then closed.")
+        self.revision += 1
 
     def _count(self) -> None:
         self.state, self.began = COUNTING, time.monotonic()
@@ -64,6 +67,7 @@ class Bet:
         """Keep what was counted up to now."""
         self.counted = self.so_far()
         self.state, self.seconds = MEASURED, time.monotonic() - self.began
+        self.revision += 1
 
     def vote(self, client: object, guess: object, name: str = "") -> None:
         """Record the guess of a user, while the bet is open."""
@@ -72,6 +76,7 @@ class Bet:
         client = client[:LONGEST_ID]
         if client in self.answers or len(self.answers) < MOST_VOTERS:
             self.answers[client] = Answer(name, guess)  # type: ignore[arg-type]  # `accepts` has checked it
+            self.revision += 1
 
     def meters_reset(self) -> None:
         """The meters were reset: restart the count too."""

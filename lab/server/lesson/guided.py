@@ -5,7 +5,7 @@ from typing import NamedTuple
 from lab.errors import BadParameter
 from lab.json_types import JsonObject
 from lab.meters import Meters
-from lab.server.lesson.bet import CLOSED, COUNTING, MEASURED, OPEN, Bet
+from lab.server.lesson.bet import CLOSED, COUNTING, MEASURED, OPEN, Answer, Bet
 from lab.server.lesson.questions import Question
 from lab.server.lesson.step_file import STANDARD, OwnLesson
 from lab.server.lesson.steps import Step
@@ -19,6 +19,16 @@ class Stop(NamedTuple):
 
     step: Step
     question: Question | None
+
+
+class Asked(NamedTuple):
+    """A question as it was when a lab ended."""
+
+    state: str
+    number: int
+    answers: dict[str, Answer]
+    seen: Seen | None
+    """What was counted; None before that."""
 
 
 class Guided:
@@ -82,10 +92,25 @@ class Guided:
             self._go(self.place + 1)
 
     def _begin(self) -> None:
+        self._forget_answers()
+        self._go(0)
+
+    def _forget_answers(self) -> None:
         pairs = enumerate(stop.question for stop in self.stops)
         self.bets = {place: Bet(self.meters, question) for place, question in pairs if question}
         self.seen = {}
-        self._go(0)
+
+    def restore(self, place: int | None, asked: dict[int, Asked]) -> None:
+        """Go on at a place with the answers of an earlier lab; what was being counted is open again."""
+        self._forget_answers()
+        for at, one in sorted(asked.items()):
+            bet = self.bets[at]
+            bet.state, bet.number, bet.answers = one.state, one.number, one.answers
+            if one.seen:
+                self.seen[at], bet.counted, bet.seconds = one.seen, one.seen.counted, one.seen.seconds
+            if bet.state == MEASURED:
+                bet.why = self._sentences(at)
+        self._go(len(self.stops) if place is None else place)
 
     def _go(self, place: int) -> None:
         if self.bet and self.bet.state == COUNTING:
@@ -101,8 +126,11 @@ class Guided:
             return
         bet.finish()
         self.seen[place] = seen._replace(counted=bet.counted, seconds=bet.seconds)
+        bet.why = self._sentences(place)
+
+    def _sentences(self, place: int) -> list[JsonObject]:
         earlier = [self.seen[before] for before in sorted(self.seen) if before < place]
-        bet.why = sentences(bet.question, self.seen[place], self._comparable(earlier))
+        return sentences(self.bets[place].question, self.seen[place], self._comparable(earlier))
 
     def _comparable(self, earlier: list[Seen]) -> Seen | None:
         """The newest earlier count in which messages were delivered by more than one technique."""

@@ -18,6 +18,7 @@ from lab.server.lesson.drawing import Drawing
 from lab.server.lesson.forbidden_frames import Prober
 from lab.server.lesson.guided import Guided
 from lab.server.lesson.health import problems
+from lab.server.lesson.kept_lesson import KeptLesson
 from lab.server.lesson.lan import Network
 from lab.server.lesson.networks import Networks
 from lab.server.lesson.overload import Overload
@@ -99,6 +100,7 @@ class Lesson:
     bet: Bet = field(init=False)
     """The question that the pages show: one of the guided lesson, or the one by hand."""
     guided: Guided = field(init=False)
+    kept: KeptLesson = field(init=False)
     prober: Prober = field(init=False)
     probe_rate: SendRate = field(default_factory=lambda: SendRate(PROBES_PER_S))
     simulated: SimulatedStudents = field(init=False)
@@ -135,6 +137,7 @@ class Lesson:
         self.overload = Overload(self.context.room.tasks)
         self.by_hand = self.bet = Bet(self.context.meters)
         self.guided = Guided(self.context.meters, self.own_lesson)
+        self.kept = KeptLesson(self.guided, self.assignment, self.context.room)
         self.prober = Prober(nearest(addresses), port, self.context.settings.certfile)
         self.on_change |= {
             "network": self.network.as_json,
@@ -161,6 +164,7 @@ class Lesson:
         """Stop the simulated students and the proxy, because the lab closes."""
         self.overload.stop()
         await asyncio.gather(self.simulated.stop(), self.demonstration.close(), self.proxy_trials.stop())
+        await self.kept.close()
 
     def set_pace(self, plan: Plan) -> None:
         """Give browsers the poll interval and hold of this plan, within the server's own limit."""

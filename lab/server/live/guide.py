@@ -6,6 +6,7 @@ that of the question in the update.
 
 import asyncio
 import time
+from contextlib import suppress
 from dataclasses import asdict
 
 from lab.catalogue import TECHNIQUES
@@ -34,6 +35,16 @@ class Guide:
         lesson.handlers["vote"] = self.vote
         lesson.on_change["lesson"] = self.as_json
 
+    async def resume(self) -> None:
+        """Go on where an earlier lab of this room was, and keep the lesson in Redis from now on."""
+        lesson = self.lesson
+        async with self._moving:
+            if await lesson.kept.restore():
+                lesson.bet = lesson.guided.bet or lesson.by_hand
+                with suppress(OSError):  # without simulated clients the teacher can go on, or back
+                    await self._clients_of(lesson.guided.step)
+        lesson.kept.start()
+
     def vote(self, page: LivePage, fields: Fields) -> None:
         """Record the answer of a page; one page answers under one id."""
         client, bet = fields.get("client"), self.lesson.bet
@@ -60,9 +71,12 @@ class Guide:
         """Start the simulated clients of a step, or stop those of the step before."""
         if step is self._step:
             return
-        self._step = step
         if step and step.assign:
             self.lesson.assignment.way = step.assign
+        await self._clients_of(step)
+
+    async def _clients_of(self, step: Step | None) -> None:
+        self._step = step
         if step and step.plan:
             self.lesson.set_pace(step.plan)
             await self.lesson.simulated.start(step.plan)
