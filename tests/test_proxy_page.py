@@ -23,7 +23,17 @@ from lab.server.lesson import proxy_trials
 from lab.server.pages import i18n
 from lab.server.pages.proxy import CHOICES, order
 from tests.support.again import TRIES
-from tests.support.browsing import PHONE, PROJECTOR, barriers, meters, picture, sheets, too_much, too_small
+from tests.support.browsing import (
+    PHONE,
+    PROJECTOR,
+    barriers,
+    meters,
+    picture,
+    sheets,
+    too_much,
+    too_small,
+    unfold,
+)
 from tests.support.lab_here import LabHere
 from tests.support.lab_process import ROOT
 from tests.support.leftovers import Mark
@@ -328,6 +338,7 @@ def test_a_real_trial_in_the_browser(school, open_page):
 def test_it_is_the_teachers(played, open_page):
     """Linked from the console and from the teacher's help; a student gets neither the page nor the state."""
     page = open_page(played, "/teacher", teacher=True)
+    unfold(page, "#settings")
     page.click("main a[href$='/proxy']:visible")
     page.wait_for_url("**/proxy")
     assert page.locator("#help a[href$='/proxy']").count() == 1

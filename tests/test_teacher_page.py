@@ -10,7 +10,7 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from lab.catalogue import MODES
-from tests.support.browsing import post
+from tests.support.browsing import PROJECTOR, barriers, picture, post, sheets, too_much, too_small, unfold
 from tests.support.room_user import User, publishing
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(180)]
@@ -22,6 +22,7 @@ def test_simulated_students_come_and_go(lab_here, open_page):
     page = open_page(lab_here, "/")
     expect(page.locator("#simulated")).to_be_hidden()
     others = [mode for mode in MODES if mode != "shortpoll"]
+    unfold(teacher, "#crew")
     teacher.uncheck("#crew [value=shortpoll]")
     teacher.fill("#crew [name=each]", "2")
     teacher.fill("#crew [name=rate]", "10")
@@ -102,6 +103,7 @@ def test_the_bet(lab_here, open_page):
     phone = open_page(lab_here, "/room?mode=sse")
     other = open_page(lab_here, "/room?mode=longpoll")
     wall = open_page(lab_here, "/")
+    unfold(teacher, "#guide")
     teacher.click("[data-action=bet] [value=open]")
     for mode in ("jsonp", "longpoll"):
         phone.click(f"[data-bet={mode}] button")
@@ -189,6 +191,7 @@ def test_new_users_get_the_technique_that_the_teacher_chose(lab_here, open_page)
 def test_the_export_describes_itself(lab_here, open_page):
     """JSON with its conditions, CSV with a line per technique and direction, simulated or not."""
     teacher = open_page(lab_here, "/teacher", teacher=True)
+    unfold(teacher, "#settings")
     for ending in ("json", "csv"):
         with teacher.expect_download() as download:
             teacher.click(f"[href$='.{ending}']")
@@ -219,6 +222,65 @@ def test_the_console_shows_what_is_wrong(lab_here, open_page, language, sentence
     expect(problems).to_contain_text(sentence)
     room.history.refusal = usual
     expect(problems).to_be_hidden()
+
+
+# What is needed seldom ------------------------------------------------------------------------------
+
+NEEDED = (
+    "#guide-next",
+    "#crew [name=each]",
+    "#crew [value=start]",
+    "[name=to]",
+    "[data-action=reset] button",
+    "#verdict",
+)
+SELDOM = (
+    "#crew [name=hold]",
+    "#crew [value=pace]",
+    "[data-action=bet] button",
+    "[href$='.svg']",
+    "[data-strain=lag]",
+)
+
+
+@pytest.mark.parametrize(("language", "theme"), [("en", "light"), ("zh-CN", "dark")])
+def test_what_is_needed_seldom_is_one_key_away(lab_here, open_page, language, theme):
+    """Folded at first; the keyboard opens each group; it stays open, and fits on a projector."""
+    how = {"language": language, "color_scheme": theme, "viewport": PROJECTOR}
+    teacher = open_page(lab_here, "/teacher", teacher=True, **how)
+    expect(teacher.locator("#status")).to_have_attribute("data-status", "waiting")
+    for part in NEEDED:
+        expect(teacher.locator(part)).to_be_visible()
+    for part in SELDOM:
+        expect(teacher.locator(part).first).to_be_hidden()
+    for group in teacher.locator("details.more > summary").all():
+        group.focus()
+        teacher.keyboard.press("Enter")
+    for part in SELDOM:
+        expect(teacher.locator(part).first).to_be_visible()
+    lab_here.teacher_post("lesson", do="next")
+    expect(teacher.locator("#guide [value=skip]")).to_be_visible()
+    assert teacher.locator("details.more:not([open])").count() == 0  # an update folds nothing
+    assert barriers(teacher) == []
+    picture(teacher, f"teacher-unfolded-{language}", whole=True)
+    teacher.keyboard.press("p")
+    for sheet in sheets(teacher):
+        picture(teacher, f"teacher-unfolded-{sheet}-{language}")
+        assert (too_much(teacher), too_small(teacher)) == ([], []), sheet
+    lab_here.teacher_post("lesson", do="end")
+
+
+def test_a_wrong_number_in_a_folded_group_is_shown(lab_here, open_page):
+    """Start with a number out of bounds: the group opens, the box has the focus, and nothing is started."""
+    teacher = open_page(lab_here, "/teacher", teacher=True)
+    unfold(teacher, "#crew")
+    teacher.fill("#crew [name=hold]", "7000")
+    teacher.click("#crew details.more > summary")
+    expect(teacher.locator("#crew [name=hold]")).to_be_hidden()
+    teacher.click("#crew [value=start]")
+    expect(teacher.locator("#crew [name=hold]")).to_be_visible()
+    expect(teacher.locator("#crew [name=hold]")).to_be_focused()
+    assert not lab_here.lab.lesson.simulated.processes
 
 
 async def full():

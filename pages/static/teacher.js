@@ -152,6 +152,7 @@ async function submit(form, button) {
 }
 
 for (const form of document.querySelectorAll("[data-action]")) {
+  form.addEventListener("invalid", ({ target }) => target.closest("details")?.setAttribute("open", ""), true);
   form.addEventListener("submit", (event) => {
     event.preventDefault();
     submit(form, event.submitter);

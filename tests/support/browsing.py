@@ -145,6 +145,11 @@ def sheets(page):
         yield ""
 
 
+def unfold(page, place):
+    """Open the folded part of a panel, as a user does."""
+    page.click(f"{place} details.more:not([open]) > summary")
+
+
 def too_much(page):
     """What a projector cannot show without scrolling: the page itself, or any box not made for reading in."""
     return page.evaluate(
