@@ -125,6 +125,18 @@ def test_the_bet(lab_here, open_page):
     expect(phone.locator("#bet")).to_be_hidden()
 
 
+def test_the_console_goes_on_after_a_vote_about_the_proxy(lab_here, open_page):
+    """When a trial has answered the vote, the teacher can close it."""
+    teacher = open_page(lab_here, "/teacher", teacher=True)
+    lab_here.teacher_post("bet", do="open", about="proxy")
+    trials = lab_here.lab.lesson.proxy_trials
+    lab_here.loop.call_soon_threadsafe(trials.on_end)
+    expect(teacher.locator("#bet")).to_have_attribute("data-state", "measured")
+    unfold(teacher, "#guide")
+    teacher.click("[data-action=bet] [value=close]")
+    expect(teacher.locator("#bet")).to_be_hidden()
+
+
 def test_reset_keeps_the_meters_adding_up(lab_here, open_page):
     """With open streams and polls the sums still agree, and nothing of before is left."""
     pages = [open_page(lab_here, f"/room?mode={mode}") for mode in MODES]
@@ -238,7 +250,7 @@ SELDOM = (
     "#crew [name=hold]",
     "#crew [value=pace]",
     "[data-action=bet] button",
-    "[href$='.svg']",
+    "main [href$='.svg']",
     "[data-strain=lag]",
 )
 

@@ -121,7 +121,7 @@ watch((news) => {
   showProblems(news.problems);
   for (const button of document.querySelectorAll("[data-action=bet] button")) {
     const state = news.bet.by_hand ? news.bet.state : "closed";
-    button.disabled = !{ closed: ["open"], open: ["count", "close"], counting: ["close"] }[state].includes(button.value);
+    button.disabled = !{ closed: ["open"], open: ["count", "close"], counting: ["close"], measured: ["close"] }[state].includes(button.value);
   }
 });
 
