@@ -1,4 +1,4 @@
-"""A whole lesson in Chromium: a teacher, a wall, phones that vote and one that sleeps, simulated clients."""
+"""A whole lesson in Chromium: teacher, wall, a phone for each technique, 30 simulated clients."""
 
 import re
 from dataclasses import replace
@@ -10,16 +10,30 @@ from playwright.sync_api import expect
 from lab.server.lesson import lesson as lesson_module
 from lab.server.lesson.counted import FIGURES
 from lab.server.lesson.guided import Guided
+from lab.server.lesson.simulated_students import Plan
 from lab.server.lesson.step_file import STANDARD, OwnLesson
 from lab.server.pages import i18n
-from lab.server.pages.written import sentence
+from lab.server.pages.written import sentence, written
 from tests.support.browsing import PHONE, PROJECTOR, barriers, picture, too_much, too_small
 from tests.support.lab_here import LabHere
 
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.timeout(400)]
 
 SECONDS = 8
-"""At one message a second, at random times, one of 3,000 counts of this length has none."""
+"""At two messages a second, at random times, one of nine million counts of this length has none."""
+SIMULATED = 30
+"""Simulated clients of each step, at least."""
+PLANS = {
+    "silence": {"each": SIMULATED},
+    "slowly": {"each": 5, "rate": 2, "interval": 0.15},
+    "fast": {"each": 5, "rate": 10, "interval": 2},
+    "far": {"each": SIMULATED},
+    "useful": {"each": 5, "rate": 2},
+}
+"""What is changed in the plan of a step. Slowly, a short poller asks three times for each message; fast, once
+for twenty. So the order differs, also on a machine that stands still for some seconds."""
+ALONE = Plan(words=("sse",), each=SIMULATED, rate=1)
+"""The plan of a step that has none."""
 PHONE_LOOKS = (
     ("en", "light", "sse"),
     ("zh-CN", "dark", "longpoll"),
@@ -27,22 +41,62 @@ PHONE_LOOKS = (
     ("en", "light", "shortpoll"),
     ("zh-CN", "light", "jsonp"),
     ("en", "light", "iframe"),
+    ("zh-CN", "light", "fetch"),
 )
-"""Six phones, each by another technique; the third one sleeps."""
+"""A phone for each technique; the third one sleeps."""
 COUNTED = ("requests", "empty", "messages", "head_bytes", "framing_bytes")
 
 
-def shorter(step):
-    """The same step, counted for some seconds only."""
+def crowded(step):
+    """The same step, counted for some seconds only, and with enough simulated clients."""
     questions = tuple(replace(one, seconds=one.seconds and SECONDS) for one in step.questions)
-    return step._replace(questions=questions)
+    plan = replace(step.plan, **PLANS[step.name]) if step.plan else ALONE
+    return step._replace(questions=questions, plan=plan)
+
+
+def costs(meters):
+    """The bytes for each message, where there was a message."""
+    receive = {mode: both["receive"] for mode, both in meters.items() if both["receive"]["messages"]}
+    return {mode: (one["bytes_in"] + one["bytes_out"]) / one["messages"] for mode, one in receive.items()}
+
+
+def payload(receive):
+    """The bytes of a message itself."""
+    return receive["payload_bytes"] / receive["messages"]
+
+
+def greatest(values):
+    """The key of the greatest value."""
+    return max(values, key=values.__getitem__)
+
+
+def by_the_meters(key, mode, now, before):
+    """The values that a sentence must have, from `/meters` at the end of its count, and of an earlier one."""
+    cost, receive = costs(now), now[mode]["receive"] if mode else {}
+    useful = {one: payload(now[one]["receive"]) / cost[one] for one in cost}
+    if key.startswith("requests"):
+        return {"requests": receive["requests"], "empty": receive["empty"]}
+    if key == "bytes":
+        parts = {f"{one}_bytes": receive[f"{one}_bytes"] / receive["messages"] for one in ("head", "payload")}
+        return parts | {"all_bytes": cost[mode], "requests": receive["requests"] / receive["messages"]}
+    if key.startswith("slowest"):
+        return {"slowest_s": receive["delivery_s"]["max"], "messages": receive["messages"], "rtt_s": 0.2}
+    if key.startswith("useful"):
+        best = {} if greatest(useful) == mode else {"best_title": greatest(useful)}
+        return {"mode_title": mode} | best
+    if key == "costliest":
+        least = min(cost, key=cost.__getitem__)
+        ends = {"most_bytes": max(cost.values()), "least_bytes": cost[least]}
+        return ends | {"most_title": greatest(cost), "least_title": least}
+    assert (greatest(cost) == greatest(costs(before))) == (key == "order.same")
+    return {"first_title": greatest(cost), "before_title": greatest(costs(before))}
 
 
 @pytest.fixture
 def played(monkeypatch):
     """A lab whose own lesson counts for a short time; and what `/meters` had when each count ended."""
     monkeypatch.setattr(
-        lesson_module, "STANDARD", OwnLesson(tuple(map(shorter, STANDARD.steps)), STANDARD.texts)
+        lesson_module, "STANDARD", OwnLesson(tuple(map(crowded, STANDARD.steps)), STANDARD.texts)
     )
     ended, finish = [], Guided.finish
 
@@ -55,11 +109,18 @@ def played(monkeypatch):
         yield school, ended
 
 
+def shown(value, bet):
+    """A figure as an English page shows it."""
+    return written(value, bet.question.measure.unit, partial(i18n.text, "en"))
+
+
 class Play:
     """The pages of a lesson, and what is checked on them at each question."""
 
     def __init__(self, school, ended, visit):
         self.school, self.ended, self.guided = school, ended, school.lab.lesson.guided
+        self.counts = []
+        """What `/meters` had at the end of each count."""
         teacher = visit(school.address, size=PROJECTOR)
         self.teacher = teacher.open(f"/teacher?token={school.lab.key.ticket()}")
         self.wall = teacher.open("/?view=projector")
@@ -114,10 +175,20 @@ class Play:
             assert counted.bytes == receive["bytes_in"] + receive["bytes_out"]
             assert counted.slowest_s == (receive["delivery_s"]["max"] or 0)
         assert bet.why, "something was measured"
+        self.counts.append(meters)
+        for one in bet.why:
+            if (key := one["key"].removeprefix("lesson.why.")) != "overloaded":
+                wanted = by_the_meters(key, bet.question.mode, meters, self.counts[-2:][0])
+                assert one["values"].items() >= wanted.items()
         text = " ".join(
             sentence(one, partial(i18n.text, "en"), lambda technique: technique.title) for one in bet.why
         )
         expect(self.wall.locator("#bet-why")).to_have_text(text)
+        for mode, value in bet.values().items() if not bet.question.mode else ():
+            truth = self.wall.locator(f"[data-bet={mode}] .truth")
+            expect(truth).to_have_text(shown(value, bet))
+        if bet.question.mode:
+            expect(self.wall.locator("#bet-state")).to_contain_text(shown(bet.truth(), bet))
         copy = self.teacher.request.get(f"{self.school.address}/lesson/sheet?answers=1").text()
         assert text.replace("&", "&amp;") in copy
 
@@ -129,6 +200,8 @@ class Play:
             self.check_fit(f"{name}-open")
         self.press("counting" if measured else "measured")
         self.all_show("measured")
+        simulated = self.school.lab.lesson.simulated.as_json()
+        assert simulated["students"] >= SIMULATED and not simulated["failed"]
         if measured:
             self.check_figures()
 
@@ -184,18 +257,12 @@ def after_slowly(play):
 
 
 def after_fast(play):
-    """The winner by the meters leads; the sentence compares it with the rate before, as measured."""
+    """The winner by the meters leads; it is another one than before, and the sentence says so."""
     play.check_fit("fast-measured")
-    cost = {
-        mode: (m["receive"]["bytes_in"] + m["receive"]["bytes_out"]) / m["receive"]["messages"]
-        for mode, m in play.ended[-1].items()
-    }
-    first = max(cost, key=cost.__getitem__)
-    expect(play.wall.locator("[data-most]")).to_have_attribute("data-bet", first)
-    before = play.guided.seen[play.guided.place - 1].counted
-    was_first = max(before, key=lambda mode: before[mode].bytes / before[mode].messages)
-    expected = "the order has changed" if first != was_first else "the first place has not changed"
-    expect(play.wall.locator("#bet-why")).to_contain_text(expected)
+    slowly, fast = (greatest(costs(meters)) for meters in play.counts[-2:])
+    expect(play.wall.locator("[data-most]")).to_have_attribute("data-bet", fast)
+    assert slowly != fast
+    expect(play.wall.locator("#bet-why")).to_contain_text("the order has changed")
 
 
 def after_far(play):
