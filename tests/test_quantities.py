@@ -183,7 +183,7 @@ def test_an_empty_collection_of_modes_is_refused(modes):
 @pytest.mark.parametrize("modes", [None, 3, ["sse", None], [["sse"]], b"sse", [b"sse"], "", "SEE", ["see"]])
 def test_what_is_no_mode_is_refused(modes):
     """So is everything that names no technique."""
-    with pytest.raises(BadParameter, match="[Tt]he mode|modes"):
+    with pytest.raises(BadParameter, match=r"[Tt]he mode|modes"):
         lab.compare(modes)
 
 
