@@ -148,6 +148,9 @@ def _measure_options(group: argparse._ArgumentGroup) -> None:
     )
     group.add_argument("-c", "--clients", type=number, default=20, help="simulated listeners (20)")
     group.add_argument(
+        "--client-processes", type=number, metavar="N", help="of the simulated listeners (by their number)"
+    )
+    group.add_argument(
         "-r", "--rate", type=per_second, default=1.0, help="messages per second in the room (1)"
     )
     group.add_argument("-d", "--duration", type=seconds, default=10.0, help="(10s)")

@@ -20,7 +20,7 @@ from lab.experiment.readiness import MeterSnapshots, listening
 from lab.experiment.session import order
 from lab.experiment.timetable import timetable
 from lab.meters import Meter
-from lab.results.client_load import client_load, warnings
+from lab.results.client_load import Efforts, client_load, warnings
 from lab.results.format import late
 from lab.results.runs import document, write_csv
 
@@ -179,7 +179,8 @@ def test_a_table_row_per_run_in_csv(runs):
     write_csv(runs, text)
     header, *rows = text.getvalue().splitlines()
     assert len(rows) == len(MODES) and "receive_bytes_in" in header and "latency_s_p95" in header
-    assert ",," in rows[0] and "None" not in text.getvalue()
+    assert "fleet_process_1_cpu_share" in header
+    assert ",," in rows[0] and "None" not in text.getvalue() and "{" not in text.getvalue()
 
 
 def test_compressed_and_unkept_runs_are_whole():
@@ -227,30 +228,55 @@ def test_the_seed_decides_what_is_sent(runs):
 # Whether the laptop kept up -------------------------------------------------------------------
 
 
+def efforts(cpu_s, late_s=0.001):
+    """What a process of three clients reported in two seconds."""
+    return Efforts(3, [{"t_s": 10.0, "cpu_s": 1.0}, {"t_s": 12.0, "cpu_s": 1.0 + cpu_s}], [late_s] * 9)
+
+
 def test_listeners_that_keep_up_give_no_warning():
     """Half a core and a punctual publisher are no reason to doubt a run."""
-    found = client_load([{"t_s": 10.0, "cpu_s": 1.0}, {"t_s": 12.0, "cpu_s": 2.0}], [0.001] * 20)
+    found = client_load([efforts(1.0)], [0.001] * 20)
     assert found["cpu_share"] == 0.5 and found["late_s"]["p95"] == 0.001
-    assert warnings(found) == []
+    assert warnings(found) == found["warnings"] == []
 
 
 def test_listeners_that_do_not_keep_up_give_a_warning():
-    """A busy listener process and a late publisher are each named, with their figures."""
-    found = client_load([{"t_s": 10.0, "cpu_s": 1.0}, {"t_s": 12.0, "cpu_s": 2.9}], [0.2] * 20)
-    busy, late = warnings(found)
-    assert "95%" in busy and "200 ms" in late
+    """A busy listener process, one that is late and a late publisher are each named, with their figures."""
+    found = client_load([efforts(1.9, 0.3)], [0.2] * 20)
+    busy, behind, late = found["warnings"]
+    assert "95%" in busy and "300 ms" in behind and "200 ms" in late
+
+
+def test_each_process_has_a_load_of_its_own():
+    """The shares add up, and the sentence names the process that is overloaded, and no other."""
+    found = client_load([efforts(0.4), efforts(1.4), efforts(0.2)], [])
+    assert [round(one["cpu_share"], 6) for one in found["processes"]] == [0.2, 0.7, 0.1]
+    assert found["cpu_share"] == pytest.approx(1.0)
+    (words,) = found["warnings"]
+    assert "client process 2 of 3" in words and "70%" in words
+    assert set(found["processes"][0]) == {"clients", "cpu_share", "late_s"}
 
 
 def test_what_was_not_measured_is_no_reason_to_warn():
     """A run too short to measure its listeners, and a recorded one without the figures, warn of nothing."""
-    assert client_load([], [])["cpu_share"] is None
-    assert warnings(client_load([], [])) == warnings({}) == []
+    for processes in ([], [Efforts(3, [], [])], [efforts(0.1), Efforts(3, [], [])]):
+        found = client_load(processes, [])
+        assert found["cpu_share"] is None and found["warnings"] == []
+    assert warnings({}) == []
+
+
+def test_an_old_record_with_one_share_warns_as_before():
+    """Runs that were recorded without a list of processes have one share, of one process."""
+    assert "95%" in warnings({"cpu_share": 0.95, "late_s": {"mean": 0.0, "p95": 0.0, "max": 0.0}})[0]
 
 
 @pytest.mark.timeout(120)
 def test_a_run_records_what_its_listeners_cost():
     """The record of a run holds the listeners' share of a core and the publisher's lateness."""
     run = lab.measure("sse", clients=5, rate=20, duration=2)
+    assert set(run.fleet) == {"cpu_share", "late_s", "processes", "warnings", "latency_mean_s"}
+    (process,) = run.fleet["processes"]
+    assert process["clients"] == 5 and process["cpu_share"] == run.fleet["cpu_share"]
     assert 0 < run.fleet["cpu_share"] < 2
     assert 0 <= run.fleet["late_s"]["mean"] <= run.fleet["late_s"]["max"] < 2
     assert run.as_json()["fleet"] == run.fleet

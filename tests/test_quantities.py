@@ -106,6 +106,17 @@ def test_bandwidth_is_none_or_enough():
         Conditions(bandwidth=np.float64(999))
 
 
+def test_client_processes_are_a_number_or_the_usual_one():
+    """None is the usual number; each process has a client, so there are at most as many as clients."""
+    assert Conditions().client_processes is None and "client_processes" not in Conditions().as_json()
+    asked = Conditions(clients=3, client_processes=np.int8(3))
+    assert asked.client_processes == asked.processes == asked.as_json()["client_processes"] == 3
+    assert Conditions.of(asked.as_json()) == asked
+    for value in (0, 4, 1.5, True, "2"):
+        with pytest.raises(BadParameter, match="client_processes is a whole number from 1 to 3"):
+            Conditions(clients=3, client_processes=value)
+
+
 @pytest.mark.parametrize("value", [True, False, np.True_, np.array(False), 1, 0])
 def test_a_switch_is_true_or_false(value):
     """Both, in Python's and NumPy's spelling, become Python's."""

@@ -1,7 +1,7 @@
 """What a listener saw of the way to the lab: refusals by their status, close codes, streams that were cut."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 from lab.clients.link import Refused, SentAway, SocketClosed
 from lab.json_types import JsonObject
@@ -48,9 +48,28 @@ def summed(listeners: Iterable[Seen]) -> JsonObject:
     """What all of them saw, in one set of counts."""
     all_seen = list(listeners)
     return {
-        "statuses": dict(sum((seen.statuses for seen in all_seen), Counter())),
-        "close_codes": dict(sum((seen.close_codes for seen in all_seen), Counter())),
+        "statuses": _added(seen.statuses for seen in all_seen),
+        "close_codes": _added(seen.close_codes for seen in all_seen),
         "cuts": sum(seen.cuts for seen in all_seen),
         "silent": sum(seen.silent for seen in all_seen),
         "reconnected": sum(seen.reconnected for seen in all_seen),
     }
+
+
+def together(reports: Sequence[JsonObject]) -> JsonObject:
+    """Several of these sets of counts as one; empty when none has arrived yet."""
+    found = [report for report in reports if report]
+    return {
+        name: _added(report[name] for report in found)
+        if isinstance(found[0][name], dict)
+        else sum(report[name] for report in found)
+        for name in (found[0] if found else ())
+    }
+
+
+def _added(counts: Iterable[Mapping[str, int]]) -> dict[str, int]:
+    total: Counter[str] = Counter()
+    for some in counts:
+        if some:  # of thousands of listeners few have failed
+            total.update(some)
+    return dict(total)

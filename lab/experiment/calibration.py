@@ -94,7 +94,8 @@ def _work(
     in_turn = 2 * (median(delays) - single.transit) / others
     to_sockets = 2 * (handed(before["receive"], after["receive"]) - single.handed) / others
     spent = (after["cpu_s"] - before["cpu_s"]) / messages - single.server_cpu
-    own = (clients.efforts[-1]["cpu_s"] - clients.efforts[0]["cpu_s"]) / messages / at.listeners
+    (process,) = clients.efforts
+    own = (process.moments[-1]["cpu_s"] - process.moments[0]["cpu_s"]) / messages / at.listeners
     outside = max(0.0, single.rest - own)
     return Work(max(0.0, in_turn), max(0.0, min(to_sockets, in_turn)), max(0.0, spent / others), own, outside)
 
@@ -124,7 +125,7 @@ async def _connected(at: Place, clients: Clients, probe: Probe) -> JsonObject:
     while not clients.all_there:  # noqa: ASYNC110 - reports of another process set it
         await asyncio.sleep(STEP_S)
     clients.begin()
-    while not clients.efforts:  # noqa: ASYNC110 - the same
+    while not clients.efforts[0].moments:  # noqa: ASYNC110 - the same
         await asyncio.sleep(STEP_S)
     return await probe.snapshot(at.mode)
 

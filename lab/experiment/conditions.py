@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from lab.errors import BadParameter
+from lab.experiment.client_processes import MOST_PROCESSES, cores, usual
 from lab.experiment.link_model import Network
 from lab.experiment.quantities import hint, number, one_of, quoted, truth, whole
 from lab.json_types import JsonObject
@@ -69,6 +70,8 @@ class Conditions:
     """How the nginx before the lab is configured, as `timeout=3s,buffering=on`; None: there is none."""
     labs: int = 1
     """How many labs share one Redis; more than one have an nginx before them."""
+    client_processes: int | None = None
+    """In how many processes the simulated clients work; None: by their number and that of the cores."""
 
     def __post_init__(self) -> None:
         for name, value in self._checked().items():
@@ -100,6 +103,7 @@ class Conditions:
                 and one_of("subprotocol", given["subprotocol"], SUBPROTOCOLS)
             }
             | {"proxy": None if given["proxy"] is None else spec(given["proxy"])}
+            | {"client_processes": processes(given["client_processes"], given["clients"])}
         )
 
     def _check_proxy(self, proxy: str) -> None:
@@ -112,6 +116,11 @@ class Conditions:
     def messages(self) -> int:
         """How many messages the timetable holds: rate × duration."""
         return round(self.rate * self.duration)
+
+    @property
+    def processes(self) -> int:
+        """In how many processes the simulated clients work on this machine."""
+        return self.client_processes or usual(self.clients, cores())
 
     @property
     def network(self) -> Network:
@@ -131,7 +140,7 @@ class Conditions:
             values[f"{name}_s"] = values.pop(name)
         if not self.jitter:  # only recorded when there is some
             del values["jitter_s"]
-        for name in ("subprotocol", "proxy"):
+        for name in ("subprotocol", "proxy", "client_processes"):
             if not values[name]:
                 del values[name]
         if values["labs"] == 1:
@@ -144,6 +153,15 @@ def spec(value: object) -> str:
     if not isinstance(value, str):
         raise BadParameter(f"proxy must be text such as timeout=3s,buffering=on, not {quoted(value)}.")
     return str(read(value))
+
+
+def processes(value: object, clients: int) -> int | None:
+    """A number of processes in which each has a client; None is the usual one. Raises `BadParameter`."""
+    if value is None:
+        return None
+    return whole(
+        "client_processes", value, 1, min(MOST_PROCESSES, whole("clients", clients, *WHOLE["clients"]))
+    )
 
 
 def compression(value: object) -> bool | str:

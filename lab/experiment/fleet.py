@@ -1,10 +1,11 @@
 """The simulated clients of a run, in a separate process, so that they use no time of the server's.
 
-`python -m lab.experiment.fleet PLAN`, with a plan in JSON. It prints lines of JSON with the number of
-received messages and its own processor time. A line on standard input has the number of messages that each
-listener should receive: it waits for them, reports that, and stays connected until the next line, so that no
-disconnection is counted. Then it reports what arrived when, and ends. It also ends when its standard input
-does.
+`python -m lab.experiment.fleet PLAN`, with a plan in JSON. When there are several such processes each has a
+part of the listeners: `clients` of them, the first with the number `first`, `of` so many in all. It prints
+lines of JSON with the number of received messages, its own processor time, and how late its timer was. A line
+on standard input has the number of messages that each listener should receive: it waits for them, reports
+that, and stays connected until the next line, so that no disconnection is counted. Then it reports what
+arrived when, and ends. It also ends when its standard input does.
 """
 
 import asyncio
@@ -76,9 +77,9 @@ class ListenerLog:
 
 async def listen(plan: JsonObject) -> None:
     """Run all listeners until the second line on standard input."""
-    known = Events()
+    known, first = Events(), plan.get("first", 0)
     logs = [ListenerLog(known) for _ in range(plan["clients"])]
-    tasks = [asyncio.create_task(one(plan, log, number)) for number, log in enumerate(logs)]
+    tasks = [asyncio.create_task(one(plan, log, number)) for number, log in enumerate(logs, first)]
     waits = TECHNIQUES[plan["mode"]].verb == "wait"
     reporting = asyncio.create_task(progress(logs, tasks, waits))
     expected, orders = 0, await asyncio.to_thread(sys.stdin.readline)
@@ -87,7 +88,7 @@ async def listen(plan: JsonObject) -> None:
         report({"heard_out": True} | totals(logs) | effort())
         await asyncio.to_thread(sys.stdin.readline)
     reporting.cancel()
-    away, failure = kept_away(logs, expected, waits), given_up(tasks)
+    away, failure = kept_away(logs, expected, waits, first), given_up(tasks)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
@@ -98,7 +99,7 @@ async def listen(plan: JsonObject) -> None:
 async def one(plan: JsonObject, log: ListenerLog, number: int) -> None:
     """One listener, which starts at its own part of the interval, so that pollers are not synchronised."""
     if TECHNIQUES[plan["mode"]].verb == "ask":
-        await asyncio.sleep(plan["link"]["interval"] * number / plan["clients"])
+        await asyncio.sleep(plan["link"]["interval"] * number / plan.get("of", plan["clients"]))
     callbacks: JsonObject = {"asks": log.ask, "accepts": log.attempts.accept, "fails": log.fail}
     client = f"client-{number}" if plan.get("named") else None
     async with Link(on_events=log.add, client=client, **callbacks, **plan["link"]) as link:
@@ -107,9 +108,18 @@ async def one(plan: JsonObject, log: ListenerLog, number: int) -> None:
 
 async def progress(logs: list[ListenerLog], tasks: list[asyncio.Task[None]], waits: bool) -> None:
     """Report regularly how many messages were received in all, and how many listeners are connected."""
+    planned = time.monotonic() + REPORT_S
     while True:
-        await asyncio.sleep(REPORT_S)
-        report(totals(logs) | {"failure": given_up(tasks)} | connected(logs, waits) | effort())
+        await asyncio.sleep(planned - time.monotonic())
+        late = delays(time.monotonic() - planned)
+        planned += REPORT_S * len(late)
+        now = {"failure": given_up(tasks), "late_s": late}
+        report(now | totals(logs) | connected(logs, waits) | effort())
+
+
+def delays(late_s: float) -> list[float]:
+    """The delay of each report that is due, when the first is so late: a long pause counts for its length."""
+    return [late_s - number * REPORT_S for number in range(1 + int(late_s / REPORT_S))]
 
 
 def totals(logs: list[ListenerLog]) -> JsonObject:
@@ -124,13 +134,13 @@ def connected(logs: list[ListenerLog], waits: bool) -> JsonObject:
     return {"there": sum(here), "out": Counter(attempts.reason for attempts in out)}
 
 
-def kept_away(logs: list[ListenerLog], expected: int, waits: bool) -> dict[int, str]:
+def kept_away(logs: list[ListenerLog], expected: int, waits: bool, first: int = 0) -> dict[int, str]:
     """Listeners, by number, that missed messages because they were not connected, with the reason.
 
     That is a listener which has not received all, and is not connected, or has reconnected too late. A
     connected one must receive every message that the lab still keeps.
     """
-    lacking = {number: log for number, log in enumerate(logs) if log.messages < expected}
+    lacking = {number: log for number, log in enumerate(logs, first) if log.messages < expected}
     return {
         number: log.attempts.reason
         for number, log in lacking.items()

@@ -64,7 +64,7 @@ class Outcome(NamedTuple):
     snapshots: MeterSnapshots
     sent: Sent
     received: JsonObject
-    """What the process of the simulated clients reports at its end."""
+    """What the simulated clients report at their end."""
     start: str
     """The cursor at which the listeners began."""
     series: list[JsonObject]
@@ -151,7 +151,7 @@ async def _run(
         snapshots.before = await probe.snapshot(mode)
         plan = {"mode": mode, "clients": conditions.clients, "link": far | {"after": cursor}}
         plan["named"] = conditions.labs > 1  # a balancer may need it
-        async with simulated(plan, stop) as clients:
+        async with simulated(plan, stop, conditions.processes) as clients:
             try:
                 await clients.during(listening(probe, mode, snapshots, conditions, stop, clients))
                 clients.begin()

@@ -31,6 +31,7 @@ class ConditionValues(TypedDict, total=False):
     subprotocol: Literal["json", "binary"] | None
     proxy: str | None
     labs: int
+    client_processes: int | None
 
 
 MEANINGS = {
@@ -52,6 +53,7 @@ MEANINGS = {
     "subprotocol": 'what the WebSocket speaks in its frames: "json" or "binary"; None: none is offered',
     "proxy": "the proxy before the lab, as timeout=3s,buffering=on (nginx) or haproxy,timeout=3s; None: none",
     "labs": "labs that share one Redis; more than one have an nginx before them",
+    "client_processes": "processes of the simulated clients; None: by their number and that of the cores",
 }
 
 

@@ -20,6 +20,7 @@ from math import exp
 from typing import NamedTuple
 
 from lab.catalogue import TECHNIQUES
+from lab.experiment.client_processes import largest_share
 from lab.experiment.conditions import Conditions
 from lab.experiment.queueing import NO_WORK, Work, poll_cycle, wait_for_earlier
 from lab.experiment.variants import FRAMED
@@ -227,9 +228,13 @@ def predict_run(mode: str, conditions: Conditions, weights: Exchange) -> Predict
     It counts every listener's first request, and then from the timetable's zero for W, the duration, and
     on until the last message can have arrived and the listener can have asked again. Requests are
     clients × (requests per second × W + edges), bytes requests × (request + empty answer) + deliveries ×
-    what a message adds; the polls that are held at the end have no answer yet. No form here knows how well a
-    message is compressed that refers back to earlier ones, nor how long it travels on a narrow link.
+    what a message adds; the polls that are held at the end have no answer yet. The work of the simulated
+    clients is divided among as many processes as the run has. No form here knows how well a message is
+    compressed that refers back to earlier ones, nor how long it travels on a narrow link.
     """
+    measured = weights.work != NO_WORK
+    share = largest_share(conditions.clients, conditions.processes)
+    weights = weights._replace(work=weights.work._replace(share=share))
     one = ideal(mode, conditions, weights)
     learns = mode == FRAMED and conditions.compress == KEPT
     latency = None if learns and conditions.bandwidth else one.latency_mean_s
@@ -239,7 +244,7 @@ def predict_run(mode: str, conditions: Conditions, weights: Exchange) -> Predict
         if TECHNIQUES[mode].verb == "ask"
         else conditions.rate * weights.work.service(conditions.clients)
     )
-    known = latency is not None and weights.work != NO_WORK
+    known = latency is not None and measured
     requests = conditions.clients * (one.requests_per_s * conditions.duration + one.edges)
     held = conditions.clients if TECHNIQUES[mode].verb == "wait" else 0
     moved = requests * weights.request + (requests - held) * weights.answer
@@ -254,5 +259,5 @@ def predict_run(mode: str, conditions: Conditions, weights: Exchange) -> Predict
         one.requests_per_s,
         conditions.duration + (one.latency_max_s or 0.0) + _away(conditions, weights),
         own if known else None,
-        busy if weights.work != NO_WORK else None,
+        busy if measured else None,
     )

@@ -2,7 +2,9 @@
 
 A message for N listeners is N pieces of work, done one after the other: first by the server, which hands
 the message to each socket, and then by the process of the simulated clients, which receives it from each.
-The two processes work at the same time, as in a pipeline, so the slower one governs.
+The two processes work at the same time, as in a pipeline, so the slower one governs. Of k processes of
+clients each receives for its part of the listeners, all at the same time, so a message is ⌈N/k⌉ pieces of
+work on the clients' side, and for the server N as before.
 
 w is what one listener more adds for those behind it. The k-th of N waits for k − 1 others, and k is on
 average (N + 1)/2: a message takes t + w (N − 1)/2 on average, t being the transit to a single listener.
@@ -36,11 +38,23 @@ class Work(NamedTuple):
     """Processor time of the simulated clients for each listener."""
     outside: float = 0.0
     """The part of a message's delay that is neither of these two: sending, the kernel, the publisher."""
+    share: float = 1.0
+    """The share of the listeners that the largest process of simulated clients has."""
 
     @property
     def slower(self) -> float:
         """Work per listener of the slower side of the pipeline."""
-        return max(self.server, self.clients)
+        return max(self.server, self.clients_side)
+
+    @property
+    def clients_side(self) -> float:
+        """Work of the largest process of clients, for each of all listeners: ⌈N/k⌉ of N are its own."""
+        return self.clients * self.share
+
+    @property
+    def next_turn(self) -> float:
+        """How much longer a message takes for each listener that is served before, in this many processes."""
+        return max(self.handed, self.in_turn * self.share)
 
     def service(self, listeners: int) -> float:
         """S: the time in which one message keeps the lab busy beyond that of a single listener."""
@@ -48,7 +62,7 @@ class Work(NamedTuple):
 
     def turn(self, listeners: int) -> float:
         """The mean time until it is a listener's turn: w (N − 1)/2."""
-        return self.in_turn * (listeners - 1) / 2
+        return self.next_turn * (listeners - 1) / 2
 
     def of_clients(self, mode: str, listeners: int, waited: float) -> float:
         """The part of a predicted mean delay that is the simulated clients' own work.
@@ -56,9 +70,9 @@ class Work(NamedTuple):
         It is what would be missing if they took no time: their part of the turn, the work for one message,
         and the wait behind earlier messages when the clients are the slower side.
         """
-        turn = (self.in_turn - self.handed) * (listeners - 1) / 2  # what is left when the server is done
+        turn = (self.next_turn - self.handed) * (listeners - 1) / 2  # what is left when the server is done
         own = self.clients + max(0.0, turn) * (TECHNIQUES[mode].verb != "ask")
-        return own + (waited if self.clients > self.server else 0.0)
+        return own + (waited if self.clients_side > self.server else 0.0)
 
 
 NO_WORK = Work()

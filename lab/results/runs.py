@@ -51,7 +51,8 @@ class Run:
     partial: bool = False
     """Whether the run was stopped early."""
     fleet: JsonObject = field(default_factory=dict)
-    """The load of the measuring clients: `cpu_share` of a core, and `late_s` of the publisher."""
+    """The load of the measuring clients: `cpu_share` of a core, in all and in each of `processes`, `late_s`
+    of the publisher, and `warnings` where they did not keep up."""
     subprotocol: str | None = None
     """What the WebSocket spoke in this run, where the conditions name a subprotocol."""
     compress: bool | str | None = None
@@ -212,12 +213,20 @@ def flat(run: Run) -> JsonObject:
     values = run.as_json()
     del values["series"]
     values.pop("wire", None)
-    row: JsonObject = {}
-    for number, one in enumerate(values.pop("labs", ()), 1):
-        row |= _flat(f"lab_{number}", one)
+    values["fleet"].pop("warnings", None)  # sentences about the other figures
+    values["fleet"] |= _numbered("process", values["fleet"].pop("processes", ()))
+    row: JsonObject = _numbered("lab", values.pop("labs", ()))
     for name, value in values.items():
         row |= _flat(name, value)
     return row | {f"condition_{name}": value for name, value in run.conditions.items()}
+
+
+def _numbered(name: str, several: Iterable[JsonObject]) -> JsonObject:
+    """Columns for each of several labs or processes."""
+    row: JsonObject = {}
+    for number, one in enumerate(several, 1):
+        row |= _flat(f"{name}_{number}", one)
+    return row
 
 
 def _flat(name: str, value: Any) -> JsonObject:

@@ -69,8 +69,8 @@ def costs(mode, listeners):
 
 
 def own(run):
-    """Processor seconds of the simulated clients."""
-    return run.fleet["cpu_share"] * run.series[-1]["t_s"]
+    """Processor seconds of the simulated clients: of the process that used most."""
+    return max(load["cpu_share"] for load in run.fleet["processes"]) * run.series[-1]["t_s"]
 
 
 def p99(mode, service, times):
