@@ -14,6 +14,7 @@ import websockets
 from lab.catalogue import MODES, client_side
 from lab.clients.link import Link, Refused
 from lab.clients.reconnecting import keep_receiving
+from lab.clients.silence import Silence
 from lab.server.lifecycle import running
 from lab.settings import Settings
 from tests.support.redis_server import free_port
@@ -123,7 +124,7 @@ async def test_an_answer_belongs_to_its_message():
 
 async def test_a_silent_server_is_given_up(monkeypatch):
     """A WebSocket on which not even a ping comes is dead; aiohttp alone would wait for ever."""
-    monkeypatch.setattr("lab.clients.websocket.PATIENCE", aiohttp.ClientWSTimeout(ws_receive=0.1))
+    monkeypatch.setattr("lab.clients.link.SILENCE_S", 0.1)
     async with another_server(lambda connection: connection.wait_closed()) as url, Link(url=url) as link:
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(client_side("websocket").listen(link), 10)
@@ -161,3 +162,43 @@ async def test_the_kernel_asks_after_every_client():
             assert one.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
             idle, every, most = (one.getsockopt(socket.IPPROTO_TCP, option) for option in options)
             assert idle + every <= most / 1000 <= 20 - every
+
+
+async def test_a_silent_stream_is_given_up(monkeypatch):
+    """A stream that has begun, and on which not even a heartbeat comes any more, is dead."""
+    monkeypatch.setattr("lab.clients.link.SILENCE_S", 0.1)
+
+    async def begin(reader, writer):
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n: heartbeat\n\n")
+        await reader.read()  # until the listener has closed
+        writer.close()
+
+    async with await asyncio.start_server(begin, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with Link(url=url) as link:
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(client_side("sse").listen(link), 60)
+
+
+async def test_silence_is_counted_from_the_last_piece(monkeypatch):
+    """As long as something arrived in time a listener goes on, however often its timer looks."""
+
+    class Clock:
+        """A clock that the test sets."""
+
+        now = 100.0
+
+        def monotonic(self):
+            return self.now
+
+    clock, silence = Clock(), Silence(0.01)
+    monkeypatch.setattr("lab.clients.silence.time", clock)
+    async with silence:
+        for _ in range(5):
+            clock.now += 5.0
+            silence.received()
+            await asyncio.sleep(0.03)  # its timer looks meanwhile
+    with pytest.raises(TimeoutError):
+        async with silence:
+            clock.now += 0.02
+            await asyncio.sleep(60)

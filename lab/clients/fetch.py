@@ -12,10 +12,11 @@ A browser does this with `fetch()` and the reader of its body.
 
 import json
 
-from lab.clients.link import FETCH, FRESH, Link, Unframed, accepted
+from lab.clients.link import FETCH, FRESH, Link, Unframed, shared
 from lab.json_types import JsonObject
 
 
+@shared
 def unframe(data: bytes) -> Unframed:
     """The events whose line is complete; what follows the last line end is the rest."""
     *lines, rest = data.split(b"\n")
@@ -24,8 +25,7 @@ def unframe(data: bytes) -> Unframed:
 
 async def listen(link: Link) -> None:
     """Request the stream, and read each line as it arrives."""
-    async with link.request("GET", "/fetch" + link.query(), FETCH | FRESH) as answer:
-        await accepted(answer)
+    async with link.stream("/fetch" + link.query(), FETCH | FRESH) as answer:
         rest = b""
         async for chunk in answer.content.iter_any():
             rest = link.received(unframe(rest + chunk))

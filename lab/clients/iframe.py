@@ -13,7 +13,7 @@ A browser does this with a hidden frame; here the script elements are parsed as 
 import json
 import re
 
-from lab.clients.link import Link, Unframed, accepted
+from lab.clients.link import Event, Link, Unframed, shared
 from lab.json_types import JsonObject
 
 ELEMENT = re.compile(rb'<script nonce="[^"]*">parent\.pushlab\((.*?)\)</script>\n')
@@ -31,13 +31,19 @@ def unframe(data: bytes) -> Unframed:
     """The script elements that are complete: one event each. What follows the last one is the rest."""
     elements = list(ELEMENT.finditer(data))
     rest = data[elements[-1].end() :] if elements else data
-    return Unframed([json.loads(element[1]) for element in elements], rest=rest)
+    return Unframed([event(element[1]) for element in elements], rest=rest)
+
+
+@shared
+def event(argument: bytes) -> Event:
+    """The argument of the call; the nonce around it is another one in each response."""
+    found: Event = json.loads(argument)
+    return found
 
 
 async def listen(link: Link) -> None:
     """Request the page, and read each script as it arrives."""
-    async with link.request("GET", "/iframe" + link.query(), FRAME) as answer:
-        await accepted(answer)
+    async with link.stream("/iframe" + link.query(), FRAME) as answer:
         rest = b""
         async for chunk in answer.content.iter_any():
             rest = link.received(unframe(rest + chunk))

@@ -7,25 +7,33 @@ import asyncio
 import json
 import random
 import ssl
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Hashable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
-from typing import Any, NamedTuple
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple, TypeVar
 
 import aiohttp
 from yarl import URL
 
+from lab.clients.silence import Silence
 from lab.json_types import JsonObject
 from lab.tls import trusting
 
 Event = JsonObject
+Piece = TypeVar("Piece", bound=Hashable)
+Parsed = TypeVar("Parsed")
 
 SILENCE_S = 45.0
 """Three heartbeats of the server: an open stream that is silent for longer is dead."""
 LONGEST_PAUSE_S = 8.0
 """Longest pause before reconnecting, in seconds: short, so that clients soon return to a restarted lab."""
 FIRST_PAUSE_S = 0.5
+ENDLESS = aiohttp.ClientTimeout(total=None, sock_connect=10)
+"""For a response without end, which has a `Silence`: by `sock_read` aiohttp would start a timer for each
+piece."""
+MOST_SHARED = 64
+"""Newest pieces of responses that are parsed once for all listeners of a process."""
 NO_CLOSE_FRAME = 1006
 AUTOMATIC = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 
@@ -54,6 +62,14 @@ class Unframed(NamedTuple):
     events: list[Event]
     cursor: str | None = None
     rest: bytes = b""
+
+
+def shared(parse: Callable[[Piece], Parsed]) -> Callable[[Piece], Parsed]:
+    """Parse the same bytes once for all listeners of a process, which receive most messages alike.
+
+    Each listener still reads every byte, and compares it; none may change what it gets.
+    """
+    return lru_cache(MOST_SHARED, typed=True)(parse)
 
 
 class Refused(Exception):
@@ -108,6 +124,8 @@ class Link:
     """Called by `keep_receiving` when a request failed or its connection has ended."""
     socket: "aiohttp.ClientWebSocketResponse | None" = None
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    silence: Silence = field(default_factory=lambda: Silence(SILENCE_S))
+    """Ends a stream on which nothing arrives."""
     _retry_s: float | None = None
 
     async def __aenter__(self) -> "Link":
@@ -146,6 +164,15 @@ class Link:
         self.asks()
         return self.session.request(method, URL(self.url + path, encoded=True), headers=sent, **options)
 
+    @asynccontextmanager
+    async def stream(self, path: str, headers: dict[str, str]) -> AsyncIterator[aiohttp.ClientResponse]:
+        """A response without end, whose pieces `received` takes.
+
+        Raises `Refused`, and `TimeoutError` after `SILENCE_S` without a piece.
+        """
+        async with self.silence, self.request("GET", path, headers, timeout=ENDLESS) as answer:
+            yield await accepted(answer)
+
     def words(self, headers: dict[str, str]) -> dict[str, str]:
         """The header fields of a request: the browser's and these, or only those that the lab needs."""
         if not self.browser:
@@ -160,6 +187,7 @@ class Link:
 
     def received(self, news: Unframed) -> bytes:
         """Store the cursor, pass the events on, and return the incomplete rest. Raises `SentAway`."""
+        self.silence.received()
         self.after = news.cursor or place_after(news.events, self.after)
         if news.events:
             self.on_events(news.events)

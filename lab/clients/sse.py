@@ -14,7 +14,7 @@ A browser does this with `EventSource`; here its parser is twelve lines (HTML st
 import json
 import re
 
-from lab.clients.link import FETCH, FRESH, Link, Unframed, accepted
+from lab.clients.link import FETCH, FRESH, Link, Unframed, shared
 from lab.json_types import JsonObject
 
 STREAM = FETCH | FRESH | {"Accept": "text/event-stream"}
@@ -32,6 +32,7 @@ class Later(bytes):
         return Later(bytes(self) + more)
 
 
+@shared
 def unframe(data: bytes) -> Unframed:
     """The events that an empty line has ended. Comments and `retry` are no events.
 
@@ -52,8 +53,7 @@ def data_of(block: bytes) -> str:
 
 async def listen(link: Link) -> None:
     """Request the stream, and read each event as it arrives."""
-    async with link.request("GET", "/sse" + link.query(), STREAM) as answer:
-        await accepted(answer)
+    async with link.stream("/sse" + link.query(), STREAM) as answer:
         rest = b""
         async for chunk in answer.content.iter_any():
             rest = link.received(unframe(rest + chunk))

@@ -9,6 +9,7 @@ arrived when, and ends. It also ends when its standard input does.
 """
 
 import asyncio
+import gc
 import json
 import os
 import sys
@@ -23,6 +24,9 @@ from lab.clients.seen import Seen, summed
 from lab.json_types import JsonObject
 
 REPORT_S = 0.2
+COLLECT_AFTER = (50_000, 20, 1000)
+"""Thresholds of Python's cycle collector: with the default of 700 it would visit every listener again and
+again, because each received message is kept."""
 
 
 class Events:
@@ -36,7 +40,7 @@ class Events:
         """The number of this event, the same for all listeners that received it."""
         place = event.get("id")
         number = self._first.get(place)
-        if number is None or self.all[number] != event:
+        if number is None or (self.all[number] is not event and self.all[number] != event):
             number = len(self.all)
             self.all.append(event)
             self._first.setdefault(place, number)
@@ -77,6 +81,7 @@ class ListenerLog:
 
 async def listen(plan: JsonObject) -> None:
     """Run all listeners until the second line on standard input."""
+    gc.set_threshold(*COLLECT_AFTER)
     known, first = Events(), plan.get("first", 0)
     logs = [ListenerLog(known) for _ in range(plan["clients"])]
     tasks = [asyncio.create_task(one(plan, log, number)) for number, log in enumerate(logs, first)]
