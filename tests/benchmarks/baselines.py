@@ -1,29 +1,18 @@
 """Servers to compare with: `python -m tests.benchmarks.baselines KIND`, each as plain as its documentation.
 
 A message comes in as a line of text on a port of its own, which is cheaper than any of the lab's ways, and
-goes through a stream in a private Redis as the lab's messages do (not for epoll, which is the floor). What
+goes through a stream in a private Redis as the lab's messages do (not for epoll, which is a floor). What
 is received has the shape and the size of the lab's messages. Each ends when its standard input does.
+Tornado is here, others are in `peers`.
 """
 
 import asyncio
-import base64
-import hashlib
 import json
-import select
-import socket
 import sys
 
-from tests.benchmarks.way import greet, lines, message, until_told
-
-MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-
-
-def text_frame(payload):
-    """A WebSocket frame of 126 to 65535 bytes."""
-    return b"\x81\x7e" + len(payload).to_bytes(2, "big") + payload
-
-
-# Tornado as its documentation shows it --------------------------------------------------------
+from tests.benchmarks import peers
+from tests.benchmarks.framing import compact, handshake, polled, text_frame
+from tests.benchmarks.way import greet, lines, until_told
 
 
 async def tornado():
@@ -109,7 +98,7 @@ async def tornado():
 
 
 async def delegate():
-    """Polls on `HTTPServerConnectionDelegate`, the lowest documented interface: what a handler costs."""
+    """The leanest documented interface: `HTTPMessageDelegate` for polls, a detached `IOStream` for frames."""
     from tornado.httpserver import HTTPServer
     from tornado.httputil import (
         HTTPHeaders,
@@ -119,11 +108,7 @@ async def delegate():
     )
     from tornado.netutil import bind_sockets
 
-    ok, messages, waiters, tops = ResponseStartLine("HTTP/1.1", 200, "OK"), [], [], ["1700000000000-0"]
-
-    def body(after):
-        newer = b"" if after == "latest" else b",".join(messages[int(after.rpartition("-")[2]) :])
-        return b'{"messages":[' + newer + b'],"cursor":"' + tops[0].encode() + b'"}'
+    ok, messages, waiters, streams = ResponseStartLine("HTTP/1.1", 200, "OK"), [], [], set()
 
     def answer(connection, data):
         headers = HTTPHeaders({"Content-Type": "application/json", "Content-Length": str(len(data))})
@@ -136,25 +121,35 @@ async def delegate():
 
         def headers_received(self, start_line, headers):
             self.path = start_line.path
+            if key := headers.get("Sec-WebSocket-Key"):
+                self.upgrade(self.connection.detach(), key.encode())
+
+        def upgrade(self, stream, key):
+            stream.set_nodelay(True)
+            stream.write(handshake(key))
+            streams.add(stream)
+            stream.set_close_callback(lambda: streams.discard(stream))
 
         def finish(self):
             after = self.path.partition("after=")[2].partition("&")[0]
-            if self.path.startswith("/longpoll") and after in ("latest", tops[0]):
+            place = len(messages) if after == "latest" else int(after.rpartition("-")[2])
+            if self.path.startswith("/longpoll") and place == len(messages):
                 waiters.append(self.connection)
             else:
-                answer(self.connection, body(after))
+                answer(self.connection, polled(messages, place))
 
     class Server(HTTPServerConnectionDelegate):
         def start_request(self, server_conn, request_conn):
             return Request(request_conn)
 
     def received(said):
-        after, tops[0] = tops[0], said["id"]
-        messages.append(json.dumps(said, separators=(",", ":")).encode())
+        messages.append(compact(said))
         waiting, waiters[:] = waiters[:], []
-        data = body(after)
+        data, frame = polled(messages, len(messages) - 1), text_frame(messages[-1])
         for connection in waiting:
             answer(connection, data)
+        for stream in streams:
+            stream.write(frame)
 
     server, listening = HTTPServer(Server()), bind_sockets(0, "127.0.0.1", backlog=4096)
     server.add_sockets(listening)
@@ -164,110 +159,16 @@ async def delegate():
     await say.close()
 
 
-# Other servers --------------------------------------------------------------------------------
-
-
-async def websockets():
-    """`websockets.broadcast`, without compression."""
-    from websockets.asyncio.server import broadcast, serve
-
-    async def stay(connection):
-        await connection.wait_closed()
-
-    async with serve(stay, "127.0.0.1", 0, compression=None, ping_interval=None, backlog=4096) as server:
-        say, port = await lines(lambda said: broadcast(server.connections, json.dumps(said)))
-        greet(server.sockets[0].getsockname()[1], port)
-        await until_told()
-        await say.close()
-
-
-async def aiohttp():
-    """`send_str` in a loop."""
-    from aiohttp import web
-
-    sockets, tasks = set(), set()
-
-    async def handle(request):
-        socket = web.WebSocketResponse(compress=False)
-        await socket.prepare(request)
-        sockets.add(socket)
-        async for _ in socket:
-            pass
-        return socket
-
-    async def send_all(said):
-        text = json.dumps(said)
-        for listener in sockets:
-            await listener.send_str(text)
-
-    def received(said):
-        task = asyncio.create_task(send_all(said))
-        tasks.add(task)
-        task.add_done_callback(tasks.discard)
-
-    app = web.Application()
-    app.router.add_get("/websocket", handle)
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0, backlog=4096)
-    await site.start()
-    say, port = await lines(received)
-    greet(runner.addresses[0][1], port)
-    await until_told()
-    await say.close()
-
-
-def epoll():
-    """A loop over `send` and nothing else: the floor for one system call per listener from Python."""
-    servers = [socket.create_server(("127.0.0.1", 0), backlog=4096) for _ in range(2)]
-    greet(servers[0].getsockname()[1], servers[1].getsockname()[1])
-    poll, clients = select.epoll(), {}
-    sender, n = None, 0
-    for fd in (0, *(server.fileno() for server in servers)):
-        poll.register(fd, select.EPOLLIN)
-    while True:
-        for fd, _ in poll.poll():
-            if fd == 0:
-                return
-            if fd == servers[0].fileno():
-                client, _ = servers[0].accept()
-                client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # as everyone else here
-                clients[client.fileno()] = client
-                poll.register(client.fileno(), select.EPOLLIN)
-            elif fd == servers[1].fileno():
-                sender, _ = servers[1].accept()
-                poll.register(sender.fileno(), select.EPOLLIN)
-            elif sender is not None and fd == sender.fileno():
-                for line in sender.recv(65536).splitlines():
-                    n += 1
-                    frame = text_frame(json.dumps(message(n, line.decode())).encode())
-                    for client in clients.values():
-                        client.send(frame)
-            else:
-                shake_hands(poll, clients, fd)
-
-
-def shake_hands(poll, clients, fd):
-    """Answer a handshake, or let a client go."""
-    try:
-        request = clients[fd].recv(65536)
-    except ConnectionResetError:
-        request = b""
-    if not request:
-        poll.unregister(fd)
-        clients.pop(fd).close()
-        return
-    key = request.partition(b"Sec-WebSocket-Key: ")[2].partition(b"\r\n")[0]
-    accept = base64.b64encode(hashlib.sha1(key + MAGIC).digest())
-    head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    clients[fd].send(head + b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n")
-
-
-KINDS = {"tornado": tornado, "delegate": delegate, "websockets": websockets, "aiohttp": aiohttp}
+KINDS = {
+    "tornado": tornado,
+    "delegate": delegate,
+    "websockets": peers.websockets,
+    "aiohttp": peers.aiohttp,
+}
 
 
 if __name__ == "__main__":
     if sys.argv[1] == "epoll":
-        epoll()
+        peers.epoll()
     else:
         asyncio.run(KINDS[sys.argv[1]]())

@@ -14,12 +14,11 @@ import gc
 import os
 import sys
 import uuid
-from pathlib import Path
 from statistics import median
 
 from lab.labs.several import Plan, several
 from tests.benchmarks.load import Listeners
-from tests.benchmarks.machine import BOTH, Stopwatch, cpu_s, description, raise_limits
+from tests.benchmarks.machine import BOTH, Stopwatch, below, cpu_s, description, raise_limits
 from tests.benchmarks.table import Row, markdown, ratio
 
 QUICK, FULL = 3, 9
@@ -56,12 +55,6 @@ class Setup:
         for name, seconds in figures.items():
             self.rounds[name].append(seconds / count)
         self.rounds["rate"].append(count / watch.wall_s)
-
-
-def below(pid):
-    """The processes that a process has started, and those that they have started."""
-    children = [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return [each for child in children for each in (child, *below(child))]
 
 
 def plan(labs):

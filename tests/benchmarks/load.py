@@ -6,11 +6,14 @@ however the stream was cut into pieces.
 
 import errno
 import os
+import re
 import select
 import socket
 import time
 import uuid
 from array import array
+
+from tests.benchmarks.framing import compact, message, polled
 
 MARK = b"^"
 """Not the tilde: it is the byte 126, with which the length of a WebSocket frame begins."""
@@ -20,6 +23,8 @@ PER_ADDRESS = 5_000
 IP_BIND_ADDRESS_NO_PORT = 24
 """Linux: choose the port when connecting, so that one may serve for several servers."""
 READ = 16_384
+NOT_MODIFIED = b"HTTP/1.1 304"
+"""What Nchan answers to a short poll when there is nothing new."""
 HANDSHAKE = "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
 KEY = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
 MASKED = 0x80
@@ -27,12 +32,28 @@ MASKED = 0x80
 PATIENCE_S = 60.0
 QUIET_S = 10.0
 STREAMS = ("websocket", "sse", "iframe")
+CURSOR = re.compile(rb'"cursor": ?"([^"]*)"}$')
+VALIDATORS = {
+    "If-Modified-Since": re.compile(rb"\r\nLast-Modified: ([^\r]*)", re.IGNORECASE),
+    "If-None-Match": re.compile(rb"\r\nEtag: ([^\r]*)", re.IGNORECASE),
+}
 
 
-def request(mode, port, query=""):
+def request(mode, port, query="", extra=""):
     """The request of a listener, in few words."""
-    extra = HANDSHAKE + KEY if mode == "websocket" else ""
+    extra += HANDSHAKE + KEY if mode == "websocket" else ""
     return f"GET /{mode}{query} HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\n{extra}\r\n".encode()
+
+
+def by_cursor(mode, port, data):
+    """The request after this answer: it names the cursor in it."""
+    return request(mode, port, f"?after={CURSOR.search(data)[1].decode()}")
+
+
+def by_validators(mode, port, data):
+    """The same at Nchan, which knows a message by two header fields (RFC 9110 section 8.8)."""
+    found = {name: field.search(data) for name, field in VALIDATORS.items()}
+    return request(mode, port, "", "".join(f"{n}: {f[1].decode()}\r\n" for n, f in found.items() if f))
 
 
 def connect(port, number=0):
@@ -57,22 +78,40 @@ def head(connection):
 
 
 class Publisher:
-    """Sends messages: to the lab over a WebSocket, as its clients do, to a baseline as a line of text."""
+    """Sends messages: to the lab over a WebSocket, as its clients do, to a baseline as a line of text.
 
-    def __init__(self, greeting):
-        self.to_lab = "say" not in greeting
-        self.socket = connect(greeting["port"] if self.to_lab else greeting["say"])
+    To Nchan by POST, and then it is the whole message, or the whole answer to a poll.
+    """
+
+    def __init__(self, mode, greeting):
+        self.mode, self.port, self.path = mode, greeting["port"], greeting.get("publish")
+        self.by_line, self.messages = "say" in greeting, []
+        self.socket = connect(greeting.get("say", self.port))
         if self.to_lab:
-            self.socket.sendall(request("websocket", greeting["port"], "?receive=0"))
+            self.socket.sendall(request("websocket", self.port, "?receive=0"))
             head(self.socket)
+
+    @property
+    def to_lab(self):
+        """Whether the server is the lab."""
+        return not (self.by_line or self.path)
 
     def send(self):
         """Send one message; the answer is left to the reader of this socket."""
-        if not self.to_lab:
+        if self.by_line:
             self.socket.sendall(BODY.encode() + b"\n")
-            return
-        data = f'{{"mid":"{uuid.uuid4()}","username":"publisher","body":"{BODY}"}}'.encode()
-        self.socket.sendall(b"\x81" + bytes([MASKED | len(data)]) + bytes(4) + data)
+        elif self.path:
+            self.socket.sendall(self._post())
+        else:
+            data = f'{{"mid":"{uuid.uuid4()}","username":"publisher","body":"{BODY}"}}'.encode()
+            self.socket.sendall(b"\x81" + bytes([MASKED | len(data)]) + bytes(4) + data)
+
+    def _post(self):
+        self.messages.append(compact(message(len(self.messages) + 1, BODY)))
+        last = len(self.messages) - 1
+        body = self.messages[last] if self.mode == "websocket" else polled(self.messages, last)
+        head = f"POST {self.path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nContent-Length: {len(body)}\r\n"
+        return f"{head}Content-Type: application/json\r\n\r\n".encode() + body
 
 
 class Listeners:
@@ -83,10 +122,11 @@ class Listeners:
         self.received = 0
         self.arrivals = None
         self.poll = select.epoll()
-        self.publisher = Publisher(greeting)
+        self.publisher = Publisher(mode, greeting)
         self.poll.register(self.publisher.socket.fileno(), select.EPOLLIN)
         self.sockets = []
         self.turn = self.read if mode in STREAMS else self.read_and_ask
+        self.following = by_validators if "publish" in greeting else by_cursor
         self.questions = {}
         self.unfinished = {}
         self.grow(listeners)
@@ -129,11 +169,11 @@ class Listeners:
             question = self.questions.get(data) or self.question(fd, data)
             if question is None:
                 continue
-            os.write(fd, question)
             count = data.count(MARK)
             self.received += count if self.mode == "longpoll" else 1
             if self.arrivals is not None and count:
                 self.note(fd, count)
+            os.write(fd, question)
 
     def question(self, fd, data):
         """What to ask after this answer; None when it is not complete, or is the publisher's."""
@@ -141,14 +181,14 @@ class Listeners:
             return None
         if not data:
             raise ConnectionError(f"a listener by {self.mode} was dropped")
-        if not data.endswith(b'"}'):
+        unchanged = data.startswith(NOT_MODIFIED)
+        if not data.endswith(b"\r\n\r\n" if unchanged else b'"}'):
             self.unfinished[fd] = data
             return None
-        assert data.startswith(b"HTTP/1.1 200"), data
-        cursor = data[data.rindex(b'"cursor":') :].split(b'"')[3].decode()
+        assert unchanged or data.startswith(b"HTTP/1.1 200"), data
         if len(self.questions) > 1000:
             self.questions.clear()
-        self.questions[data] = request(self.mode, self.port, f"?after={cursor}")
+        self.questions[data] = self.following(self.mode, self.port, data)
         return self.questions[data]
 
     def note(self, fd, count):

@@ -5,7 +5,6 @@ import os
 import platform
 import resource
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -50,23 +49,34 @@ def description():
     return f"{model}, {len(BOTH)} cores, {platform.system()} {platform.release()}"
 
 
-class Server:
-    """A server in a process of its own, on the server's core; what it starts itself goes to the other one."""
+def on_the_servers_core():
+    """Bind this process, and what it starts, to the core of the servers."""
+    os.sched_setaffinity(0, SERVERS)
 
-    def __init__(self, module, *arguments):
+
+def below(pid):
+    """The processes that a process has started, and those that they have started."""
+    children = [int(one) for one in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+    return [each for child in children for each in (child, *below(child))]
+
+
+class Server:
+    """A server in a process of its own, on the server's core; what it starts itself goes to the other one.
+
+    It prints its ports as JSON in its first line, and ends when its standard input does.
+    """
+
+    def __init__(self, *command, quiet=True):
         self.process = subprocess.Popen(
-            [sys.executable, "-m", module, *arguments],
+            command,
             cwd=ROOT,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=None
-            if module.startswith("lab.")
-            else subprocess.DEVNULL,  # plain ones complain of leavers
-            preexec_fn=lambda: os.sched_setaffinity(0, SERVERS),
+            stderr=subprocess.DEVNULL if quiet else None,  # plain ones complain of clients that disconnect
+            preexec_fn=on_the_servers_core,
         )
         self.greeting = json.loads(self.process.stdout.readline())
-        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
-        for child in map(int, children):  # the private Redis
+        for child in below(self.pid):  # the private Redis
             os.sched_setaffinity(child, LOADS)
 
     @property

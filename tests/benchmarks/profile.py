@@ -16,7 +16,7 @@ from collections import Counter
 from contextlib import ExitStack
 from pathlib import Path
 
-from tests.benchmarks.groups import Cell
+from tests.benchmarks.cell import Cell
 from tests.benchmarks.machine import LOADS, raise_limits
 
 SECONDS, TOP = 8, 25

@@ -1,8 +1,9 @@
 """How fast the lab is, beside other servers on the same machine in the same minutes.
 
-    python -m tests.benchmarks.speed                 every row, some ten minutes
+    python -m tests.benchmarks.speed                 every row, a quarter of an hour
     python -m tests.benchmarks.speed --quick         the same rows from fewer rounds
-    python -m tests.benchmarks.speed --only polls    one group of rows
+    python -m tests.benchmarks.speed --only servers  one group of rows
+    python -m tests.benchmarks.speed --only servers --record    and write the record that notebook 04 shows
     python -m tests.benchmarks.speed --json FILE     the figures too
     python -m tests.benchmarks.profile websocket     why: where the server's time goes (needs py-spy)
 
@@ -21,7 +22,7 @@ import os
 import sys
 from contextlib import ExitStack
 
-from tests.benchmarks import groups
+from tests.benchmarks import groups, servers
 from tests.benchmarks.machine import LOADS, description, raise_limits
 from tests.benchmarks.table import line, markdown
 
@@ -33,8 +34,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", choices=list(groups.GROUPS), action="append")
+    parser.add_argument("--record", action="store_true", help="write the servers' costs for notebook 04")
     parser.add_argument("--json", metavar="FILE")
     options = parser.parse_args()
+    if options.record and "servers" not in (options.only or groups.GROUPS):
+        parser.error("--record needs the group servers")
     files = raise_limits()
     os.sched_setaffinity(0, LOADS)
     gc.disable()
@@ -45,6 +49,8 @@ def main():
     except KeyboardInterrupt:
         machine += "; partial, stopped by Ctrl-C"
     print(markdown(rows, machine))
+    if options.record:
+        servers.write_down(rows)
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:
             json.dump({"machine": machine, "rows": [row._asdict() for row in rows]}, file, indent=1)

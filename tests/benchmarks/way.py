@@ -4,19 +4,11 @@ import asyncio
 import json
 import sys
 import threading
-import time
-import uuid
 
 from redis.asyncio import Redis
 
 from lab.server.redis_process import find
-
-
-def message(n, body):
-    """A message as the lab would send it."""
-    id_ = f"1700000000000-{n}"
-    said = {"type": "message", "id": id_, "mid": str(uuid.uuid4()), "username": "publisher"}
-    return said | {"body": body, "time": round(time.time(), 3)}
+from tests.benchmarks.framing import message
 
 
 def greet(port, say):
