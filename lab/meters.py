@@ -67,12 +67,15 @@ class Durations:
 
     def add(self, samples: Collection[float]) -> None:
         """Add the samples of one batch; when there are too many, the older half is dropped."""
-        self._kept.extend(samples)
-        if len(self._kept) > KEPT_SAMPLES:
-            del self._kept[: -KEPT_SAMPLES // 2]
+        if not samples:
+            return
+        kept = self._kept
+        kept.extend(samples)
+        if len(kept) > KEPT_SAMPLES:
+            del kept[: -KEPT_SAMPLES // 2]
         self.count += len(samples)
         self.total += sum(samples)
-        self.longest = max(self.longest, max(samples, default=0.0))
+        self.longest = max(self.longest, *samples)
 
     def as_json(self) -> dict[str, float | None]:
         """The six figures of `summary`; count, mean and max over all samples ever taken."""

@@ -154,8 +154,10 @@ class Endpoint(Response):
     def hold(self) -> float:
         """Seconds that the client wants to wait, at most the server's own limit."""
         text = self.query("hold")
+        if not text:
+            return self.context.settings.hold
         try:
-            seconds = float(text) if text else self.context.settings.hold
+            seconds = float(text)
         except ValueError:
             seconds = -1
         if not seconds >= 0:

@@ -2,7 +2,8 @@
 
 import asyncio
 
-from lab.room.messages import Batch
+from lab.room.messages import Batch, Cursor
+from lab.room.room import Room
 from lab.techniques.endpoint import Endpoint
 
 
@@ -29,8 +30,14 @@ async def wait(request: Endpoint) -> Batch:
     after, hold = request.after, request.hold
     request.waiter = future = request.room.wait(after)
     request.forget_headers()
+    timer = asyncio.get_running_loop().call_later(hold, _time_out, future, request.room, after)
     try:
-        async with asyncio.timeout(hold):
-            return await future
-    except TimeoutError:
-        return request.room.ask(after)
+        return await future
+    finally:
+        timer.cancel()
+
+
+def _time_out(future: "asyncio.Future[Batch]", room: Room, after: Cursor | None) -> None:
+    """The hold is over: what there is after the cursor, usually nothing."""
+    if not future.done():
+        future.set_result(room.ask(after))

@@ -117,7 +117,7 @@ class QuickPoll(Endpoint):
             self._failed()
             return
         if waits is not None:
-            self.task = asyncio.ensure_future(self._finish_later(waits))
+            self.task = asyncio.create_task(self._finish_later(waits))
         elif not self.responded:
             self.finish()
 
