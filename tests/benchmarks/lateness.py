@@ -1,6 +1,8 @@
 """How late messages arrive: the slowest hundredth of a room of 500, and of thousands beside the floor."""
 
 import gc
+import sys
+from contextlib import ExitStack
 from statistics import median
 from typing import NamedTuple
 
@@ -58,19 +60,18 @@ def many(stack, rounds):
     reason = missing(FLOOR)
     kinds = ["lab"] if reason else ["lab", FLOOR]
     rows = [Row(f"{FLOOR}: left out", "", reason, None, {})] if reason else []
-    return rows + [row for goal in GOALS for row in crowd(stack, kinds, max(2, rounds // 3), goal)]
+    return rows + [row for goal in GOALS for row in crowd(kinds, max(2, rounds // 3), goal)]
 
 
-def crowd(stack, kinds, rounds, goal):
-    """The rows of one number of listeners."""
-    cells = [Cell(stack, kind, goal.mode, goal.listeners) for kind in kinds]
-    found = {cell.kind: Late(cell) for cell in cells}
-    for number in range(rounds):
+def crowd(kinds, rounds, goal):
+    """The rows of one number of listeners. They connect again in each round, for there are not files enough
+    to keep two crowds of ten thousand."""
+    found = {kind: Late(kind) for kind in kinds}
+    for _ in range(rounds):
         for late in found.values():
-            late.one_round(warms_up=number == 0)
-    for cell in cells:
-        cell.listeners.close()
-        cell.server.stop()
+            with ExitStack() as stack:
+                late.one_round(Cell(stack, late.kind, goal.mode, goal.listeners))
+        print(".", end="", file=sys.stderr, flush=True)
     yield verdict(goal, found["lab"])
     if FLOOR in found:
         yield found[FLOOR].row(goal)
@@ -80,23 +81,21 @@ def crowd(stack, kinds, rounds, goal):
 class Late:
     """What was late at one server, and what a message cost it and the load, over some rounds."""
 
-    def __init__(self, cell):
-        self.cell = cell
+    def __init__(self, kind):
+        self.kind = kind
         self.latencies, self.p99s, self.lost = [], [], 0
         self.server_s, self.load_s = [], []
 
-    def one_round(self, warms_up):
+    def one_round(self, cell):
         """Some messages, one a second, at a server that has nothing else to do when the first one comes."""
-        listeners, server = self.cell.listeners, self.cell.server
         gc.collect()
-        if warms_up:
-            listeners.one_by_one(2)
-        server.rest()  # else it may still be busy with the requests that followed earlier messages
-        with Stopwatch(server.pid) as watch:
-            latencies = listeners.keep_time(1, IN_A_ROUND)
+        cell.listeners.one_by_one(2)
+        cell.server.rest()  # else it may still be busy with the requests that followed these two
+        with Stopwatch(cell.server.pid) as watch:
+            latencies = cell.listeners.keep_time(1, IN_A_ROUND)
         self.latencies += latencies
         self.p99s.append(p99(latencies) or float("inf"))
-        self.lost += IN_A_ROUND * len(listeners.sockets) - len(latencies)
+        self.lost += IN_A_ROUND * len(cell.listeners.sockets) - len(latencies)
         self.server_s.append(watch.server_s / IN_A_ROUND)
         self.load_s.append(watch.own_s / IN_A_ROUND)
 
@@ -110,7 +109,7 @@ class Late:
         times = f"p99 {milliseconds(self.p99)}, p50 {milliseconds(median(self.latencies or [0.0]))}"
         work = f"{milliseconds(median(self.server_s))} of the server, {milliseconds(median(self.load_s))}"
         text = f"{self.lost} lost, {times}; a message takes {work} of the load"
-        what = f"{goal.listeners:,} {goal.mode} listeners, 1 message/s, {self.cell.kind}"
+        what = f"{goal.listeners:,} {goal.mode} listeners, 1 message/s, {self.kind}"
         figures = {"lost": self.lost, "p99_s": self.p99s, "server_s": self.server_s, "load_s": self.load_s}
         return Row(what, "", text, None, figures)
 

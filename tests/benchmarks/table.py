@@ -33,7 +33,9 @@ def microseconds(figures):
 
 def milliseconds(seconds):
     """A time in milliseconds."""
-    return "–" if seconds is None else f"{1000 * seconds:.3g} ms"
+    if seconds is None:
+        return "–"
+    return f"{1000 * seconds:,.0f} ms" if seconds >= 0.1 else f"{1000 * seconds:.3g} ms"
 
 
 SIGNS = {True: "yes", False: "**no**", None: ""}
