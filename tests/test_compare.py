@@ -3,6 +3,7 @@
 import json
 import re
 import time
+from itertools import pairwise
 
 import pytest
 from playwright.sync_api import expect
@@ -389,7 +390,7 @@ def post_when_open(page, address):
 
 def test_simulated_students_and_a_tired_laptop_are_marked(quiet_address, visit):
     """Both are shown next to the title as soon as the news have them, and neither before."""
-    page = visit(quiet_address).open(PATH)
+    page = visit(quiet_address).open(f"{PATH}?view=projector")
     expect(page.locator("#status")).to_have_attribute("data-status", "waiting")
     expect(page.locator("#simulated")).to_be_hidden()
     shown = page.evaluate(
@@ -397,10 +398,32 @@ def test_simulated_students_and_a_tired_laptop_are_marked(quiet_address, visit):
           const { showNotes } = await import("/static/lanes/notes.js");
           const [simulated, strained] = ["simulated", "strained"].map((id) => document.getElementById(id));
           showNotes({ crew: { ever: true }, strain: { bottleneck: true } }, { simulated, strained });
-          return [simulated.hidden, strained.hidden, document.body.classList.contains("strained")];
+          const title = document.querySelector("h1");
+          const found = [simulated.hidden, strained.hidden, document.body.classList.contains("strained")];
+          return [...found, title.scrollWidth > title.clientWidth];
         }"""
     )
-    assert shown == [False, False, True]
+    assert shown == [False, False, True, False]  # and the title is not cut
+
+
+STEP = """async ([places, width, last]) => {
+  const { stepOf } = await import("/static/lanes/numbers.js");
+  return stepOf(places, width, last);
+}"""
+
+
+@pytest.mark.parametrize(
+    ("distance", "last", "step"),
+    [(50, 1, 1), (30, 1, 2), (4, 1, 10), (0.01, 1, 2000), (30, 10, 2), (21, 5, 5), (0, 1, 2000)],
+    ids=["wide", "near", "dense", "one number", "room again", "not quite", "one place"],
+)
+def test_the_numbers_of_messages_never_overlap(listening, distance, last, step):
+    """Each n-th message has its number; more come back only when there is more room than they need."""
+    places = [[n, n * distance] for n in range(1, 2500)]
+    found = listening.evaluate(STEP, [places, 40, last])
+    assert found == step
+    numbered = [x for n, x in places if n % found == 0]
+    assert all(right - left >= 40 for left, right in pairwise(numbered))
 
 
 def test_the_page_holds_at_most_four_http_connections(listening, address):

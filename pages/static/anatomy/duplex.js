@@ -22,7 +22,7 @@ export function overlap(exchange) {
 /** Draw one exchange as arrows in the order of time: up from the client, down from the server. */
 export function drawDuplex(box, mode, exchange) {
   const units = unitsOf(exchange).slice(0, MOST);
-  const picture = shape("svg", { viewBox: `0 0 ${WIDTH} ${LANE}`, role: "img", "aria-label": _("anatomy.duplex.picture", { title: _(`title.${mode}`) }), class: mode });
+  const picture = shape("svg", { viewBox: `0 0 ${WIDTH} ${LANE}`, preserveAspectRatio: "xMinYMid", role: "img", "aria-label": _("anatomy.duplex.picture", { title: _(`title.${mode}`) }), class: mode });
   picture.append(...[15, 75].map((y) => shape("line", { x1: 0, x2: WIDTH, y1: y, y2: y, class: "side" })), ...units.map(arrow));
   const { client, server, within } = overlap(exchange);
   const counts = { client: number(client), server: number(server), n: number(within) };

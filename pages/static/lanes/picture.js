@@ -6,6 +6,7 @@
 
 import { duration } from "../i18n.js";
 import { drawAxis } from "./axis.js";
+import { stepOf } from "./numbers.js";
 import { places } from "./places.js";
 import { latency } from "./traffic.js";
 
@@ -51,8 +52,7 @@ export class Picture {
         for (const bar of bars.filter((bar) => bar.lane === lane.mode)) this.bar(lane, bar, bar.from === picked?.from);
       });
     }
-    this.free = -Infinity; // from here on there is space for the next message's number
-    for (const message of messages) this.message(message);
+    this.messages(messages);
     for (const lane of this.lanes) {
       this.within(lane, chosen, () => {
         for (const message of messages) this.way(lane, message);
@@ -99,17 +99,23 @@ export class Picture {
     this.pen.strokeRect(place[0] - THICK_PX, y + THICK_PX, wide + 2 * THICK_PX, height - 2 * THICK_PX);
   }
 
-  /** One message: a line across all lanes, at the time at which the room accepted it. */
-  message({ id, accepted }) {
-    const [x, pen, { x: left, width }] = [this.x(accepted), this.pen, this.lanes[0]];
-    if (x < left || x > left + width) return;
+  /** Each message is a line across all lanes, at the time at which the room accepted it; each n-th has its number. */
+  messages(messages) {
+    const [{ pen }, { x: left, width }, { y, height }] = [this, this.lanes[0], this.lanes.at(-1)];
+    const inside = ([, x]) => x >= left && x <= left + width;
+    const seen = messages.map(({ id, accepted }) => [Number(id.split("-")[1]), this.x(accepted)]).filter(inside);
+    seen.sort(([, one], [, other]) => one - other);
     pen.fillStyle = this.ink;
-    for (const lane of this.lanes) pen.fillRect(x - THIN_PX * HALF, lane.y, THIN_PX, lane.height);
-    const [words, { y, height }] = [`#${id.split("-")[1]}`, this.lanes.at(-1)];
-    const wide = pen.measureText(words).width;
-    if (x < this.free || x + wide > left + width) return;
-    this.free = x + wide + this.size;
-    this.write(words, x + 4, y + height - 3, "left");
+    for (const [, x] of seen) {
+      for (const lane of this.lanes) pen.fillRect(x - THIN_PX * HALF, lane.y, THIN_PX, lane.height);
+    }
+    const wide = pen.measureText(`#${seen.at(-1)?.[0]}`).width; // the last number is the widest
+    this.step = stepOf(seen, wide + this.size, this.step);
+    for (const [n, x] of seen) {
+      if (n % this.step !== 0 || x + wide > left + width) continue;
+      pen.clearRect(x + 2, y + height - this.size - 2, wide + 4, this.size + 2); // no line crosses it
+      this.write(`#${n}`, x + 4, y + height - 3, "left");
+    }
   }
 
   /** Text with an outline in the background colour, so that no line crosses it. */
