@@ -4,6 +4,7 @@ import asyncio
 import inspect
 import os
 import signal
+import sys
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -18,6 +19,11 @@ if (Path(__file__).parent / "support" / "fixtures.py").exists():
 # The same examples every time and no stopwatch; `--hypothesis-profile=default` looks for new ones.
 hypothesis.settings.register_profile("steady", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("steady")
+
+# Containers often set this: every process that a test starts would compile the lab, and every worker of
+# pytest all tests, again and again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # A shell that starts the tests in the background has them ignore Ctrl-C and SIGQUIT, nohup a closed terminal.
 # Every lab would inherit that; it does not inherit a handler.

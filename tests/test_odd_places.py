@@ -14,7 +14,7 @@ import pytest
 import run_lab
 from lab import subprocesses
 from tests.support.command import PATIENCE_S, measures, start_lab
-from tests.support.lab_process import ROOT
+from tests.support.lab_process import HALF_WRITTEN, ROOT
 from tests.support.leftovers import Mark
 from tests.support.redis_server import free_port
 from tests.support.run_lab import SERVE
@@ -94,7 +94,7 @@ def can_unshare():
 def copied_to(folder):
     """A lab that was installed in this folder."""
     for name in ("lab", "pages"):
-        shutil.copytree(ROOT / name, folder / name)
+        shutil.copytree(ROOT / name, folder / name, ignore=HALF_WRITTEN)
     return Path(shutil.copy2(ROOT / "run_lab.py", folder)).parent
 
 

@@ -15,7 +15,7 @@ from lab.catalogue import MODES
 from lab.languages import CHINESE, ENGLISH
 from lab.server.lesson.steps import STEPS
 from tests.support.browsing import Visitor
-from tests.support.lab_process import ROOT, LabProcess
+from tests.support.lab_process import HALF_WRITTEN, ROOT, LabProcess
 from tests.support.waiting import wait_until
 
 TAG = "pl"
@@ -94,7 +94,7 @@ class Translated(LabProcess):
 
     def __init__(self, folder):
         for part in ("lab", "pages"):
-            shutil.copytree(ROOT / part, folder / part)
+            shutil.copytree(ROOT / part, folder / part, ignore=HALF_WRITTEN)
         shutil.copy(ROOT / "run_lab.py", folder)
         self.catalogue = folder / "pages" / "i18n" / f"{TAG}.json"
         self.catalogue.write_text(json.dumps(translated()), encoding="utf-8")

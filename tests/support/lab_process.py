@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -11,6 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+HALF_WRITTEN = shutil.ignore_patterns("*.pyc.*")
+"""What a copy of the lab leaves out: byte code that another process writes just now, under such a name."""
 STOP_S = 10.0
 UNLIMITED = {"rate": 0, "per_address": 0}
 """What a test lifts so that one address can play a whole class."""
