@@ -209,3 +209,12 @@ def test_importing_the_lab_is_cheap():
     """`import lab` loads neither tornado's server nor matplotlib; the server loads no experiment code."""
     assert not {"matplotlib", "tornado.web"} & loaded_by("import lab; lab.compare")
     assert not {"matplotlib", "lab.experiment", "aiohttp", "rich"} & loaded_by("import lab.server.classroom")
+
+
+UNUSED_BY_A_MEASURED_LAB = {"jinja2", "pygments", "prometheus_client", "segno", "tomllib", "difflib"}
+"""What only pages, figures for Prometheus, QR codes and lessons in a file need."""
+
+
+def test_a_lab_starts_with_what_it_uses():
+    """What a measured lab does not use is loaded with the first request for it, not at the start."""
+    assert not UNUSED_BY_A_MEASURED_LAB & loaded_by("import lab.server.__main__")

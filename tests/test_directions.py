@@ -252,7 +252,7 @@ def test_what_is_written_runs_in_its_own_direction(school, visit):
 
 def test_an_error_page_isolates_what_it_quotes():
     """The sentence for programs stands between isolates when it quotes anything that is not plain."""
-    from lab.server.pages.page import Page
+    from lab.server.pages.page import templates
 
-    template = Page.environment.from_string("{{ message | isolated }} after")
+    template = templates().from_string("{{ message | isolated }} after")
     assert template.render(message="no \u202eabc") == "\u2068no \u202eabc\u2069 after"

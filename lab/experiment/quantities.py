@@ -7,7 +7,6 @@ too, because both are usually mistakes.
 
 from collections.abc import Collection, Iterable
 from decimal import Decimal
-from difflib import get_close_matches
 from fractions import Fraction
 from numbers import Real
 from typing import Any
@@ -53,6 +52,8 @@ def one_of(name: str, value: object, choices: Collection[str]) -> str:
 
 def hint(value: object, choices: Iterable[str]) -> str:
     """ " Did you mean …?", if one of the choices is written nearly so."""
+    from difflib import get_close_matches  # only a wrong word needs it
+
     near = get_close_matches(str(value).lower(), list(choices), n=1) if isinstance(value, str) else []
     return f" Did you mean {near[0]}?" if near else ""
 

@@ -23,7 +23,6 @@ In parentheses is what a proxy without fault has. `buffering=on` holds streams b
 
 import re
 from dataclasses import asdict, dataclass, fields
-from difflib import get_close_matches
 
 from lab.errors import BadParameter
 from lab.json_types import JsonObject
@@ -120,6 +119,8 @@ def spelled(name: str, value: object) -> str:
 
 
 def _near(name: str) -> str:
+    from difflib import get_close_matches  # only a misspelt name needs it
+
     near = get_close_matches(name.lower(), NAMES, n=1)
     return f" Did you mean {near[0]}?" if near else ""
 

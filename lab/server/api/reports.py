@@ -10,7 +10,6 @@ import tornado
 from lab.json_types import JsonObject
 from lab.meters import Meter
 from lab.room.messages import compact
-from lab.server.api.metrics import exposition
 from lab.server.connections.segments import REPORTED
 from lab.server.lesson.health import problems
 from lab.techniques import polling
@@ -62,6 +61,8 @@ class Metrics(Endpoint):
 
     def get(self) -> None:
         """Send the meters in the text format."""
+        from lab.server.api.metrics import exposition  # only this report needs the package of Prometheus
+
         self.settings["lesson"].credit()
         self.finish(exposition(self.context))
 

@@ -9,8 +9,6 @@ from collections.abc import Iterable
 from contextlib import suppress
 from typing import NamedTuple
 
-import segno
-
 from lab.errors import BadParameter
 from lab.json_types import JsonObject
 from lab.server.connections.addresses import EVERYWHERE, for_others, in_url, is_loopback
@@ -106,6 +104,8 @@ class Network:
 
 def qr_code(url: str) -> bytes:
     """A QR code as SVG: black on a white plate whatever the theme, with the margin that scanners need."""
+    import segno  # only this picture needs it
+
     picture = io.BytesIO()
     segno.make(url, error="m", micro=False).save(
         picture, kind="svg", border=QUIET_ZONE, dark="#000", light="#fff", omitsize=True, xmldecl=False

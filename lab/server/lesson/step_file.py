@@ -16,7 +16,6 @@ seconds = 20
 """
 
 import json
-import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
@@ -79,6 +78,8 @@ def place(name: str) -> Iterator[None]:
 
 
 def _parsed(path: Path) -> JsonObject:
+    import tomllib  # only a lesson of the teacher's own needs it
+
     parse: Callable[[str], Any] = tomllib.loads if path.suffix == ".toml" else json.loads
     try:
         found = parse(path.read_text(encoding="utf-8"))

@@ -1,10 +1,10 @@
 """Pages for users: templates in the user's language, with a policy that allows nothing from outside."""
 
 from contextlib import suppress
-from typing import Any, ClassVar
+from functools import cache
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlencode
 
-import jinja2
 from tornado.web import HTTPError
 
 from lab import folders
@@ -20,25 +20,36 @@ from lab.techniques.accept import takes
 from lab.techniques.endpoint import Endpoint
 from lab.version import __version__
 
+if TYPE_CHECKING:  # loaded with the first page: a measured lab shows none
+    import jinja2
+
 CSP = "default-src 'self'; object-src 'none'; base-uri 'none'; frame-ancestors 'self'; form-action 'self'"
 YEAR_DAYS = 365
 QUESTIONS = ("bet.", "lesson.ask.", "lesson.show.", "lesson.title.", "lesson.why.")
 """Prefixes of the texts of a page that shows questions to the class."""
 
 
-class Page(Endpoint):
-    """A page for users, made from a template."""
+@cache
+def templates() -> "jinja2.Environment":
+    """The templates of all pages, escaped by default."""
+    import jinja2
 
-    content_type = "text/html; charset=utf-8"
-    environment: ClassVar[jinja2.Environment] = jinja2.Environment(
+    found = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folders.PAGES / "templates"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters["isolated"] = i18n.isolated
-    environment.policies.update({"json.dumps_kwargs": {"ensure_ascii": False, "separators": (",", ":")}})
+    found.filters["isolated"] = i18n.isolated
+    found.policies.update({"json.dumps_kwargs": {"ensure_ascii": False, "separators": (",", ":")}})
+    return found
+
+
+class Page(Endpoint):
+    """A page for users, made from a template."""
+
+    content_type = "text/html; charset=utf-8"
     text_prefixes: ClassVar[tuple[str, ...]] = ()
     """Prefixes of the keys of the texts that this page's scripts show."""
     keys: ClassVar[dict[str, str]] = {}
@@ -81,7 +92,7 @@ class Page(Endpoint):
 
     def show(self, template: str, **values: Any) -> None:
         """Render a template, and send it with the header fields of a page."""
-        page = self.environment.get_template(template).render(self._words() | values).encode()
+        page = templates().get_template(template).render(self._words() | values).encode()
         self.set_header("Content-Type", Page.content_type)
         self.set_header("Content-Security-Policy", CSP)
         if self.get_status() == 200:  # the address of a refusal holds the refused link

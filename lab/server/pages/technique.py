@@ -6,16 +6,9 @@ The code is read from the files that this lab runs, and highlighted here; the pa
 import json
 import re
 from collections.abc import Iterator
-from difflib import SequenceMatcher
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
-
-from markupsafe import Markup
-from pygments import highlight
-from pygments.formatters import HtmlFormatter
-from pygments.lexer import Lexer
-from pygments.lexers import JavascriptLexer, PythonLexer
+from typing import TYPE_CHECKING, NamedTuple
 
 from lab import folders
 from lab.catalogue import TECHNIQUES, server_side
@@ -24,9 +17,11 @@ from lab.server.pages import i18n
 from lab.server.pages.dialogue import dialogue
 from lab.server.pages.page import Page
 
+if TYPE_CHECKING:  # loaded with the first page
+    from markupsafe import Markup
+
 PLAIN = re.compile(r'<span class="(?:n|nb|nn|nx|bp|p|w|o)">([^<]*)</span>')
 """Tokens in the colour of the text: names, brackets, spaces. Their spans would be a third of a page."""
-LEXERS: dict[str, type[Lexer]] = {".py": PythonLexer, ".js": JavascriptLexer}
 
 
 class Source(NamedTuple):
@@ -37,7 +32,7 @@ class Source(NamedTuple):
 
     side: str
     path: str
-    lines: list[Markup]
+    lines: "list[Markup]"
     differing: frozenset[int]
 
 
@@ -150,14 +145,21 @@ def differing(path: Path, other: Path) -> frozenset[int]:
     """The numbers, from 1, of the lines of a file that the other file does not have in the same order."""
     if path == other:
         return frozenset()
+    from difflib import SequenceMatcher
+
     theirs, own = (one.read_text(encoding="utf-8").splitlines() for one in (other, path))
     codes = SequenceMatcher(None, theirs, own, autojunk=False).get_opcodes()
     return frozenset(n + 1 for tag, _, _, start, end in codes if tag != "equal" for n in range(start, end))
 
 
 @cache
-def coloured(path: Path, changed: int) -> list[Markup]:
+def coloured(path: Path, changed: int) -> "list[Markup]":
     """The lines of a file as HTML, each token in a span with a class; cached until the file changes."""
-    lexer = LEXERS[path.suffix]()
+    from markupsafe import Markup
+    from pygments import highlight
+    from pygments.formatters import HtmlFormatter
+    from pygments.lexers import JavascriptLexer, PythonLexer
+
+    lexer = {".py": PythonLexer, ".js": JavascriptLexer}[path.suffix]()
     html = highlight(path.read_text(encoding="utf-8"), lexer, HtmlFormatter(nowrap=True))
     return [Markup(line) for line in PLAIN.sub(r"\1", html).splitlines()]
