@@ -30,7 +30,7 @@ WINDOWS = (
     r".venv\Scripts\python run_lab.py --mode longpoll"
 )
 SERVES = ("python run_lab.py", "python run_lab.py --lan", "python run_lab.py --base auto --no-browser")
-BRIEFLY = ("--duration", "1s", "--rate", "8")
+BRIEFLY = ("--duration", "1s", "--rate", "8", "--clients", "3")
 SHORTENED = {
     "python run_lab.py --mode longpoll": BRIEFLY,
     "python run_lab.py --exercise": (),
