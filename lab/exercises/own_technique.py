@@ -37,7 +37,8 @@ def run(program: str, row: str, page: str) -> None:
 def add(program: Path, row: str, page: str, folder: Path) -> None:
     """Make the copy: the program is both Python files of the technique, the row its line in the list."""
     shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(LAB, folder / "lab", ignore=shutil.ignore_patterns("__pycache__"))
+    half_written = shutil.ignore_patterns("*.pyc.*")  # by another process, just now
+    shutil.copytree(LAB, folder / "lab", ignore=half_written)  # byte code too: a check writes none
     pages = folder / INSTALLED.relative_to(LAB.parent) / "pages" if INSTALLED.is_dir() else folder / "pages"
     shutil.copytree(PAGES, pages, dirs_exist_ok=True)
     for side in SIDES:
