@@ -51,6 +51,10 @@ ENGLISH = {
 """A word that an English text of a page does not use, and the one in its place."""
 HALF_WIDTH = re.compile(r"[\u4e00-\u9fff][,;:?!()]|[,;:?!][\u4e00-\u9fff]")
 """Punctuation of half width next to a Chinese character."""
+BUILT = re.compile(r"""["'`]([a-z][\w.-]*[._-])(?=\$?\{|["'] ~)""")
+"""The beginning of a key to which code adds the rest: Python's `{`, a script's `${`, a template's `~`."""
+ENDINGS = re.compile(r"_many$")
+"""What code adds to a whole key."""
 SOURCES = sorted((ROOT / "lab").rglob("*.py"))
 READ = [
     *SOURCES,
@@ -113,6 +117,25 @@ def test_chinese_punctuation_has_full_width(path):
     """Commas, colons, question marks and brackets next to Chinese characters are Chinese ones."""
     said = json.loads(path.read_text(encoding="utf-8"))
     assert {key: text for key, text in said.items() if HALF_WIDTH.search(text.replace("时:分:秒", ""))} == {}
+
+
+def test_no_text_of_a_page_is_unused():
+    """Each key is quoted in the lab or its pages, or begins as one that is built there, from words in them."""
+    files = [*SOURCES, *(ROOT / "pages").rglob("*.js"), *(ROOT / "pages").rglob("*.html")]
+    source = "\n".join(path.read_text("utf-8") for path in [*files, *(ROOT / "pages").glob("*.json")])
+    quoted = set(re.findall(r"""["'`]([a-z][\w.-]*)["'`]""", source))
+    built = tuple(set(BUILT.findall(source)))
+    words = set(re.findall(r"[a-z0-9]+", source.lower()))
+
+    def is_used(key):
+        begins = max((start for start in built if key.startswith(start)), key=len, default=None)
+        rest = re.findall(r"[a-z0-9]+", key.removeprefix(begins or "").lower())
+        return ENDINGS.sub("", key) in quoted or (begins is not None and words.issuperset(rest))
+
+    keys = [
+        key for path in (ROOT / "pages" / "i18n").glob("*en.json") for key in json.loads(path.read_bytes())
+    ]
+    assert [key for key in keys if not is_used(key)] == []
 
 
 def test_the_glossary_says_each_word_once():
