@@ -120,7 +120,7 @@ def test_chinese_punctuation_has_full_width(path):
 
 
 def test_no_text_of_a_page_is_unused():
-    """Each key is quoted in the lab or its pages, or begins as one that is built there, from words in them."""
+    """Each key is quoted in the lab or its pages, or begins as one that is built from words there."""
     files = [*SOURCES, *(ROOT / "pages").rglob("*.js"), *(ROOT / "pages").rglob("*.html")]
     source = "\n".join(path.read_text("utf-8") for path in [*files, *(ROOT / "pages").glob("*.json")])
     quoted = set(re.findall(r"""["'`]([a-z][\w.-]*)["'`]""", source))
