@@ -12,7 +12,7 @@ from lab.server.lesson import lan
 from lab.server.lesson.lan import qr_code
 from lab.server.lesson.simulated_students import Plan
 from lab.server.lesson.teacher_key import TeacherKey, cookie_name
-from lab.server.pages import i18n
+from lab.server.pages import alone, i18n
 from tests.support.lab_process import ROOT
 from tests.support.wire import HOST
 
@@ -178,7 +178,7 @@ def test_the_palette_is_the_catalogue(visit):
     assert headers["Content-Type"].startswith("text/css")
     for mode, technique in TECHNIQUES.items():
         assert f".{mode} {{ --technique: {technique.light}; }}" in sheet
-        assert f"[data-theme=dark] .{mode} {{ --technique: {technique.dark}; }}" in sheet
+        assert f"@media screen {{ [data-theme=dark] .{mode} {{ --technique: {technique.dark}; }} }}" in sheet
 
 
 def test_a_room_without_a_technique_is_assigned_one(lab_here):
@@ -327,9 +327,12 @@ def test_an_error_that_no_page_can_show_is_json(visit):
 
 def test_a_request_for_a_foreign_name_gets_the_right_one(visit):
     """A user who types an unknown host name reads where to look for the address."""
-    found, _, page = visit("/", Accept=BROWSER, Host="evil.example")
+    found, headers, page = visit("/", Accept=BROWSER, Host="evil.example")
     assert found == 421
     assert i18n.text(i18n.ENGLISH, "error.unknown_host") in page
+    style = re.search("<style>(.*)</style>", page, re.DOTALL)[1]  # every file would be refused as well
+    assert f"style-src {alone.source(style)}" in headers["Content-Security-Policy"]
+    assert "prefers-color-scheme: dark" in style and "stylesheet" not in page and "<script" not in page
 
 
 # Phones -------------------------------------------------------------------------------------------

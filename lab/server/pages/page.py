@@ -14,7 +14,7 @@ from lab.json_types import JsonObject
 from lab.languages import name, short
 from lab.server.connections import base_path
 from lab.server.lesson.lesson import Lesson
-from lab.server.pages import i18n
+from lab.server.pages import alone, i18n
 from lab.server.pages.gzipped import packed_for
 from lab.techniques.accept import takes
 from lab.techniques.endpoint import Endpoint
@@ -55,6 +55,7 @@ class Page(Endpoint):
     keys: ClassVar[dict[str, str]] = {}
     """Additional keyboard shortcuts of this page: the key, and the key of its description."""
     language = i18n.ENGLISH
+    policy = CSP
 
     def prepare(self) -> None:
         """Choose the user's language; remember it in a cookie when the URL names it."""
@@ -94,7 +95,7 @@ class Page(Endpoint):
         """Render a template, and send it with the header fields of a page."""
         page = templates().get_template(template).render(self._words() | values).encode()
         self.set_header("Content-Type", Page.content_type)
-        self.set_header("Content-Security-Policy", CSP)
+        self.set_header("Content-Security-Policy", self.policy)
         if self.get_status() == 200:  # the address of a refusal holds the refused link
             self.set_header("Referrer-Policy", "same-origin")  # over http a JSONP send needs it
         self.set_header("Vary", "Accept-Language, Accept-Encoding, Cookie")
@@ -110,7 +111,12 @@ class Page(Endpoint):
 
     def _explain_to_person(self, code: str, message: str) -> None:
         key = f"error.{code}" if f"error.{code}" in i18n.catalogue(self.language) else "error.other"
-        self.show("error.html", sentence=self.text(key), status=self.get_status(), code=code, message=message)
+        about = {"sentence": self.text(key), "status": self.get_status(), "code": code, "message": message}
+        if code not in alone.CODES:
+            return self.show("error.html", **about)
+        style = alone.style()
+        self.policy = f"{CSP}; style-src {alone.source(style)}; img-src data:"
+        self.show("error_alone.html", style=style, **about)
 
     def _words(self) -> JsonObject:
         return {

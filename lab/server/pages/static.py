@@ -30,7 +30,7 @@ def colours(technique: Technique) -> str:
     """The style of one technique."""
     return (
         f".{technique.mode} {{ --technique: {technique.light}; }}\n"
-        f"[data-theme=dark] .{technique.mode} {{ --technique: {technique.dark}; }}"
+        f"@media screen {{ [data-theme=dark] .{technique.mode} {{ --technique: {technique.dark}; }} }}"
     )
 
 
