@@ -30,7 +30,8 @@ VENV_PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 SIDE_BY_SIDE = ("-n", "3", "--dist", "loadfile", "--no-loadscope-reorder")
 """The tests mostly wait: with three files at a time even two cores are never idle.
 
-In the order of their names, for otherwise files of few and long tests would all come last.
+The longest files begin (tests/conftest.py), and the others follow in the order of their names: otherwise
+files of few and long tests would all come last.
 """
 MOST_AGAIN = 20
 """More failed tests than this are no accident: none of them is tried again."""

@@ -42,8 +42,14 @@ def needed(item):
     return {name for mark in item.iter_markers("needs") for name in mark.args}
 
 
+LONG = ("test_exercises.py", "test_three_browsers.py", "test_faults.py", "test_automatic_choice.py")
+"""Files that take minutes. They begin first: one that is last keeps one processor waiting for the other."""
+
+
 def pytest_collection_modifyitems(items):
-    """Refuse a tool that is not in the table: a misspelt name would otherwise skip its test for ever."""
+    """Let the longest files begin, and refuse a tool that is not in the table: a misspelt name would
+    otherwise skip its test for ever."""
+    items.sort(key=lambda item: item.path.name not in LONG)
     for item in items:
         for name in needed(item) - tools.TOOLS.keys():
             raise pytest.UsageError(f"{item.nodeid} needs {name!r}, which tests/tools.py does not know")
