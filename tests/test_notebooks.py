@@ -203,13 +203,10 @@ def test_the_chinese_edition_has_the_same_code_and_outputs(path):
     assert all(part in text for part in ("**问题。**", "**先预测。**", "**接着试。**"))
 
 
-ONE_EDITION = ("07-what-does-http2-save", "09-three-protocols-by-hand")
-"""Notebooks with the Chinese beside the English in each section."""
-
-
-def test_the_other_notebooks_have_a_chinese_edition():
-    """And the README of the folder leads there."""
-    assert [path.stem for path in CHINESE] == [p.stem for p in NOTEBOOKS if p.stem not in ONE_EDITION]
+def test_every_notebook_has_a_chinese_edition():
+    """Each leads to its own, and the README of the folder to all of them."""
+    assert [path.name for path in CHINESE] == [path.name for path in NOTEBOOKS]
+    assert [path.name for path in NOTEBOOKS if f"[中文版](zh/{path.name})" not in text_of(path)] == []
     assert "(zh/)" in (FOLDER / "README.md").read_text(encoding="utf-8")
 
 
