@@ -34,7 +34,7 @@ HEADS: dict[tuple[Any, ...], bytes] = {}
 """Heads of responses that many clients receive in the same second, by all that they depend on."""
 
 
-class Asked(Protocol):
+class RecognisedPoll(Protocol):
     """What was recognised of a request (lab/server/connections/polls.py)."""
 
     @property
@@ -58,7 +58,7 @@ class QuickPoll(Endpoint):
     """A handler of a poll that is made of the recognised request alone."""
 
     def __init__(
-        self, application: Application, context: Context, stream: Any, asked: Asked, path: str
+        self, application: Application, context: Context, stream: Any, asked: RecognisedPoll, path: str
     ) -> None:
         # Not Tornado's constructor: it runs when something needs the whole handler.
         self.whole = self.chunked = self.responded = False
