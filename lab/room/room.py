@@ -11,14 +11,14 @@ import random
 from collections import deque
 from contextlib import suppress
 from dataclasses import replace
-from typing import Protocol
 
 from lab.errors import HistoryUnavailable
 from lab.room.entries import Strange
 from lab.room.history import KEPT, History, Kept, NotDone, Unreachable
+from lab.room.listener import Listener, notify
 from lab.room.messages import Batch, Cursor, Draft, Event, bye, gap, reset
 from lab.room.reasons import SENTENCES, code_of
-from lab.room.tasks import Tasks, in_a_line
+from lab.room.tasks import Tasks
 
 RECONNECT_S = 0.2
 SHARED = 16
@@ -31,22 +31,8 @@ CHECK_S = 1.0
 """Seconds after which the tail makes sure that it still follows the history that it started with."""
 NEVER = float("-inf")
 TAIL = "that follows the history"
-MISSED_RETRY_MS = (0, 500)
-"""Clients of a listener that failed reconnect within this time, and receive what they missed."""
 
 logger = logging.getLogger("pushlab")
-
-
-class Listener(Protocol):
-    """One client or many that receive every event: the room calls `notify` when new events arrive."""
-
-    def __len__(self) -> int: ...
-
-    def notify(self, batch: Batch) -> None:
-        """Receive the events since the last call."""
-
-    def send_bye(self, retry_ms: tuple[int, int]) -> None:
-        """The server closes: reconnect after a random time in these bounds (ms)."""
 
 
 class Room:
@@ -285,17 +271,7 @@ class Room:
         self._waiters.clear()
         batch = self.ask(before)
         for listener in list(self._listeners):
-            self._notify(listener, batch)
-
-    def _notify(self, listener: Listener, batch: Batch) -> None:
-        """Notify one listener. If it fails, the others are still notified, and its clients reconnect."""
-        try:
-            listener.notify(batch)
-        except Exception as error:
-            logger.error("A listener failed, so its clients must reconnect: %s.", in_a_line(error))
-            logger.debug("The listener failed here:", exc_info=error)
-            with suppress(Exception):
-                listener.send_bye(MISSED_RETRY_MS)
+            notify(listener, batch)
 
     @staticmethod
     def _now() -> float:
