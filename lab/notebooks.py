@@ -70,16 +70,24 @@ def http2_polls(polls: int = 20) -> JsonObject:
     """
     path = _place("07-http2")
     if not (live := os.environ.get(LIVE)):
-        _there(path)
-        found: JsonObject = json.loads(path.read_text("utf-8"))
-        return found
+        return _read(path)
     from lab.experiment.http2 import long_polls
     from lab.experiment.thread import InThread
 
-    found = InThread(lambda stop: long_polls(polls)).result()
+    found: JsonObject = InThread(lambda stop: long_polls(polls)).result()
     if live == "record":
         _write(found, path)
     return found
+
+
+def servers() -> JsonObject:
+    """The record of one benchmark: the processor time of several servers, in Python and in C.
+
+    `cpu_us` is `{server: {technique: [µs a delivery in each round]}}`, of `clients` listeners; of short polls
+    for an answer without a message. It is never measured here: `tests/benchmarks/README.md` has the command.
+    Raises `BadInput` when there is no record.
+    """
+    return _read(_place("04-servers"))
 
 
 def _place(name: str) -> Path:
@@ -89,6 +97,12 @@ def _place(name: str) -> Path:
 def _there(path: Path) -> None:
     if not path.exists():
         raise BadInput(f"There is no record {path}; set {LIVE}=1 to measure, and start in notebooks/.")
+
+
+def _read(path: Path) -> JsonObject:
+    _there(path)
+    found: JsonObject = json.loads(path.read_text("utf-8"))
+    return found
 
 
 def _recorded(path: Path, modes: Sequence[str] | None, wanted: Conditions, rounds: bool) -> list[Run]:

@@ -15,13 +15,14 @@ from lab.catalogue import TECHNIQUES
 from lab.cli import main
 from lab.errors import BadInput, BadParameter
 from lab.figures.guess import verdict
-from lab.notebooks import heat_map, measured, medians, score, table
+from lab.notebooks import heat_map, measured, medians, score, servers, table
 from tests.support.drawing import texts
 
 FOLDER = Path(__file__).resolve().parent.parent / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 HTTP2 = FOLDER / "data" / "07-http2.json"
-RECORDS = sorted(set((FOLDER / "data").glob("*.json")) - {HTTP2})
+SERVERS = FOLDER / "data" / "04-servers.json"
+RECORDS = sorted(set((FOLDER / "data").glob("*.json")) - {HTTP2, SERVERS})
 MOST_BYTES = 300_000
 PLACES = re.compile(r"/home/|/Users/|/root/|/tmp/|/opt/|[A-Z]:\\\\|https?://(?!127\.0\.0\.1)")
 
@@ -99,6 +100,18 @@ def test_a_record_names_its_machine_and_date(path):
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", marked["date"]) and "processors" in marked["machine"]
     runs = lab.load(path)
     assert all(run.clean and not run.missing and run.samples for run in runs)
+
+
+def test_the_record_of_servers_has_a_figure_of_each_technique_in_each_round(monkeypatch):
+    """By each server, as many rounds of each; with machine, date and the load of the machine."""
+    monkeypatch.chdir(FOLDER)
+    record = servers()
+    assert {"date", "machine", "load_average"} == record["recorded"].keys()
+    rounds = {len(each) for by_mode in record["cpu_us"].values() for each in by_mode.values()}
+    assert len(rounds) == 1 and {"lab", "tornado", "delegate", "aiohttp"} <= record["cpu_us"].keys()
+    for by_mode in record["cpu_us"].values():
+        assert by_mode.keys() == {"websocket", "longpoll", "shortpoll"}
+        assert all(cost > 0 for each in by_mode.values() for cost in each)
 
 
 def test_a_record_under_other_conditions_is_refused(monkeypatch):

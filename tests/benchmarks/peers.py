@@ -70,7 +70,7 @@ async def aiohttp():
     app.router.add_get("/websocket", handle)
     app.router.add_get("/shortpoll", shortpoll)
     app.router.add_get("/longpoll", longpoll)
-    runner = web.AppRunner(app, access_log=None)
+    runner = web.AppRunner(app, access_log=None, keepalive_timeout=3600)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0, backlog=4096)
     await site.start()

@@ -53,8 +53,11 @@ def apart(costs, kind):
 
 def write_down(rows):
     """Write the record that notebook 04 shows: the processor time by each server in each round."""
-    cpu_s = {row.what.removeprefix(CPU): row.figures["s"] for row in rows if row.what.startswith(CPU)}
-    cpu_us = {name: [round(1e6 * one, 3) for one in each] for name, each in cpu_s.items()}
+    cpu_us = {}
+    for row in rows:
+        kind, _, mode = row.what.removeprefix(CPU).rpartition(" ")
+        if row.what.startswith(CPU):
+            cpu_us.setdefault(kind, {})[mode] = [round(1e6 * one, 3) for one in row.figures["s"]]
     load = [round(part, 1) for part in os.getloadavg()]
     recorded = {"date": date.today().isoformat(), "machine": description(), "load_average": load}
     found = {"clients": LISTENERS, "cpu_us": cpu_us, "recorded": recorded}
