@@ -97,7 +97,8 @@ def _work(
     (process,) = clients.efforts
     own = (process.moments[-1]["cpu_s"] - process.moments[0]["cpu_s"]) / messages / at.listeners
     outside = max(0.0, single.rest - own)
-    return Work(max(0.0, in_turn), max(0.0, min(to_sockets, in_turn)), max(0.0, spent / others), own, outside)
+    handed_turn, server = max(0.0, min(to_sockets, in_turn)), max(0.0, spent / others)
+    return Work(max(0.0, in_turn), handed_turn, server, own, outside, once=max(0.0, single.server_cpu))
 
 
 async def _saturated(

@@ -134,16 +134,17 @@ def long_polling(conditions: Conditions, weights: Exchange = ZERO_COST) -> Ideal
 
     After a message the next poll reaches the server R later (2 link + 2 t with a new connection for each). If
     there was a message meanwhile it is answered at once, else it is held until the next message or T. With
-    N listeners the lab is busy for S with N answers and N requests before one is back: R = link + t + S. So
-    a long poll pays for the answer and for the next request; an answer carries all that waits, so there is
-    no load at which no steady state exists: messages only wait longer, R/2 in the end.
+    N listeners a pass takes p = (N − 1) (work of the slower side) for all answers and requests, and then the
+    first one is back: R = link + t + p. So a long poll pays for the answer and for the next request; an
+    answer carries all that waits, so a steady state exists at any load: messages only wait longer, R/2 in the
+    end.
 
     Poisson: no message comes in R with probability q = e^(−λR), and then the hold lasts min(Exp(λ), T), on
     average h = (1 − e^(−λT))/λ. So a cycle is C = R + qh. In it λR messages arrive while the listener is
     away and wait R/2 on average; all others wait for nothing. There are λC in all, and each is answered in
     the listener's turn: mean delay L + R²/(2C) + w (N − 1)/2. Empty are the answers to a cycle without a
     message: e^(−λ(R + T)). (For N listeners on an idle link this is M/D/1 with bulk service: what comes
-    during a pass over the listeners, of length S, is taken up together when it ends.)
+    during a pass over the listeners is taken up together when it ends.)
 
     Periodic: with R < D every message meets a held poll, C = D and the delay is L + w (N − 1)/2. From R = D
     on a message has always come before the poll: C = R, and the wait is uniform in it, R/2 more (when R is no
@@ -161,7 +162,7 @@ def long_polling(conditions: Conditions, weights: Exchange = ZERO_COST) -> Ideal
     fetched: (W − D)/R + 3/2.
     """
     away, travel = _away(conditions, weights), _travel(conditions, weights, weights.answer + weights.message)
-    away += weights.work.service(conditions.clients)
+    away += weights.work.one_pass(conditions.clients)
     last = weights.work.turn(conditions.clients)
     travel += last
     if conditions.arrivals == "periodic":

@@ -9,11 +9,16 @@ work on the clients' side, and for the server N as before.
 w is what one listener more adds for those behind it. The k-th of N waits for k − 1 others, and k is on
 average (N + 1)/2: a message takes t + w (N − 1)/2 on average, t being the transit to a single listener.
 
-S = N × (work per listener of the slower side) is the service time of a message: so long the lab is busy with
-it. ρ = λ S is the load, the share of time in which it is busy. A message that comes meanwhile waits:
-`wait_for_earlier`. A long poll has no such queue: one answer takes all that waits. The lab needs S for
-all answers and requests, and so long a listener is away (`prediction.long_polling`). For short polls:
-`poll_cycle`.
+S is the service time of a message: so long it keeps the busier side from the next one. The server needs
+s₀ + (N − 1) s for it: s₀ to accept it, to store it, to read it back and for the first listener, s for each
+further one. The largest process of clients needs ⌈N/k⌉ c. S is the longer of the two: in a row of queues with
+constant service times the total wait is that of the slowest one alone, because it lets messages pass no
+closer together than S (Friedman, Reduction Methods for Tandem Queuing Systems, 1965). ρ = λ S is the load,
+the share of time in which that side is busy. A message that comes meanwhile waits: `wait_for_earlier`.
+
+A long poll has no such queue: one answer takes all that waits. A pass over the listeners takes N − 1 times
+the work of the slower side, answers and requests, and so long a listener is away after an answer
+(`prediction.long_polling`). For short polls: `poll_cycle`.
 """
 
 from math import sqrt
@@ -40,6 +45,8 @@ class Work(NamedTuple):
     """The part of a message's delay that is neither of these two: sending, the kernel, the publisher."""
     share: float = 1.0
     """The share of the listeners that the largest process of simulated clients has."""
+    once: float = 0.0
+    """s₀: processor time of the server for a message that has a single listener."""
 
     @property
     def slower(self) -> float:
@@ -57,7 +64,11 @@ class Work(NamedTuple):
         return max(self.handed, self.in_turn * self.share)
 
     def service(self, listeners: int) -> float:
-        """S: the time in which one message keeps the lab busy beyond that of a single listener."""
+        """S: the time in which one message keeps the busier of the two processes from the next one."""
+        return max(self.once + (listeners - 1) * self.server, listeners * self.clients_side)
+
+    def one_pass(self, listeners: int) -> float:
+        """The time for an answer and the next request of all listeners, after those of the first one."""
         return (listeners - 1) * self.slower
 
     def turn(self, listeners: int) -> float:
@@ -72,7 +83,8 @@ class Work(NamedTuple):
         """
         turn = (self.next_turn - self.handed) * (listeners - 1) / 2  # what is left when the server is done
         own = self.clients + max(0.0, turn) * (TECHNIQUES[mode].verb != "ask")
-        return own + (waited if self.clients_side > self.server else 0.0)
+        governs = listeners * self.clients_side >= self.service(listeners)
+        return own + (waited if governs else 0.0)
 
 
 NO_WORK = Work()
