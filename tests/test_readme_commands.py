@@ -42,6 +42,7 @@ SHORTENED = {
     "python -m tests.benchmarks.theory": ("-h",),
     "python -m tests.benchmarks.notebooks": ("-h",),
     "python -m tests.benchmarks.speed": ("-h",),
+    "python -m tests.benchmarks.speed --only servers": ("-h",),
     "python -m tests.benchmarks.capacity": ("-h",),
     "python -m tests.benchmarks.labs": ("-h",),
     "python -m tests.benchmarks.profile websocket": ("-h",),
