@@ -113,7 +113,7 @@ def test_client_processes_are_a_number_or_the_usual_one():
     assert asked.client_processes == asked.processes == asked.as_json()["client_processes"] == 3
     assert Conditions.of(asked.as_json()) == asked
     for value in (0, 4, 1.5, True, "2"):
-        with pytest.raises(BadParameter, match="client_processes is a whole number from 1 to 3"):
+        with pytest.raises(BadParameter, match=r"client_processes .* from 1 to 3"):
             Conditions(clients=3, client_processes=value)
 
 

@@ -122,6 +122,7 @@ def extra(c: JsonObject) -> list[str]:
     """Conditions that few runs have."""
     words = [] if c["keep_alive"] else ["no keep-alive"]
     words += [f"compressed ({c['compress']} window)"] if c["compress"] else []
+    words += [f"client processes: {c['client_processes']}"] if c.get("client_processes") else []
     return words + ([f"{c['subprotocol']} frames"] if c.get("subprotocol") else [])
 
 
