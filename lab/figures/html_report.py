@@ -23,7 +23,7 @@ from lab.figures.lines import latency
 from lab.figures.rates import overhead_over_rate
 from lab.figures.report_texts import FIGURES, Say, answer, conditions_line, verdict_lines
 from lab.languages import spoken, system_language
-from lab.results.format import NOTHING
+from lab.results.format import NOTHING, Unknown
 from lab.results.rounds import by_mode
 from lab.results.runs import Run
 from lab.results.table import row, strained
@@ -73,6 +73,7 @@ th {{ font-weight: 600; color: #5b6470; }}
 th[colspan] {{ text-align: center; }}
 th:first-child, td:first-child {{ text-align: left; }}
 td {{ white-space: nowrap; }}
+.unknown {{ color: #6f7782; }}
 figure {{ margin: 1.5rem 0; }}
 figure svg {{ width: 100%; height: auto; display: block; }}
 figcaption, .small {{ color: #5b6470; font-size: .875rem; }}
@@ -171,6 +172,8 @@ def _named(name: str, say: Say) -> str:
 
 def _cell(text: str, say: Say) -> str:
     known = TECHNIQUES.get(text)
+    if isinstance(text, Unknown):
+        return f'<td class="unknown">{escape(text)}</td>'
     if known is None:
         return f"<td>{escape(text)}</td>"
     title = f" {escape(say.mode(text))}" if say.mode(text) != known.title else ""

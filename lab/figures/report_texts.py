@@ -3,12 +3,12 @@
 import re
 from collections.abc import Callable, Sequence
 
-from lab.json_types import JsonObject
 from lab.languages import CHINESE, ENGLISH, catalogue
 from lab.results.format import count, seconds
 from lab.results.rounds import by_mode, median_over_rounds
 from lab.results.runs import Run
 from lab.results.table import conditions, extra, link, verdicts
+from lab.results.workers import bound, same_machine
 
 FIGURES = {ENGLISH: "en", CHINESE: "zh"}
 """The languages that the texts in figures have; any other language has figures in English."""
@@ -72,7 +72,7 @@ def conditions_line(run: Run, say: Say) -> str:
     if say.language == ENGLISH:
         return " ".join(conditions(run).split())
     values = {name: _value(value, say) for name, value in run.conditions.items()}
-    line = say("conditions.line", **values, link=_link(run.conditions, say))
+    line = say("conditions.line", **values, link=_link(run, say))
     return " · ".join([line, *extra(run.conditions)])
 
 
@@ -82,15 +82,28 @@ def _value(value: object, say: Say) -> str:
     return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
-def _link(c: JsonObject, say: Say) -> str:
+def _link(run: Run, say: Say) -> str:
     """The link: on loopback, with a round trip that was added, or as the terminal describes it."""
+    c = run.conditions
+    if run.engine:
+        return say("link.workers", n=len(run.engine["workers"]), address=run.engine["address"])
     if c.get("proxy") or c.get("bandwidth"):
         return link(c)
     return say("link.rtt", n=f"{1000 * c['rtt_s']:g}") if c["rtt_s"] else say("link.loopback")
 
 
 def verdict_lines(runs: Sequence[Run], say: Say) -> list[str]:
-    """Whether all messages arrived; what went wrong is said as in the terminal."""
+    """Whether all messages arrived, and how well clocks agree; what went wrong is said as in the terminal."""
     if all(run.clean and not run.missing and not run.partial and not run.refused for run in runs):
-        return [say("clean", deliveries=count(sum(run.delivered for run in runs)))]
-    return verdicts(runs)
+        return [say("clean", deliveries=count(sum(run.delivered for run in runs))), *_clocks(runs, say)]
+    return [*verdicts(runs), *_clocks(runs, say)]
+
+
+def _clocks(runs: Sequence[Run], say: Say) -> list[str]:
+    """How well the clocks of several machines agree, and the delays that need only one of them."""
+    if not any(run.engine for run in runs):
+        return []
+    own = _known(runs, same_machine("p50"))
+    figures = ", ".join(f"{say.mode(mode)} {seconds(value)}" for mode, value in own.items())
+    lines = [say("clocks", bound=_apart(seconds(bound(runs))))]
+    return [*lines, *([say("same_machine", figures=figures)] if figures else [])]

@@ -4,6 +4,12 @@ NOTHING = "–"
 """Stands for "not measured"."""
 
 
+class Unknown(str):
+    """A figure that is smaller than its error, so it is shown in grey."""
+
+    __slots__ = ()
+
+
 def count(value: float | None) -> str:
     """A whole number with separated thousands."""
     return NOTHING if value is None else f"{value:,.0f}"

@@ -14,7 +14,16 @@ from lab.results.writing import write_whole
 from lab.settings import FRESH
 
 SCHEMA = "pushlab.run/1"
-OPTIONAL = ("subprotocol", "compress", "server_rss_growth_bytes", "wire", "proxy", "labs")
+OPTIONAL = (
+    "subprotocol",
+    "compress",
+    "server_rss_growth_bytes",
+    "wire",
+    "proxy",
+    "labs",
+    "engine",
+    "same_machine_latency_s",
+)
 """What a run records only when it was asked for."""
 MOST_SAMPLES = 200
 """Latencies of one run that a record holds when asked to."""
@@ -71,6 +80,10 @@ class Run:
     """The proxy that the listeners connected through: `switches`, `version`, and what they saw (`seen`)."""
     labs: list[JsonObject] | None = None
     """What each of several labs used and counted for receiving; the other figures are the sums over them."""
+    engine: JsonObject | None = None
+    """The cluster of the listeners: its `address`, its `workers` and their clocks, and which have `ended`."""
+    same_machine_latency_s: JsonObject | None = None
+    """Send to arrival of messages that a worker sent itself, after the run; it needs one clock only."""
     samples: list[float] = field(default_factory=list, compare=False, repr=False)
     """Every latency in seconds, shortest first; a record holds them only when asked to."""
 
@@ -78,6 +91,12 @@ class Run:
     def clean(self) -> bool:
         """Whether nothing was lost, doubled or out of order."""
         return not (self.lost or self.duplicated or self.out_of_order)
+
+    @property
+    def ended(self) -> list[str]:
+        """A sentence for each worker that ended in the middle of the run, which is partial then."""
+        found: list[str] = self.engine["ended"] if self.engine else []
+        return found
 
     @property
     def asked(self) -> bool:
@@ -97,6 +116,11 @@ class Run:
     def refused(self) -> str | None:
         """Why the proxy before the lab lets this technique not through; None when it does."""
         return self.proxy["seen"].get("refused") if self.proxy else None
+
+    @property
+    def whole(self) -> bool:
+        """Whether every message was stored and received once, in order, by all listeners, to the end."""
+        return self.clean and not (self.missing or self.refused or self.ended)
 
     @property
     def socket_bytes(self) -> int:
@@ -216,6 +240,9 @@ def flat(run: Run) -> JsonObject:
     values["fleet"].pop("warnings", None)  # sentences about the other figures
     values["fleet"] |= _numbered("process", values["fleet"].pop("processes", ()))
     row: JsonObject = _numbered("lab", values.pop("labs", ()))
+    if run.engine:
+        row |= _numbered("worker", values["engine"].pop("workers"))
+        values["engine"]["ended"] = len(run.ended)
     for name, value in values.items():
         row |= _flat(name, value)
     return row | {f"condition_{name}": value for name, value in run.conditions.items()}

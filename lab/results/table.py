@@ -13,7 +13,7 @@ from lab.proxy.programs import TITLES, read
 from lab.results.client_load import warnings
 from lab.results.comparing import comparisons
 from lab.results.each_lab import each_lab
-from lab.results.format import bits, count, percent, seconds, times
+from lab.results.format import Unknown, bits, count, percent, seconds, times
 from lab.results.narrow import LEAST, Column, blocks, wrapped
 from lab.results.per_message import part, transferred
 from lab.results.proxied import proxied
@@ -30,6 +30,7 @@ from lab.results.theory_table import (
     predictions,
     spreads,
 )
+from lab.results.workers import delay, ended, where, workers
 
 PARTS = ("head", "framing", "payload")
 SHADES = {"head": "░", "framing": "▒", "payload": "█"}
@@ -58,6 +59,7 @@ def _usual(runs: Sequence[Run], console: Console) -> list[Any]:
         spreads(runs),
         proxied(runs),
         each_lab(runs),
+        workers(runs),
         *comparisons(runs),
         footnotes(runs),
     ]
@@ -75,6 +77,8 @@ def _narrow(runs: Sequence[Run], console: Console) -> list[Any]:
     if own_work(runs):
         parts += _blocks(OWN_COLUMNS, {mode: own_work_cells(rounds) for mode, rounds in modes.items()}, width)
     parts += [packets(runs), sure and wrapped(sure.plain, width), proxied(runs), each_lab(runs)]
+    remote = workers(runs)
+    parts.append(remote and wrapped(remote.plain, width))
     return [*parts, *comparisons(runs), *_notes(runs, width)]
 
 
@@ -109,7 +113,7 @@ def conditions(run: Run, width: int = 79) -> str:
         f"{c['headers']} headers",
         f"short polls every {c['interval_s']:g} s",
         f"polls held {c['hold_s']:g} s",
-        link(c),
+        where(run) or link(c),
         f"{c['rounds']} round{'s' * (c['rounds'] > 1)}",
         f"seed {c['seed']}",
     ]
@@ -143,8 +147,19 @@ def table(runs: Sequence[Run]) -> Text:
     """One line per technique, 79 columns: requests, bytes per delivered message, latency, CPU."""
     lines = [Text(GROUPS, style="bold"), Text(line([name for name, _ in COLUMNS]), style="bold")]
     for mode, rounds in by_mode(runs).items():
-        lines.append(Text(line(row(mode, rounds)), style=colour(mode)))
+        lines.append(_coloured(row(mode, rounds), colour(mode)))
     return Text("\n").join(lines)
+
+
+def _coloured(cells: Sequence[str], style: str) -> Text:
+    """A technique's line in its colour; what is not known is grey."""
+    text, end = Text(line(cells), style=style), 0
+    for cell in cells:
+        start = text.plain.index(cell, end)
+        end = start + len(cell)
+        if isinstance(cell, Unknown):
+            text.stylize("not bold dim", start, end)
+    return text
 
 
 COLUMNS = (
@@ -170,7 +185,7 @@ def row(mode: str, rounds: Sequence[Run]) -> list[str]:
     cells = [mode, count(median_over_rounds(rounds, lambda run: run.receive["requests"])), percent(empty)]
     cells += [count(median_over_rounds(rounds, part(name))) for name in PARTS]
     cells.append(times(median_over_rounds(rounds, lambda run: run.overhead)))
-    cells += [seconds(median_over_rounds(rounds, latency(name))) for name in ("p50", "p95", "max")]
+    cells += [delay(rounds, median_over_rounds(rounds, latency(name))) for name in ("p50", "p95", "max")]
     cells.append(seconds(median_over_rounds(rounds, lambda run: run.per_delivery(run.server_cpu_s))))
     return cells
 
@@ -214,7 +229,7 @@ def footnotes(runs: Sequence[Run]) -> str:
         "",
         "Measured: all bytes at the server's socket for receiving, both ways, the",
         "first request included; over = all bytes / payload. Latency: planned send ->",
-        "arrival in the client, on one monotonic clock. CPU: the server process.",
+        f"arrival in the client, {_clock(runs)}. CPU: the server process.",
         "Predicted: closed forms; bytes, and what a message takes without any link, are",
         "from one exchange measured beforehand with one listener at a lab at rest; with",
         "more than 4, also what each listener costs. TCP segments: the kernel's count.",
@@ -224,6 +239,10 @@ def footnotes(runs: Sequence[Run]) -> str:
     if runs[0].conditions["compress"]:
         lines.insert(1, "Payload: before compression in the table, as transferred in the bars.")
     return "\n".join(lines + overloaded(runs) + verdicts(runs) + strained(runs))
+
+
+def _clock(runs: Sequence[Run]) -> str:
+    return "by clocks compared" if any(run.engine for run in runs) else "on one monotonic clock"
 
 
 def strained(runs: Sequence[Run]) -> list[str]:
@@ -243,7 +262,8 @@ def verdicts(runs: Sequence[Run]) -> list[str]:
     ]
     lines += [f"{run.mode}, round {run.round}: refused" for run in runs if run.refused]
     lines += [f"{run.mode}: {run.missing} messages were not stored" for run in runs if run.missing]
-    if any(run.partial for run in runs):
+    lines += ended(runs)
+    if any(run.partial and not run.ended for run in runs):
         lines.append("PARTIAL: stopped before its time.")
     total = sum(run.delivered for run in runs)
     return lines or [f"Nothing lost, doubled or out of order in {total:,} deliveries."]
