@@ -191,6 +191,9 @@ def _network_options(group: argparse._ArgumentGroup) -> None:
         metavar="N",
         help="labs on one Redis behind an nginx (1) / 多个实验室",
     )
+    group.add_argument(
+        "--engine", metavar="ADDRESS", help="listeners on a Dask cluster, as tcp://10.0.0.5:8786 / 多台机器"
+    )
 
 
 def _output_options(group: argparse._ArgumentGroup) -> None:
@@ -253,6 +256,8 @@ def _run(argv: Sequence[str] | None, stdout_open: bool) -> int:
             parser.error("--exercise and --mode cannot be used together; give one of them")
         if options.lesson and (options.mode or options.exercise is not None or options.labs > 1):
             parser.error("--lesson is for one open classroom, without --mode, --exercise and --labs")
+        if options.engine is not None and not options.mode:
+            parser.error("--engine needs a measured run; add --mode WORD")
         if (options.watch or options.hint) and options.exercise in (None, "", "all"):
             parser.error("--watch and --hint need the name of one exercise: --exercise echo --watch")
         _check_reports(parser, options)
@@ -344,11 +349,9 @@ def _measure(options: argparse.Namespace, stdout_open: bool) -> int:
     with like_ctrl_c(), progress(options) as moved:
         runs = run_rounds(modes, conditions, target_of(options), moved, wire=options.wire)
     written = put_out(runs, options)
-    if any(run.partial for run in runs):
+    if any(run.partial and not run.ended for run in runs):
         return STOPPED
-    return (
-        DONE if written and all(run.clean and not run.missing and not run.refused for run in runs) else FAILED
-    )
+    return DONE if written and all(run.whole for run in runs) else FAILED
 
 
 def conditions_of(options: argparse.Namespace) -> "Conditions":
@@ -385,7 +388,7 @@ def target_of(options: argparse.Namespace) -> "Target":
     settings |= {"host": options.host} if options.host else {}
     if not options.url:
         settings |= {"certfile": options.certfile, "keyfile": options.keyfile}
-    return Target(options.url and options.url.rstrip("/"), settings, options.certfile)
+    return Target(options.url and options.url.rstrip("/"), settings, options.certfile, options.engine)
 
 
 if __name__ == "__main__":

@@ -54,6 +54,7 @@ BY_NAME = {
     "lab.experiment.demonstration",
     "lab.experiment.fleet",
     "lab.experiment.relay",
+    "lab.experiment.remote_fleet",
     "lab.experiment.trials",
     "lab.figures",
     "lab.proxy.caddy",
@@ -69,6 +70,7 @@ ONLY = {
     "pygments": "lab/server/pages/technique.py",
     "redis": "lab/room/history.py",
     "fakeredis": "lab/room/history.py",
+    "distributed": "lab/experiment/engine.py",
 }
 LONGEST = {
     "lab/techniques": 120,

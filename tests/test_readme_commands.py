@@ -56,6 +56,8 @@ ELSEWHERE = {
     "python run_lab.py --mode all": "test_cli.py",
     "python run_lab.py --mode all --duration 20s": "test_cli.py, with a shorter duration",
     "pip install .": "test_package.py",
+    'pip install ".[dask]"': "its package is in the test extra, and test_engine.py uses it",
+    "python run_lab.py --mode all -c 1000 --engine tcp://10.0.0.5:8786": "test_engine.py, on other machines",
     "pushlab": "test_package.py",
     'pip install -e ".[notebooks]"': "test_notebooks.py runs the notebooks in the kernel of that package",
     "python run_lab.py --notebooks": "test_notebooks.py, with a program in the place of Jupyter",

@@ -10,9 +10,13 @@ TIMES = ("latency_mean_s", "latency_clients_s", "load")
 """The predicted figures that are times, or follow from times."""
 
 
-async def predicted_at(url: str | None, predicted: JsonObject) -> JsonObject:
-    """A prediction for the lab at a URL: without times when that is another machine; None is an own lab."""
-    if url is None or await asyncio.to_thread(is_here, urlsplit(url).hostname or ""):
+async def predicted_at(url: str | None, predicted: JsonObject, engine: object = None) -> JsonObject:
+    """A prediction for the lab at a URL: without times when that is another machine; None is an own lab.
+
+    With an engine the listeners are on other machines.
+    """
+    near = url is None or await asyncio.to_thread(is_here, urlsplit(url).hostname or "")
+    if near and engine is None:
         return predicted
     return predicted | dict.fromkeys(TIMES)
 
@@ -30,7 +34,17 @@ def is_here(host: str) -> bool:
 
 
 def _own(family: int, address: tuple[object, ...]) -> bool:
-    """Whether the system would send from this address to it; connecting a UDP socket sends nothing."""
+    return _leaves_from(family, address) == address[0]
+
+
+def local_address(host: str) -> str:
+    """The address of this machine from which packets to a host leave. Raises `OSError`."""
+    family, _, _, _, address = socket.getaddrinfo(host, 9, type=socket.SOCK_DGRAM)[0]
+    return _leaves_from(family, address)
+
+
+def _leaves_from(family: int, address: tuple[object, ...]) -> str:
+    """The address from which the system would send; connecting a UDP socket sends nothing."""
     with socket.socket(family, socket.SOCK_DGRAM) as probe:
         probe.connect(address)
-        return bool(probe.getsockname()[0] == address[0])
+        return str(probe.getsockname()[0])

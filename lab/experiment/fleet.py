@@ -15,6 +15,8 @@ import os
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
+from functools import partial
 
 from lab.catalogue import TECHNIQUES
 from lab.clients.attempts import Attempts
@@ -79,14 +81,18 @@ class ListenerLog:
         self.seen.fail(error)
 
 
-async def listen(plan: JsonObject) -> None:
-    """Run all listeners until the second line on standard input."""
+OnReport = Callable[[list[ListenerLog], Events], None]
+"""Called with the logs of all listeners, and all events that they have received."""
+
+
+async def listen(plan: JsonObject, on_report: OnReport = lambda logs, known: None) -> None:
+    """Run all listeners until the second line on standard input. `on_report` is called at each report."""
     gc.set_threshold(*COLLECT_AFTER)
     known, first = Events(), plan.get("first", 0)
     logs = [ListenerLog(known) for _ in range(plan["clients"])]
     tasks = [asyncio.create_task(one(plan, log, number)) for number, log in enumerate(logs, first)]
     waits = TECHNIQUES[plan["mode"]].verb == "wait"
-    reporting = asyncio.create_task(progress(logs, tasks, waits))
+    reporting = asyncio.create_task(progress(logs, tasks, waits, partial(on_report, logs, known)))
     expected, orders = 0, await asyncio.to_thread(sys.stdin.readline)
     if orders:
         expected = await wait_for_all(logs, tasks, **json.loads(orders))
@@ -111,8 +117,16 @@ async def one(plan: JsonObject, log: ListenerLog, number: int) -> None:
         await keep_receiving(plan["mode"], link)
 
 
-async def progress(logs: list[ListenerLog], tasks: list[asyncio.Task[None]], waits: bool) -> None:
-    """Report regularly how many messages were received in all, and how many listeners are connected."""
+async def progress(
+    logs: list[ListenerLog],
+    tasks: list[asyncio.Task[None]],
+    waits: bool,
+    on_report: Callable[[], None] = lambda: None,
+) -> None:
+    """Report regularly how many messages were received in all, and how many listeners are connected.
+
+    `on_report` is called after each report.
+    """
     planned = time.monotonic() + REPORT_S
     while True:
         await asyncio.sleep(planned - time.monotonic())
@@ -120,6 +134,7 @@ async def progress(logs: list[ListenerLog], tasks: list[asyncio.Task[None]], wai
         planned += REPORT_S * len(late)
         now = {"failure": given_up(tasks), "late_s": late}
         report(now | totals(logs) | connected(logs, waits) | effort())
+        on_report()
 
 
 def delays(late_s: float) -> list[float]:

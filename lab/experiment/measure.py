@@ -24,6 +24,7 @@ from lab.clients.link import Link, Refused
 from lab.errors import CannotStart
 from lab.experiment.conditions import Conditions
 from lab.experiment.connecting import NotConnected, allow_files
+from lab.experiment.engine import Engine, engine
 from lab.experiment.exchange import LIFTED, exchange, link_of
 from lab.experiment.far import predicted_at
 from lab.experiment.one_message import one_message
@@ -33,7 +34,8 @@ from lab.experiment.probe import Probe
 from lab.experiment.publisher import Progress, Sent, publish, send, wait_until
 from lab.experiment.readiness import MeterSnapshots, listening
 from lab.experiment.records import Record
-from lab.experiment.simulated import Clients, GaveUp, simulated
+from lab.experiment.server_side import each_lab, memory_growth, on_the_wire
+from lab.experiment.simulated import Clients, GaveUp, here, simulated
 from lab.experiment.verdict import records_of, verdict
 from lab.experiment.way import held_back, more_patience, through, way_to
 from lab.json_types import JsonObject
@@ -56,6 +58,8 @@ class Target:
     settings: JsonObject = field(default_factory=dict)
     certfile: str | None = None
     """The file of the certificate that the clients trust, when the lab is reached by https."""
+    engine: str | None = None
+    """The scheduler of the Dask cluster on which the listeners are; None: they are on this machine."""
 
 
 class Outcome(NamedTuple):
@@ -93,10 +97,14 @@ async def measure(
     progress(0.0, "predicting")
     weights = await exchange(mode, conditions, target.settings)
     theory = predict_run(mode, conditions, weights)
-    predicted = await predicted_at(target.url, theory.as_json())
-    async with _lab(conditions, target) as lab, way_to(conditions, lab) as way:
+    predicted = await predicted_at(target.url, theory.as_json(), target.engine)
+    async with (
+        engine(target.engine, conditions.clients) as cluster,
+        _lab(conditions, target, cluster) as lab,
+        way_to(conditions, lab) as way,
+    ):
         progress(0.0, "connecting")
-        outcome = await _run(theory, conditions, lab, way.url, target.certfile, stop, progress)
+        outcome = await _run(theory, conditions, lab, way.url, target.certfile, stop, progress, cluster)
         recorded = None
         if wire and not stop.is_set() and not conditions.proxy:
             recorded = await one_message(mode, conditions, lab.url, target.certfile)
@@ -106,7 +114,8 @@ async def measure(
     snapshots, sent = outcome.snapshots, outcome.sent
     records = list(records_of(outcome.received, mode, outcome.start))
     latencies, receive = sorted(_latencies(records, sent)), snapshots.counted("receive")
-    if stop.is_set() or conditions.proxy:
+    partial = stop.is_set() or bool(cluster and cluster.ended)
+    if partial or conditions.proxy:
         predicted = dict.fromkeys(predicted)
     known = predicted["latency_clients_s"] is not None and not conditions.bandwidth
     outside = weights.work.outside + conditions.rtt / 2 if known else None
@@ -117,21 +126,22 @@ async def measure(
         **verdict([*sent.records, *records])._asdict(),
         receive=receive,
         send=snapshots.counted("send"),
-        latency_s=summary(latencies),
+        latency_s=of_positive(summary(latencies)),
         server_cpu_s=None if outcome.seen.get("refused") else snapshots.cpu_s,
         server_rss_bytes=snapshots.after["rss_bytes"],
-        server_rss_growth_bytes=_grown(snapshots),
+        server_rss_growth_bytes=memory_growth(snapshots),
         predicted=predicted,
         series=outcome.series,
         conditions=conditions.as_json(),
         lab=lab.versions,
-        partial=stop.is_set(),
-        **_on_the_wire(conditions, lab.url, snapshots),
+        partial=partial,
+        **on_the_wire(conditions, lab.url, snapshots, partial),
         fleet=outcome.fleet | {"latency_mean_s": own_work(latencies, receive, outside)},
         wire=recorded,
         proxy=through(conditions, way.version, outcome.seen),
-        labs=_each_lab(snapshots),
+        labs=each_lab(snapshots),
         samples=latencies,
+        **(cluster.figures() if cluster else {}),
     )
 
 
@@ -143,6 +153,7 @@ async def _run(
     certfile: str | None,
     stop: asyncio.Event,
     progress: Progress,
+    cluster: Engine | None,
 ) -> Outcome:
     mode, snapshots = theory.mode, MeterSnapshots()
     near, far = (link_of(conditions, place, "latest", certfile) for place in (lab.url, url))
@@ -151,7 +162,8 @@ async def _run(
         snapshots.before = await probe.snapshot(mode)
         plan = {"mode": mode, "clients": conditions.clients, "link": far | {"after": cursor}}
         plan["named"] = conditions.labs > 1  # a balancer may need it
-        async with simulated(plan, stop, conditions.processes) as clients:
+        processes, start = (len(cluster.remotes), cluster.start) if cluster else (conditions.processes, here)
+        async with simulated(plan, stop, processes, start) as clients:
             try:
                 await clients.during(listening(probe, mode, snapshots, conditions, stop, clients))
                 clients.begin()
@@ -167,6 +179,8 @@ async def _run(
                 return _refused(await probe.snapshot(mode), snapshots, cursor, refused.reason, clients.seen)
             received, seen = await _received(clients, conditions, sent, lab, stop)
             load = client_load(clients.efforts, sent.late)
+            if cluster and not stop.is_set():
+                await cluster.measure_same_machine(mode, far)
             return Outcome(snapshots, sent, received, cursor, series, load, seen)
 
 
@@ -206,7 +220,7 @@ async def _warm_up(mode: str, link: Link) -> str:
 
 
 @asynccontextmanager
-async def _lab(conditions: Conditions, target: Target) -> AsyncIterator[OwnLab]:
+async def _lab(conditions: Conditions, target: Target, cluster: Engine | None) -> AsyncIterator[OwnLab]:
     if target.url is None:
         own = {
             "room": f"run-{secrets.token_hex(6)}",
@@ -214,7 +228,8 @@ async def _lab(conditions: Conditions, target: Target) -> AsyncIterator[OwnLab]:
             "compress": conditions.compress,
         }
         limits = LIFTED | target.settings.get("limits", {})
-        settings = {"port": 0} | target.settings | own | {"limits": limits}
+        reached = {"host": cluster.host} if cluster else {}
+        settings = {"port": 0} | reached | target.settings | own | {"limits": limits}
         several = conditions.labs > 1
         async with (
             own_labs(settings, conditions.labs, conditions.proxy or GOOD) if several else own_lab(settings)
@@ -257,38 +272,6 @@ def _patience(conditions: Conditions, stop: asyncio.Event, seen: JsonObject) -> 
 # Afterwards -----------------------------------------------------------------------------------
 
 
-def _grown(snapshots: MeterSnapshots) -> int | None:
-    """By how many bytes the server's memory has grown since before the first client; None if not measured."""
-    before, after = (found.get("rss_bytes") for found in (snapshots.before, snapshots.after))
-    return None if before is None or after is None else after - before
-
-
-def _on_the_wire(conditions: Conditions, url: str, snapshots: MeterSnapshots) -> JsonObject:
-    """TCP segments for receiving, and all bytes with the headers of TCP and IP.
-
-    Not known where connections have ended: the kernel no longer counts then. TLS adds bytes that no meter of
-    a technique has.
-    """
-    segments, receive = snapshots.segments, snapshots.counted("receive")
-    whole = (
-        conditions.keep_alive and conditions.proxy is None and receive["connections"] == conditions.clients
-    )
-    if segments is None or not whole or url.startswith("https:"):
-        return {}
-    wire_bytes = receive["bytes_in"] + receive["bytes_out"] + segments.pop("head_bytes")
-    return {"segments": segments, "wire_bytes": wire_bytes}
-
-
-def _each_lab(snapshots: MeterSnapshots) -> list[JsonObject] | None:
-    """What each of several labs used and counted for receiving in this run; None for one lab."""
-    return [
-        {name: counted[name] for name in ("requests", "messages", "bytes_in", "bytes_out")}
-        | {"cpu_s": one.cpu_s, "rss_bytes": one.after["rss_bytes"]}
-        for one in snapshots.each_lab()
-        for counted in [one.counted("receive")]
-    ] or None
-
-
 def _latencies(records: list[Record], sent: Sent) -> list[float]:
     """Seconds from the planned send to each arrival."""
     stored = {record.at for record in sent.records if record.kind == "ack"}
@@ -297,3 +280,8 @@ def _latencies(records: list[Record], sent: Sent) -> list[float]:
         for record in records
         if record.kind == "recv" and record.at in stored
     ]
+
+
+def of_positive(figures: JsonObject) -> JsonObject:
+    """Figures of latency, without those below 0, which say only that the clocks of two machines differ."""
+    return {name: None if value is not None and value < 0 else value for name, value in figures.items()}

@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar, Unpack
+from typing import NamedTuple, TypeVar, Unpack
 
 from lab.catalogue import MODES
 from lab.errors import BadParameter
 from lab.experiment.conditions import Conditions, known
+from lab.experiment.engine import check_engine
 from lab.experiment.exchange import exchange
 from lab.experiment.measure import Target
 from lab.experiment.measure import measure as measure_once
@@ -25,18 +26,23 @@ T = TypeVar("T")
 
 @with_conditions("rounds")
 def measure(
-    mode: str, url: str | None = None, certfile: str | None = None, **conditions: Unpack[ConditionValues]
+    mode: str,
+    url: str | None = None,
+    certfile: str | None = None,
+    engine: str | None = None,
+    **conditions: Unpack[ConditionValues],
 ) -> Run:
     """Measure one technique once, with simulated clients, and return the run.
 
     With `url` a lab that is already running is measured; by https with its `certfile`, unless the system
-    trusts it. Works inside Jupyter's running loop too. Latencies are in seconds, sizes in bytes.
+    trusts it. With `engine` the listeners are on the Dask cluster whose scheduler has this address, such as
+    tcp://10.0.0.5:8786. Works inside Jupyter's running loop too. Latencies are in seconds, sizes in bytes.
 
     Raises `BadParameter` for conditions that make no sense, `CannotStart` when there is no lab to measure.
     """
     known({**conditions})
     conditions["rounds"] = 1
-    return _compare([_mode(mode)], url, certfile, conditions, alone=True)[0]
+    return _compare([_mode(mode)], Where(url, certfile, engine), conditions, alone=True)[0]
 
 
 @with_conditions()
@@ -44,6 +50,7 @@ def compare(
     modes: Iterable[str] = MODES,
     url: str | None = None,
     certfile: str | None = None,
+    engine: str | None = None,
     **conditions: Unpack[ConditionValues],
 ) -> list[Run]:
     """Measure several techniques under the same conditions, round by round, and return all runs.
@@ -52,21 +59,31 @@ def compare(
     With `compress="kept"` or `subprotocol="binary"` the WebSocket is also measured without them.
     In a notebook a bar shows how far it is. Raises as `measure` does.
     """
-    return _compare(modes, url, certfile, conditions)
+    return _compare(modes, Where(url, certfile, engine), conditions)
+
+
+class Where(NamedTuple):
+    """Which lab a call measures, and on which cluster the listeners are."""
+
+    url: str | None
+    certfile: str | None
+    engine: str | None
+
+    def target(self) -> Target:
+        """The same, checked. Raises `BadParameter` for what is no text."""
+        for name, example in (("url", "http://127.0.0.1:8000"), ("engine", "tcp://127.0.0.1:8786")):
+            value = getattr(self, name)
+            if not (value is None or isinstance(value, str)):
+                raise BadParameter(f"{name} must be text such as {example}, not {quoted(value)}.")
+        return Target(self.url and self.url.rstrip("/"), certfile=self.certfile, engine=self.engine)
 
 
 def _compare(
-    modes: Iterable[str],
-    url: str | None,
-    certfile: str | None,
-    conditions: ConditionValues,
-    alone: bool = False,
+    modes: Iterable[str], place: Where, conditions: ConditionValues, alone: bool = False
 ) -> list[Run]:
     wanted, under, bar = modes_of(modes), known({**conditions}), Bar()
-    if not (url is None or isinstance(url, str)):
-        raise BadParameter(f"url must be text such as http://127.0.0.1:8000, not {quoted(url)}.")
+    target = place.target()
     try:
-        target = Target(url and url.rstrip("/"), certfile=certfile)
         return run_rounds(wanted, under, target, bar.moved, bar.show, alone=alone)
     finally:
         bar.clear()
@@ -126,6 +143,7 @@ def run_rounds(
 
     check_variants(modes, conditions, target.url)
     check_way(conditions, target.url, target.settings.get("certfile"))
+    check_engine(target.engine, conditions)
     each = [(mode, under) for mode in modes for under in variants(mode, conditions)[-1 if alone else 0 :]]
 
     async def rounds(stop: asyncio.Event) -> list[Run]:

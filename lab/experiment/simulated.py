@@ -23,6 +23,8 @@ from lab.json_types import JsonObject
 from lab.results.client_load import Efforts
 
 T = TypeVar("T")
+Arrivals = list[tuple[int, float]]
+"""What one listener received: the number of each event, and when."""
 
 
 class ClientProcess(Protocol):
@@ -117,9 +119,12 @@ class Clients:
         """Run this; raises as soon as the clients or a watched task fails."""
         doing = asyncio.ensure_future(work)
         try:
-            await asyncio.wait({doing, *self._watched}, return_when=asyncio.FIRST_COMPLETED)
-            for failed in [task for task in self._watched if task.done()]:
-                failed.result()
+            watched = set(self._watched)
+            while not doing.done():
+                done, _ = await asyncio.wait({doing, *watched}, return_when=asyncio.FIRST_COMPLETED)
+                for ended in done & watched:
+                    ended.result()
+                watched -= done  # a process on another machine may end before the others
             return await doing
         finally:
             doing.cancel()
@@ -179,14 +184,18 @@ class Clients:
 
 def merged(outcomes: Sequence[JsonObject]) -> JsonObject:
     """The last reports of all processes as one, as if one process had all listeners."""
-    known, received = Events(), []
+    known = Events()
+    received: list[Arrivals] = []
     away: dict[str, str] = {}
+    ended: list[int] = []
     for outcome in outcomes:
+        if outcome.get("ended"):  # before the run was over, with its machine
+            ended += [*range(len(received), len(received) + len(outcome["all_received"]))]
         numbers = [known.number(event) for event in outcome["events"]]
         for arrivals in outcome["all_received"]:
             received.append([(numbers[which], moment) for which, moment in arrivals])
         away |= outcome["away"]
-    return {"all_received": received, "events": known.all, "away": away}
+    return {"all_received": received, "events": known.all, "away": away, "ended": ended}
 
 
 def parts(plan: JsonObject, processes: int) -> list[JsonObject]:

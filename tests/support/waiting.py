@@ -5,9 +5,9 @@ import time
 from tests.support.wire import DEADLINE_S
 
 
-def wait_until(probe, what):
+def wait_until(probe, what, limit_s=DEADLINE_S):
     """Ask again and again until the answer is yes."""
-    deadline = time.monotonic() + DEADLINE_S
+    deadline = time.monotonic() + limit_s
     while not probe():
         assert time.monotonic() < deadline, f"Never came true: {what}"
         time.sleep(0.01)
