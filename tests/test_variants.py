@@ -11,6 +11,7 @@ import lab
 from lab.catalogue import MODES
 from lab.cli import conditions_of, main, make_parser
 from lab.errors import BadParameter
+from lab.experiment.calibration import FEW
 from lab.experiment.conditions import Conditions
 from lab.experiment.variants import variants
 from lab.results.rounds import by_mode
@@ -19,7 +20,9 @@ from lab.results.table import show
 from lab.server.classroom import settings_of
 from tests.support.run_lab import QUICK, run_lab
 
-SHORT = {"clients": 5, "rate": 20, "duration": 1}
+SHORT = {"clients": FEW, "rate": 20, "duration": 1}
+"""With more listeners each prediction would start one process more."""
+ALL = 20 * FEW
 
 
 @pytest.fixture(scope="module")
@@ -47,10 +50,11 @@ def text_of(runs, width=79):
 def test_text_and_binary_are_measured(spoken):
     """Both runs are whole, each states its subprotocol, and the binary one needs fewer bytes."""
     assert [run.subprotocol for run in spoken] == ["json", "binary"]
-    assert all(run.clean and run.delivered == 100 for run in spoken)
+    assert all(run.clean and run.delivered == ALL for run in spoken)
     plain, packed = spoken
     assert plain.conditions == packed.conditions and packed.conditions["subprotocol"] == "binary"
-    assert plain.receive["payload_bytes"] - packed.receive["payload_bytes"] == pytest.approx(10_000, rel=0.1)
+    saved = plain.receive["payload_bytes"] - packed.receive["payload_bytes"]
+    assert saved == pytest.approx(100 * ALL, rel=0.1)
     for run in spoken:
         parts = sum(run.receive[f"{name}_bytes"] for name in ("head", "framing", "payload"))
         assert parts == run.socket_bytes
@@ -61,8 +65,8 @@ def test_theory_has_the_bytes_of_both(spoken):
     """The predicted bytes are those of the run's own framing."""
     for run in spoken:
         assert run.socket_bytes == pytest.approx(run.predicted["bytes"], rel=0.03)
-    binary, text = lab.predict("websocket", subprotocol="binary"), lab.predict("websocket")
-    assert binary.bytes < 0.7 * text.bytes
+    binary = lab.predict("websocket", clients=FEW, subprotocol="binary")
+    assert binary.bytes < 0.7 * lab.predict("websocket", clients=FEW).bytes
 
 
 def test_what_binary_saves_is_printed(spoken):
@@ -154,7 +158,7 @@ def test_the_command_line_measures_both():
 def test_three_ways_are_measured(squeezed):
     """None, fresh and kept: all messages arrive, and each way needs fewer bytes than the one before."""
     assert [run.compress for run in squeezed] == [False, "fresh", "kept"]
-    assert all(run.clean and run.delivered == 100 for run in squeezed)
+    assert all(run.clean and run.delivered == ALL for run in squeezed)
     moved = [run.socket_bytes for run in squeezed]
     assert moved == sorted(moved, reverse=True) and moved[2] < 0.75 * moved[1]
     for run in squeezed:
@@ -166,9 +170,9 @@ def test_no_theory_claims_a_ratio(squeezed):
     none, fresh, kept = (run.predicted for run in squeezed)
     assert none["bytes"] > fresh["bytes"] and kept["bytes"] is None
     assert kept["requests"] == none["requests"] and kept["latency_mean_s"] is not None
-    assert lab.predict("websocket", compress="kept", bandwidth=1e6).latency_mean_s is None
-    plain = lab.predict("sse").bytes
-    assert lab.predict("sse", compress="kept").bytes == pytest.approx(plain, rel=0.01)
+    assert lab.predict("websocket", clients=FEW, compress="kept", bandwidth=1e6).latency_mean_s is None
+    plain = lab.predict("sse", clients=FEW).bytes
+    assert lab.predict("sse", clients=FEW, compress="kept").bytes == pytest.approx(plain, rel=0.01)
 
 
 def test_three_ways_are_printed(squeezed):
