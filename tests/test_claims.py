@@ -14,6 +14,7 @@ from playwright.sync_api import TimeoutError, expect
 
 from lab.catalogue import MODES, TECHNIQUES, client_side
 from lab.clients.link import Link, Refused
+from lab.languages import catalogue
 from lab.server.pages import i18n
 from lab.server.pages.technique import limits
 from tests.support.browsing import meters
@@ -77,9 +78,7 @@ AMOUNTS = re.compile(
 
 def claims():
     """The name of every claim with a figure: `<mode>.<pro or con>.<figure>`."""
-    keys = [
-        key.removeprefix("technique.") for key in i18n.catalogue("en") if ".pro." in key or ".con." in key
-    ]
+    keys = [key.removeprefix("technique.") for key in catalogue("en") if ".pro." in key or ".con." in key]
     return [key for key in keys if not key.endswith(".design")]
 
 
@@ -96,7 +95,7 @@ def test_every_claim_has_been_judged():
 def test_a_claim_that_is_always_true_speaks_of_no_amount(language):
     """Words such as few, most or never can be wrong, and then they need a rule."""
     for claim in ALWAYS:
-        said = i18n.catalogue(language)[f"technique.{claim}"]
+        said = catalogue(language)[f"technique.{claim}"]
         assert not AMOUNTS.search(said), said
 
 
@@ -296,7 +295,7 @@ def test_the_comparison_shows_what_the_meters_count(school, visit, sessions, nam
         page.locator(f"[data-lane={mode}] .sign").click()
         receive = sessions[name][mode]["receive"]
         kind = "silent" if not receive["messages"] else "empty" if receive["empty"] else "framed"
-        pattern = i18n.catalogue("en")[f"compare.words.{kind if receive['requests'] else 'unused'}"]
+        pattern = catalogue("en")[f"compare.words.{kind if receive['requests'] else 'unused'}"]
         expect(page.locator("#words")).to_contain_text(pattern.rpartition("}")[2])
         useful = page.locator(f"[data-lane={mode}] [data-figure=useful]").get_attribute("value")
         assert (useful is None) == (receive["requests"] == 0)

@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lab.catalogue import MODES
+from lab.languages import catalogue
 from lab.meters import Meters
 from lab.server.lesson.bet import MOST_VOTERS, Bet
 from lab.server.lesson.counted import FIGURES, Counted
@@ -359,7 +360,7 @@ def test_a_figure_without_a_message_is_not_zero():
 @pytest.mark.parametrize("language", i18n.LANGUAGES)
 def test_every_step_and_question_has_its_texts(language):
     """A step has a title and what the teacher says, a question its own text; an answer has its reason."""
-    keys = i18n.catalogue(language).keys()
+    keys = catalogue(language).keys()
     assert {f"lesson.{kind}.{step.name}" for step in STEPS for kind in ("title", "say")} <= keys
     assert {f"lesson.ask.{question.name}" for question in questions} <= keys
     assert {f"lesson.why.{question.name}" for question in questions if question.answer} <= keys

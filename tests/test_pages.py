@@ -8,6 +8,7 @@ import pytest
 from websockets.sync.client import connect
 
 from lab.catalogue import MODES, POLLS, TECHNIQUES
+from lab.languages import CHINESE, ENGLISH, catalogue
 from lab.server.lesson import lan
 from lab.server.lesson.lan import qr_code
 from lab.server.lesson.simulated_students import Plan
@@ -19,7 +20,7 @@ from tests.support.wire import HOST
 PAGES = ROOT / "pages"
 TEMPLATES = sorted((PAGES / "templates").glob("*.html"))
 SCRIPTS = sorted(path for folder in ("static", "static/lanes") for path in (PAGES / folder).glob("*.js"))
-CHINESE = re.compile(r"[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]")
+HAN = re.compile(r"[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]")
 SENTENCE = re.compile(r"[A-Za-z]{2,} [a-z]{2,} [a-z]+")
 """Three words in a row are a sentence: names of techniques and of classes are shorter."""
 PUBLIC = (
@@ -55,7 +56,7 @@ def short(path):
 
 def test_both_languages_have_the_same_texts():
     """No key is missing on either side, no text is empty, and both have the same places to fill."""
-    english, chinese = i18n.catalogue(i18n.ENGLISH), i18n.catalogue(i18n.CHINESE)
+    english, chinese = catalogue(ENGLISH), catalogue(CHINESE)
     assert english.keys() == chinese.keys()
     for key, text in english.items():
         assert text.strip(), key
@@ -80,7 +81,7 @@ def test_no_key_is_written_twice():
 @pytest.mark.parametrize("path", [*TEMPLATES, *SCRIPTS], ids=short)
 def test_every_text_that_is_asked_for_exists(path):
     """A key that stands in a template or script is in the catalogues; of a composed one, its start."""
-    source, keys = path.read_text(encoding="utf-8"), i18n.catalogue(i18n.ENGLISH)
+    source, keys = path.read_text(encoding="utf-8"), catalogue(ENGLISH)
     for key in re.findall(r"""\b_\("([\w.]+)"[,)]""", source):
         assert key in keys, key
     for start in re.findall(r"""\b_\(["`]([\w.]+?)(?:\$\{|" ~)""", source):
@@ -95,7 +96,7 @@ def test_templates_hold_no_text(path):
     shown = re.sub(r"<[^>]*>", "\n", source)
     attributes = re.findall(r"""(?:alt|title|placeholder|aria-label)="([^"]*)\"""", source)
     for text in [*shown.splitlines(), *attributes]:
-        assert not CHINESE.search(text), text
+        assert not HAN.search(text), text
         assert not re.search(r"[A-Za-z]{3,}", text.replace("JSON", "").replace("CSV", "")), text
 
 
@@ -103,7 +104,7 @@ def test_templates_hold_no_text(path):
 def test_scripts_hold_no_text(path):
     """Every text that a script shows comes from the catalogues; comments are free."""
     source = re.sub(r"/\*.*?\*/|(?<!:)//[^\n]*", "", path.read_text(encoding="utf-8"), flags=re.S)
-    assert not CHINESE.search(source)
+    assert not HAN.search(source)
     for quoted in re.findall(r'"([^"\n]*)"|`([^`]*)`', source):
         assert not SENTENCE.search(" ".join(quoted)), quoted
 
@@ -112,7 +113,7 @@ def test_scripts_hold_no_text(path):
 def test_the_server_holds_no_chinese(path):
     """Nor does the server, but for the names of the languages and what it says on the terminal."""
     if path.stem not in ("i18n", "classroom", "confirm_exit", "several_labs"):
-        assert not CHINESE.search(path.read_text(encoding="utf-8"))
+        assert not HAN.search(path.read_text(encoding="utf-8"))
 
 
 # Which language -----------------------------------------------------------------------------------
@@ -329,7 +330,7 @@ def test_a_request_for_a_foreign_name_gets_the_right_one(visit):
     """A user who types an unknown host name reads where to look for the address."""
     found, headers, page = visit("/", Accept=BROWSER, Host="evil.example")
     assert found == 421
-    assert i18n.text(i18n.ENGLISH, "error.unknown_host") in page
+    assert i18n.text(ENGLISH, "error.unknown_host") in page
     style = re.search("<style>(.*)</style>", page, re.DOTALL)[1]  # every file would be refused as well
     assert f"style-src {alone.source(style)}" in headers["Content-Security-Policy"]
     assert "prefers-color-scheme: dark" in style and "stylesheet" not in page and "<script" not in page

@@ -16,6 +16,7 @@ from lab.catalogue import MODES
 from lab.errors import CannotStart
 from lab.experiment import trials
 from lab.experiment.trial import silence_of
+from lab.languages import catalogue
 from lab.proxy import private
 from lab.proxy.lessons import LESSONS, Setup, setups
 from lab.proxy.switches import NAMES, parse
@@ -394,7 +395,7 @@ def test_phones_vote_before_a_trial(played, open_page, language):
     phone.locator("[data-bet=longpoll] .guess").click()
     expect(page.locator("#votes")).to_contain_text("1")
     page.locator("[data-lesson=timeout] [value=fault]").click()
-    titles = {mode: i18n.catalogue(language)[f"title.{mode}"] for mode in ("longpoll", "shortpoll")}
+    titles = {mode: catalogue(language)[f"title.{mode}"] for mode in ("longpoll", "shortpoll")}
     expect(phone.locator("#bet-why")).to_contain_text(titles["longpoll"])
     expect(phone.locator("#bet-why")).not_to_contain_text(titles["shortpoll"])
     expect(page.locator("#votes")).to_have_text("")

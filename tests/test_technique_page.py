@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import expect
 
 from lab.catalogue import DEFAULT, MODES, TECHNIQUES, client_side, server_side
-from lab.server.pages import i18n
+from lab.languages import catalogue
 from lab.server.pages.dialogue import dialogue
 from lab.server.pages.technique import sources
 from tests.support.browsing import (
@@ -43,8 +43,8 @@ def address(lab):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_every_technique_has_claims_for_and_against(mode, language):
     """In each language there are at least two of each, or one, and the same figures beside them."""
-    keys = [key for key in i18n.catalogue(language) if key.startswith(f"technique.{mode}.")]
-    assert keys == [key for key in i18n.catalogue("en") if key.startswith(f"technique.{mode}.")]
+    keys = [key for key in catalogue(language) if key.startswith(f"technique.{mode}.")]
+    assert keys == [key for key in catalogue("en") if key.startswith(f"technique.{mode}.")]
     for kind in ("pro", "con"):
         assert len([key for key in keys if f".{kind}." in key]) >= 2
 
@@ -56,7 +56,7 @@ def test_the_dialogue_is_that_of_the_verb(mode):
     assert any(part.who == "held" for part in parts) is (TECHNIQUES[mode].verb != "ask")
     assert any(part.text == "send" for part in parts) is (mode == "websocket")
     for language in LANGUAGES:
-        assert {f"technique.dialogue.{part.text}" for part in parts} <= i18n.catalogue(language).keys()
+        assert {f"technique.dialogue.{part.text}" for part in parts} <= catalogue(language).keys()
     assert all(1 <= part.start <= part.end <= 4 for part in parts)  # the columns that the style sheet has
 
 

@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager, suppress
 import pytest
 
 from lab.errors import CannotStart
+from lab.languages import ENGLISH
 from lab.room.reasons import SENTENCES
 from lab.server import redis_process
 from lab.server.pages import i18n
@@ -341,4 +342,4 @@ def test_every_reason_has_a_text_for_the_console(language):
     """The sentences of the terminal are those of the console, which has them in both languages."""
     shown = {code: i18n.text(language, f"problem.redis.{code}") for code in SENTENCES}
     assert all(shown.values())
-    assert language != i18n.ENGLISH or shown == SENTENCES
+    assert language != ENGLISH or shown == SENTENCES

@@ -18,9 +18,9 @@ from lab.json_types import JsonObject
 from lab.lanes.capture import Capture
 from lab.lanes.hidden import hidden
 from lab.lanes.newest import with_message
+from lab.languages import ENGLISH, catalogue, spoken
 from lab.room.messages import compact
 from lab.server.lesson.lesson import Lesson
-from lab.server.pages import i18n
 from lab.server.pages.gzipped import packed_for
 from lab.techniques.endpoint import Endpoint
 from lab.techniques.refusals import parse_json, require_json
@@ -106,8 +106,8 @@ class Texts(Packed):
 
     def get(self) -> None:
         """Send them in the language `lang`, else in English."""
-        language = i18n.spoken(self.query("lang")) or i18n.ENGLISH
-        texts = i18n.catalogue(language).items()
+        language = spoken(self.query("lang")) or ENGLISH
+        texts = catalogue(language).items()
         self.finish_packed(compact({k: v for k, v in texts if k.startswith(("anatomy.", "note."))}))
 
 

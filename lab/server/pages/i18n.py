@@ -2,11 +2,8 @@
 
 import re
 
-from lab.languages import CHINESE, ENGLISH, TAGS, catalogue, spoken
+from lab.languages import ENGLISH, TAGS, catalogue, spoken
 from lab.techniques.accept import weights, wish
-
-__all__ = ["CHINESE", "COOKIE", "ENGLISH", "LANGUAGES", "by_browser", "catalogue", "chosen"]
-__all__ += ["isolated", "spoken", "text"]
 
 LANGUAGES = TAGS
 """The available languages, English first."""

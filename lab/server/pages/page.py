@@ -11,7 +11,7 @@ from lab import folders
 from lab.catalogue import TECHNIQUES, Technique
 from lab.errors import NotFound
 from lab.json_types import JsonObject
-from lab.languages import name, short
+from lab.languages import ENGLISH, catalogue, name, short, spoken
 from lab.server.connections import base_path
 from lab.server.lesson.lesson import Lesson
 from lab.server.pages import alone, i18n
@@ -54,12 +54,12 @@ class Page(Endpoint):
     """Prefixes of the keys of the texts that this page's scripts show."""
     keys: ClassVar[dict[str, str]] = {}
     """Additional keyboard shortcuts of this page: the key, and the key of its description."""
-    language = i18n.ENGLISH
+    language = ENGLISH
     policy = CSP
 
     def prepare(self) -> None:
         """Choose the user's language; remember it in a cookie when the URL names it."""
-        asked = i18n.spoken(self.get_query_argument("lang", ""))
+        asked = spoken(self.get_query_argument("lang", ""))
         accepted = self.request.headers.get("Accept-Language", "")
         self.language = i18n.chosen(asked or "", self.get_cookie(i18n.COOKIE, ""), accepted)
         super().prepare()
@@ -110,7 +110,7 @@ class Page(Endpoint):
         super().explain(error)
 
     def _explain_to_person(self, code: str, message: str) -> None:
-        key = f"error.{code}" if f"error.{code}" in i18n.catalogue(self.language) else "error.other"
+        key = f"error.{code}" if f"error.{code}" in catalogue(self.language) else "error.other"
         about = {"sentence": self.text(key), "status": self.get_status(), "code": code, "message": message}
         if code not in alone.CODES:
             return self.show("error.html", **about)
@@ -145,7 +145,7 @@ class Page(Endpoint):
 
     def _script_texts(self) -> dict[str, str]:
         mine = ("lab.", "state.", "unit.", "title.", *self.text_prefixes)
-        known = i18n.catalogue(self.language) | self.lesson.guided.texts[short(self.language)]
+        known = catalogue(self.language) | self.lesson.guided.texts[short(self.language)]
         return {k: v for k, v in known.items() if k.startswith(mine)}
 
     def _turned_to(self, language: str) -> str:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from lab import folders
 from lab.catalogue import TECHNIQUES, server_side
 from lab.errors import BadParameter, NotFound
-from lab.server.pages import i18n
+from lab.languages import catalogue
 from lab.server.pages.dialogue import dialogue
 from lab.server.pages.page import Page
 
@@ -82,12 +82,12 @@ class TechniquePage(Page):
     def idea(self, mode: str) -> str:
         """The idea in the texts; for a technique without texts, the first sentence of its own file."""
         key = f"technique.{mode}.idea"
-        return self.text(key) if key in i18n.catalogue(self.language) else paragraphs(mode)[0]
+        return self.text(key) if key in catalogue(self.language) else paragraphs(mode)[0]
 
     def claims(self, mode: str, kind: str) -> Iterator[Claim]:
         """The claims in the texts: `technique.<mode>.<pro or con>.<figure>`; `design` has no figure."""
         beginning = f"technique.{mode}.{kind}."
-        for key in i18n.catalogue(self.language):
+        for key in catalogue(self.language):
             if key.startswith(beginning):
                 figure = key.removeprefix(beginning)
                 at_most = limits().get(key.removeprefix("technique."))
