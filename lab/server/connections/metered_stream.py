@@ -106,13 +106,15 @@ class MeteredStream(RequestStream):
         return super().write(data)
 
     def _head_begins(self, size: int) -> None:
-        self._head_in += self._head_out_sent()  # of an interim response, 100 Continue
+        if self._head_out:
+            self._head_in += self._head_out_sent()  # of an interim response, 100 Continue
         self._head_from, self._head_out = self.bytes_out, size
         self._head_wanted = False
 
     def _head_out_sent(self) -> int:
         """Bytes of the response's head that are sent so far."""
-        return min(max(self.bytes_out - self._head_from, 0), self._head_out)
+        sent, size = self.bytes_out - self._head_from, self._head_out
+        return size if sent >= size else sent if sent > 0 else 0  # for each response, so without calls
 
     def send(self, data: bytes) -> bool:
         """Write the bytes directly to the socket, without a queue; returns whether all were sent.
