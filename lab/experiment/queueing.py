@@ -2,9 +2,9 @@
 
 A message for N listeners is N pieces of work, done one after the other: first by the server, which hands
 the message to each socket, and then by the process of the simulated clients, which receives it from each.
-The two processes work at the same time, as in a pipeline, so the slower one governs. Of k processes of
-clients each receives for its part of the listeners, all at the same time, so a message is ⌈N/k⌉ pieces of
-work on the clients' side, and for the server N as before.
+The two processes work at the same time, as in a pipeline, so the slower one governs. With m processes of
+clients each receives for its own ⌈N/m⌉ listeners, all at the same time, each on a core of its own: then the
+clients' S is ⌈N/m⌉ × their work per listener, and the server's is N × its own, as before.
 
 w is what one listener more adds for those behind it. The k-th of N waits for k − 1 others, and k is on
 average (N + 1)/2: a message takes t + w (N − 1)/2 on average, t being the transit to a single listener.
@@ -55,7 +55,7 @@ class Work(NamedTuple):
 
     @property
     def clients_side(self) -> float:
-        """Work of the largest process of clients, for each of all listeners: ⌈N/k⌉ of N are its own."""
+        """Work of the largest process of clients, for each of all listeners: ⌈N/m⌉ of N are its own."""
         return self.clients * self.share
 
     @property
