@@ -256,7 +256,7 @@ def test_a_killed_worker_makes_the_run_partial(dask, tmp_path):
     with subprocess.Popen(command, cwd=ROOT, **pipes) as running:
         wait_until(lambda: delivered(port), "messages that are delivered", PATIENCE_S)
         listeners = [pid for pid in descendants(holder) if "remote_fleet" in command_of(pid)]
-        worker = next(pid for pid in descendants(holder) if listeners[0] in descendants(pid)[:1])
+        worker = [pid for pid in descendants(holder) if listeners[0] in descendants(pid)][-1]
         os.kill(worker, signal.SIGKILL)
         out, err = running.communicate(timeout=PATIENCE_S)
     (run,) = json.loads(record.read_text())["runs"]
@@ -352,7 +352,7 @@ def test_clocks_that_are_wrong_are_put_right(tmp_path):
         for machine in (early, late):
             machine.start(*dask, *worker[1:], **options)
         wait_until(
-            lambda: (tmp_path / "log").read_text().count("Registered to") == 2, "two workers", PATIENCE_S
+            lambda: (tmp_path / "log").read_text().count("Registered to") >= 2, "two workers", PATIENCE_S
         )
         less = ["--mode", "sse", "-c", "4", "-r", "20", "-d", "1s", "--json", str(record)]
         running = first.start(sys.executable, ROOT / run[1], *run[2:], *less, **options)
