@@ -16,7 +16,7 @@ from tests.support.browsing import PHONE, PROJECTOR, barriers, meters, picture, 
 from tests.support.lab_here import LabHere
 from tests.support.processes import all_end, command_of, descendants
 from tests.support.run_lab import Serving
-from tests.support.waiting import wait_until
+from tests.support.waiting import soon, wait_until
 
 pytestmark = [pytest.mark.needs("redis-server"), pytest.mark.timeout(300)]
 CLIENTS = "lab.experiment.demonstration"
@@ -134,7 +134,7 @@ def test_nothing_is_left_of_it(end):
     with Serving("--port", "0", demo=True) as serving:
         said, *_ = begun(serving)
         assert "/compare" in said and "simulated until the class receives" in said
-        clients = clients_of(serving.process)
+        clients = soon(lambda: clients_of(serving.process))
         assert len(clients) == 1
         os.kill(serving.process.pid, end)
         serving.process.wait(timeout=PATIENCE_S)

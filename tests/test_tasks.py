@@ -12,7 +12,7 @@ from websockets.sync.client import connect
 from lab.catalogue import MODES
 from lab.room.tasks import Tasks, log_unhandled
 from lab.server import lifecycle
-from lab.server.lesson import overload, simulated_students
+from lab.server.lesson import kept_lesson, overload, simulated_students
 from lab.server.lesson.health import problems
 from lab.server.live import lanes
 from tests.support.lab_here import PATIENCE_S, LabHere
@@ -22,7 +22,7 @@ from tests.support.wire import eventually, fetch
 
 TAIL = "that follows the history"
 VITAL = {TAIL, lifecycle.PULSE}
-TASKS = [*VITAL, overload.NAME, lanes.NAME, simulated_students.PUBLISHING]
+TASKS = [*VITAL, overload.NAME, kept_lesson.NAME, lanes.NAME, simulated_students.PUBLISHING]
 each_task = pytest.mark.parametrize("name", sorted(TASKS))
 
 
@@ -126,7 +126,7 @@ async def test_what_a_short_lived_task_raises_is_logged_in_one_line(caplog):
 
     asyncio.create_task(fails(), name="that divides")  # noqa: RUF006 - lost on purpose
     await comes_true(lambda: errors(caplog), "it is logged")
-    assert errors(caplog) == ["Not handled in that divides: ZeroDivisionError: as expected."]
+    assert errors(caplog) == ["An error was not handled in that divides: ZeroDivisionError: as expected."]
 
 
 # In a lab -----------------------------------------------------------------------------------------
