@@ -10,12 +10,13 @@ import urllib.error
 
 import pytest
 
-from lab.cli import main, make_parser
+from lab.cli import main
 from lab.exercises import EXERCISES, Exercise
 from lab.exercises.loading import known_steps, step_names
 from lab.exercises.report import LAST_WAIT_S
 from lab.exercises.session import Session
 from lab.exercises.steps import load_steps
+from lab.options import make_parser
 from lab.server.lesson.class_sheet import MOST_NAMES, ClassSheet, Report
 from tests.support.framings import TEXT, client_frame, read_frame
 from tests.support.lab_here import LabHere

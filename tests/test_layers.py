@@ -42,7 +42,7 @@ LAYERS = [
     ("lab.server.api",),
     ("lab.server",),
     ("lab.exercises.*",),
-    ("lab", "lab.cli", "lab.jupyter", "lab.notebooks"),
+    ("lab", "lab.cli", "lab.jupyter", "lab.notebooks", "lab.options"),
 ]
 """From the ground up: a file may use its own floor and those below."""
 ALONE = ("lab", "lab.exercises")

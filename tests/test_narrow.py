@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 
 import lab
-from lab.cli import make_parser
 from lab.experiment.terminal import open_standard_streams
+from lab.options import make_parser
 from lab.results.table import row, show
 from tests.support.lab_process import ROOT
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from lab.catalogue import MODES, TECHNIQUES
-from lab.cli import make_parser
+from lab.options import make_parser
 from lab.settings import LIMITS
 
 ROOT = Path(__file__).resolve().parent.parent

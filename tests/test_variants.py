@@ -9,11 +9,12 @@ from rich.console import Console
 
 import lab
 from lab.catalogue import MODES
-from lab.cli import conditions_of, main, make_parser
+from lab.cli import conditions_of, main
 from lab.errors import BadParameter
 from lab.experiment.calibration import FEW
 from lab.experiment.conditions import Conditions
 from lab.experiment.variants import variants
+from lab.options import make_parser
 from lab.results.rounds import by_mode
 from lab.results.runs import document, write_csv
 from lab.results.table import show

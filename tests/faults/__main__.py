@@ -16,7 +16,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from random import randrange
 
-from lab.cli import seconds
+from lab.experiment.arguments import seconds
 from tests.benchmarks.machine import description, raise_limits
 from tests.faults.faults import FAULTS
 from tests.faults.loads import LOADS, scale
