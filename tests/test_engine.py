@@ -224,6 +224,7 @@ def test_it_says_what_it_does_not_know(remote):
     for bound, grey in ((0.0001, False), (60.0, True)):
         page = report([replace(remote, clock_bound_s=bound)], "en")
         assert ('<td class="unknown">' in page) == grey and "Sent and received by one machine" in page
+        assert "other machines" in page and "loopback" not in page
         console = Console(width=100, record=True, file=io.StringIO(), force_terminal=True)
         show([replace(remote, clock_bound_s=bound)], console)
         shown = console.export_text(clear=False)

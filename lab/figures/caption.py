@@ -77,6 +77,8 @@ def _extra(runs: Sequence[Run]) -> list[str]:
 def _link(runs: Sequence[Run]) -> str:
     if runs[0].conditions.get("proxy"):
         return f"nginx ({runs[0].conditions['proxy']})"
+    if any(run.engine for run in runs):
+        return style.one("listeners on other machines", "接收端在其他机器上")
     trips = sorted({1000 * run.conditions["rtt_s"] for run in runs if "rtt_s" in run.conditions})
     if not trips:
         return ""

@@ -104,6 +104,6 @@ def _clocks(runs: Sequence[Run], say: Say) -> list[str]:
     if not any(run.engine for run in runs):
         return []
     own = _known(runs, same_machine("p50"))
-    figures = ", ".join(f"{say.mode(mode)} {seconds(value)}" for mode, value in own.items())
+    figures = " · ".join(f"{say.mode(mode)} {_apart(seconds(value))}" for mode, value in own.items())
     lines = [say("clocks", bound=_apart(seconds(bound(runs))))]
     return [*lines, *([say("same_machine", figures=figures)] if figures else [])]

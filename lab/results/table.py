@@ -242,7 +242,7 @@ def footnotes(runs: Sequence[Run]) -> str:
 
 
 def _clock(runs: Sequence[Run]) -> str:
-    return "by clocks compared" if any(run.engine for run in runs) else "on one monotonic clock"
+    return "by compared clocks" if any(run.engine for run in runs) else "on one monotonic clock"
 
 
 def strained(runs: Sequence[Run]) -> list[str]:
