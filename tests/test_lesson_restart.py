@@ -379,7 +379,7 @@ async def spoilt(server, lesson_room, spoil, caplog):
         other.guided.do("next" if found else "skip")  # it goes on, and what is strange is replaced
         await other.write()
         await other.write()
-        assert len(fields_of(server, lesson_room)) == len(other._revisions())
+        assert len(fields_of(server, lesson_room)) == len(other.revisions())
 
 
 goes_on = asynccontextmanager(spoilt)

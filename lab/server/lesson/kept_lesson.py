@@ -96,7 +96,7 @@ class KeptLesson:
         await asyncio.sleep(PAUSE_S)
         await self.write()
 
-    def _revisions(self) -> dict[str, object]:
+    def revisions(self) -> dict[str, object]:
         """The fields that the lesson has at this moment, each with what changes when it changes."""
         bets = self.guided.bets
         asked: dict[str, object] = {
@@ -106,7 +106,7 @@ class KeptLesson:
 
     async def write(self) -> None:
         """Write what has changed; after an error, and where fields are gone, all of it."""
-        now = self._revisions()
+        now = self.revisions()
         if not self.room.reachable:
             self._written = {}
         if not (now and self.room.reachable):
