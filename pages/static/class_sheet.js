@@ -4,9 +4,9 @@
  */
 
 import { element } from "./anatomy/dom.js";
+import { ask } from "./ask.js";
 import { _, isolated, number } from "./i18n.js";
 import { on, send } from "./live.js";
-import { post } from "./techniques/shared.js";
 
 const [stuck, empty, table, button, state, alert, address, onlyHere] = [
   "stuck", "class-empty", "class-table", "class-open", "class-state", "class-alert", "report-to", "only-here",
@@ -80,11 +80,4 @@ function inWords(exercise, found) {
   return _("class.sheet.stands", { ...values, number: number(passed + 1), title: title(exercise, step) });
 }
 
-button.addEventListener("click", async () => {
-  try {
-    await post("/teacher/exercises", { open: !isOpen });
-    alert.textContent = "";
-  } catch ({ code, message }) {
-    alert.textContent = code === "unreachable" ? _("state.retrying") : message;
-  }
-});
+button.addEventListener("click", () => ask(alert, "/teacher/exercises", { open: !isOpen }));

@@ -3,8 +3,8 @@
  * ended. A page that opens later shows nothing.
  */
 
+import { ask } from "./ask.js";
 import { _ } from "./i18n.js";
-import { post } from "./techniques/shared.js";
 
 const SHOWN_MS = 20_000; // the last sentence stays long enough to be read
 
@@ -13,14 +13,9 @@ export function demonstrationBar(bar, onTurn = () => {}) {
   const [button, alert] = [bar.querySelector("button"), bar.querySelector("[role=alert]")];
   let seen = false;
 
-  bar.addEventListener("submit", async (event) => {
+  bar.addEventListener("submit", (event) => {
     event.preventDefault();
-    try {
-      await post("/teacher/crew", { do: "stop" });
-      alert.textContent = "";
-    } catch ({ code, message }) {
-      alert.textContent = code === "unreachable" ? _("state.retrying") : message;
-    }
+    ask(alert, "/teacher/crew", { do: "stop" });
   });
 
   function end() {

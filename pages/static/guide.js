@@ -3,8 +3,8 @@
  */
 
 import { element } from "./anatomy/dom.js";
+import { ask } from "./ask.js";
 import { _, number } from "./i18n.js";
-import { post } from "./techniques/shared.js";
 
 const [place, title, say, next, alert] = ["guide-place", "guide-title", "guide-say", "guide-next", "guide-alert"].map((id) =>
   document.getElementById(id),
@@ -57,12 +57,5 @@ function write(where, text) {
 }
 
 for (const button of buttons) {
-  button.addEventListener("click", async () => {
-    try {
-      await post("/teacher/lesson", { do: button.value });
-      alert.textContent = "";
-    } catch ({ code, message }) {
-      alert.textContent = code === "unreachable" ? _("state.retrying") : message;
-    }
-  });
+  button.addEventListener("click", () => ask(alert, "/teacher/lesson", { do: button.value }));
 }

@@ -3,10 +3,11 @@
  */
 
 import { element } from "./anatomy/dom.js";
+import { ask } from "./ask.js";
 import { _, bytes, duration, number } from "./i18n.js";
 import { betPanel } from "./bet.js";
 import { on, watch } from "./live.js";
-import { address, post } from "./techniques/shared.js";
+import { address } from "./techniques/shared.js";
 
 const PATIENCE_MS = 30_000; // no phone connected for so long: show what to check
 const [count, qr, place, scan, simulated, nothing] = ["count", "qr", "address", "scan", "simulated", "nothing"].map((id) =>
@@ -86,12 +87,8 @@ function afterOpening() {
 form?.addEventListener("submit", async (event) => {
   event.preventDefault();
   const refused = document.getElementById("refused");
-  try {
-    showNetwork(await post("/teacher/network", { address: form.elements.address?.value }));
-    refused.textContent = "";
-  } catch ({ code, message }) {
-    refused.textContent = code === "unreachable" ? _("state.retrying") : message;
-  }
+  const network = await ask(refused, "/teacher/network", { address: form.elements.address?.value });
+  if (network) showNetwork(network);
 });
 
 // Start --------------------------------------------------------------------------------------

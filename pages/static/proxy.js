@@ -4,9 +4,9 @@
  */
 
 import { element } from "./anatomy/dom.js";
+import { ask } from "./ask.js";
 import { _, duration, number } from "./i18n.js";
 import { on, send, watch } from "./live.js";
-import { post } from "./techniques/shared.js";
 
 const [conf, step, about, error, form, own] = ["conf", "step", "about", "error", "switches", "own"].map((id) =>
   document.getElementById(id),
@@ -120,13 +120,13 @@ function time(seconds) {
   return seconds >= 1 ? _("unit.seconds", { n: number(seconds, { maximumFractionDigits: 2 }) }) : duration(seconds);
 }
 
-const [ask, votes] = ["to-phones", "votes"].map((id) => document.getElementById(id));
+const [toPhones, votes] = ["to-phones", "votes"].map((id) => document.getElementById(id));
 
 /** How many have answered the vote about the proxy; nothing while it is not open. */
 function showVotes({ state, voters, question }) {
   const isOpen = state === "open" && question.name === "fails";
   votes.textContent = isOpen ? _("bet.open", { n: number(voters) }) : "";
-  ask.setAttribute("aria-pressed", isOpen);
+  toPhones.setAttribute("aria-pressed", isOpen);
 }
 
 watch(({ bet }) => bet && showVotes(bet));
@@ -138,16 +138,8 @@ on("proxy", show);
 let chosen = null; // the button of a lesson that was pressed last: two lessons have the same cure
 
 async function order(wanted) {
-  await attempt(async () => show(await post("/teacher/proxy", wanted)));
-}
-
-/** Do an action of the teacher; its error is shown. */
-async function attempt(action) {
-  try {
-    await action();
-  } catch ({ code, message }) {
-    error.textContent = code === "unreachable" ? _("state.retrying") : message;
-  }
+  const state = await ask(error, "/teacher/proxy", wanted);
+  if (state) show(state);
 }
 
 for (const button of document.querySelectorAll("#faults button")) {
@@ -166,5 +158,5 @@ form.addEventListener("submit", (event) => {
   order({ do: "try", switches: switches.map(([name, value]) => `${name}=${value}`).join(","), ...Object.fromEntries(lab) });
 });
 
-ask.addEventListener("click", () => attempt(() => post("/teacher/bet", { do: "open", about: "proxy" })));
+toPhones.addEventListener("click", () => ask(error, "/teacher/bet", { do: "open", about: "proxy" }));
 document.getElementById("stop").addEventListener("click", () => order({ do: "stop" }));

@@ -3,6 +3,7 @@
  * each a form that is sent as JSON.
  */
 
+import { ask } from "./ask.js";
 import { betPanel } from "./bet.js";
 import { showClass } from "./class_sheet.js";
 import { demonstrationBar } from "./demonstration.js";
@@ -10,7 +11,6 @@ import { showGuide } from "./guide.js";
 import { _, bytes, duration, number, share } from "./i18n.js";
 import { on, watch } from "./live.js";
 import { statusLine } from "./status.js";
-import { post } from "./techniques/shared.js";
 
 const [count, users, blank, next, lamp, verdict] = ["count", "users", "user", "next", "lamp", "verdict"].map((id) =>
   document.getElementById(id),
@@ -141,14 +141,8 @@ function asked(form, button) {
   return wanted;
 }
 
-async function submit(form, button) {
-  const alert = form.querySelector("[role=alert]");
-  try {
-    await post(`/teacher/${form.dataset.action}`, asked(form, button));
-    alert.textContent = "";
-  } catch ({ code, message }) {
-    alert.textContent = code === "unreachable" ? _("state.retrying") : message;
-  }
+function submit(form, button) {
+  return ask(form.querySelector("[role=alert]"), `/teacher/${form.dataset.action}`, asked(form, button));
 }
 
 for (const form of document.querySelectorAll("[data-action]")) {
