@@ -3,6 +3,7 @@
 Only the outermost layer turns an error into a status, a frame or an exit code.
 """
 
+from collections.abc import Iterable
 from errno import EMFILE, ENFILE, ENOBUFS, ENOMEM
 from typing import ClassVar, Literal
 
@@ -178,3 +179,11 @@ class CannotStart(LabError):
     """The lab could not start: the reason, and what to do."""
 
     code = "cannot_start"
+
+
+def hint(value: object, choices: Iterable[str]) -> str:
+    """ " Did you mean …?", if one of the choices is written nearly so."""
+    from difflib import get_close_matches  # only a wrong word needs it
+
+    near = get_close_matches(str(value).lower(), list(choices), n=1) if isinstance(value, str) else []
+    return f" Did you mean {near[0]}?" if near else ""

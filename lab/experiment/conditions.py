@@ -3,10 +3,10 @@
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from lab.errors import BadParameter
+from lab.errors import BadParameter, hint
 from lab.experiment.client_processes import MOST_PROCESSES, cores, usual
 from lab.experiment.link_model import Network
-from lab.experiment.quantities import hint, number, one_of, quoted, truth, whole
+from lab.experiment.quantities import number, one_of, quoted, truth, whole
 from lab.json_types import JsonObject
 from lab.proxy.programs import of_several_labs, read
 from lab.proxy.switches import GOOD

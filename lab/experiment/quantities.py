@@ -5,13 +5,13 @@ or `float`, so that a record of the run can be written as JSON. Any other value 
 too, because both are usually mistakes.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from decimal import Decimal
 from fractions import Fraction
 from numbers import Real
 from typing import Any
 
-from lab.errors import BadParameter
+from lab.errors import BadParameter, hint
 
 LONGEST = 60
 """Characters of a refused value that its refusal repeats."""
@@ -48,14 +48,6 @@ def one_of(name: str, value: object, choices: Collection[str]) -> str:
             f"{name} must be one of {', '.join(choices)}, not {quoted(value)}.{hint(value, choices)}"
         )
     return str(value)
-
-
-def hint(value: object, choices: Iterable[str]) -> str:
-    """ " Did you mean …?", if one of the choices is written nearly so."""
-    from difflib import get_close_matches  # only a wrong word needs it
-
-    near = get_close_matches(str(value).lower(), list(choices), n=1) if isinstance(value, str) else []
-    return f" Did you mean {near[0]}?" if near else ""
 
 
 def quoted(value: object) -> str:

@@ -24,7 +24,7 @@ In parentheses is what a proxy without fault has. `buffering=on` holds streams b
 import re
 from dataclasses import asdict, dataclass, fields
 
-from lab.errors import BadParameter
+from lab.errors import BadParameter, hint
 from lab.json_types import JsonObject
 
 UNITS = {"ms": 0.001, "s": 1.0, "": 1.0, "m": 60.0}
@@ -104,7 +104,9 @@ def parse(text: str) -> Switches:
     for part in parts:
         name, _, value = part.partition("=")
         if name not in NAMES:
-            raise BadParameter(f"There is no switch {name!r}; there are {', '.join(NAMES)}.{_near(name)}")
+            raise BadParameter(
+                f"There is no switch {name!r}; there are {', '.join(NAMES)}.{hint(name, NAMES)}"
+            )
         if name in given:
             raise BadParameter(f"The switch {name} is given twice; give it once.")
         given[name] = READERS[name](name, value)
@@ -116,13 +118,6 @@ def spelled(name: str, value: object) -> str:
     if name in TIMES:
         return f"{value:g}s"
     return {True: "on", False: "off"}[value] if isinstance(value, bool) else str(value)
-
-
-def _near(name: str) -> str:
-    from difflib import get_close_matches  # only a misspelt name needs it
-
-    near = get_close_matches(name.lower(), NAMES, n=1)
-    return f" Did you mean {near[0]}?" if near else ""
 
 
 def _truth(name: str, text: str) -> bool:
