@@ -12,7 +12,6 @@ import pytest
 import lab
 from lab.child import RunFailed
 from lab.experiment import fleet
-from lab.experiment import measure as measuring
 from lab.experiment import simulated as simulating
 from lab.experiment.client_processes import LEAST_EACH, largest_share, usual
 from lab.experiment.conditions import Conditions
@@ -139,16 +138,6 @@ def test_a_pause_counts_for_its_length():
 
 
 # Runs -----------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def no_exchange(monkeypatch):
-    """Nothing is predicted here, so nothing need be measured for it."""
-
-    async def exchange(*_):
-        return Exchange(500.0, 200.0, 300.0, 0.001)
-
-    monkeypatch.setattr(measuring, "exchange", exchange)
 
 
 @pytest.fixture(scope="module")

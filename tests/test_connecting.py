@@ -21,13 +21,11 @@ from lab.clients.attempts import KINDS, Attempts, kind_of
 from lab.clients.link import Link, Refused, SentAway
 from lab.clients.reconnecting import keep_receiving
 from lab.errors import CannotStart, Overloaded
-from lab.experiment import measure as measuring
 from lab.experiment import simulated as simulating
 from lab.experiment.conditions import Conditions
 from lab.experiment.connecting import LAB_SPARE, REASONS, NotConnected, allow_files, needs, sentence
 from lab.experiment.fleet import Events, ListenerLog, kept_away
 from lab.experiment.measure import Target
-from lab.experiment.prediction import Exchange
 from lab.experiment.session import run_rounds
 from lab.server.connections.socket_options import SPARE_DESCRIPTORS
 from lab.techniques.endpoint import Endpoint
@@ -36,6 +34,7 @@ from tests.support.lab_here import LabHere
 from tests.support.lab_process import ROOT
 from tests.support.redis_server import free_port
 
+pytestmark = pytest.mark.usefixtures("no_exchange")
 SOON_S = 30.0
 """Much less than a run waits for listeners that are on their way."""
 
@@ -46,16 +45,6 @@ def soon():
     start = time.monotonic()
     yield
     assert time.monotonic() - start < SOON_S
-
-
-@pytest.fixture(autouse=True)
-def no_exchange(monkeypatch):
-    """Nothing is predicted here, so nothing need be measured for it."""
-
-    async def exchange(*_):
-        return Exchange(500.0, 200.0, 300.0, 0.001)
-
-    monkeypatch.setattr(measuring, "exchange", exchange)
 
 
 # Kept out -------------------------------------------------------------------------------------

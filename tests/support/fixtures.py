@@ -111,6 +111,17 @@ def no_traceback(caplog) -> Iterator[None]:
     assert [record for record in caplog.records if record.exc_info] == []
 
 
+@pytest.fixture
+def no_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is predicted in this test, so nothing need be measured for it."""
+    from lab.experiment.prediction import Exchange  # not for every test
+
+    async def exchange(*_: object) -> "Exchange":
+        return Exchange(500.0, 200.0, 300.0, 0.001)
+
+    monkeypatch.setattr("lab.experiment.measure.exchange", exchange)
+
+
 @pytest.fixture(autouse=True)
 def no_connection_left() -> Iterator[None]:
     """A client that still listened when a test ended is gone when the next one begins."""
